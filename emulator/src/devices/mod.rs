@@ -1,8 +1,17 @@
 //! Devices. Each sees an offset, bytes, guest memory and the host; none knows its address or
-//! interrupt number, which [`crate::layout`] assigns.
+//! interrupt number, which [`crate::layout`] assigns and [`bus`] applies.
+//!
+//! The documentation of a device names the device-tree node that Linux 6.12 binds its driver to.
+
+use core::fmt;
 
 use crate::host::Host;
 use crate::memory::GuestMemory;
+
+pub mod plic;
+pub mod rtc;
+pub mod syscon;
+pub mod vmgenid;
 
 /// What a device may touch while it handles an access.
 pub struct Context<'a> {
@@ -24,4 +33,27 @@ pub trait MmioDevice {
     fn interrupt(&self) -> bool {
         false
     }
+
+    /// The interrupt controller holds this device's request now. A device whose interrupt is an
+    /// edge, with no register to acknowledge it, lowers its level here.
+    fn interrupt_latched(&mut self) {}
 }
+
+/// An access to physical addresses where nothing is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccessFault;
+
+/// Saved state that no device of this configuration can have been in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidState(pub &'static str);
+
+impl fmt::Display for InvalidState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the snapshot's device state is not valid: {}", self.0)
+    }
+}
+
+impl core::error::Error for InvalidState {}
+
+#[cfg(test)]
+pub(crate) mod test_host;
