@@ -1,1 +1,3 @@
 //! c2w.
+
+pub mod oci;

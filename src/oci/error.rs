@@ -1,0 +1,140 @@
+//! Why an image could not be read: one line that names the image, the fault and what to do.
+
+use super::digest::{ContentError, Digest};
+use super::image_config::ConfigError;
+use super::manifest::ManifestError;
+use super::platform::Platform;
+use std::io;
+
+/// An image that could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("image {image}: {kind}")]
+pub struct Error {
+    /// The image's full reference.
+    pub image: String,
+    /// What went wrong.
+    pub kind: ErrorKind,
+}
+
+/// What went wrong. Each text holds the whole story: no `source` to print in addition.
+#[derive(Debug, thiserror::Error)]
+pub enum ErrorKind {
+    /// No such image.
+    #[error("there is no such image{0}: check the name and the tag")]
+    NotFound(String),
+    /// A blob that the manifest names is missing.
+    #[error("its blob {0} is not there: the copy is incomplete, copy or push the image again")]
+    MissingBlob(Digest),
+    /// A layout has several images and none was chosen.
+    #[error("the layout holds several images: add one of their tags, {0}")]
+    Ambiguous(String),
+    /// The directory is no OCI layout.
+    #[error("{0}")]
+    Layout(String),
+    /// No variant for the wanted platform.
+    #[error("it has no {want} variant, only {}: choose or build one for {want}, \
+             for example with `docker buildx build --platform {want}`", list(.have))]
+    Platform {
+        /// What was wanted.
+        want: Platform,
+        /// What there is.
+        have: Vec<Platform>,
+    },
+    /// Indexes in indexes without end.
+    #[error("its indexes are nested too deeply or hold too many manifests: refused")]
+    Nesting,
+    /// The manifest.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A document over its limit.
+    #[error("its {what} {digest} has {size} bytes, at most {limit} are allowed")]
+    TooLarge {
+        /// Manifest or configuration.
+        what: &'static str,
+        /// Its digest.
+        digest: String,
+        /// Its size in bytes, or the least it has.
+        size: u64,
+        /// The most, in bytes.
+        limit: u64,
+    },
+    /// Bytes that do not fit their digest.
+    #[error("blob {0}")]
+    Content(ContentError),
+    /// A layer's first bytes; the text is a [`LayerError`](super::layer::LayerError)'s.
+    #[error("{0}")]
+    Layer(io::Error),
+    /// A file could not be read or written.
+    #[error("cannot {action}: {source}")]
+    Io {
+        /// What was tried.
+        action: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The registry wants other or any credentials.
+    #[error("{registry} refuses access: {reason}")]
+    Unauthorized {
+        /// The registry's host.
+        registry: String,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// Credentials could not be read.
+    #[error("cannot get credentials: {0}")]
+    Credentials(String),
+    /// An own certificate authority could not be read.
+    #[error("cannot read the certificate authority: {0}")]
+    Authority(String),
+    /// No answer.
+    #[error(
+        "cannot reach {registry}: {reason}; check the name, the network and the proxy settings"
+    )]
+    Unreachable {
+        /// The registry's host.
+        registry: String,
+        /// What happened.
+        reason: String,
+    },
+    /// No trust.
+    #[error(
+        "no secure connection to {registry}: {reason}; if the registry has an own certificate \
+             authority, name its certificate with SSL_CERT_FILE"
+    )]
+    Tls {
+        /// The registry's host.
+        registry: String,
+        /// What happened.
+        reason: String,
+    },
+    /// An answer that is no good.
+    #[error("{registry} answered {reason}")]
+    Registry {
+        /// The registry's host.
+        registry: String,
+        /// The status, and what it says.
+        reason: String,
+    },
+}
+
+impl ErrorKind {
+    pub(super) fn io(action: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let action = action.into();
+        |source| Self::Io { action, source }
+    }
+
+    pub(super) fn of(self, image: &str) -> Error {
+        Error { image: image.to_owned(), kind: self }
+    }
+}
+
+fn list(platforms: &[Platform]) -> String {
+    if platforms.is_empty() {
+        return "things that are no images".into();
+    }
+    let names: Vec<String> = platforms.iter().map(Platform::to_string).collect();
+    names.join(", ")
+}

@@ -1,0 +1,271 @@
+//! Descriptors, indexes and manifests: OCI image-spec 1.1 and Docker's schema 2, whose JSON is
+//! the same but for its media types.
+
+use super::digest::Digest;
+use super::platform::Platform;
+use serde::{Deserialize, Deserializer};
+use std::collections::BTreeMap;
+
+/// The most bytes of a manifest or index; registries refuse to store more.
+pub const MAX_MANIFEST: u64 = 4 << 20;
+
+/// The most layers of an image. Docker stops at 127.
+pub const MAX_LAYERS: usize = 1024;
+
+/// Media types that this program asks for or must tell apart.
+pub mod media_type {
+    /// An OCI image manifest.
+    pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+    /// An OCI image index.
+    pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+    /// Docker's manifest.
+    pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+    /// Docker's index.
+    pub const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+    /// Image configurations, OCI's, Docker's and, from early Docker versions, nobody's.
+    pub const CONFIGS: [&str; 3] = [
+        "application/vnd.oci.image.config.v1+json",
+        "application/vnd.docker.container.image.v1+json",
+        "application/octet-stream",
+    ];
+    /// How the media types of layers begin.
+    pub const LAYER_PREFIXES: [&str; 2] =
+        ["application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs."];
+}
+
+/// The annotation that is a tag in a layout's `index.json`.
+pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
+
+/// Where some bytes are and what they must be.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Descriptor {
+    /// What the bytes claim to be; empty when unknown.
+    #[serde(default, deserialize_with = "null_default")]
+    pub media_type: String,
+    /// The digest of the bytes.
+    pub digest: Digest,
+    /// Their number.
+    pub size: u64,
+    /// Names and values.
+    #[serde(default, deserialize_with = "null_default")]
+    pub annotations: BTreeMap<String, String>,
+    /// What the image runs on, in an index.
+    #[serde(default)]
+    pub platform: Option<Platform>,
+}
+
+impl Descriptor {
+    /// BuildKit's attestations stand in an index beside the images they speak of.
+    pub fn is_attestation(&self) -> bool {
+        self.annotations.contains_key("vnd.docker.reference.type")
+            || self.platform.as_ref().is_some_and(Platform::is_unknown)
+    }
+}
+
+/// The manifest of one image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    /// Its configuration.
+    pub config: Descriptor,
+    /// Its layers, base first.
+    pub layers: Vec<Descriptor>,
+}
+
+/// A manifest or a list of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Document {
+    /// Several images or further indexes.
+    Index(Vec<Descriptor>),
+    /// One image.
+    Manifest(Manifest),
+}
+
+/// Why a document is of no use.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ManifestError {
+    /// Not the JSON it should be.
+    #[error("its manifest is malformed: {0}")]
+    Malformed(String),
+    /// Docker's schema 1.
+    #[error("its manifest has Docker's old schema 1: push it again with a current tool")]
+    Schema1,
+    /// The document is both an index and a manifest, or not what it says it is.
+    #[error("its manifest contradicts itself on whether it is an index: refused")]
+    Ambiguous,
+    /// Something else than a container image is stored there.
+    #[error("it is no container image but an OCI artifact of type {0:?}")]
+    Artifact(String),
+    /// An encrypted layer.
+    #[error("its layer {0} is encrypted: decrypt it with `skopeo copy --decryption-key`")]
+    Encrypted(Digest),
+    /// Over [`MAX_LAYERS`].
+    #[error("it has {0} layers, at most {MAX_LAYERS} are allowed")]
+    TooManyLayers(usize),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Raw {
+    #[serde(default)]
+    schema_version: Option<u64>,
+    #[serde(default)]
+    media_type: Option<String>,
+    #[serde(default)]
+    artifact_type: Option<String>,
+    #[serde(default)]
+    manifests: Option<Vec<Descriptor>>,
+    #[serde(default)]
+    config: Option<Descriptor>,
+    #[serde(default)]
+    layers: Option<Vec<Descriptor>>,
+}
+
+/// Reads a manifest or an index. `announced` is the media type by which it was found, maybe empty.
+///
+/// # Errors
+/// [`ManifestError`], among them everything that is no image of layers.
+pub fn parse(bytes: &[u8], announced: &str) -> Result<Document, ManifestError> {
+    let raw: Raw = serde_json::from_slice(bytes)
+        .map_err(|error| ManifestError::Malformed(error.to_string()))?;
+    if raw.schema_version == Some(1) {
+        return Err(ManifestError::Schema1);
+    }
+    // Two readers that see different images in the same bytes are a hole (CVE-2021-41190).
+    let is_index = raw.manifests.is_some();
+    let both = is_index && (raw.config.is_some() || raw.layers.is_some());
+    let types = [raw.media_type.as_deref().unwrap_or_default(), announced];
+    if both || types.into_iter().filter_map(names_index).any(|named| named != is_index) {
+        return Err(ManifestError::Ambiguous);
+    }
+    if let Some(manifests) = raw.manifests {
+        return Ok(Document::Index(manifests));
+    }
+    let Some(config) = raw.config else {
+        return match raw.artifact_type.or(raw.media_type) {
+            Some(kind) if names_index(&kind).is_none() => Err(ManifestError::Artifact(kind)),
+            _ => Err(ManifestError::Malformed("it has neither `manifests` nor `config`".into())),
+        };
+    };
+    let layers = raw.layers.unwrap_or_default();
+    check_image(&config, &layers, raw.artifact_type)?;
+    Ok(Document::Manifest(Manifest { config, layers }))
+}
+
+/// Whether a media type says index or manifest, if it says anything.
+fn names_index(media_type: &str) -> Option<bool> {
+    match media_type {
+        media_type::INDEX | media_type::DOCKER_LIST => Some(true),
+        media_type::MANIFEST | media_type::DOCKER_MANIFEST => Some(false),
+        _ => None,
+    }
+}
+
+fn check_image(
+    config: &Descriptor,
+    layers: &[Descriptor],
+    artifact_type: Option<String>,
+) -> Result<(), ManifestError> {
+    if !media_type::CONFIGS.contains(&config.media_type.as_str()) {
+        let kind = artifact_type.filter(|kind| !kind.is_empty());
+        return Err(ManifestError::Artifact(kind.unwrap_or_else(|| config.media_type.clone())));
+    }
+    if layers.len() > MAX_LAYERS {
+        return Err(ManifestError::TooManyLayers(layers.len()));
+    }
+    for layer in layers {
+        let kind = &layer.media_type;
+        if kind.ends_with("+encrypted") {
+            return Err(ManifestError::Encrypted(layer.digest.clone()));
+        }
+        if !media_type::LAYER_PREFIXES.iter().any(|prefix| kind.starts_with(prefix)) {
+            return Err(ManifestError::Artifact(kind.clone()));
+        }
+    }
+    Ok(())
+}
+
+/// Go writes `null` for empty lists, maps and strings: take it for the default.
+pub(super) fn null_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEX: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+    fn descriptor(media_type: &str) -> String {
+        format!(r#"{{"mediaType":"{media_type}","digest":"sha256:{HEX}","size":2}}"#)
+    }
+
+    fn manifest(config: &str, layer: &str, rest: &str) -> String {
+        format!(
+            r#"{{"schemaVersion":2,"config":{},"layers":[{}]{rest}}}"#,
+            descriptor(config),
+            descriptor(layer)
+        )
+    }
+
+    const CONFIG: &str = media_type::CONFIGS[0];
+    const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+
+    #[test]
+    fn images_of_both_families() {
+        for (config, layer) in [
+            (CONFIG, LAYER),
+            (media_type::CONFIGS[1], "application/vnd.docker.image.rootfs.diff.tar.gzip"),
+            (CONFIG, "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd"),
+        ] {
+            let Ok(Document::Manifest(manifest)) =
+                parse(manifest(config, layer, "").as_bytes(), "")
+            else {
+                panic!("{config} {layer}");
+            };
+            assert_eq!(manifest.layers.len(), 1);
+        }
+        let nulls = format!(r#"{{"config":{},"layers":null}}"#, descriptor(CONFIG));
+        assert!(
+            matches!(parse(nulls.as_bytes(), ""), Ok(Document::Manifest(m)) if m.layers.is_empty())
+        );
+        let index = format!(r#"{{"manifests":[{}]}}"#, descriptor(media_type::MANIFEST));
+        assert!(matches!(parse(index.as_bytes(), media_type::INDEX), Ok(Document::Index(_))));
+    }
+
+    #[test]
+    fn what_is_no_image_is_refused_by_name() {
+        let helm = "application/vnd.cncf.helm.config.v1+json";
+        let cases = [
+            (manifest(helm, LAYER, ""), helm),
+            (manifest(CONFIG, "text/plain", ""), "text/plain"),
+            (
+                manifest("application/vnd.oci.empty.v1+json", LAYER, r#","artifactType":"x/y""#),
+                "x/y",
+            ),
+            (manifest(CONFIG, &format!("{LAYER}+encrypted"), ""), "encrypted"),
+            (manifest(CONFIG, LAYER, r#","manifests":[]"#), "contradicts"),
+            (
+                manifest(CONFIG, LAYER, &format!(r#","mediaType":"{}""#, media_type::INDEX)),
+                "contradicts",
+            ),
+            (r#"{"schemaVersion":1,"fsLayers":[]}"#.into(), "schema 1"),
+            ("{}".into(), "neither"),
+            ("[]".into(), "malformed"),
+            ("".into(), "malformed"),
+            ("[".repeat(100_000), "malformed"),
+            (manifest(CONFIG, LAYER, "").replace("sha256:", "md5:"), "no digest"),
+            (manifest(CONFIG, LAYER, "").replace(":2}", ":-2}"), "malformed"),
+        ];
+        for (text, expected) in cases {
+            let error = parse(text.as_bytes(), "").unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+        let good = manifest(CONFIG, LAYER, "");
+        assert_eq!(parse(good.as_bytes(), media_type::INDEX), Err(ManifestError::Ambiguous));
+    }
+}

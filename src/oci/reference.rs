@@ -1,0 +1,369 @@
+//! What the user typed, as a place to read an image from.
+
+use super::digest::{Digest, InvalidDigest};
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// Docker Hub's name in references.
+pub const DOCKER_HUB: &str = "docker.io";
+
+/// The longest `registry/repository`, in characters, as the distribution project has it.
+const MAX_NAME: usize = 255;
+
+/// An image, wherever it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ImageRef {
+    /// In a registry: `debian`, `docker://host:5000/a/b@sha256:...`.
+    Registry(Reference),
+    /// In an OCI image layout directory: `oci:DIR[:TAG|@DIGEST]`.
+    Layout {
+        /// The directory that holds `oci-layout`, `index.json` and `blobs/`.
+        dir: PathBuf,
+        /// Which of its images.
+        select: Select,
+    },
+}
+
+/// Which image of a layout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Select {
+    /// The only one there is.
+    Only,
+    /// The one whose `org.opencontainers.image.ref.name` is this.
+    Tag(String),
+    /// The one with this digest of its manifest or index.
+    Digest(Digest),
+}
+
+/// An image in a registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// Host and optional port; [`DOCKER_HUB`] when none was typed.
+    pub registry: String,
+    /// The repository's full name, `library/debian` for `debian`.
+    pub repository: String,
+    /// The tag; `latest` when neither tag nor digest was typed.
+    pub tag: Option<String>,
+    /// The digest: it decides when both are there.
+    pub digest: Option<Digest>,
+}
+
+/// Why a text names no image.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReferenceError {
+    /// Nothing was typed, or nothing after the transport.
+    #[error("{0:?} names no image: write for example debian:trixie or oci:DIRECTORY")]
+    Empty(String),
+    /// A known transport that is not read yet.
+    #[error("{transport}: is not supported yet: {instead}")]
+    Unsupported {
+        /// The transport's name.
+        transport: &'static str,
+        /// What to do in its place.
+        instead: &'static str,
+    },
+    /// `something://`.
+    #[error("{0}:// is no image transport: write the image as REGISTRY/REPOSITORY[:TAG|@DIGEST]")]
+    Scheme(String),
+    /// A part breaks the rules of its kind.
+    #[error("{text:?} is no image reference: {part:?} is no {kind} ({rule})")]
+    Part {
+        /// What was typed.
+        text: String,
+        /// The part in question.
+        part: String,
+        /// What it should have been.
+        kind: &'static str,
+        /// The rule.
+        rule: &'static str,
+    },
+    /// A digest of bad form.
+    #[error(transparent)]
+    Digest(#[from] InvalidDigest),
+}
+
+/// Transports of containers-transports(5) that are not read, and what to do.
+const UNSUPPORTED: &[(&str, &str)] = &[
+    ("oci-archive", "unpack it with `mkdir DIR && tar -xf FILE -C DIR`, then use oci:DIR"),
+    ("docker-archive", "run `skopeo copy docker-archive:FILE oci:DIR:latest`, then use oci:DIR"),
+    ("dir", "run `skopeo copy dir:PATH oci:DIR:latest`, then use oci:DIR"),
+    ("docker-daemon", "run `skopeo copy docker-daemon:NAME:TAG oci:DIR:latest`, then use oci:DIR"),
+    (
+        "containers-storage",
+        "run `skopeo copy containers-storage:NAME oci:DIR:latest`, then use oci:DIR",
+    ),
+    ("tarball", "run `skopeo copy tarball:FILE oci:DIR:latest`, then use oci:DIR"),
+    ("rootfs", "make an image of it with `umoci` or `buildah`, then use oci:DIR"),
+];
+
+impl FromStr for ImageRef {
+    type Err = ReferenceError;
+
+    fn from_str(text: &str) -> Result<Self, ReferenceError> {
+        if let Some(rest) = text.strip_prefix("docker://") {
+            return rest.parse().map(Self::Registry);
+        }
+        if let Some((scheme, _)) = text.split_once("://") {
+            return Err(ReferenceError::Scheme(scheme.to_owned()));
+        }
+        if let Some(rest) = text.strip_prefix("oci:") {
+            return layout(text, rest);
+        }
+        if let Some((before, _)) = text.split_once(':')
+            && let Some(&(transport, instead)) = UNSUPPORTED.iter().find(|(n, _)| *n == before)
+        {
+            return Err(ReferenceError::Unsupported { transport, instead });
+        }
+        text.parse().map(Self::Registry)
+    }
+}
+
+/// `DIR[:TAG|@DIGEST]`; as in containers-transports(5), the directory has no colon.
+fn layout(text: &str, rest: &str) -> Result<ImageRef, ReferenceError> {
+    let (dir, select) = if let Some((dir, digest)) = split_digest(rest) {
+        (dir, Select::Digest(digest.parse()?))
+    } else if let Some((dir, tag)) = rest.split_once(':') {
+        (dir, Select::Tag(tag.to_owned()))
+    } else {
+        (rest, Select::Only)
+    };
+    if dir.is_empty() || select == Select::Tag(String::new()) {
+        return Err(ReferenceError::Empty(text.to_owned()));
+    }
+    Ok(ImageRef::Layout { dir: dir.into(), select })
+}
+
+/// Splits at the `@` of a digest; a directory's name may have an `@` of its own.
+fn split_digest(text: &str) -> Option<(&str, &str)> {
+    text.rsplit_once('@').filter(|(_, digest)| digest.starts_with("sha"))
+}
+
+impl FromStr for Reference {
+    type Err = ReferenceError;
+
+    fn from_str(text: &str) -> Result<Self, ReferenceError> {
+        if text.is_empty() {
+            return Err(ReferenceError::Empty(text.to_owned()));
+        }
+        let refuse = |part: &str, kind, rule| ReferenceError::Part {
+            text: text.to_owned(),
+            part: part.to_owned(),
+            kind,
+            rule,
+        };
+        let (rest, digest) = match text.split_once('@') {
+            Some((rest, digest)) => (rest, Some(digest.parse()?)),
+            None => (text, None),
+        };
+        let (name, tag) = match rest.rsplit_once(':') {
+            Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
+            _ => (rest, None),
+        };
+        let (registry, path) = split_registry(name);
+        if !is_registry(registry) {
+            return Err(refuse(registry, "registry", "a host name or address, then maybe :PORT"));
+        }
+        if let Some(bad) = path.split('/').find(|part| !is_component(part)) {
+            let rule = "lower-case letters and digits, with single . _ or - between; \
+                        for a directory write oci:DIRECTORY";
+            return Err(refuse(bad, "part of a repository name", rule));
+        }
+        if let Some(tag) = tag.filter(|tag| !is_tag(tag)) {
+            let rule = "at most 128 letters, digits, _ . or -, and no . or - in front";
+            return Err(refuse(tag, "tag", rule));
+        }
+        let repository = match path {
+            path if registry == DOCKER_HUB && !path.contains('/') => format!("library/{path}"),
+            path => path.to_owned(),
+        };
+        if registry.len() + 1 + repository.len() > MAX_NAME {
+            return Err(refuse(name, "image name", "at most 255 characters"));
+        }
+        let tag = tag.or(if digest.is_none() { Some("latest") } else { None });
+        let tag = tag.map(str::to_owned);
+        Ok(Self { registry: registry.to_owned(), repository, tag, digest })
+    }
+}
+
+/// The first part is a registry when it cannot be a part of a repository's name on Docker Hub.
+fn split_registry(name: &str) -> (&str, &str) {
+    match name.split_once('/') {
+        Some(("index.docker.io" | DOCKER_HUB, path)) => (DOCKER_HUB, path),
+        Some((host, path))
+            if host == "localhost"
+                || host.contains(['.', ':'])
+                || host.contains(|c: char| c.is_ascii_uppercase()) =>
+        {
+            (host, path)
+        }
+        _ => (DOCKER_HUB, name),
+    }
+}
+
+fn is_registry(text: &str) -> bool {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (text, None),
+    };
+    let good_host = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => host.split('.').all(|label| {
+            !label.is_empty()
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        }),
+    };
+    good_host
+        && port.is_none_or(|port| {
+            port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok()
+        })
+}
+
+/// `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`
+fn is_component(text: &str) -> bool {
+    let is_letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let bytes = text.as_bytes();
+    let ends = bytes.first().zip(bytes.last());
+    let separators = text.split(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
+    ends.is_some_and(|(first, last)| is_letter(*first) && is_letter(*last))
+        && separators.into_iter().all(|separator| {
+            matches!(separator, "" | "." | "_" | "__") || separator.bytes().all(|b| b == b'-')
+        })
+}
+
+fn is_tag(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= 128
+        && !text.starts_with(['.', '-'])
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.registry, self.repository)?;
+        if let Some(tag) = &self.tag {
+            write!(f, ":{tag}")?;
+        }
+        if let Some(digest) = &self.digest {
+            write!(f, "@{digest}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for ImageRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Registry(reference) => reference.fmt(f),
+            Self::Layout { dir, select } => {
+                write!(f, "oci:{}", dir.display())?;
+                match select {
+                    Select::Only => Ok(()),
+                    Select::Tag(tag) => write!(f, ":{tag}"),
+                    Select::Digest(digest) => write!(f, "@{digest}"),
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEX: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+    #[test]
+    fn references_as_docker_reads_them() {
+        let cases = [
+            ("debian", "docker.io/library/debian:latest"),
+            ("debian:trixie", "docker.io/library/debian:trixie"),
+            ("docker://debian", "docker.io/library/debian:latest"),
+            ("docker.io/library/debian:trixie", "docker.io/library/debian:trixie"),
+            ("docker.io/debian", "docker.io/library/debian:latest"),
+            ("index.docker.io/debian", "docker.io/library/debian:latest"),
+            ("riscv64/debian", "docker.io/riscv64/debian:latest"),
+            ("a/b/c", "docker.io/a/b/c:latest"),
+            ("localhost/a", "localhost/a:latest"),
+            ("localhost:5000/a:v1", "localhost:5000/a:v1"),
+            ("ghcr.io/o/r", "ghcr.io/o/r:latest"),
+            ("[::1]:5000/a", "[::1]:5000/a:latest"),
+            ("127.0.0.1:5000/a__b/c-d.e:1.0_x", "127.0.0.1:5000/a__b/c-d.e:1.0_x"),
+            ("Host/a", "Host/a:latest"),
+        ];
+        for (text, full) in cases {
+            assert_eq!(text.parse::<ImageRef>().unwrap().to_string(), full, "{text}");
+            assert_eq!(full.parse::<ImageRef>().unwrap().to_string(), full, "{full}");
+        }
+    }
+
+    #[test]
+    fn a_digest_needs_no_tag_and_may_have_one() {
+        for text in [
+            format!("host:5000/a/b@sha256:{HEX}"),
+            format!("host.example/a/b:v1@sha256:{HEX}"),
+            format!("host:5000/a/b@sha512:{HEX}{HEX}"),
+        ] {
+            assert_eq!(text.parse::<Reference>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn layouts() {
+        let digest = format!("sha256:{HEX}");
+        let cases = [
+            ("oci:dir", "dir", Select::Only),
+            ("oci:/a/b:latest", "/a/b", Select::Tag("latest".into())),
+            ("oci:./a@b:x:y", "./a@b", Select::Tag("x:y".into())),
+            (&format!("oci:a@{digest}"), "a", Select::Digest(digest.parse().unwrap())),
+        ];
+        for (text, dir, select) in cases {
+            let parsed = text.parse::<ImageRef>().unwrap();
+            assert_eq!(parsed, ImageRef::Layout { dir: dir.into(), select }, "{text}");
+            assert_eq!(parsed.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_reference_says_why() {
+        let long = format!("a/{}", "b".repeat(256));
+        let cases = [
+            ("", "names no image"),
+            ("docker://", "names no image"),
+            ("oci:", "names no image"),
+            ("oci:dir:", "names no image"),
+            ("oci:a@sha256:12", "no digest"),
+            ("Debian", "lower-case"),
+            ("a//b", "repository name"),
+            ("a/../b", "repository name"),
+            ("a.-b", "repository name"),
+            ("/etc/x", "oci:DIRECTORY"),
+            ("./img", "no registry"),
+            ("a:", "no tag"),
+            ("a:-x", "no tag"),
+            ("a b", "repository name"),
+            ("a@sha256:zz", "no digest"),
+            ("a@md5:00", "no digest"),
+            ("host:99999/a", "no registry"),
+            ("ho_st.x/a", "no registry"),
+            ("[::z]:1/a", "no registry"),
+            ("https://debian", "no image transport"),
+            (&long, "255"),
+        ];
+        for (text, expected) in cases {
+            let error = text.parse::<ImageRef>().unwrap_err().to_string();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn transports_of_a_later_stage_say_what_to_do_instead() {
+        for (transport, _) in UNSUPPORTED {
+            let error = format!("{transport}:x").parse::<ImageRef>().unwrap_err().to_string();
+            assert!(error.starts_with(&format!("{transport}: is not supported yet")), "{error}");
+            assert!(error.contains("oci:DIR"), "{error}");
+        }
+    }
+}

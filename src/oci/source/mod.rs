@@ -1,0 +1,94 @@
+//! Where images are. One file for each kind of place; each implements [`Source`].
+
+mod auth;
+mod credentials;
+mod http;
+mod layout;
+mod registry;
+
+use super::ErrorKind;
+use super::manifest::Descriptor;
+use super::platform::Platform;
+use super::reference::ImageRef;
+use std::io::Read;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Bytes as a source has them: whoever reads them checks digest and size.
+pub type Blob = Box<dyn Read + Send>;
+
+/// A place that holds one image.
+pub trait Source {
+    /// The manifests or indexes that the reference names: one, or several that stand for different
+    /// platforms.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] and what the place's own faults are.
+    fn roots(&self) -> Result<Vec<Descriptor>, ErrorKind>;
+
+    /// The unchecked bytes of a manifest or an index.
+    ///
+    /// # Errors
+    /// [`ErrorKind::MissingBlob`] and what the place's own faults are.
+    fn manifest(&self, descriptor: &Descriptor) -> Result<Blob, ErrorKind> {
+        self.blob(descriptor)
+    }
+
+    /// The unchecked bytes of a configuration or a layer.
+    ///
+    /// # Errors
+    /// [`ErrorKind::MissingBlob`] and what the place's own faults are.
+    fn blob(&self, descriptor: &Descriptor) -> Result<Blob, ErrorKind>;
+
+    /// Announces that these blobs will be read, in this order.
+    fn prefetch(&self, _blobs: &[Descriptor]) {}
+}
+
+/// How to read an image. The default is right for most.
+#[derive(Clone, Debug)]
+pub struct SourceOptions {
+    /// What the image must run on.
+    pub platform: Platform,
+    /// Whether a registry must prove who it is. Without, plain HTTP is tried, too. A registry on a
+    /// loopback address may always speak plain HTTP.
+    pub tls_verify: bool,
+    /// Certificate authorities (PEM) in addition to Mozilla's and the system's; the latter are
+    /// replaced by `SSL_CERT_FILE` and `SSL_CERT_DIR`.
+    pub ca_file: Option<PathBuf>,
+    /// Credentials (Docker's or podman's JSON) in place of those in the usual places.
+    pub auth_file: Option<PathBuf>,
+    /// The longest time to wait for a connection.
+    pub connect_timeout: Duration,
+    /// The longest time without a byte.
+    pub stall_timeout: Duration,
+    /// How many times a request is sent again that failed for a reason that may pass.
+    pub retries: u32,
+    /// The first pause before sending again; each next one is twice as long.
+    pub backoff: Duration,
+}
+
+impl Default for SourceOptions {
+    fn default() -> Self {
+        Self {
+            platform: Platform::linux_riscv64(),
+            tls_verify: true,
+            ca_file: None,
+            auth_file: None,
+            connect_timeout: Duration::from_secs(15),
+            stall_timeout: Duration::from_secs(30),
+            retries: 4,
+            backoff: Duration::from_millis(500),
+        }
+    }
+}
+
+/// The place that `reference` names.
+pub(super) fn open(
+    reference: &ImageRef,
+    options: &SourceOptions,
+) -> Result<Box<dyn Source>, ErrorKind> {
+    Ok(match reference {
+        ImageRef::Registry(reference) => Box::new(registry::Registry::open(reference, options)?),
+        ImageRef::Layout { dir, select } => Box::new(layout::Layout::open(dir, select)?),
+    })
+}

@@ -1,0 +1,380 @@
+//! A registry ([distribution-spec], pull).
+//!
+//! Blobs are streamed to nameless temporary files, several at once, and taken up again where a
+//! connection broke.
+//!
+//! [distribution-spec]: https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pull
+
+use super::auth::{Authorizer, Challenge};
+use super::credentials::{self, Credential};
+use super::http::{Http, Retry, broken, host, refusal};
+use super::{Blob, Source, SourceOptions};
+use crate::oci::ErrorKind;
+use crate::oci::digest::{Algorithm, ContentError, Digest, Verifier};
+use crate::oci::manifest::{Descriptor, MAX_MANIFEST, media_type};
+use crate::oci::reference::{DOCKER_HUB, Reference};
+use reqwest::StatusCode;
+use reqwest::blocking::Response;
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RANGE,
+};
+use std::collections::{HashMap, VecDeque};
+use std::fs::File;
+use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Blobs that are fetched at the same time, as Docker and containerd do.
+const PARALLEL: usize = 3;
+
+type Fetched = Result<File, ErrorKind>;
+
+/// One image of a registry.
+pub(super) struct Registry {
+    api: Arc<Api>,
+    root: (Descriptor, Vec<u8>),
+    /// Blobs under way; a digest may be wanted more than once.
+    coming: Mutex<HashMap<Digest, VecDeque<Receiver<Fetched>>>>,
+}
+
+impl Registry {
+    /// Connects, and fetches the manifest or index.
+    pub(super) fn open(reference: &Reference, options: &SourceOptions) -> Result<Self, ErrorKind> {
+        let api = Api::connect(reference, options)?;
+        let root = api.root(reference)?;
+        Ok(Self { api: Arc::new(api), root, coming: Mutex::default() })
+    }
+}
+
+impl Source for Registry {
+    fn roots(&self) -> Result<Vec<Descriptor>, ErrorKind> {
+        Ok(vec![self.root.0.clone()])
+    }
+
+    fn manifest(&self, descriptor: &Descriptor) -> Result<Blob, ErrorKind> {
+        let (root, bytes) = &self.root;
+        if root.digest == descriptor.digest {
+            return Ok(Box::new(Cursor::new(bytes.clone())));
+        }
+        let path = format!("manifests/{}", descriptor.digest);
+        let (_, bytes) =
+            self.api.document(&path).map_err(|error| missing(error, &descriptor.digest))?;
+        Ok(Box::new(Cursor::new(bytes)))
+    }
+
+    fn blob(&self, descriptor: &Descriptor) -> Result<Blob, ErrorKind> {
+        let digest = &descriptor.digest;
+        let coming = lock(&self.coming).get_mut(digest).and_then(VecDeque::pop_front);
+        // A worker that is gone sends nothing: then as if it had never been asked.
+        let fetched = coming.and_then(|coming| coming.recv().ok());
+        let file = fetched.unwrap_or_else(|| self.api.download(descriptor));
+        Ok(Box::new(file.map_err(|error| missing(error, digest))?))
+    }
+
+    fn prefetch(&self, blobs: &[Descriptor]) {
+        let mut queue = VecDeque::new();
+        let mut coming = lock(&self.coming);
+        for blob in blobs {
+            let (sender, receiver) = channel();
+            queue.push_back((blob.clone(), sender));
+            coming.entry(blob.digest.clone()).or_default().push_back(receiver);
+        }
+        let queue = Arc::new(Mutex::new(queue));
+        for _ in 0..PARALLEL.min(blobs.len()) {
+            let (api, queue) = (Arc::clone(&self.api), Arc::clone(&queue));
+            std::thread::spawn(move || fetch_all(&api, &queue));
+        }
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        self.api.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+fn fetch_all(api: &Api, queue: &Mutex<VecDeque<(Descriptor, Sender<Fetched>)>>) {
+    loop {
+        let next = lock(queue).pop_front();
+        match next {
+            Some((blob, sender)) if !api.stopped() => {
+                // Nobody waits any more when this fails.
+                let _ = sender.send(api.download(&blob));
+            }
+            _ => return,
+        }
+    }
+}
+
+/// A thread that panicked leaves nothing half-done behind these locks.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn missing(error: ErrorKind, digest: &Digest) -> ErrorKind {
+    match error {
+        ErrorKind::NotFound(_) => ErrorKind::MissingBlob(digest.clone()),
+        error => error,
+    }
+}
+
+/// The HTTP interface of one repository.
+struct Api {
+    http: Http,
+    /// `https://host/v2/repository/`
+    base: String,
+    scope: String,
+    stall: Duration,
+    credential: Option<Credential>,
+    authorization: Mutex<Option<HeaderValue>>,
+    stop: AtomicBool,
+}
+
+impl Api {
+    fn connect(reference: &Reference, options: &SourceOptions) -> Result<Self, ErrorKind> {
+        let host = match reference.registry.as_str() {
+            DOCKER_HUB => "registry-1.docker.io",
+            other => other,
+        };
+        let loopback = is_loopback(host);
+        let http = Http::new(options, loopback)?;
+        let stall = options.stall_timeout;
+        let may_be_plain = loopback || !options.tls_verify;
+        let plain = may_be_plain && !http.speaks_tls(&format!("https://{host}/v2/"), stall)?;
+        let scheme = if plain { "http" } else { "https" };
+        Ok(Self {
+            http,
+            base: format!("{scheme}://{host}/v2/{}/", reference.repository),
+            scope: format!("repository:{}:pull", reference.repository),
+            stall,
+            credential: credentials::find(reference, options.auth_file.as_deref())?,
+            authorization: Mutex::new(None),
+            stop: AtomicBool::new(false),
+        })
+    }
+
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// The manifest or index that `reference` names, and what it turned out to be.
+    fn root(&self, reference: &Reference) -> Result<(Descriptor, Vec<u8>), ErrorKind> {
+        let name = match (&reference.digest, &reference.tag) {
+            (Some(digest), _) => digest.to_string(),
+            (None, tag) => tag.clone().unwrap_or_else(|| "latest".into()),
+        };
+        let (headers, bytes) = self.document(&format!("manifests/{name}"))?;
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let announced = text("docker-content-digest").and_then(|digest| digest.parse().ok());
+        let digest = match reference.digest.clone().or(announced) {
+            Some(digest) => digest,
+            None => Digest::of(Algorithm::Sha256, &bytes),
+        };
+        check(&bytes, &digest)?;
+        let media_type = text(CONTENT_TYPE.as_str()).and_then(|text| text.split(';').next());
+        let descriptor = Descriptor {
+            media_type: media_type.unwrap_or_default().trim().to_owned(),
+            digest,
+            size: bytes.len() as u64,
+            annotations: Default::default(),
+            platform: None,
+        };
+        Ok((descriptor, bytes))
+    }
+
+    /// The unchecked bytes of a manifest or an index, at most [`MAX_MANIFEST`].
+    fn document(&self, path: &str) -> Result<(HeaderMap, Vec<u8>), ErrorKind> {
+        let accept = [
+            media_type::INDEX,
+            media_type::MANIFEST,
+            media_type::DOCKER_LIST,
+            media_type::DOCKER_MANIFEST,
+        ];
+        let mut retry = self.http.patience();
+        loop {
+            let response = self.get(path, &[(ACCEPT, accept.join(", "))], &mut retry)?;
+            let (headers, url) = (response.headers().clone(), response.url().clone());
+            let mut bytes = Vec::new();
+            match response.take(MAX_MANIFEST + 1).read_to_end(&mut bytes) {
+                Ok(_) if bytes.len() as u64 > MAX_MANIFEST => {
+                    return Err(ErrorKind::TooLarge {
+                        what: "manifest",
+                        digest: path.trim_start_matches("manifests/").to_owned(),
+                        size: bytes.len() as u64,
+                        limit: MAX_MANIFEST,
+                    });
+                }
+                Ok(_) => return Ok((headers, bytes)),
+                Err(error) => retry.pause(broken(&error, &url, self.stall), None)?,
+            }
+        }
+    }
+
+    /// The unchecked bytes of a blob, no more of them than its descriptor announces.
+    fn download(&self, blob: &Descriptor) -> Fetched {
+        let temporary = || ErrorKind::io("write a temporary file (TMPDIR chooses where)");
+        let mut file = tempfile::tempfile().map_err(temporary())?;
+        let path = format!("blobs/{}", blob.digest);
+        let mut retry = self.http.patience();
+        let mut have = 0;
+        loop {
+            let range = (have > 0).then(|| (RANGE, format!("bytes={have}-")));
+            let response = self.get(&path, range.as_slice(), &mut retry)?;
+            let url = response.url().clone();
+            if response.status() != StatusCode::PARTIAL_CONTENT {
+                have = 0;
+                file.set_len(0).map_err(temporary())?;
+            }
+            file.seek(SeekFrom::Start(have)).map_err(temporary())?;
+            let broke = self.append(response, &mut file, &mut have, blob)?;
+            match broke {
+                Some(error) if have < blob.size => {
+                    retry.pause(broken(&error, &url, self.stall), None)?;
+                }
+                _ => break,
+            }
+        }
+        file.rewind().map_err(temporary())?;
+        Ok(file)
+    }
+
+    /// Adds an answer's body to `file` and its length to `have`; gives the error with which the
+    /// body broke off.
+    fn append(
+        &self,
+        mut body: Response,
+        file: &mut File,
+        have: &mut u64,
+        blob: &Descriptor,
+    ) -> Result<Option<io::Error>, ErrorKind> {
+        let mut buffer = vec![0; 64 << 10];
+        while !self.stopped() {
+            let count = match body.read(&mut buffer) {
+                Ok(0) => return Ok(None),
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Ok(Some(error)),
+            };
+            *have += count as u64;
+            if *have > blob.size {
+                let (expected, size) = (blob.digest.clone(), blob.size);
+                return Err(ErrorKind::Content(ContentError::TooLong { expected, size }));
+            }
+            file.write_all(&buffer[..count])
+                .map_err(ErrorKind::io("write a temporary file (TMPDIR chooses where)"))?;
+        }
+        Ok(None)
+    }
+
+    /// Sends one GET, logging in when the registry asks for it.
+    fn get(
+        &self,
+        path: &str,
+        headers: &[(HeaderName, String)],
+        retry: &mut Retry,
+    ) -> Result<Response, ErrorKind> {
+        let url = format!("{}{path}", self.base);
+        let mut answered = false;
+        loop {
+            let authorization = lock(&self.authorization).clone();
+            let response = self.http.send(retry, self.stall, |client| {
+                let mut request = client.get(&url);
+                for (name, value) in headers {
+                    request = request.header(name, value);
+                }
+                match &authorization {
+                    Some(value) => request.header(AUTHORIZATION, value),
+                    None => request,
+                }
+            })?;
+            match response.status() {
+                StatusCode::OK | StatusCode::PARTIAL_CONTENT => return Ok(response),
+                StatusCode::UNAUTHORIZED if !answered => {
+                    answered = true;
+                    self.log_in(response, authorization, retry)?;
+                }
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                    return Err(self.unauthorized(&response));
+                }
+                StatusCode::NOT_FOUND => {
+                    return Err(ErrorKind::NotFound(format!(" at {}", host(response.url()))));
+                }
+                _ => return Err(refusal(response)),
+            }
+        }
+    }
+
+    /// Gets the authorization that `response` asks for, unless another thread already replaced the
+    /// one that was `used`. Tokens live for minutes: a long pull needs several.
+    fn log_in(
+        &self,
+        response: Response,
+        used: Option<HeaderValue>,
+        retry: &mut Retry,
+    ) -> Result<(), ErrorKind> {
+        let mut current = lock(&self.authorization);
+        if *current != used {
+            return Ok(());
+        }
+        let Some(challenge) = Challenge::find(response.headers()) else {
+            return Err(self.unauthorized(&response));
+        };
+        let authorizer = Authorizer {
+            http: &self.http,
+            stall: self.stall,
+            credential: self.credential.as_ref(),
+            plain: self.base.starts_with("http:"),
+            scope: &self.scope,
+        };
+        let answer = authorizer.answer(&challenge, retry)?;
+        *current = Some(answer.ok_or_else(|| self.unauthorized(&response))?);
+        Ok(())
+    }
+
+    fn unauthorized(&self, response: &Response) -> ErrorKind {
+        let reason = match &self.credential {
+            Some(credential) => credential.not_accepted(),
+            None => "there is no such image, or it is not public: check the name, or log in with \
+                     `docker login` or `podman login`"
+                .into(),
+        };
+        ErrorKind::Unauthorized { registry: host(response.url()), reason }
+    }
+}
+
+fn check(bytes: &[u8], digest: &Digest) -> Result<(), ErrorKind> {
+    Verifier::new(bytes, digest.clone(), None).drain().map_err(|error| {
+        match error.downcast::<ContentError>() {
+            Ok(content) => ErrorKind::Content(content),
+            Err(error) => ErrorKind::io("check the manifest")(error),
+        }
+    })
+}
+
+/// Whether `host`, maybe with a port, is this machine: `localhost`, 127.0.0.0/8 or ::1.
+fn is_loopback(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if !port.contains(']') => name,
+        _ => host,
+    };
+    let address = name.trim_start_matches('[').trim_end_matches(']');
+    name == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_hosts() {
+        for host in ["localhost", "localhost:5000", "127.0.0.1", "127.1.2.3:80", "[::1]:5000"] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in ["docker.io", "10.0.0.1:5000", "127.0.0.1.example", "localhost.example:80"] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Reads the layouts of `fixtures/images` (what each one tests: `CASES.json` there).
+
+use c2w::oci::layer::LayerError;
+use c2w::oci::{self, ErrorKind, Image, ImageRef, SourceOptions, guest_config};
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/images").join(name)
+}
+
+fn open_dir(dir: &Path, select: &str) -> Result<Image, oci::Error> {
+    let reference: ImageRef = format!("oci:{}{select}", dir.display()).parse().unwrap();
+    oci::open(&reference, &SourceOptions::default())
+}
+
+/// Opens a fixture and reads all of its layers; gives their tars.
+fn pull_dir(dir: &Path, select: &str) -> Result<Vec<Vec<u8>>, String> {
+    let image = open_dir(dir, select).map_err(|error| error.to_string())?;
+    let mut tars = Vec::new();
+    for layer in image.layers() {
+        let mut reader = layer.open().map_err(|error| error.to_string())?;
+        let mut tar = Vec::new();
+        reader.read_to_end(&mut tar).map_err(|error| error.to_string())?;
+        reader.finish().map_err(|error| error.to_string())?;
+        tars.push(tar);
+    }
+    Ok(tars)
+}
+
+fn pull(name: &str) -> Result<Vec<Vec<u8>>, String> {
+    pull_dir(&fixture(name), "")
+}
+
+/// A copy of a fixture to spoil.
+fn copy(name: &str) -> tempfile::TempDir {
+    let target = tempfile::tempdir().unwrap();
+    copy_tree(&fixture(name), target.path());
+    target
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_tree(&entry.path(), &target);
+        } else {
+            fs::write(&target, fs::read(entry.path()).unwrap()).unwrap();
+        }
+    }
+}
+
+/// The digest of the only manifest in `index.json`.
+fn root_digest(dir: &Path) -> String {
+    let index: serde_json::Value =
+        serde_json::from_slice(&fs::read(dir.join("index.json")).unwrap()).unwrap();
+    index["manifests"][0]["digest"].as_str().unwrap().to_owned()
+}
+
+fn blob_path(dir: &Path, digest: &str) -> PathBuf {
+    dir.join("blobs").join(digest.replace(':', "/"))
+}
+
+#[test]
+fn every_case_is_known_and_behaves() {
+    let cases: serde_json::Value =
+        serde_json::from_slice(&fs::read(fixture("CASES.json")).unwrap()).unwrap();
+    // What the source refuses, and the words of it. All other cases have whole layers, whatever
+    // the tars inside are.
+    let refused = [
+        ("bad-diffid", "not what the configuration says"),
+        ("bad-digest", "has wrong content"),
+        ("bad-gz-trailing", "cannot be uncompressed"),
+        ("bad-layer-count", "2 layers, but its configuration 1 DiffIDs"),
+        ("bad-missing-blob", "is not there"),
+        ("bad-truncated-gz", "cannot be uncompressed"),
+        ("odd-artifact", "OCI artifact of type \"application/x.test\""),
+        ("odd-windows", "no linux/riscv64 variant, only windows/amd64"),
+        ("ok-two-tags", "add one of their tags, one, two"),
+    ];
+    for name in cases.as_object().unwrap().keys() {
+        let result = pull(name);
+        match refused.iter().find(|(case, _)| case == name) {
+            Some((_, words)) => {
+                let error = result.expect_err(name);
+                assert!(error.contains(words), "{name}: {error}");
+                assert!(!error.contains('\n'), "{name}: {error}");
+            }
+            None => assert!(result.is_ok(), "{name}: {result:?}"),
+        }
+    }
+}
+
+#[test]
+fn the_same_layer_in_every_compression() {
+    let plain = pull("ok-none").unwrap();
+    assert_eq!(plain.len(), 1);
+    for name in ["ok-gz", "ok-gzmulti", "ok-zst", "odd-gz-says-tar", "odd-zst-says-gzip"] {
+        assert!(pull(name).unwrap() == plain, "{name}");
+    }
+    assert!(pull("ok-no-layers").unwrap().is_empty());
+}
+
+#[test]
+fn the_rich_image_is_found_for_its_platform() {
+    let image = open_dir(&fixture("rich"), ":latest").unwrap();
+    assert_eq!(
+        image.manifest_digest.to_string(),
+        "sha256:3dbc518e09b67cf02aaf9ca9f4d6af06fbe32168410d0effd053be278082481f"
+    );
+    assert_eq!(image.layers().len(), 3);
+    let guest = guest_config(&image.config);
+    assert_eq!(guest.entrypoint, [b"/bin/sh".to_vec(), b"-c".to_vec()]);
+    assert_eq!(guest.cmd, [b"echo hi".to_vec()]);
+    assert_eq!(guest.volumes, [b"/data".to_vec()]);
+
+    let reference: ImageRef = format!("oci:{}", fixture("rich").display()).parse().unwrap();
+    let on = |platform: &str| {
+        let platform = platform.parse().unwrap();
+        let options = SourceOptions { platform, ..SourceOptions::default() };
+        oci::open(&reference, &options).map(|image| image.config.platform.to_string())
+    };
+    for platform in ["linux/arm/v6", "linux/arm/v7", "linux/arm64/v8", "linux/ppc64le"] {
+        assert_eq!(on(platform).unwrap(), platform);
+    }
+    let error = on("linux/s390x").unwrap_err();
+    let ErrorKind::Platform { have, .. } = &error.kind else { panic!("{error}") };
+    // Six images; the attestation is none.
+    assert_eq!(have.len(), 6, "{error}");
+    assert!(error.to_string().contains("linux/riscv64"), "{error}");
+}
+
+#[test]
+fn tags_and_digests_choose() {
+    let dir = fixture("ok-two-tags");
+    let one = open_dir(&dir, ":one").unwrap().manifest_digest;
+    let two = open_dir(&dir, ":two").unwrap().manifest_digest;
+    assert_ne!(one, two);
+    assert_eq!(open_dir(&dir, &format!("@{two}")).unwrap().manifest_digest, two);
+    let error = open_dir(&dir, ":three").err().unwrap().to_string();
+    assert!(error.contains("no such image") && error.contains("one, two"), "{error}");
+    let nested = open_dir(&fixture("ok-nested-index"), "").unwrap();
+    assert_eq!(nested.config.platform.to_string(), "linux/riscv64");
+}
+
+#[test]
+fn errors_name_the_image_and_the_digest() {
+    let error = pull("bad-missing-blob").unwrap_err();
+    assert!(error.starts_with("image oci:/") && error.contains("bad-missing-blob"), "{error}");
+    let image = open_dir(&fixture("bad-digest"), "").unwrap();
+    let layers = image.layers();
+    let error = layers[0].open().unwrap().finish().unwrap_err();
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<LayerError>());
+    assert!(matches!(inner, Some(LayerError::Blob(_))), "{error}");
+    assert!(error.to_string().contains(&layers[0].descriptor.digest.to_string()), "{error}");
+}
+
+#[test]
+fn what_is_no_layout_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let missing = pull_dir(&dir.path().join("none"), "").unwrap_err();
+    assert!(missing.contains("open the directory"), "{missing}");
+    let empty = pull_dir(dir.path(), "").unwrap_err();
+    assert!(empty.contains("no OCI layout: it has no file oci-layout"), "{empty}");
+    for (file, text, words) in [
+        ("oci-layout", r#"{"imageLayoutVersion":"2.0.0"}"#, "\"2.0.0\" is unknown"),
+        ("oci-layout", "{}", "malformed"),
+        ("index.json", "{", "malformed"),
+        ("index.json", r#"{"manifests":[]}"#, "no such image"),
+        ("index.json", r#"{"manifests":null}"#, "contradicts"),
+    ] {
+        let dir = copy("ok-gz");
+        fs::write(dir.path().join(file), text).unwrap();
+        let error = pull_dir(dir.path(), "").unwrap_err();
+        assert!(error.contains(words), "{text}: {error}");
+    }
+    let dir = copy("ok-gz");
+    fs::write(dir.path().join("index.json"), vec![b' '; (4 << 20) + 1]).unwrap();
+    let error = pull_dir(dir.path(), "").unwrap_err();
+    assert!(error.contains("more than 4194304 bytes"), "{error}");
+}
+
+#[test]
+fn links_and_odd_files_are_not_followed() {
+    // The link's target even has the right content.
+    let dir = copy("ok-gz");
+    let outside = tempfile::tempdir().unwrap();
+    let blob = blob_path(dir.path(), &root_digest(dir.path()));
+    let kept = outside.path().join("blob");
+    fs::rename(&blob, &kept).unwrap();
+    symlink(&kept, &blob).unwrap();
+    let error = pull_dir(dir.path(), "").unwrap_err();
+    assert!(error.contains("not a regular file"), "{error}");
+
+    fs::remove_file(&blob).unwrap();
+    let fifo = std::process::Command::new("mkfifo").arg(&blob).status().unwrap();
+    assert!(fifo.success());
+    let error = pull_dir(dir.path(), "").unwrap_err();
+    assert!(error.contains("not a regular file"), "{error}");
+
+    let dir = copy("ok-gz");
+    copy_tree(&dir.path().join("blobs"), &outside.path().join("blobs"));
+    fs::remove_dir_all(dir.path().join("blobs")).unwrap();
+    symlink(outside.path().join("blobs"), dir.path().join("blobs")).unwrap();
+    let error = pull_dir(dir.path(), "").unwrap_err();
+    assert!(error.contains("cannot read blobs/"), "{error}");
+}
+
+#[test]
+fn documents_over_their_limit_are_not_read() {
+    let dir = copy("ok-gz");
+    let index = dir.path().join("index.json");
+    let text = fs::read_to_string(&index).unwrap();
+    let digest = root_digest(dir.path());
+    let size = fs::metadata(blob_path(dir.path(), &digest)).unwrap().len();
+    let huge = text.replace(&format!("\"size\": {size}"), "\"size\": 4194305");
+    assert_ne!(huge, text);
+    fs::write(&index, huge).unwrap();
+    let error = pull_dir(dir.path(), "").unwrap_err();
+    assert!(error.contains("has 4194305 bytes, at most 4194304"), "{error}");
+}
