@@ -11,6 +11,7 @@ use crate::memory::GuestMemory;
 pub mod plic;
 pub mod rtc;
 pub mod syscon;
+pub mod virtio;
 pub mod vmgenid;
 
 /// What a device may touch while it handles an access.

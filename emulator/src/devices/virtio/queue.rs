@@ -1,0 +1,376 @@
+//! The split virtqueue (virtio 1.2, 2.7), from the device's side.
+//!
+//! Nothing the driver wrote is trusted: indices, lengths and addresses are checked when they are
+//! read, and all work on one queue is bounded by its size.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::devices::InvalidState;
+use crate::memory::{GuestMemory, OutOfRange};
+
+const DESCRIPTOR_SIZE: u64 = 16;
+/// Descriptor flag: the chain goes on at `next`.
+const NEXT: u16 = 1;
+/// Descriptor flag: the device writes to this buffer.
+const WRITE: u16 = 2;
+/// Descriptor flag of a feature that no device here offers.
+const INDIRECT: u16 = 4;
+/// Flag of the available ring: the driver wants no interrupt.
+const NO_INTERRUPT: u16 = 1;
+
+/// What a driver did against the specification. The device then needs a reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DriverError {
+    /// A ring or a buffer is not in memory.
+    OutOfRange,
+    /// A queue was made ready with a size or an alignment that is not allowed (2.7).
+    QueueLayout,
+    /// More buffers were made available than the queue has (2.7.13.3).
+    TooManyAvailable,
+    /// A descriptor number is not below the queue's size.
+    NoSuchDescriptor,
+    /// A chain is longer than the queue, so it has a loop (2.7.5.1).
+    Loop,
+    /// A buffer to read follows one to write (2.7.4.2).
+    ReadableAfterWritable,
+    /// A buffer of no bytes.
+    EmptyBuffer,
+    /// An indirect table, which was not negotiated (2.7.5.3.1).
+    Indirect,
+    /// A chain has too little room, or none, for what its device must read or write.
+    ChainTooShort,
+}
+
+impl fmt::Display for DriverError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OutOfRange => "a ring or buffer is not in memory",
+            Self::QueueLayout => "a queue's size or alignment is not allowed",
+            Self::TooManyAvailable => "more buffers are available than the queue has",
+            Self::NoSuchDescriptor => "a descriptor number is too large",
+            Self::Loop => "a descriptor chain has a loop",
+            Self::ReadableAfterWritable => "a readable buffer follows a writable one",
+            Self::EmptyBuffer => "a buffer is empty",
+            Self::Indirect => "an indirect table was not negotiated",
+            Self::ChainTooShort => "a chain is too short for its device",
+        })
+    }
+}
+
+impl core::error::Error for DriverError {}
+
+impl From<OutOfRange> for DriverError {
+    fn from(_: OutOfRange) -> Self {
+        Self::OutOfRange
+    }
+}
+
+/// A buffer that was in guest memory when its chain was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Guest-physical address.
+    pub address: u64,
+    /// Length in bytes, not 0.
+    pub length: usize,
+}
+
+/// A chain of buffers that the driver made available.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chain {
+    /// Its first descriptor: its name in the used ring.
+    head: u16,
+    segments: Vec<Segment>,
+    /// How many segments, from the first, are for the device to read.
+    readable: usize,
+}
+
+impl Chain {
+    /// What the driver sends.
+    pub fn readable(&self) -> &[Segment] {
+        &self.segments[..self.readable]
+    }
+
+    /// Where the driver wants an answer.
+    pub fn writable(&self) -> &[Segment] {
+        &self.segments[self.readable..]
+    }
+
+    /// Appends the readable bytes, `limit` at most, to `buffer`; returns whether that was all.
+    ///
+    /// # Errors
+    /// [`DriverError::OutOfRange`], which cannot be for a chain of the same memory.
+    pub fn gather(
+        &self,
+        memory: &GuestMemory,
+        limit: usize,
+        buffer: &mut Vec<u8>,
+    ) -> Result<bool, DriverError> {
+        let mut left = limit;
+        for segment in self.readable() {
+            let length = segment.length.min(left);
+            buffer.extend_from_slice(memory.slice(segment.address, length)?);
+            left -= length;
+            if length < segment.length {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Copies `bytes` into the writable buffers; returns how many fitted.
+    ///
+    /// # Errors
+    /// [`DriverError::OutOfRange`], which cannot be for a chain of the same memory.
+    pub fn scatter(&self, memory: &mut GuestMemory, bytes: &[u8]) -> Result<usize, DriverError> {
+        let mut rest = bytes;
+        for segment in self.writable() {
+            if rest.is_empty() {
+                break;
+            }
+            let (now, later) = rest.split_at(segment.length.min(rest.len()));
+            memory.write(segment.address, now)?;
+            rest = later;
+        }
+        Ok(bytes.len() - rest.len())
+    }
+}
+
+/// One queue; what it holds is its saved state. The names of the rings are those of the
+/// registers: the driver area is the available ring, the device area the used ring.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Queue {
+    max_size: u16,
+    pub(super) size: u16,
+    ready: bool,
+    pub(super) descriptor_area: u64,
+    pub(super) driver_area: u64,
+    pub(super) device_area: u64,
+    /// The next entry of the available ring to look at, modulo 2^16.
+    next_available: u16,
+    /// The next entry of the used ring to fill, modulo 2^16.
+    next_used: u16,
+    /// `next_used` when the driver was last told.
+    told_used: u16,
+}
+
+impl Queue {
+    /// A queue at reset that allows up to `max_size` descriptors, a power of two.
+    pub fn new(max_size: u16) -> Self {
+        Self {
+            max_size,
+            size: 0,
+            ready: false,
+            descriptor_area: 0,
+            driver_area: 0,
+            device_area: 0,
+            next_available: 0,
+            next_used: 0,
+            told_used: 0,
+        }
+    }
+
+    /// The largest size a driver may choose.
+    pub fn max_size(&self) -> u16 {
+        self.max_size
+    }
+
+    /// Whether the driver has set the queue up.
+    pub fn is_ready(&self) -> bool {
+        self.ready
+    }
+
+    /// Starts to use the queue as the driver laid it out.
+    ///
+    /// # Errors
+    /// [`DriverError::QueueLayout`].
+    pub(super) fn enable(&mut self) -> Result<(), DriverError> {
+        if !self.layout_is_allowed() {
+            return Err(DriverError::QueueLayout);
+        }
+        self.ready = true;
+        Ok(())
+    }
+
+    /// Back to the state at reset.
+    pub(super) fn reset(&mut self) {
+        *self = Self::new(self.max_size);
+    }
+
+    /// Takes over saved state of the same queue.
+    ///
+    /// # Errors
+    /// [`InvalidState`] when its size is not possible here.
+    pub(super) fn restore(&mut self, saved: Self) -> Result<(), InvalidState> {
+        if saved.max_size != self.max_size || saved.ready && !saved.layout_is_allowed() {
+            return Err(InvalidState("a virtqueue's layout"));
+        }
+        *self = saved;
+        Ok(())
+    }
+
+    fn layout_is_allowed(&self) -> bool {
+        self.size.is_power_of_two()
+            && self.size <= self.max_size
+            && self.descriptor_area.is_multiple_of(16)
+            && self.driver_area.is_multiple_of(2)
+            && self.device_area.is_multiple_of(4)
+    }
+
+    /// How many chains wait. Read it once for a batch: buffers that the device writes may overlap
+    /// the ring.
+    ///
+    /// # Errors
+    /// [`DriverError`] when the ring is bad.
+    pub fn waiting(&self, memory: &GuestMemory) -> Result<u16, DriverError> {
+        if !self.ready {
+            return Ok(0);
+        }
+        let index = u16::from_le_bytes(memory.read_array(self.driver_area.wrapping_add(2))?);
+        let waiting = index.wrapping_sub(self.next_available);
+        if waiting > self.size {
+            return Err(DriverError::TooManyAvailable);
+        }
+        Ok(waiting)
+    }
+
+    /// Takes the next chain, if one waits.
+    ///
+    /// # Errors
+    /// [`DriverError`] when the ring or the chain is bad.
+    pub fn pop(&mut self, memory: &GuestMemory) -> Result<Option<Chain>, DriverError> {
+        if self.waiting(memory)? == 0 {
+            return Ok(None);
+        }
+        let head = self.head(memory, 0)?;
+        let mut chain = Chain { head, segments: Vec::new(), readable: 0 };
+        self.walk(memory, head, |segment, writable| {
+            chain.segments.push(segment);
+            chain.readable += usize::from(!writable);
+        })?;
+        self.next_available = self.next_available.wrapping_add(1);
+        Ok(Some(chain))
+    }
+
+    /// Gives a chain back with `written` bytes in its writable buffers.
+    ///
+    /// # Errors
+    /// [`DriverError::OutOfRange`] when the used ring is not in memory.
+    pub fn push(
+        &mut self,
+        memory: &mut GuestMemory,
+        chain: &Chain,
+        written: usize,
+    ) -> Result<(), DriverError> {
+        let slot = u64::from(self.next_used & (self.size - 1));
+        let mut element = [0; 8];
+        element[..4].copy_from_slice(&u32::from(chain.head).to_le_bytes());
+        element[4..].copy_from_slice(&(written as u32).to_le_bytes());
+        memory.write(self.device_area.wrapping_add(4 + 8 * slot), &element)?;
+        self.next_used = self.next_used.wrapping_add(1);
+        memory.write(self.device_area.wrapping_add(2), &self.next_used.to_le_bytes())?;
+        Ok(())
+    }
+
+    /// Bytes that the waiting chains can take; those up to the first bad one count.
+    pub fn room(&self, memory: &GuestMemory) -> usize {
+        let mut room = 0usize;
+        for ahead in 0..self.waiting(memory).unwrap_or(0) {
+            let walked = self.head(memory, ahead).and_then(|head| {
+                self.walk(memory, head, |segment, writable| {
+                    room = room.saturating_add(if writable { segment.length } else { 0 });
+                })
+            });
+            if walked.is_err() {
+                break;
+            }
+        }
+        room
+    }
+
+    /// Whether chains came back since the last call and the driver wants to know.
+    ///
+    /// # Errors
+    /// [`DriverError::OutOfRange`] when the available ring is not in memory.
+    pub(super) fn take_interrupt(&mut self, memory: &GuestMemory) -> Result<bool, DriverError> {
+        if self.told_used == self.next_used {
+            return Ok(false);
+        }
+        self.told_used = self.next_used;
+        let flags = u16::from_le_bytes(memory.read_array(self.driver_area)?);
+        Ok(flags & NO_INTERRUPT == 0)
+    }
+
+    /// The first descriptor of the chain `ahead` places behind the next one.
+    fn head(&self, memory: &GuestMemory, ahead: u16) -> Result<u16, DriverError> {
+        let slot = u64::from(self.next_available.wrapping_add(ahead) & (self.size - 1));
+        let head = memory.read_array(self.driver_area.wrapping_add(4 + 2 * slot))?;
+        Ok(u16::from_le_bytes(head))
+    }
+
+    /// Visits the checked buffers of a chain: each with whether the device writes to it.
+    fn walk(
+        &self,
+        memory: &GuestMemory,
+        head: u16,
+        mut visit: impl FnMut(Segment, bool),
+    ) -> Result<(), DriverError> {
+        let mut index = head;
+        let mut seen_writable = false;
+        for _ in 0..self.size {
+            let descriptor = self.descriptor(memory, index)?;
+            let (segment, writable) = descriptor.check(memory)?;
+            if seen_writable && !writable {
+                return Err(DriverError::ReadableAfterWritable);
+            }
+            seen_writable = writable;
+            visit(segment, writable);
+            if descriptor.flags & NEXT == 0 {
+                return Ok(());
+            }
+            index = descriptor.next;
+        }
+        Err(DriverError::Loop)
+    }
+
+    fn descriptor(&self, memory: &GuestMemory, index: u16) -> Result<Descriptor, DriverError> {
+        if index >= self.size {
+            return Err(DriverError::NoSuchDescriptor);
+        }
+        let address = self.descriptor_area.wrapping_add(DESCRIPTOR_SIZE * u64::from(index));
+        Ok(Descriptor::parse(u128::from_le_bytes(memory.read_array(address)?)))
+    }
+}
+
+/// An entry of the descriptor table.
+struct Descriptor {
+    address: u64,
+    length: u32,
+    flags: u16,
+    next: u16,
+}
+
+impl Descriptor {
+    fn parse(bits: u128) -> Self {
+        Self {
+            address: bits as u64,
+            length: (bits >> 64) as u32,
+            flags: (bits >> 96) as u16,
+            next: (bits >> 112) as u16,
+        }
+    }
+
+    fn check(&self, memory: &GuestMemory) -> Result<(Segment, bool), DriverError> {
+        if self.flags & INDIRECT != 0 {
+            return Err(DriverError::Indirect);
+        }
+        if self.length == 0 {
+            return Err(DriverError::EmptyBuffer);
+        }
+        let length = usize::try_from(self.length).map_err(|_| DriverError::OutOfRange)?;
+        memory.slice(self.address, length)?;
+        Ok((Segment { address: self.address, length }, self.flags & WRITE != 0))
+    }
+}
