@@ -40,5 +40,5 @@ zstd -q -19 --force arch/riscv/boot/Image -o "$top/prebuilt/Image.zst"
 cd "$top"
 record_packages Image \
     gcc-riscv64-linux-gnu gcc-12-riscv64-linux-gnu binutils-riscv64-linux-gnu make bison flex bc zstd
-record_checksums Image.zst
+record_artifact Image.zst
 ls -l prebuilt/Image.zst
