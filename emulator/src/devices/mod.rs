@@ -8,6 +8,7 @@ use core::fmt;
 use crate::host::Host;
 use crate::memory::GuestMemory;
 
+pub mod bus;
 pub mod plic;
 pub mod rtc;
 pub mod syscon;

@@ -266,7 +266,7 @@ impl VirtioDevice for Console {
                 self.send_owed(queues, context)
             }
             // New receive buffers: the host asks for the room when it has input.
-            _ if index % 2 == 0 => Ok(()),
+            _ if index.is_multiple_of(2) => Ok(()),
             _ => transmit((index / 2).saturating_sub(1), &mut queues[index], context),
         }
     }

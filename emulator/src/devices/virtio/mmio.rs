@@ -94,6 +94,11 @@ impl<D: VirtioDevice> VirtioMmio<D> {
         Self { device, queues, registers: Registers::default(), driver_error: None }
     }
 
+    /// The device behind the transport.
+    pub fn device_mut(&mut self) -> &mut D {
+        &mut self.device
+    }
+
     /// The state for a snapshot.
     pub fn save(&self) -> VirtioState<D::State> {
         VirtioState {

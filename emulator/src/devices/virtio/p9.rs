@@ -1,4 +1,5 @@
-//! The 9P transport device (virtio 1.2, 5.15 is its id; the protocol is 9P2000.L).
+//! The 9P transport device. Virtio 1.2 only reserves its ID; the rest is as Linux has it in
+//! `uapi/linux/virtio_9p.h` and `net/9p/trans_virtio.c`. The protocol is 9P2000.L.
 //!
 //! Each chain is one request, its readable buffers the T-message and its writable buffers the
 //! room for the R-message. A [`P9Server`] makes the answers; the transport knows of a message
@@ -31,8 +32,8 @@ const EMSGSIZE: u32 = 90;
 
 /// A 9P2000.L file server.
 pub trait P9Server {
-    /// Answers one T-message (header included, length checked against its `size` by nobody) with
-    /// one whole R-message appended to `reply`, which is empty.
+    /// Answers one T-message with one whole R-message, put into `reply`, which comes empty. The
+    /// request has at least a header's 7 bytes; nothing else of it is checked, its `size` neither.
     fn handle(&mut self, request: &[u8], reply: &mut Vec<u8>);
 }
 
@@ -168,7 +169,7 @@ mod tests {
 
     fn with_server() -> Driver<P9> {
         let mut driver = driver();
-        driver.mmio.device.set_server(Box::new(Doubler));
+        driver.mmio.device_mut().set_server(Box::new(Doubler));
         driver
     }
 
@@ -231,7 +232,7 @@ mod tests {
         let mut driver = with_server();
         let head = driver.post(0, &[Part::Read(TVERSION.to_vec()), Part::Write(14)]);
         driver.save_and_restore(P9::new("host".into()));
-        driver.mmio.device.set_server(Box::new(Doubler));
+        driver.mmio.device_mut().set_server(Box::new(Doubler));
         driver.notify(0);
         assert_eq!(driver.take_used(0), Some((head, TVERSION.repeat(2))));
         let state = driver.mmio.save();
