@@ -184,6 +184,8 @@ fn random_accesses_and_damaged_state_never_panic() {
         let _ = machine.devices.read(address, size, &mut machine.world.context());
         machine.devices.push_console(0, b"input", &mut machine.world.context());
     }
+    let saved = machine.devices.save();
+    assert_eq!(Devices::new(config()).restore(saved), Ok(()), "no guest makes a bad snapshot");
     machine.ask_for_entropy(4);
     let bytes = postcard::to_allocvec(&machine.devices.save()).unwrap();
     let mut accepted = 0;

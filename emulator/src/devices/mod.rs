@@ -15,6 +15,10 @@ pub mod syscon;
 pub mod virtio;
 pub mod vmgenid;
 
+pub use bus::{Devices, DevicesConfig, DevicesState};
+pub use syscon::PowerRequest;
+pub use virtio::p9::P9Server;
+
 /// What a device may touch while it handles an access.
 pub struct Context<'a> {
     /// For descriptors and buffers.

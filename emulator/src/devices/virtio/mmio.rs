@@ -117,13 +117,13 @@ impl<D: VirtioDevice> VirtioMmio<D> {
         if state.queues.len() != self.queues.len() {
             return Err(InvalidState("number of virtqueues"));
         }
-        if state.registers.driver_features & !self.offered_features() != 0 {
+        self.registers = state.registers;
+        if self.registers.status & status::FEATURES_OK != 0 && !self.features_are_acceptable() {
             return Err(InvalidState("virtio features"));
         }
         for (queue, saved) in self.queues.iter_mut().zip(state.queues) {
             queue.restore(saved)?;
         }
-        self.registers = state.registers;
         self.driver_error = None;
         self.device.restore(state.device)
     }
