@@ -1,7 +1,7 @@
 //! What a machine asks of the world around it. The native build, the WASI build and the tests
 //! each bring their own.
 
-/// A port of the virtio console, by its index in [`crate::MachineConfig::ports`].
+/// A port of the virtio console, by its index in [`crate::BootConfig::ports`].
 pub type PortId = usize;
 
 /// The outside of a machine.

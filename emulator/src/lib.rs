@@ -6,10 +6,18 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod clock;
+pub mod cpu;
 pub mod devices;
+mod fdt;
 mod host;
 pub mod layout;
+mod machine;
 mod memory;
+pub mod softfloat;
 
 pub use host::{Host, PortId};
+pub use devices::syscon::PowerRequest;
+pub use devices::vmgenid::ID_LENGTH as GENERATION_LENGTH;
+pub use machine::{BootConfig, BootError, Exit, Machine, RestoreError};
 pub use memory::{GuestMemory, OutOfRange, PAGE_SIZE, Region};

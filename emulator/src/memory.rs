@@ -182,8 +182,8 @@ impl GuestMemory {
 
     fn note_write(&mut self, offset: usize, length: usize) {
         let first = offset >> PAGE_SHIFT;
-        let last = (offset + length.max(1) - 1) >> PAGE_SHIFT;
-        for page in first..=last {
+        let end = (offset + length).div_ceil(PAGE_SIZE);
+        for page in first..end {
             let known = page - self.first_page as usize;
             if self.has_code[known] {
                 self.overwritten_code.push(page as u32);
@@ -221,9 +221,33 @@ impl GuestMemory {
         Ok(bytes)
     }
 
+    /// Guest-physical address of a window offset.
+    pub(crate) fn physical(&self, offset: u32) -> Option<u64> {
+        [self.ram, self.image].into_iter().find_map(|region| {
+            let inside = offset.checked_sub(region.offset)?;
+            (u64::from(inside) < region.length).then(|| region.start + u64::from(inside))
+        })
+    }
+
+    /// The bytes of a window page.
+    pub(crate) fn page(&self, window_page: u32) -> Result<&[u8], OutOfRange> {
+        let address = self.physical(window_page << PAGE_SHIFT).ok_or(OutOfRange)?;
+        self.slice(address, PAGE_SIZE)
+    }
+
+    /// Number of the window's first page, and how many there are.
+    pub(crate) fn pages(&self) -> (u32, usize) {
+        (self.first_page, self.has_code.len())
+    }
+
     /// Marks a window page as a source of decoded code.
     pub(crate) fn mark_code(&mut self, window_page: u32) {
         self.has_code[(window_page - self.first_page) as usize] = true;
+    }
+
+    /// Takes the mark back: nothing decoded from the page is left.
+    pub(crate) fn unmark_code(&mut self, window_page: u32) {
+        self.has_code[(window_page - self.first_page) as usize] = false;
     }
 
     /// Whether decoded code was made from a window page and the page is unchanged since.

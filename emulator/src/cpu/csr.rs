@@ -1,0 +1,124 @@
+//! Control and status registers of a hart without M-mode: what S-mode and U-mode can see.
+
+use super::trap::interrupt;
+use serde::{Deserialize, Serialize};
+
+/// CSR numbers.
+pub mod number {
+    #![allow(missing_docs)]
+    pub const FFLAGS: u16 = 0x001;
+    pub const FRM: u16 = 0x002;
+    pub const FCSR: u16 = 0x003;
+    pub const SSTATUS: u16 = 0x100;
+    pub const SIE: u16 = 0x104;
+    pub const STVEC: u16 = 0x105;
+    pub const SCOUNTEREN: u16 = 0x106;
+    pub const SENVCFG: u16 = 0x10a;
+    pub const SSCRATCH: u16 = 0x140;
+    pub const SEPC: u16 = 0x141;
+    pub const SCAUSE: u16 = 0x142;
+    pub const STVAL: u16 = 0x143;
+    pub const SIP: u16 = 0x144;
+    pub const STIMECMP: u16 = 0x14d;
+    pub const SATP: u16 = 0x180;
+    pub const CYCLE: u16 = 0xc00;
+    pub const TIME: u16 = 0xc01;
+    pub const INSTRET: u16 = 0xc02;
+}
+
+/// Fields of `sstatus`.
+pub mod status {
+    /// Interrupts enabled in S-mode.
+    pub const SIE: u64 = 1 << 1;
+    /// `SIE` before the trap.
+    pub const SPIE: u64 = 1 << 5;
+    /// The trap came from S-mode.
+    pub const SPP: u64 = 1 << 8;
+    /// Floating-point state; all ones is Dirty.
+    pub const FS: u64 = 3 << 13;
+    /// S-mode may access user pages.
+    pub const SUM: u64 = 1 << 18;
+    /// Loads may read executable pages.
+    pub const MXR: u64 = 1 << 19;
+    /// U-mode is 64 bits wide.
+    pub const UXL_64: u64 = 2 << 32;
+    /// Some state is dirty.
+    pub const SD: u64 = 1 << 63;
+    /// What software can change.
+    pub const WRITABLE: u64 = SIE | SPIE | SPP | FS | SUM | MXR;
+}
+
+/// The registers that are plain storage, and the fields of the others.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Csrs {
+    /// `sstatus` without its constant and derived bits.
+    pub sstatus: u64,
+    /// Interrupt enables.
+    pub sie: u64,
+    /// Pending software interrupt (`sip.SSIP`), the only bit that software sets itself.
+    pub ssip: bool,
+    /// Trap vector.
+    pub stvec: u64,
+    /// Counters that U-mode may read.
+    pub scounteren: u64,
+    /// Environment configuration; only `FIOM` exists.
+    pub senvcfg: u64,
+    /// Scratch.
+    pub sscratch: u64,
+    /// Exception pc.
+    pub sepc: u64,
+    /// Cause.
+    pub scause: u64,
+    /// Trap value.
+    pub stval: u64,
+    /// Timer compare (Sstc), in ticks.
+    pub stimecmp: u64,
+    /// Address translation.
+    pub satp: u64,
+    /// Accrued floating-point exceptions.
+    pub fflags: u8,
+    /// Dynamic rounding mode.
+    pub frm: u8,
+}
+
+impl Csrs {
+    /// `sstatus` as it reads.
+    pub fn read_sstatus(&self) -> u64 {
+        let dirty = if self.sstatus & status::FS == status::FS { status::SD } else { 0 };
+        self.sstatus | status::UXL_64 | dirty
+    }
+
+    /// Stores the writable fields of `sstatus`.
+    pub fn write_sstatus(&mut self, value: u64) {
+        self.sstatus = value & status::WRITABLE;
+    }
+
+    /// Stores `sie`.
+    pub fn write_sie(&mut self, value: u64) {
+        self.sie = value & interrupt::ALL;
+    }
+
+    /// Stores `satp`: Bare and Sv39 exist; a write of another mode has no effect at all
+    /// (privileged ISA, "Supervisor Address Translation and Protection Register"). There are no
+    /// address space identifiers. Returns whether something was written.
+    pub fn write_satp(&mut self, value: u64) -> bool {
+        const PPN: u64 = (1 << 44) - 1;
+        match value >> 60 {
+            0 => self.satp = 0,
+            8 => self.satp = 8 << 60 | value & PPN,
+            _ => return false,
+        }
+        true
+    }
+
+    /// Floating-point unit switched on.
+    pub fn fp_enabled(&self) -> bool {
+        self.sstatus & status::FS != 0
+    }
+
+    /// Adds exceptions, and marks the state dirty.
+    pub fn accrue(&mut self, flags: u8) {
+        self.fflags |= flags;
+        self.sstatus |= status::FS;
+    }
+}

@@ -1,0 +1,47 @@
+//! The slow path: every instruction of the table, one function a family, written for clarity.
+//! What the hot loop does quickly must equal what is done here.
+
+mod atomic;
+mod base;
+mod float;
+mod system;
+
+use super::hart::{Bus, Hart};
+use super::isa::{Format, Insn, Opcode};
+use super::trap::Trap;
+
+impl Hart {
+    /// Executes one decoded instruction and moves `pc`.
+    ///
+    /// # Errors
+    /// The exception it raises; nothing has then changed, `pc` included.
+    pub(super) fn perform(&mut self, insn: &Insn, bus: &mut Bus<'_>) -> Result<(), Trap> {
+        let next = self.hot.pc.wrapping_add(u64::from(insn.length));
+        let next = match insn.opcode.format() {
+            Format::B => self.branch(insn, next),
+            Format::J => self.jal(insn, next),
+            _ if insn.opcode == Opcode::Jalr => self.jalr(insn, next),
+            Format::R | Format::I | Format::Shift | Format::U => {
+                self.integer(insn);
+                next
+            }
+            Format::Load => self.integer_load(insn, bus).map(|()| next)?,
+            Format::S => self.integer_store(insn, bus).map(|()| next)?,
+            Format::Amo => self.atomic(insn, bus).map(|()| next)?,
+            Format::LoadFp | Format::SFp => self.float_memory(insn, bus).map(|()| next)?,
+            Format::R4
+            | Format::Fp
+            | Format::Fp1
+            | Format::FpToX2
+            | Format::FpToX
+            | Format::XToFp => self.float(insn).map(|()| next)?,
+            // Memory is coherent and stores reach decoded code at once.
+            Format::Fence => next,
+            Format::Csr | Format::CsrI | Format::Sfence | Format::None => {
+                self.system(insn, next, bus)?
+            }
+        };
+        self.hot.pc = next;
+        Ok(())
+    }
+}

@@ -1,0 +1,175 @@
+//! Environment calls, trap return, fences and CSR access.
+
+use crate::cpu::csr::{number, status};
+use crate::cpu::hart::{Bus, Hart, Mode};
+use crate::cpu::isa::{Format, Insn, Opcode};
+use crate::cpu::trap::{Cause, Trap, interrupt};
+
+impl Hart {
+    /// A SYSTEM instruction; returns the next pc.
+    pub(super) fn system(
+        &mut self,
+        insn: &Insn,
+        next: u64,
+        bus: &mut Bus<'_>,
+    ) -> Result<u64, Trap> {
+        let supervisor = self.mode == Mode::Supervisor;
+        match insn.opcode {
+            Opcode::Ecall if supervisor => {
+                self.sbi_call(bus);
+                Ok(next)
+            }
+            Opcode::Ecall => Err(Trap::new(Cause::EcallFromUser, 0)),
+            Opcode::Ebreak => Err(Trap::new(Cause::Breakpoint, self.hot.pc)),
+            Opcode::Sret if supervisor => Ok(self.sret()),
+            Opcode::Wfi if supervisor => {
+                self.waiting = true;
+                self.attention = true;
+                Ok(next)
+            }
+            Opcode::SfenceVma if supervisor => {
+                match insn.rs1 {
+                    0 => self.flush_translations(),
+                    register => self.flush_page(self.x(register)),
+                }
+                Ok(next)
+            }
+            Opcode::Sret | Opcode::Wfi | Opcode::SfenceVma => Err(Self::illegal(insn)),
+            _ => self.csr_instruction(insn, bus).map(|()| next),
+        }
+    }
+
+    fn sret(&mut self) -> u64 {
+        let old = self.csrs.sstatus;
+        self.mode = if old & status::SPP != 0 { Mode::Supervisor } else { Mode::User };
+        let mut new = old & !(status::SIE | status::SPP) | status::SPIE;
+        if old & status::SPIE != 0 {
+            new |= status::SIE;
+        }
+        self.csrs.sstatus = new;
+        self.attention = true;
+        self.sync();
+        self.csrs.sepc
+    }
+
+    fn csr_instruction(&mut self, insn: &Insn, bus: &mut Bus<'_>) -> Result<(), Trap> {
+        use Opcode::*;
+        let csr = insn.imm as u16 & 0xfff;
+        let operand = match insn.opcode.format() {
+            Format::CsrI => u64::from(insn.rs1),
+            _ => self.x(insn.rs1),
+        };
+        // Bits 9:8 of the number are the lowest privilege; set and clear write unless rs1 is x0.
+        let swaps = matches!(insn.opcode, Csrrw | Csrrwi);
+        let writes = swaps || insn.rs1 != 0;
+        let privileged = csr >> 8 & 3;
+        let allowed = match self.mode {
+            Mode::User => privileged == 0,
+            Mode::Supervisor => privileged <= 1,
+        };
+        if !allowed || writes && csr >> 10 == 3 {
+            return Err(Self::illegal(insn));
+        }
+        let old = self.read_csr(csr, bus).ok_or(Self::illegal(insn))?;
+        if writes {
+            let new = match insn.opcode {
+                Csrrs | Csrrsi => old | operand,
+                Csrrc | Csrrci => old & !operand,
+                _ => operand,
+            };
+            self.write_csr(csr, new);
+        }
+        self.set_x(insn.rd, old);
+        Ok(())
+    }
+
+    /// A CSR's value; `None` if it does not exist or may not be read here.
+    fn read_csr(&mut self, csr: u16, bus: &mut Bus<'_>) -> Option<u64> {
+        let csrs = &self.csrs;
+        Some(match csr {
+            number::FFLAGS | number::FRM | number::FCSR if !csrs.fp_enabled() => return None,
+            number::FFLAGS => u64::from(csrs.fflags),
+            number::FRM => u64::from(csrs.frm),
+            number::FCSR => u64::from(csrs.frm) << 5 | u64::from(csrs.fflags),
+            number::SSTATUS => csrs.read_sstatus(),
+            number::SIE => csrs.sie,
+            number::STVEC => csrs.stvec,
+            number::SCOUNTEREN => csrs.scounteren,
+            number::SENVCFG => csrs.senvcfg,
+            number::SSCRATCH => csrs.sscratch,
+            number::SEPC => csrs.sepc,
+            number::SCAUSE => csrs.scause,
+            number::STVAL => csrs.stval,
+            number::SIP => self.pending_interrupts(bus),
+            number::STIMECMP => csrs.stimecmp,
+            number::SATP => csrs.satp,
+            number::CYCLE..=number::INSTRET => {
+                let readable = csrs.scounteren >> (csr - number::CYCLE) & 1 != 0;
+                if self.mode == Mode::User && !readable {
+                    return None;
+                }
+                match csr {
+                    number::TIME => bus.clock.ticks(self.steps(), bus.host),
+                    _ => self.instret(),
+                }
+            }
+            _ => return None,
+        })
+    }
+
+    /// Stores a CSR that [`Self::read_csr`] knows.
+    fn write_csr(&mut self, csr: u16, value: u64) {
+        let csrs = &mut self.csrs;
+        match csr {
+            number::FFLAGS | number::FRM | number::FCSR => self.write_fcsr(csr, value),
+            number::SSTATUS => {
+                let changed = csrs.sstatus ^ value;
+                csrs.write_sstatus(value);
+                if changed & status::MXR != 0 {
+                    self.flush_translations();
+                }
+                self.attention |= changed & status::SIE != 0;
+                self.sync();
+            }
+            number::SIE => {
+                csrs.write_sie(value);
+                self.attention = true;
+            }
+            number::SIP => {
+                csrs.ssip = value >> interrupt::SOFTWARE & 1 != 0;
+                self.attention = true;
+            }
+            number::STIMECMP => {
+                csrs.stimecmp = value;
+                self.attention = true;
+            }
+            number::SATP => {
+                if csrs.write_satp(value) {
+                    self.flush_translations();
+                }
+            }
+            // Mode 0 direct or 1 vectored; others are reserved.
+            number::STVEC => csrs.stvec = value & !2,
+            number::SCOUNTEREN => csrs.scounteren = value & 7,
+            number::SENVCFG => csrs.senvcfg = value & 1,
+            number::SSCRATCH => csrs.sscratch = value,
+            number::SEPC => csrs.sepc = value & !1,
+            number::SCAUSE => csrs.scause = value,
+            number::STVAL => csrs.stval = value,
+            _ => {}
+        }
+    }
+
+    fn write_fcsr(&mut self, csr: u16, value: u64) {
+        let csrs = &mut self.csrs;
+        if csr != number::FRM {
+            csrs.fflags = value as u8 & 0x1f;
+        }
+        if csr != number::FFLAGS {
+            let field = if csr == number::FCSR { value >> 5 } else { value };
+            csrs.frm = field as u8 & 7;
+        }
+        csrs.accrue(0);
+        self.sync();
+    }
+}

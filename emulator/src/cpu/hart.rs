@@ -1,0 +1,429 @@
+//! A hart: its state, and the loop around the hot loop.
+
+use super::code::CodeCache;
+use super::csr::{Csrs, status};
+use super::hot::{self, Hot, Stop};
+use super::isa::{self, Insn};
+use super::mmu::Access;
+use super::tlb::{FetchEntry, Tlb, empty_fetch_table};
+use super::trap::{Cause, Trap, interrupt};
+use crate::clock::Clock;
+use crate::devices::bus::Devices;
+use crate::devices::Context;
+use crate::devices::syscon::PowerRequest;
+use crate::host::Host;
+use crate::memory::{GuestMemory, PAGE_SHIFT, PAGE_SIZE};
+use serde::{Deserialize, Serialize};
+
+/// Privilege modes; there is no M-mode, the emulator itself answers SBI calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Mode {
+    /// U-mode.
+    User,
+    /// S-mode.
+    Supervisor,
+}
+
+/// Everything outside the hart, for as long as it runs.
+pub struct Bus<'a> {
+    /// RAM and root image.
+    pub memory: &'a mut GuestMemory,
+    /// Memory-mapped devices.
+    pub devices: &'a mut Devices,
+    /// The outside.
+    pub host: &'a mut dyn Host,
+    /// Time.
+    pub clock: &'a Clock,
+}
+
+impl Bus<'_> {
+    /// Reads a device register; `None` where there is no device.
+    pub(super) fn device_read(&mut self, address: u64, size: u8) -> Option<u64> {
+        let mut context = Context { memory: self.memory, host: self.host };
+        self.devices.read(address, size, &mut context).ok()
+    }
+
+    /// Writes a device register; `None` where there is no device.
+    pub(super) fn device_write(&mut self, address: u64, size: u8, value: u64) -> Option<()> {
+        let mut context = Context { memory: self.memory, host: self.host };
+        self.devices.write(address, size, value, &mut context).ok()
+    }
+}
+
+/// Why [`Hart::run`] came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The step limit is reached.
+    Limit,
+    /// The guest waits for an interrupt.
+    Idle,
+    /// The guest wants to be switched off or reset.
+    Power(PowerRequest),
+}
+
+/// The registers of a hart, as a snapshot keeps them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HartState {
+    x: [u64; 32],
+    f: [u64; 32],
+    pc: u64,
+    mode: Mode,
+    csrs: Csrs,
+    waiting: bool,
+    steps: u64,
+    traps: u64,
+    /// Guest-physical address that `lr` reserved.
+    reservation: Option<u64>,
+}
+
+/// One hardware thread.
+pub struct Hart {
+    pub(super) hot: Hot,
+    pub(super) tlb: Tlb,
+    code: CodeCache,
+    pub(super) csrs: Csrs,
+    pub(super) mode: Mode,
+    /// `wfi` was executed and no interrupt is pending.
+    pub(super) waiting: bool,
+    /// Something happened that may have changed the pending interrupts.
+    pub(super) attention: bool,
+    /// What the guest asked of the SBI.
+    pub(super) power: Option<PowerRequest>,
+    /// The step count at which `hot.left` is zero.
+    stop_at: u64,
+    /// Steps that ended in a trap and did not retire an instruction.
+    traps: u64,
+}
+
+impl Hart {
+    /// A hart in S-mode that starts at `entry` with the boot protocol's registers
+    /// (Linux, Documentation/arch/riscv/boot.rst): a0 = hart 0, a1 = the device tree.
+    pub fn new(memory: &GuestMemory, entry: u64, device_tree: u64) -> Self {
+        let mut x = [0; 32];
+        x[11] = device_tree;
+        let state = HartState {
+            x,
+            f: [0; 32],
+            pc: entry,
+            mode: Mode::Supervisor,
+            csrs: Csrs { stimecmp: u64::MAX, ..Csrs::default() },
+            waiting: false,
+            steps: 0,
+            traps: 0,
+            reservation: None,
+        };
+        Self::from_state(&state, memory)
+    }
+
+    /// A hart that goes on from a snapshot.
+    pub fn from_state(state: &HartState, memory: &GuestMemory) -> Self {
+        let tlb = Tlb::new();
+        let reservation = state
+            .reservation
+            .and_then(|address| {
+                let page = memory.window_page(address)?;
+                let in_page = address & (PAGE_SIZE as u64 - 1);
+                Some((u64::from(page) << PAGE_SHIFT | in_page) + 1)
+            })
+            .unwrap_or(0);
+        let mut x = state.x;
+        x[0] = 0;
+        let mut hart = Self {
+            hot: Hot {
+                x,
+                f: state.f,
+                pc: state.pc & !1,
+                left: 0,
+                read_tlb: core::ptr::null(),
+                write_tlb: core::ptr::null(),
+                fetch: empty_fetch_table(),
+                fetch_tag: 0,
+                window: memory.base(),
+                reservation,
+                fp_ready: false,
+                fp_fast: false,
+            },
+            tlb,
+            code: CodeCache::new(memory.pages()),
+            csrs: state.csrs.clone(),
+            mode: state.mode,
+            waiting: state.waiting,
+            attention: true,
+            power: None,
+            stop_at: state.steps,
+            traps: state.traps,
+        };
+        hart.sync();
+        hart
+    }
+
+    /// The registers.
+    pub fn state(&self, memory: &GuestMemory) -> HartState {
+        let offset = self.hot.reservation.checked_sub(1).map(|offset| offset as u32);
+        HartState {
+            x: self.hot.x,
+            f: self.hot.f,
+            pc: self.hot.pc,
+            mode: self.mode,
+            csrs: self.csrs.clone(),
+            waiting: self.waiting,
+            steps: self.steps(),
+            traps: self.traps,
+            reservation: offset.and_then(|offset| memory.physical(offset)),
+        }
+    }
+
+    /// Steps so far: instructions, and traps in their place.
+    pub fn steps(&self) -> u64 {
+        self.stop_at.wrapping_sub(self.hot.left as u64)
+    }
+
+    /// Retired instructions.
+    pub fn instret(&self) -> u64 {
+        self.steps() - self.traps
+    }
+
+    /// The timer's deadline in ticks; `None` when it is off.
+    pub fn timer(&self) -> Option<u64> {
+        (self.csrs.stimecmp != u64::MAX).then_some(self.csrs.stimecmp)
+    }
+
+    /// The next instruction's address.
+    pub fn pc(&self) -> u64 {
+        self.hot.pc
+    }
+
+    /// Runs until `limit` steps are done (and a little more), or something else happens.
+    pub fn run(&mut self, limit: u64, bus: &mut Bus<'_>) -> Event {
+        // Devices may have written to memory since the last call.
+        self.drop_overwritten_code(bus.memory);
+        loop {
+            if let Some(request) = self.power.take().or_else(|| bus.devices.take_power_request()) {
+                return Event::Power(request);
+            }
+            self.attention = false;
+            let pending = self.pending_interrupts(bus);
+            if pending & self.csrs.sie != 0 {
+                self.waiting = false;
+            }
+            if self.waiting {
+                return Event::Idle;
+            }
+            if self.steps() >= limit {
+                return Event::Limit;
+            }
+            self.take_interrupt(pending);
+            let look = bus.clock.next_look(self.csrs.stimecmp, self.steps());
+            // A timer that is due but masked must not stop the loop at every step.
+            let due = look <= self.steps();
+            self.set_limit(if due { limit } else { limit.min(look) });
+            self.execute(bus);
+        }
+    }
+
+    /// Sets the step count at which the hot loop stops.
+    fn set_limit(&mut self, limit: u64) {
+        let left = limit - self.steps();
+        self.stop_at = limit;
+        self.hot.left = left as i64;
+    }
+
+    /// Runs instructions until the limit or until attention is asked for.
+    fn execute(&mut self, bus: &mut Bus<'_>) {
+        loop {
+            // SAFETY: `sync` keeps the TLB pointers at tables that `self.tlb` owns, whose pages
+            // come from `GuestMemory::window_page`; pages with code are protected in `decode`;
+            // fetch entries are made in `fetch_entry` and dropped with the code they point to.
+            let stop = unsafe { hot::run(&mut self.hot) };
+            let done = match stop {
+                Stop::Limit => return,
+                Stop::Fetch => self.fetch_entry(self.hot.pc, bus).map(|_| ()),
+                Stop::Decode => self.decode(bus),
+                Stop::Slow => self.step(bus),
+            };
+            if let Err(trap) = done {
+                self.raise(trap);
+            }
+            if self.attention {
+                return;
+            }
+        }
+    }
+
+    /// Executes the instruction at `pc` the slow way.
+    fn step(&mut self, bus: &mut Bus<'_>) -> Result<(), Trap> {
+        let bits = self.fetch_bits(bus)?;
+        let illegal = Trap::new(Cause::IllegalInstruction, u64::from(bits));
+        let insn = isa::decode(bits).ok_or(illegal)?;
+        self.perform(&insn, bus)?;
+        self.hot.left -= 1;
+        Ok(())
+    }
+
+    /// The bits at `pc`: 16 of them for a compressed instruction.
+    fn fetch_bits(&mut self, bus: &mut Bus<'_>) -> Result<u32, Trap> {
+        let pc = self.hot.pc;
+        let low = self.fetch_half(pc, bus)?;
+        if low & 3 != 3 {
+            return Ok(low);
+        }
+        Ok(low | self.fetch_half(pc.wrapping_add(2), bus)? << 16)
+    }
+
+    fn fetch_half(&mut self, address: u64, bus: &mut Bus<'_>) -> Result<u32, Trap> {
+        let page = self.fetch_entry(address, bus)?.window_page;
+        let offset = address as usize & (PAGE_SIZE - 2);
+        let fault = Trap::new(Cause::FetchAccess, address);
+        let bytes = bus.memory.page(page).map_err(|_| fault)?;
+        Ok(u32::from(u16::from_le_bytes([bytes[offset], bytes[offset + 1]])))
+    }
+
+    /// The fetch translation of an address, made if it is not there.
+    fn fetch_entry(&mut self, address: u64, bus: &mut Bus<'_>) -> Result<FetchEntry, Trap> {
+        let page = address & !(PAGE_SIZE as u64 - 1);
+        let slot = Hot::fetch_index(address);
+        let tag = page | self.hot.fetch_tag;
+        if self.hot.fetch[slot].tag == tag {
+            return Ok(self.hot.fetch[slot]);
+        }
+        let physical = self.translate(address, Access::Fetch, bus)?;
+        let fault = Trap::new(Cause::FetchAccess, address);
+        let window_page = bus.memory.window_page(physical).ok_or(fault)?;
+        let ops = match self.code.slots(window_page) {
+            Some(ops) => ops,
+            None => {
+                self.hot.fetch.fill(FetchEntry::EMPTY);
+                self.code.clear(bus.memory);
+                self.code.slots(window_page).ok_or(fault)?
+            }
+        };
+        let entry = FetchEntry { tag, ops, window_page };
+        self.hot.fetch[slot] = entry;
+        Ok(entry)
+    }
+
+    fn decode(&mut self, bus: &mut Bus<'_>) -> Result<(), Trap> {
+        let pc = self.hot.pc;
+        let page = self.fetch_entry(pc, bus)?.window_page;
+        if !bus.memory.has_code(page) {
+            bus.memory.mark_code(page);
+            self.tlb.protect(page);
+        }
+        let fault = Trap::new(Cause::FetchAccess, pc);
+        self.code
+            .decode(bus.memory, page, pc as usize & (PAGE_SIZE - 1))
+            .map_err(|_| fault)
+    }
+
+    /// Forgets decoded code that memory writes have made stale.
+    pub(super) fn drop_overwritten_code(&mut self, memory: &mut GuestMemory) {
+        if let Some(pages) = memory.take_overwritten_code() {
+            for page in pages {
+                self.code.reset(page);
+            }
+        }
+    }
+
+    /// Forgets all translations (`satp`, `sfence.vma`).
+    pub(super) fn flush_translations(&mut self) {
+        self.tlb.flush();
+        self.hot.fetch.fill(FetchEntry::EMPTY);
+    }
+
+    /// Forgets the translation of one page.
+    pub(super) fn flush_page(&mut self, address: u64) {
+        self.tlb.flush_page(address);
+        self.hot.fetch[Hot::fetch_index(address)] = FetchEntry::EMPTY;
+    }
+
+    /// Brings what the hot loop sees in line with mode and CSRs.
+    pub(super) fn sync(&mut self) {
+        let privilege = self.privilege();
+        self.hot.read_tlb = self.tlb.read(privilege).as_ptr();
+        self.hot.write_tlb = self.tlb.write(privilege).as_ptr();
+        self.hot.fetch_tag = match self.mode {
+            Mode::User => 1,
+            Mode::Supervisor => 0,
+        };
+        self.hot.fp_ready = self.csrs.sstatus & status::FS == status::FS;
+        self.hot.fp_fast =
+            self.hot.fp_ready && self.csrs.frm == 0 && self.csrs.fflags & crate::softfloat::NX != 0;
+    }
+
+    /// Pending interrupts (`sip`), by the state of timer, PLIC and software.
+    pub(super) fn pending_interrupts(&self, bus: &mut Bus<'_>) -> u64 {
+        let mut pending = u64::from(self.csrs.ssip) << interrupt::SOFTWARE;
+        if self.csrs.stimecmp != u64::MAX
+            && bus.clock.ticks(self.steps(), bus.host) >= self.csrs.stimecmp
+        {
+            pending |= 1 << interrupt::TIMER;
+        }
+        if bus.devices.external_interrupt() {
+            pending |= 1 << interrupt::EXTERNAL;
+        }
+        pending
+    }
+
+    /// Enters the highest of the pending interrupts, if interrupts are enabled.
+    fn take_interrupt(&mut self, pending: u64) {
+        let enabled = match self.mode {
+            Mode::User => true,
+            Mode::Supervisor => self.csrs.sstatus & status::SIE != 0,
+        };
+        let deliverable = pending & self.csrs.sie;
+        if !enabled || deliverable == 0 {
+            return;
+        }
+        // Privileged ISA, "Supervisor Interrupt Registers": external, software, timer.
+        let number = [interrupt::EXTERNAL, interrupt::SOFTWARE, interrupt::TIMER]
+            .into_iter()
+            .find(|number| deliverable >> number & 1 != 0)
+            .unwrap_or(interrupt::TIMER);
+        let vectored = self.csrs.stvec & 3 == 1;
+        let offset = if vectored { 4 * number } else { 0 };
+        self.enter_trap(1 << 63 | number, 0, offset);
+    }
+
+    /// Enters an exception. Traps count as steps, or a guest that only traps would never stop.
+    fn raise(&mut self, trap: Trap) {
+        self.hot.left -= 1;
+        self.traps += 1;
+        self.enter_trap(trap.cause as u64, trap.value, 0);
+    }
+
+    fn enter_trap(&mut self, cause: u64, value: u64, offset: u64) {
+        let old = self.csrs.sstatus;
+        let mut new = old & !(status::SIE | status::SPIE | status::SPP);
+        if old & status::SIE != 0 {
+            new |= status::SPIE;
+        }
+        if self.mode == Mode::Supervisor {
+            new |= status::SPP;
+        }
+        self.csrs.sstatus = new;
+        self.csrs.sepc = self.hot.pc;
+        self.csrs.scause = cause;
+        self.csrs.stval = value;
+        self.hot.pc = (self.csrs.stvec & !3).wrapping_add(offset);
+        self.hot.reservation = 0;
+        self.mode = Mode::Supervisor;
+        self.sync();
+    }
+
+    /// Reads an integer register.
+    pub(super) fn x(&self, register: u8) -> u64 {
+        self.hot.x[register as usize & 31]
+    }
+
+    /// Writes an integer register; x0 stays zero.
+    pub(super) fn set_x(&mut self, register: u8, value: u64) {
+        if register != 0 {
+            self.hot.x[register as usize & 31] = value;
+        }
+    }
+
+    /// The illegal-instruction exception for `insn`.
+    pub(super) fn illegal(insn: &Insn) -> Trap {
+        Trap::new(Cause::IllegalInstruction, u64::from(insn.bits))
+    }
+}

@@ -1,0 +1,623 @@
+//! The loop that nearly every guest instruction runs in.
+//!
+//! Invariants:
+//! - It calls nothing. What it cannot do, it leaves to the caller by returning a [`Stop`] with
+//!   `pc` at the instruction in question, which has then had no effect at all. A call that comes
+//!   back would make the compiler spill the loop's state everywhere.
+//! - `ip` points into the slots of one code page; `page` is that page's virtual address and
+//!   `ops` its first slot, so `pc = page + (ip - ops) / 4` always holds.
+//! - `left` counts every instruction. It is only looked at where control goes backwards or to
+//!   another page, so the loop overruns it by less than a page of instructions, and by the same
+//!   number on every host.
+//! - A code page outlives every visit: pages are reset or dropped only between two calls.
+//!
+//! `unsafe` here is for guest memory, slots and registers reached by pointer without a bounds
+//! check; docs/decisions/0006-unsafe-in-the-hot-loop.md has what the checks would cost.
+
+use super::op::{Code, Op, SLOT, for_each_code};
+use super::tlb::{FETCH_ENTRIES, FetchEntry, TAG_SHIFT};
+use crate::softfloat::fast;
+use alloc::boxed::Box;
+
+/// Why the loop came back. `pc` in [`Hot`] says where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// The instruction at `pc` is not decoded yet.
+    Decode,
+    /// The instruction at `pc` needs the slow path.
+    Slow,
+    /// No fetch translation for `pc`.
+    Fetch,
+    /// `left` is used up.
+    Limit,
+}
+
+/// The part of a hart that the loop works on.
+#[repr(C)]
+pub struct Hot {
+    /// Integer registers; `x[0]` is always zero.
+    pub x: [u64; 32],
+    /// Floating-point registers, NaN-boxed.
+    pub f: [u64; 32],
+    /// The next instruction's address.
+    pub pc: u64,
+    /// Instructions until the loop stops.
+    pub left: i64,
+    /// Translations for loads at the current privilege.
+    pub read_tlb: *const u64,
+    /// Translations for stores at the current privilege.
+    pub write_tlb: *const u64,
+    /// Fetch translations, [`FETCH_ENTRIES`] of them.
+    pub fetch: Box<[FetchEntry]>,
+    /// Low bits of a matching fetch tag: the privilege mode.
+    pub fetch_tag: u64,
+    /// Host address of the memory window.
+    pub window: usize,
+    /// Window offset + 1 that `lr` reserved; 0 for none.
+    pub reservation: u64,
+    /// `sstatus.FS` is Dirty: floating-point registers may be used without further notice.
+    pub fp_ready: bool,
+    /// Also `frm` is round-to-nearest-even and the inexact flag is set, so that operations
+    /// which are normal and at most inexact change no flag.
+    pub fp_fast: bool,
+}
+
+impl Hot {
+    /// The fetch table's slot for an address.
+    #[inline(always)]
+    pub fn fetch_index(pc: u64) -> usize {
+        (pc >> 12) as usize & (FETCH_ENTRIES - 1)
+    }
+}
+
+const PAGE: u64 = 0xfff;
+
+/// The sign of a double.
+const SIGN: u64 = 1 << 63;
+
+/// The upper half of a NaN-boxed single.
+const BOX: u64 = 0xffff_ffff_0000_0000;
+
+#[inline(always)]
+fn exponent(value: f64) -> u64 {
+    value.to_bits() >> 52 & 0x7ff
+}
+
+#[inline(always)]
+fn exponent_s(value: f32) -> u32 {
+    value.to_bits() >> 23 & 0xff
+}
+
+/// A result that raises nothing but inexact, when zero and subnormal results are exact (sums).
+#[inline(always)]
+fn finite(value: f64) -> bool {
+    exponent(value) != 0x7ff
+}
+
+/// A result that raises nothing but inexact: normal, and not on the edge of underflow.
+#[inline(always)]
+fn normal(value: f64) -> bool {
+    exponent(value).wrapping_sub(2) < 0x7fd
+}
+
+#[inline(always)]
+fn finite_s(value: f32) -> bool {
+    exponent_s(value) != 0xff
+}
+
+#[inline(always)]
+fn normal_s(value: f32) -> bool {
+    exponent_s(value).wrapping_sub(2) < 0xfd
+}
+
+/// Runs until something needs the caller.
+///
+/// # Safety
+/// `hot.read_tlb` and `hot.write_tlb` must point to tables of [`super::tlb::ENTRIES`] words whose
+/// pages lie in the window at `hot.window`; write entries must never map a page from which code
+/// is decoded. Entries of `hot.fetch` must be empty or point to the slots of a live code page.
+#[allow(clippy::cognitive_complexity)]
+pub unsafe fn run(hot: &mut Hot) -> Stop {
+    let mut left = hot.left;
+    let read_tlb = hot.read_tlb;
+    let write_tlb = hot.write_tlb;
+    #[cfg(target_arch = "wasm32")]
+    let window = 0usize;
+    #[cfg(not(target_arch = "wasm32"))]
+    let window = hot.window;
+    let registers = core::ptr::from_mut(hot).cast::<u8>();
+    let fetch = hot.fetch.as_ptr();
+    let fetch_tag = hot.fetch_tag;
+    let mut target = hot.pc;
+
+    'page: loop {
+        if left <= 0 {
+            hot.pc = target;
+            hot.left = left;
+            return Stop::Limit;
+        }
+        let page = target & !PAGE;
+        // SAFETY: the index is masked to the table's size.
+        let entry = unsafe { &*fetch.add(Hot::fetch_index(target)) };
+        if entry.tag != page | fetch_tag {
+            hot.pc = target;
+            hot.left = left;
+            return Stop::Fetch;
+        }
+        let ops = entry.ops;
+        // A page offset in halfwords times a slot's 8 bytes.
+        // SAFETY: slots cover every halfword of the page.
+        let mut ip = unsafe { ops.byte_add((target & 0xffe) as usize * (SLOT / 2)) };
+
+        loop {
+            // SAFETY (all of the macros below): `ip` points to a slot of the page: it starts in
+            // it, moves forward by whole instructions up to the end mark, which leaves the loop,
+            // and jumps by distances that `lower` has checked to stay inside. Register fields
+            // are multiples of 8 below 256 by construction of `Op`.
+            macro_rules! op {
+                () => {
+                    unsafe { &*ip }
+                };
+            }
+            macro_rules! x {
+                ($field:ident) => {
+                    unsafe { *registers.add(op!().$field as usize).cast::<u64>() }
+                };
+            }
+            macro_rules! set_x {
+                ($field:ident, $value:expr) => {{
+                    let value: u64 = $value;
+                    unsafe { *registers.add(op!().$field as usize).cast::<u64>() = value }
+                }};
+            }
+            macro_rules! f {
+                ($field:ident) => {
+                    unsafe { *registers.add(op!().$field as usize + 256).cast::<u64>() }
+                };
+            }
+            macro_rules! set_f {
+                ($field:ident, $value:expr) => {{
+                    let value: u64 = $value;
+                    unsafe { *registers.add(op!().$field as usize + 256).cast::<u64>() = value }
+                }};
+            }
+            macro_rules! d {
+                ($field:ident) => {
+                    f64::from_bits(f!($field))
+                };
+            }
+            macro_rules! pc {
+                () => {
+                    page + ((ip as usize - ops as usize) / (SLOT / 2)) as u64
+                };
+            }
+            macro_rules! imm {
+                () => {
+                    op!().imm as i64 as u64
+                };
+            }
+            macro_rules! leave {
+                ($stop:ident) => {{
+                    hot.pc = pc!();
+                    hot.left = left;
+                    return Stop::$stop;
+                }};
+            }
+            macro_rules! single {
+                ($field:ident) => {{
+                    let bits = f!($field);
+                    if bits & BOX != BOX {
+                        leave!(Slow);
+                    }
+                    f32::from_bits(bits as u32)
+                }};
+            }
+            macro_rules! jump_to {
+                ($address:expr) => {{
+                    target = $address;
+                    continue 'page;
+                }};
+            }
+            // Host address of `$size` bytes at virtual `$va`, or the slow path.
+            macro_rules! translate {
+                ($tlb:ident, $va:expr, $size:expr) => {{
+                    let va: u64 = $va;
+                    let word = unsafe { *$tlb.byte_add((va >> 9) as usize & 0x7ff8) };
+                    if (word ^ va) >> TAG_SHIFT | ((va & PAGE) + ($size - 1)) >> 12 != 0 {
+                        leave!(Slow);
+                    }
+                    let offset = (word as u32) << 12 | (va & PAGE) as u32;
+                    window.wrapping_add(offset as usize)
+                }};
+            }
+            macro_rules! read {
+                ($type:ty) => {{
+                    let address =
+                        translate!(read_tlb, x!(b).wrapping_add(imm!()), size_of::<$type>() as u64);
+                    unsafe {
+                        core::ptr::with_exposed_provenance::<$type>(address).read_unaligned()
+                    }
+                }};
+            }
+            macro_rules! store {
+                ($type:ty, $value:expr) => {{
+                    let address =
+                        translate!(write_tlb, x!(b).wrapping_add(imm!()), size_of::<$type>() as u64);
+                    unsafe {
+                        core::ptr::with_exposed_provenance_mut::<$type>(address)
+                            .write_unaligned($value as $type)
+                    }
+                }};
+            }
+            macro_rules! amo {
+                ($type:ty, |$old:ident, $operand:ident| $new:expr) => {{
+                    let va = x!(b);
+                    const SIZE: u64 = size_of::<$type>() as u64;
+                    if va & (SIZE - 1) != 0 {
+                        leave!(Slow);
+                    }
+                    let address = translate!(write_tlb, va, SIZE);
+                    let place = core::ptr::with_exposed_provenance_mut::<$type>(address);
+                    let $old = unsafe { place.read() };
+                    let $operand = x!(c) as $type;
+                    unsafe { place.write($new) };
+                    set_x!(a, $old as i64 as u64);
+                    hot.x[0] = 0;
+                }};
+            }
+            macro_rules! load_reserved {
+                ($type:ty) => {{
+                    let va = x!(b);
+                    const SIZE: u64 = size_of::<$type>() as u64;
+                    if va & (SIZE - 1) != 0 {
+                        leave!(Slow);
+                    }
+                    let address = translate!(read_tlb, va, SIZE);
+                    hot.reservation = (address.wrapping_sub(window) + 1) as u64;
+                    let place = core::ptr::with_exposed_provenance::<$type>(address);
+                    set_x!(a, unsafe { place.read() } as i64 as u64);
+                }};
+            }
+            macro_rules! store_conditional {
+                ($type:ty) => {{
+                    let va = x!(b);
+                    const SIZE: u64 = size_of::<$type>() as u64;
+                    if va & (SIZE - 1) != 0 {
+                        leave!(Slow);
+                    }
+                    let address = translate!(write_tlb, va, SIZE);
+                    let holds = hot.reservation == (address.wrapping_sub(window) + 1) as u64;
+                    if holds {
+                        let place = core::ptr::with_exposed_provenance_mut::<$type>(address);
+                        unsafe { place.write(x!(c) as $type) };
+                    }
+                    hot.reservation = 0;
+                    set_x!(a, u64::from(!holds));
+                }};
+            }
+            macro_rules! arithmetic_d {
+                ($fits:ident, $value:expr) => {{
+                    let value: f64 = $value;
+                    if !(hot.fp_fast && $fits(value)) {
+                        leave!(Slow);
+                    }
+                    set_f!(a, value.to_bits());
+                }};
+            }
+            macro_rules! arithmetic_s {
+                ($fits:ident, $value:expr) => {{
+                    let value: f32 = $value;
+                    if !(hot.fp_fast && $fits(value)) {
+                        leave!(Slow);
+                    }
+                    set_f!(a, BOX | u64::from(value.to_bits()));
+                }};
+            }
+            macro_rules! fma_d {
+                ($a:expr, $b:expr, $c:expr) => {{
+                    let (true, Some(value)) = (hot.fp_fast, fast::fma64_fast($a, $b, $c)) else {
+                        leave!(Slow)
+                    };
+                    set_f!(a, value.to_bits());
+                }};
+            }
+            macro_rules! fma_s {
+                ($a:expr, $b:expr, $c:expr) => {{
+                    let (true, Some(value)) = (hot.fp_fast, fast::fma32_fast($a, $b, $c)) else {
+                        leave!(Slow)
+                    };
+                    set_f!(a, BOX | u64::from(value.to_bits()));
+                }};
+            }
+            macro_rules! need_fp {
+                () => {
+                    if !hot.fp_ready {
+                        leave!(Slow);
+                    }
+                };
+            }
+            macro_rules! compare_d {
+                (|$l:ident, $r:ident| $result:expr) => {{
+                    let ($l, $r) = (d!(b), d!(c));
+                    if !hot.fp_ready || $l.is_nan() || $r.is_nan() {
+                        leave!(Slow);
+                    }
+                    set_x!(a, u64::from($result));
+                }};
+            }
+            // A quotient or remainder, with RISC-V's results for zero divisors and overflow.
+            macro_rules! divide {
+                ($type:ty, $by_zero:expr, $method:ident) => {{
+                    let (l, r) = (x!(b) as $type, x!(c) as $type);
+                    let result = if r == 0 { ($by_zero)(l) } else { l.$method(r) };
+                    set_x!(a, result as i64 as u64);
+                }};
+            }
+            // 32-bit unsigned results are sign-extended too.
+            macro_rules! divide_u32 {
+                ($by_zero:expr, $method:ident) => {{
+                    let (l, r) = (x!(b) as u32, x!(c) as u32);
+                    let result = if r == 0 { ($by_zero)(l) } else { l.$method(r) };
+                    set_x!(a, result as i32 as u64);
+                }};
+            }
+            macro_rules! word {
+                ($value:expr) => {
+                    set_x!(a, ($value) as i32 as u64)
+                };
+            }
+            macro_rules! branch_near {
+                ($taken:expr, $bytes:literal) => {{
+                    left -= 1;
+                    if $taken {
+                        ip = unsafe { ip.byte_offset(op!().imm as isize) };
+                        if left <= 0 {
+                            leave!(Limit);
+                        }
+                    } else {
+                        ip = unsafe { ip.byte_add($bytes) };
+                    }
+                }};
+            }
+            macro_rules! branch_far {
+                ($taken:expr, $bytes:literal) => {{
+                    left -= 1;
+                    if $taken {
+                        jump_to!(page.wrapping_add(imm!()));
+                    }
+                    ip = unsafe { ip.byte_add($bytes) };
+                }};
+            }
+            // What each operation does. `$bytes` is the distance to the next slot.
+            macro_rules! body {
+                (nop) => {};
+                (addi) => { set_x!(a, x!(b).wrapping_add(imm!())) };
+                (li) => { set_x!(a, imm!()) };
+                (mv) => { set_x!(a, x!(b)) };
+                (lui) => { set_x!(a, op!().wide_imm() as u64) };
+                (auipc) => { set_x!(a, page.wrapping_add(op!().wide_imm() as u64)) };
+                (slli) => { set_x!(a, x!(b) << (op!().imm & 63)) };
+                (srli) => { set_x!(a, x!(b) >> (op!().imm & 63)) };
+                (srai) => { set_x!(a, (x!(b) as i64 >> (op!().imm & 63)) as u64) };
+                (andi) => { set_x!(a, x!(b) & imm!()) };
+                (ori) => { set_x!(a, x!(b) | imm!()) };
+                (xori) => { set_x!(a, x!(b) ^ imm!()) };
+                (slti) => { set_x!(a, u64::from((x!(b) as i64) < imm!() as i64)) };
+                (sltiu) => { set_x!(a, u64::from(x!(b) < imm!())) };
+                (addiw) => { word!((x!(b) as u32).wrapping_add(op!().imm as u32)) };
+                (sextw) => { word!(x!(b)) };
+                (slliw) => { word!((x!(b) as u32) << (op!().imm & 31)) };
+                (srliw) => { word!(x!(b) as u32 >> (op!().imm & 31)) };
+                (sraiw) => { word!(x!(b) as i32 >> (op!().imm & 31)) };
+                (add) => { set_x!(a, x!(b).wrapping_add(x!(c))) };
+                (sub) => { set_x!(a, x!(b).wrapping_sub(x!(c))) };
+                (and) => { set_x!(a, x!(b) & x!(c)) };
+                (or) => { set_x!(a, x!(b) | x!(c)) };
+                (xor) => { set_x!(a, x!(b) ^ x!(c)) };
+                (sll) => { set_x!(a, x!(b) << (x!(c) & 63)) };
+                (srl) => { set_x!(a, x!(b) >> (x!(c) & 63)) };
+                (sra) => { set_x!(a, (x!(b) as i64 >> (x!(c) & 63)) as u64) };
+                (slt) => { set_x!(a, u64::from((x!(b) as i64) < x!(c) as i64)) };
+                (sltu) => { set_x!(a, u64::from(x!(b) < x!(c))) };
+                (addw) => { word!((x!(b) as u32).wrapping_add(x!(c) as u32)) };
+                (subw) => { word!((x!(b) as u32).wrapping_sub(x!(c) as u32)) };
+                (sllw) => { word!((x!(b) as u32) << (x!(c) & 31)) };
+                (srlw) => { word!(x!(b) as u32 >> (x!(c) & 31)) };
+                (sraw) => { word!(x!(b) as i32 >> (x!(c) & 31)) };
+                (mul) => { set_x!(a, x!(b).wrapping_mul(x!(c))) };
+                (mulw) => { word!((x!(b) as u32).wrapping_mul(x!(c) as u32)) };
+                (mulh) => {
+                    set_x!(a, (i128::from(x!(b) as i64) * i128::from(x!(c) as i64) >> 64) as u64)
+                };
+                (mulhu) => { set_x!(a, (u128::from(x!(b)) * u128::from(x!(c)) >> 64) as u64) };
+                (mulhsu) => {
+                    set_x!(a, (i128::from(x!(b) as i64) * i128::from(x!(c)) >> 64) as u64)
+                };
+                (div) => { divide!(i64, |_| -1, wrapping_div) };
+                (divu) => { divide!(u64, |_| u64::MAX, wrapping_div) };
+                (rem) => { divide!(i64, |l| l, wrapping_rem) };
+                (remu) => { divide!(u64, |l| l, wrapping_rem) };
+                (divw) => { divide!(i32, |_| -1, wrapping_div) };
+                (divuw) => { divide_u32!(|_| u32::MAX, wrapping_div) };
+                (remw) => { divide!(i32, |l| l, wrapping_rem) };
+                (remuw) => { divide_u32!(|l| l, wrapping_rem) };
+                (lb) => { set_x!(a, read!(i8) as u64) };
+                (lh) => { set_x!(a, read!(i16) as u64) };
+                (lw) => { set_x!(a, read!(i32) as u64) };
+                (ld) => { set_x!(a, read!(u64)) };
+                (lbu) => { set_x!(a, u64::from(read!(u8))) };
+                (lhu) => { set_x!(a, u64::from(read!(u16))) };
+                (lwu) => { set_x!(a, u64::from(read!(u32))) };
+                (sb) => { store!(u8, x!(a)) };
+                (sh) => { store!(u16, x!(a)) };
+                (sw) => { store!(u32, x!(a)) };
+                (sd) => { store!(u64, x!(a)) };
+                (flw) => {{
+                    need_fp!();
+                    set_f!(a, BOX | u64::from(read!(u32)))
+                }};
+                (fld) => {{
+                    need_fp!();
+                    set_f!(a, read!(u64))
+                }};
+                (fsw) => {{
+                    need_fp!();
+                    store!(u32, f!(a))
+                }};
+                (fsd) => {{
+                    need_fp!();
+                    store!(u64, f!(a))
+                }};
+                (fadd_d) => { arithmetic_d!(finite, d!(b) + d!(c)) };
+                (fsub_d) => { arithmetic_d!(finite, d!(b) - d!(c)) };
+                (fmul_d) => { arithmetic_d!(normal, d!(b) * d!(c)) };
+                (fdiv_d) => { arithmetic_d!(normal, d!(b) / d!(c)) };
+                (fmadd_d) => { fma_d!(d!(b), d!(c), d!(d)) };
+                (fmsub_d) => { fma_d!(d!(b), d!(c), -d!(d)) };
+                (fnmsub_d) => { fma_d!(-d!(b), d!(c), d!(d)) };
+                (fnmadd_d) => { fma_d!(-d!(b), d!(c), -d!(d)) };
+                (fadd_s) => { arithmetic_s!(finite_s, single!(b) + single!(c)) };
+                (fsub_s) => { arithmetic_s!(finite_s, single!(b) - single!(c)) };
+                (fmul_s) => { arithmetic_s!(normal_s, single!(b) * single!(c)) };
+                (fdiv_s) => { arithmetic_s!(normal_s, single!(b) / single!(c)) };
+                (fmadd_s) => { fma_s!(single!(b), single!(c), single!(d)) };
+                (fmsub_s) => { fma_s!(single!(b), single!(c), -single!(d)) };
+                (fnmsub_s) => { fma_s!(-single!(b), single!(c), single!(d)) };
+                (fnmadd_s) => { fma_s!(-single!(b), single!(c), -single!(d)) };
+                (fsgnj_d) => {{
+                    need_fp!();
+                    set_f!(a, f!(b) & !SIGN | f!(c) & SIGN)
+                }};
+                (fsgnjn_d) => {{
+                    need_fp!();
+                    set_f!(a, f!(b) & !SIGN | !f!(c) & SIGN)
+                }};
+                (fsgnjx_d) => {{
+                    need_fp!();
+                    set_f!(a, f!(b) ^ f!(c) & SIGN)
+                }};
+                (fmv_x_d) => {{
+                    need_fp!();
+                    set_x!(a, f!(b))
+                }};
+                (fmv_d_x) => {{
+                    need_fp!();
+                    set_f!(a, x!(b))
+                }};
+                (fmv_x_w) => {{
+                    need_fp!();
+                    set_x!(a, f!(b) as i32 as u64)
+                }};
+                (fmv_w_x) => {{
+                    need_fp!();
+                    set_f!(a, BOX | x!(b))
+                }};
+                (feq_d) => { compare_d!(|l, r| l == r) };
+                (flt_d) => { compare_d!(|l, r| l < r) };
+                (fle_d) => { compare_d!(|l, r| l <= r) };
+                (fcvt_d_w) => {{
+                    need_fp!();
+                    set_f!(a, f64::from(x!(b) as i32).to_bits())
+                }};
+                (fcvt_d_wu) => {{
+                    need_fp!();
+                    set_f!(a, f64::from(x!(b) as u32).to_bits())
+                }};
+                (fcvt_d_l) => {{
+                    if !hot.fp_fast {
+                        leave!(Slow);
+                    }
+                    set_f!(a, (x!(b) as i64 as f64).to_bits())
+                }};
+                (fcvt_d_s) => { arithmetic_d!(finite, f64::from(single!(b))) };
+                (fcvt_s_d) => { arithmetic_s!(normal_s, d!(b) as f32) };
+                (fcvt_w_d_rtz) => {{
+                    let value = d!(b);
+                    if !(hot.fp_fast && value.abs() < 2_147_483_648.0) {
+                        leave!(Slow);
+                    }
+                    set_x!(a, value as i32 as u64)
+                }};
+                (fcvt_l_d_rtz) => {{
+                    let value = d!(b);
+                    if !(hot.fp_fast && value.abs() < 9_223_372_036_854_775_808.0) {
+                        leave!(Slow);
+                    }
+                    set_x!(a, value as i64 as u64)
+                }};
+                (amoadd_w) => { amo!(i32, |old, operand| old.wrapping_add(operand)) };
+                (amoadd_d) => { amo!(i64, |old, operand| old.wrapping_add(operand)) };
+                (amoswap_w) => { amo!(i32, |old, operand| operand) };
+                (amoswap_d) => { amo!(i64, |old, operand| operand) };
+                (amoor_w) => { amo!(i32, |old, operand| old | operand) };
+                (amoor_d) => { amo!(i64, |old, operand| old | operand) };
+                (amoand_w) => { amo!(i32, |old, operand| old & operand) };
+                (amoand_d) => { amo!(i64, |old, operand| old & operand) };
+                (lr_w) => { load_reserved!(i32) };
+                (lr_d) => { load_reserved!(i64) };
+                (sc_w) => { store_conditional!(u32) };
+                (sc_d) => { store_conditional!(u64) };
+            }
+            macro_rules! flow {
+                (beq $bytes:literal) => { branch_near!(x!(a) == x!(b), $bytes) };
+                (bne $bytes:literal) => { branch_near!(x!(a) != x!(b), $bytes) };
+                (blt $bytes:literal) => { branch_near!((x!(a) as i64) < x!(b) as i64, $bytes) };
+                (bge $bytes:literal) => { branch_near!(x!(a) as i64 >= x!(b) as i64, $bytes) };
+                (bltu $bytes:literal) => { branch_near!(x!(a) < x!(b), $bytes) };
+                (bgeu $bytes:literal) => { branch_near!(x!(a) >= x!(b), $bytes) };
+                (beqz $bytes:literal) => { branch_near!(x!(a) == 0, $bytes) };
+                (bnez $bytes:literal) => { branch_near!(x!(a) != 0, $bytes) };
+                (beq_far $bytes:literal) => { branch_far!(x!(a) == x!(b), $bytes) };
+                (bne_far $bytes:literal) => { branch_far!(x!(a) != x!(b), $bytes) };
+                (blt_far $bytes:literal) => { branch_far!((x!(a) as i64) < x!(b) as i64, $bytes) };
+                (bge_far $bytes:literal) => { branch_far!(x!(a) as i64 >= x!(b) as i64, $bytes) };
+                (bltu_far $bytes:literal) => { branch_far!(x!(a) < x!(b), $bytes) };
+                (bgeu_far $bytes:literal) => { branch_far!(x!(a) >= x!(b), $bytes) };
+                (j $bytes:literal) => { branch_near!(true, $bytes) };
+                (jal $bytes:literal) => {{
+                    set_x!(a, page + u64::from(u16::from_le_bytes([op!().c, op!().d])));
+                    branch_near!(true, $bytes)
+                }};
+                (j_far $bytes:literal) => {{
+                    left -= 1;
+                    jump_to!(page.wrapping_add(op!().wide_imm() as u64))
+                }};
+                (jal_far $bytes:literal) => {{
+                    left -= 1;
+                    set_x!(a, pc!() + $bytes / (SLOT as u64 / 2));
+                    jump_to!(page.wrapping_add(op!().wide_imm() as u64))
+                }};
+                (jr $bytes:literal) => {{
+                    left -= 1;
+                    jump_to!(x!(b).wrapping_add(imm!()) & !1)
+                }};
+                (jalr $bytes:literal) => {{
+                    left -= 1;
+                    let destination = x!(b).wrapping_add(imm!()) & !1;
+                    set_x!(a, pc!() + $bytes / (SLOT as u64 / 2));
+                    jump_to!(destination)
+                }};
+                (page_end $bytes:literal) => { jump_to!(page.wrapping_add(PAGE + 1)) };
+            }
+            macro_rules! step {
+                (seq $body:ident $bytes:literal) => {{
+                    body!($body);
+                    left -= 1;
+                    ip = unsafe { ip.byte_add($bytes) };
+                }};
+                (flow $body:ident $bytes:literal) => { flow!($body $bytes) };
+                (stop decode $bytes:literal) => { leave!(Decode) };
+                (stop slow $bytes:literal) => { leave!(Slow) };
+            }
+            macro_rules! dispatch {
+                ($($name:ident = $kind:ident $body:ident $bytes:literal)*) => {
+                    match op!().code { $(Code::$name => step!($kind $body $bytes),)* }
+                };
+            }
+            for_each_code!(dispatch);
+        }
+    }
+}
+
+/// The end mark is one slot past the last: the largest step from a slot reaches it.
+const _: () = assert!(size_of::<Op>() == 8);

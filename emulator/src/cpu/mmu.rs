@@ -1,0 +1,257 @@
+//! Address translation (Sv39) and the memory accesses of the slow path.
+
+use super::csr::status;
+use super::hart::{Bus, Hart, Mode};
+use super::tlb::Privilege;
+use super::trap::{Cause, Trap};
+use crate::memory::PAGE_SIZE;
+
+/// What an access is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Instruction fetch.
+    Fetch,
+    /// Load.
+    Read,
+    /// Store, and the load of an atomic operation.
+    Write,
+}
+
+impl Access {
+    fn page_fault(self) -> Cause {
+        match self {
+            Self::Fetch => Cause::FetchPage,
+            Self::Read => Cause::LoadPage,
+            Self::Write => Cause::StorePage,
+        }
+    }
+
+    fn access_fault(self) -> Cause {
+        match self {
+            Self::Fetch => Cause::FetchAccess,
+            Self::Read => Cause::LoadAccess,
+            Self::Write => Cause::StoreAccess,
+        }
+    }
+}
+
+/// Page table entry bits.
+mod pte {
+    pub const V: u64 = 1;
+    pub const R: u64 = 1 << 1;
+    pub const W: u64 = 1 << 2;
+    pub const X: u64 = 1 << 3;
+    pub const U: u64 = 1 << 4;
+    pub const A: u64 = 1 << 6;
+    pub const D: u64 = 1 << 7;
+    /// Reserved, Svpbmt and Svnapot bits: none of these exist here.
+    pub const RESERVED: u64 = 0x3ff << 54;
+
+    /// The physical page number, as an address.
+    pub fn address(entry: u64) -> u64 {
+        (entry >> 10 & ((1 << 44) - 1)) << 12
+    }
+}
+
+const LEVELS: u32 = 3;
+
+impl Hart {
+    /// Physical address of a virtual one.
+    ///
+    /// # Errors
+    /// The page or access fault that the access raises.
+    pub(super) fn translate(
+        &mut self,
+        address: u64,
+        access: Access,
+        bus: &mut Bus<'_>,
+    ) -> Result<u64, Trap> {
+        if self.csrs.satp == 0 {
+            return Ok(address);
+        }
+        let fault = Trap::new(access.page_fault(), address);
+        if (address as i64) << 25 >> 25 != address as i64 {
+            return Err(fault);
+        }
+        let mut table = (self.csrs.satp & ((1 << 44) - 1)) << 12;
+        for level in (0..LEVELS).rev() {
+            let shift = 12 + 9 * level;
+            let place = table + (address >> shift & 0x1ff) * 8;
+            let Ok(bytes) = bus.memory.read_array(place) else {
+                return Err(Trap::new(access.access_fault(), address));
+            };
+            let entry = u64::from_le_bytes(bytes);
+            let writable_only = entry & (pte::R | pte::W) == pte::W;
+            if entry & pte::V == 0 || entry & pte::RESERVED != 0 || writable_only {
+                return Err(fault);
+            }
+            if entry & (pte::R | pte::X) == 0 {
+                if entry & (pte::U | pte::A | pte::D) != 0 {
+                    return Err(fault);
+                }
+                table = pte::address(entry);
+                continue;
+            }
+            let offset_mask = (1 << shift) - 1;
+            if pte::address(entry) & offset_mask != 0 || !self.permits(entry, access) {
+                return Err(fault);
+            }
+            self.mark_used(entry, place, access, bus);
+            return Ok(pte::address(entry) | address & offset_mask);
+        }
+        Err(fault)
+    }
+
+    fn permits(&self, entry: u64, access: Access) -> bool {
+        let user_page = entry & pte::U != 0;
+        let status = self.csrs.sstatus;
+        let privileged = match (self.mode, user_page) {
+            (Mode::User, user) => user,
+            (Mode::Supervisor, false) => true,
+            (Mode::Supervisor, true) => access != Access::Fetch && status & status::SUM != 0,
+        };
+        let allowed = match access {
+            Access::Fetch => entry & pte::X != 0,
+            Access::Write => entry & pte::W != 0,
+            Access::Read => {
+                entry & pte::R != 0 || status & status::MXR != 0 && entry & pte::X != 0
+            }
+        };
+        privileged && allowed
+    }
+
+    /// Sets the accessed and dirty bits, as hardware with Svadu does.
+    fn mark_used(&self, entry: u64, place: u64, access: Access, bus: &mut Bus<'_>) {
+        let dirty = if access == Access::Write { pte::D } else { 0 };
+        let updated = entry | pte::A | dirty;
+        if updated != entry {
+            // The entry was read from there a moment ago: it is memory.
+            let _ = bus.memory.write(place, &updated.to_le_bytes());
+        }
+    }
+
+    /// Which TLB tables are in force.
+    pub(super) fn privilege(&self) -> Privilege {
+        match self.mode {
+            Mode::User => Privilege::User,
+            Mode::Supervisor if self.csrs.sstatus & status::SUM != 0 => {
+                Privilege::SupervisorUserMemory
+            }
+            Mode::Supervisor => Privilege::Supervisor,
+        }
+    }
+
+    /// Loads `size` (1, 2, 4, 8) bytes, zero-extended. Misaligned is fine.
+    ///
+    /// # Errors
+    /// The fault that the load raises; registers and memory are then unchanged.
+    pub(super) fn load(
+        &mut self,
+        address: u64,
+        size: usize,
+        bus: &mut Bus<'_>,
+    ) -> Result<u64, Trap> {
+        let in_page = PAGE_SIZE - (address as usize & (PAGE_SIZE - 1));
+        if size > in_page {
+            let low = self.load_within(address, in_page, bus)?;
+            let high = self.load_within(address + in_page as u64, size - in_page, bus)?;
+            return Ok(low | high << (8 * in_page));
+        }
+        self.load_within(address, size, bus)
+    }
+
+    fn load_within(
+        &mut self,
+        address: u64,
+        size: usize,
+        bus: &mut Bus<'_>,
+    ) -> Result<u64, Trap> {
+        let physical = self.translate(address, Access::Read, bus)?;
+        let mut bytes = [0; 8];
+        if bus.memory.read(physical, &mut bytes[..size]).is_ok() {
+            if let Some(page) = bus.memory.window_page(physical) {
+                let privilege = self.privilege();
+                self.tlb.read(privilege).fill(address, page);
+            }
+            return Ok(u64::from_le_bytes(bytes));
+        }
+        let fault = Trap::new(Cause::LoadAccess, address);
+        if !size.is_power_of_two() || physical & (size as u64 - 1) != 0 {
+            return Err(fault);
+        }
+        self.attention = true;
+        bus.device_read(physical, size as u8).ok_or(fault)
+    }
+
+    /// Stores the low `size` (1, 2, 4, 8) bytes of `value`. Misaligned is fine.
+    ///
+    /// # Errors
+    /// The fault that the store raises; memory is then unchanged.
+    pub(super) fn store(
+        &mut self,
+        address: u64,
+        size: usize,
+        value: u64,
+        bus: &mut Bus<'_>,
+    ) -> Result<(), Trap> {
+        let in_page = PAGE_SIZE - (address as usize & (PAGE_SIZE - 1));
+        if size > in_page {
+            // Both halves must be writable before either is written.
+            let second = address + in_page as u64;
+            self.translate(second, Access::Write, bus)?;
+            self.store_within(address, in_page, value, bus)?;
+            return self.store_within(second, size - in_page, value >> (8 * in_page), bus);
+        }
+        self.store_within(address, size, value, bus)
+    }
+
+    fn store_within(
+        &mut self,
+        address: u64,
+        size: usize,
+        value: u64,
+        bus: &mut Bus<'_>,
+    ) -> Result<(), Trap> {
+        let physical = self.translate(address, Access::Write, bus)?;
+        if bus.memory.write(physical, &value.to_le_bytes()[..size]).is_ok() {
+            self.drop_overwritten_code(bus.memory);
+            if let Some(page) = bus.memory.window_page(physical) {
+                let privilege = self.privilege();
+                self.tlb.write(privilege).fill(address, page);
+            }
+            return Ok(());
+        }
+        let fault = Trap::new(Cause::StoreAccess, address);
+        if !size.is_power_of_two() || physical & (size as u64 - 1) != 0 {
+            return Err(fault);
+        }
+        self.attention = true;
+        bus.device_write(physical, size as u8, value).ok_or(fault)
+    }
+
+    /// Physical memory address of an aligned atomic access, checked for writing if `write`.
+    ///
+    /// # Errors
+    /// A misaligned, page or access fault.
+    pub(super) fn atomic_address(
+        &mut self,
+        address: u64,
+        size: usize,
+        access: Access,
+        bus: &mut Bus<'_>,
+    ) -> Result<u64, Trap> {
+        if address & (size as u64 - 1) != 0 {
+            let cause = match access {
+                Access::Write => Cause::StoreMisaligned,
+                _ => Cause::LoadMisaligned,
+            };
+            return Err(Trap::new(cause, address));
+        }
+        let physical = self.translate(address, access, bus)?;
+        // Atomics are for memory only.
+        match bus.memory.slice(physical, size) {
+            Ok(_) => Ok(physical),
+            Err(_) => Err(Trap::new(access.access_fault(), address)),
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The RISC-V hart. Nothing outside this folder knows the instruction set.
+
+mod code;
+pub mod compressed;
+mod csr;
+mod exec;
+pub mod hart;
+mod hot;
+pub mod isa;
+mod mmu;
+mod op;
+mod sbi;
+mod tlb;
+mod trap;

@@ -1,0 +1,453 @@
+//! Operations of the hot loop: what an instruction becomes when its page is decoded.
+//!
+//! A code page has one 8-byte slot for each halfword of guest code, so a guest pc and a slot are
+//! the same thing in two scales: no table maps between them, and the pc is exact at every exit.
+//! The second slot of a 4-byte instruction is only reached by a jump into its middle and then
+//! decoded like any other.
+//!
+//! ```text
+//! bytes  0..2   2   3   4..6   6   7
+//! field  code   a   b   imm    c   d      register fields hold number * 8
+//! ```
+
+use super::isa::{Insn, Opcode};
+use crate::memory::PAGE_SIZE;
+
+/// A slot.
+#[derive(Clone, Copy)]
+#[repr(C, align(8))]
+pub struct Op {
+    /// What to do.
+    pub code: Code,
+    /// Mostly rd; for stores and branches the register that has no other place.
+    pub a: u8,
+    /// Mostly rs1.
+    pub b: u8,
+    /// Immediate, or bytes from this slot to a branch's target slot.
+    pub imm: i16,
+    /// Mostly rs2.
+    pub c: u8,
+    /// rs3.
+    pub d: u8,
+}
+
+/// Bytes of a slot.
+pub const SLOT: usize = size_of::<Op>();
+/// Slots of a page, without the end mark.
+pub const SLOTS: usize = PAGE_SIZE / 2;
+
+/// Calls `$with!` with every operation: `Name = kind body bytes`, where bytes is how far the
+/// next slot is: 16 for a 4-byte instruction, 8 for a compressed one.
+macro_rules! for_each_code {
+    ($with:ident) => {
+        $with! {
+            Undecoded = stop decode 0
+            Slow = stop slow 0
+            PageEnd = flow page_end 0
+            Nop = seq nop 16        CNop = seq nop 8
+            Addi = seq addi 16      CAddi = seq addi 8
+            Li = seq li 16          CLi = seq li 8
+            Mv = seq mv 16          CMv = seq mv 8
+            Lui = seq lui 16        CLui = seq lui 8
+            Auipc = seq auipc 16
+            Slli = seq slli 16      CSlli = seq slli 8
+            Srli = seq srli 16      CSrli = seq srli 8
+            Srai = seq srai 16      CSrai = seq srai 8
+            Andi = seq andi 16      CAndi = seq andi 8
+            Ori = seq ori 16
+            Xori = seq xori 16
+            Slti = seq slti 16
+            Sltiu = seq sltiu 16
+            Addiw = seq addiw 16    CAddiw = seq addiw 8
+            SextW = seq sextw 16    CSextW = seq sextw 8
+            Slliw = seq slliw 16
+            Srliw = seq srliw 16
+            Sraiw = seq sraiw 16
+            Add = seq add 16        CAdd = seq add 8
+            Sub = seq sub 16        CSub = seq sub 8
+            And = seq and 16        CAnd = seq and 8
+            Or = seq or 16          COr = seq or 8
+            Xor = seq xor 16        CXor = seq xor 8
+            Sll = seq sll 16
+            Srl = seq srl 16
+            Sra = seq sra 16
+            Slt = seq slt 16
+            Sltu = seq sltu 16
+            Addw = seq addw 16      CAddw = seq addw 8
+            Subw = seq subw 16      CSubw = seq subw 8
+            Sllw = seq sllw 16
+            Srlw = seq srlw 16
+            Sraw = seq sraw 16
+            Mul = seq mul 16
+            Mulw = seq mulw 16
+            Mulh = seq mulh 16
+            Mulhu = seq mulhu 16
+            Mulhsu = seq mulhsu 16
+            Div = seq div 16
+            Divu = seq divu 16
+            Rem = seq rem 16
+            Remu = seq remu 16
+            Divw = seq divw 16
+            Divuw = seq divuw 16
+            Remw = seq remw 16
+            Remuw = seq remuw 16
+            Lb = seq lb 16
+            Lh = seq lh 16
+            Lw = seq lw 16          CLw = seq lw 8
+            Ld = seq ld 16          CLd = seq ld 8
+            Lbu = seq lbu 16
+            Lhu = seq lhu 16
+            Lwu = seq lwu 16
+            Sb = seq sb 16
+            Sh = seq sh 16
+            Sw = seq sw 16          CSw = seq sw 8
+            Sd = seq sd 16          CSd = seq sd 8
+            Flw = seq flw 16
+            Fld = seq fld 16        CFld = seq fld 8
+            Fsw = seq fsw 16
+            Fsd = seq fsd 16        CFsd = seq fsd 8
+            Beq = flow beq 16
+            Bne = flow bne 16
+            Blt = flow blt 16
+            Bge = flow bge 16
+            Bltu = flow bltu 16
+            Bgeu = flow bgeu 16
+            Beqz = flow beqz 16     CBeqz = flow beqz 8
+            Bnez = flow bnez 16     CBnez = flow bnez 8
+            BeqFar = flow beq_far 16
+            BneFar = flow bne_far 16
+            BltFar = flow blt_far 16
+            BgeFar = flow bge_far 16
+            BltuFar = flow bltu_far 16
+            BgeuFar = flow bgeu_far 16
+            CBeqzFar = flow beq_far 8
+            CBnezFar = flow bne_far 8
+            J = flow j 16           CJ = flow j 8
+            Jal = flow jal 16
+            JFar = flow j_far 16    CJFar = flow j_far 8
+            JalFar = flow jal_far 16
+            Jr = flow jr 16         CJr = flow jr 8
+            Jalr = flow jalr 16     CJalr = flow jalr 8
+            FaddD = seq fadd_d 16
+            FsubD = seq fsub_d 16
+            FmulD = seq fmul_d 16
+            FdivD = seq fdiv_d 16
+            FmaddD = seq fmadd_d 16
+            FmsubD = seq fmsub_d 16
+            FnmsubD = seq fnmsub_d 16
+            FnmaddD = seq fnmadd_d 16
+            FaddS = seq fadd_s 16
+            FsubS = seq fsub_s 16
+            FmulS = seq fmul_s 16
+            FdivS = seq fdiv_s 16
+            FmaddS = seq fmadd_s 16
+            FmsubS = seq fmsub_s 16
+            FnmsubS = seq fnmsub_s 16
+            FnmaddS = seq fnmadd_s 16
+            FsgnjD = seq fsgnj_d 16
+            FsgnjnD = seq fsgnjn_d 16
+            FsgnjxD = seq fsgnjx_d 16
+            FmvXD = seq fmv_x_d 16
+            FmvDX = seq fmv_d_x 16
+            FmvXW = seq fmv_x_w 16
+            FmvWX = seq fmv_w_x 16
+            FeqD = seq feq_d 16
+            FltD = seq flt_d 16
+            FleD = seq fle_d 16
+            FcvtDW = seq fcvt_d_w 16
+            FcvtDWu = seq fcvt_d_wu 16
+            FcvtDL = seq fcvt_d_l 16
+            FcvtDS = seq fcvt_d_s 16
+            FcvtSD = seq fcvt_s_d 16
+            FcvtWDRtz = seq fcvt_w_d_rtz 16
+            FcvtLDRtz = seq fcvt_l_d_rtz 16
+            AmoaddW = seq amoadd_w 16
+            AmoaddD = seq amoadd_d 16
+            AmoswapW = seq amoswap_w 16
+            AmoswapD = seq amoswap_d 16
+            AmoorW = seq amoor_w 16
+            AmoorD = seq amoor_d 16
+            AmoandW = seq amoand_w 16
+            AmoandD = seq amoand_d 16
+            LrW = seq lr_w 16
+            LrD = seq lr_d 16
+            ScW = seq sc_w 16
+            ScD = seq sc_d 16
+        }
+    };
+}
+pub(crate) use for_each_code;
+
+macro_rules! define {
+    ($($name:ident = $kind:ident $body:ident $bytes:literal)*) => {
+        /// What the hot loop does for a slot. Names follow the instructions; `C` marks the
+        /// compressed form, `Far` a target outside the page.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u16)]
+        #[allow(missing_docs)]
+        pub enum Code { $($name),* }
+    };
+}
+for_each_code!(define);
+
+impl Op {
+    /// Not decoded yet.
+    pub const UNDECODED: Self = Self::plain(Code::Undecoded);
+    /// For the slow path.
+    pub const SLOW: Self = Self::plain(Code::Slow);
+    /// One past a page's last slot.
+    pub const PAGE_END: Self = Self::plain(Code::PageEnd);
+
+    const fn plain(code: Code) -> Self {
+        Self { code, a: 0, b: 0, imm: 0, c: 0, d: 0 }
+    }
+
+    /// An operation whose last four bytes are one number.
+    fn wide(code: Code, a: u8, imm: i32) -> Self {
+        let [low, high, c, d] = imm.to_le_bytes();
+        Self { code, a, b: 0, imm: i16::from_le_bytes([low, high]), c, d }
+    }
+
+    /// The last four bytes as one number.
+    #[inline(always)]
+    pub fn wide_imm(&self) -> i32 {
+        let [low, high] = self.imm.to_le_bytes();
+        i32::from_le_bytes([low, high, self.c, self.d])
+    }
+
+    /// Whether execution goes on at the next slot.
+    pub fn falls_through(&self) -> bool {
+        !matches!(
+            self.code,
+            Code::J | Code::CJ | Code::JFar | Code::CJFar | Code::Jr | Code::CJr | Code::PageEnd
+        )
+    }
+}
+
+/// The operation for an instruction at byte `offset` of its page. Everything that the hot loop
+/// does not know becomes [`Code::Slow`].
+pub fn lower(insn: &Insn, offset: usize) -> Op {
+    let (a, b, c, d) = (insn.rd * 8, insn.rs1 * 8, insn.rs2 * 8, insn.rs3 * 8);
+    let short = insn.length == 2;
+    let slow = Op::SLOW;
+    let pick = |normal: Code, compressed: Code| if short { compressed } else { normal };
+    let immediate = |code: Code| Op { code, a, b, imm: insn.imm as i16, c: 0, d: 0 };
+    let register = |code: Code| Op { code, a, b, imm: 0, c, d };
+    let store = |code: Code| Op { code, a: c, b, imm: insn.imm as i16, c: 0, d: 0 };
+    // Without a destination only the side effect is left: none for arithmetic, a possible fault
+    // for a load.
+    let writes_x = |op: Op| if insn.rd == 0 { Op::plain(pick(Code::Nop, Code::CNop)) } else { op };
+    let loads_x = |op: Op| if insn.rd == 0 { slow } else { op };
+    // The hot loop rounds to nearest: statically, or dynamically as long as frm says so too.
+    let rounds = |op: Op| if matches!(insn.rm, 0 | 7) { op } else { slow };
+    let truncates = |op: Op| if insn.rm == 1 && insn.rd != 0 { op } else { slow };
+    use Opcode as O;
+    match insn.opcode {
+        O::Addi => writes_x(match (insn.rs1, insn.imm) {
+            (0, _) => immediate(pick(Code::Li, Code::CLi)),
+            (_, 0) => immediate(pick(Code::Mv, Code::CMv)),
+            _ => immediate(pick(Code::Addi, Code::CAddi)),
+        }),
+        O::Add if insn.rs1 == 0 => {
+            writes_x(Op { code: pick(Code::Mv, Code::CMv), a, b: c, imm: 0, c: 0, d: 0 })
+        }
+        O::Addiw if insn.imm == 0 => writes_x(immediate(pick(Code::SextW, Code::CSextW))),
+        O::Addiw => writes_x(immediate(pick(Code::Addiw, Code::CAddiw))),
+        O::Slli => writes_x(immediate(pick(Code::Slli, Code::CSlli))),
+        O::Srli => writes_x(immediate(pick(Code::Srli, Code::CSrli))),
+        O::Srai => writes_x(immediate(pick(Code::Srai, Code::CSrai))),
+        O::Andi => writes_x(immediate(pick(Code::Andi, Code::CAndi))),
+        O::Ori => writes_x(immediate(Code::Ori)),
+        O::Xori => writes_x(immediate(Code::Xori)),
+        O::Slti => writes_x(immediate(Code::Slti)),
+        O::Sltiu => writes_x(immediate(Code::Sltiu)),
+        O::Slliw => writes_x(immediate(Code::Slliw)),
+        O::Srliw => writes_x(immediate(Code::Srliw)),
+        O::Sraiw => writes_x(immediate(Code::Sraiw)),
+        O::Lui => writes_x(Op::wide(pick(Code::Lui, Code::CLui), a, insn.imm)),
+        // The low 12 bits of the immediate are zero: the offset in the page fits there.
+        O::Auipc => writes_x(Op::wide(Code::Auipc, a, insn.imm | offset as i32)),
+        O::Add => writes_x(register(pick(Code::Add, Code::CAdd))),
+        O::Sub => writes_x(register(pick(Code::Sub, Code::CSub))),
+        O::And => writes_x(register(pick(Code::And, Code::CAnd))),
+        O::Or => writes_x(register(pick(Code::Or, Code::COr))),
+        O::Xor => writes_x(register(pick(Code::Xor, Code::CXor))),
+        O::Addw => writes_x(register(pick(Code::Addw, Code::CAddw))),
+        O::Subw => writes_x(register(pick(Code::Subw, Code::CSubw))),
+        O::Sll => writes_x(register(Code::Sll)),
+        O::Srl => writes_x(register(Code::Srl)),
+        O::Sra => writes_x(register(Code::Sra)),
+        O::Slt => writes_x(register(Code::Slt)),
+        O::Sltu => writes_x(register(Code::Sltu)),
+        O::Sllw => writes_x(register(Code::Sllw)),
+        O::Srlw => writes_x(register(Code::Srlw)),
+        O::Sraw => writes_x(register(Code::Sraw)),
+        O::Mul => writes_x(register(Code::Mul)),
+        O::Mulw => writes_x(register(Code::Mulw)),
+        O::Mulh => writes_x(register(Code::Mulh)),
+        O::Mulhu => writes_x(register(Code::Mulhu)),
+        O::Mulhsu => writes_x(register(Code::Mulhsu)),
+        O::Div => writes_x(register(Code::Div)),
+        O::Divu => writes_x(register(Code::Divu)),
+        O::Rem => writes_x(register(Code::Rem)),
+        O::Remu => writes_x(register(Code::Remu)),
+        O::Divw => writes_x(register(Code::Divw)),
+        O::Divuw => writes_x(register(Code::Divuw)),
+        O::Remw => writes_x(register(Code::Remw)),
+        O::Remuw => writes_x(register(Code::Remuw)),
+        O::Fence => Op::plain(Code::Nop),
+        O::Lb => loads_x(immediate(Code::Lb)),
+        O::Lh => loads_x(immediate(Code::Lh)),
+        O::Lw => loads_x(immediate(pick(Code::Lw, Code::CLw))),
+        O::Ld => loads_x(immediate(pick(Code::Ld, Code::CLd))),
+        O::Lbu => loads_x(immediate(Code::Lbu)),
+        O::Lhu => loads_x(immediate(Code::Lhu)),
+        O::Lwu => loads_x(immediate(Code::Lwu)),
+        O::Sb => store(Code::Sb),
+        O::Sh => store(Code::Sh),
+        O::Sw => store(pick(Code::Sw, Code::CSw)),
+        O::Sd => store(pick(Code::Sd, Code::CSd)),
+        O::Flw => immediate(Code::Flw),
+        O::Fld => immediate(pick(Code::Fld, Code::CFld)),
+        O::Fsw => store(Code::Fsw),
+        O::Fsd => store(pick(Code::Fsd, Code::CFsd)),
+        O::Beq | O::Bne | O::Blt | O::Bge | O::Bltu | O::Bgeu => branch(insn, offset),
+        O::Jal => jump(insn, offset),
+        O::Jalr if insn.rd == 0 => immediate(pick(Code::Jr, Code::CJr)),
+        O::Jalr => immediate(pick(Code::Jalr, Code::CJalr)),
+        O::FaddD => rounds(register(Code::FaddD)),
+        O::FsubD => rounds(register(Code::FsubD)),
+        O::FmulD => rounds(register(Code::FmulD)),
+        O::FdivD => rounds(register(Code::FdivD)),
+        O::FmaddD => rounds(register(Code::FmaddD)),
+        O::FmsubD => rounds(register(Code::FmsubD)),
+        O::FnmsubD => rounds(register(Code::FnmsubD)),
+        O::FnmaddD => rounds(register(Code::FnmaddD)),
+        O::FaddS => rounds(register(Code::FaddS)),
+        O::FsubS => rounds(register(Code::FsubS)),
+        O::FmulS => rounds(register(Code::FmulS)),
+        O::FdivS => rounds(register(Code::FdivS)),
+        O::FmaddS => rounds(register(Code::FmaddS)),
+        O::FmsubS => rounds(register(Code::FmsubS)),
+        O::FnmsubS => rounds(register(Code::FnmsubS)),
+        O::FnmaddS => rounds(register(Code::FnmaddS)),
+        O::FsgnjD => register(Code::FsgnjD),
+        O::FsgnjnD => register(Code::FsgnjnD),
+        O::FsgnjxD => register(Code::FsgnjxD),
+        O::FmvXD => loads_x(register(Code::FmvXD)),
+        O::FmvDX => register(Code::FmvDX),
+        O::FmvXW => loads_x(register(Code::FmvXW)),
+        O::FmvWX => register(Code::FmvWX),
+        O::FeqD => loads_x(register(Code::FeqD)),
+        O::FltD => loads_x(register(Code::FltD)),
+        O::FleD => loads_x(register(Code::FleD)),
+        O::FcvtDW => rounds(register(Code::FcvtDW)),
+        O::FcvtDWu => rounds(register(Code::FcvtDWu)),
+        O::FcvtDL => rounds(register(Code::FcvtDL)),
+        O::FcvtDS => rounds(register(Code::FcvtDS)),
+        O::FcvtSD => rounds(register(Code::FcvtSD)),
+        O::FcvtWD => truncates(register(Code::FcvtWDRtz)),
+        O::FcvtLD => truncates(register(Code::FcvtLDRtz)),
+        O::AmoaddW => register(Code::AmoaddW),
+        O::AmoaddD => register(Code::AmoaddD),
+        O::AmoswapW => register(Code::AmoswapW),
+        O::AmoswapD => register(Code::AmoswapD),
+        O::AmoorW => register(Code::AmoorW),
+        O::AmoorD => register(Code::AmoorD),
+        O::AmoandW => register(Code::AmoandW),
+        O::AmoandD => register(Code::AmoandD),
+        O::LrW => loads_x(register(Code::LrW)),
+        O::LrD => loads_x(register(Code::LrD)),
+        O::ScW => loads_x(register(Code::ScW)),
+        O::ScD => loads_x(register(Code::ScD)),
+        _ => slow,
+    }
+}
+
+/// Bytes between the slots at two page offsets, when both are inside the page.
+fn slot_distance(from: usize, imm: i32) -> Option<i16> {
+    let target = from as i32 + imm;
+    (0..PAGE_SIZE as i32).contains(&target).then(|| (imm / 2 * SLOT as i32) as i16)
+}
+
+fn branch(insn: &Insn, offset: usize) -> Op {
+    use Opcode as O;
+    let (near, far, zero, zero_far) = match insn.opcode {
+        O::Beq => (Code::Beq, Code::BeqFar, Some((Code::Beqz, Code::CBeqz)), Code::CBeqzFar),
+        O::Bne => (Code::Bne, Code::BneFar, Some((Code::Bnez, Code::CBnez)), Code::CBnezFar),
+        O::Blt => (Code::Blt, Code::BltFar, None, Code::Slow),
+        O::Bge => (Code::Bge, Code::BgeFar, None, Code::Slow),
+        O::Bltu => (Code::Bltu, Code::BltuFar, None, Code::Slow),
+        _ => (Code::Bgeu, Code::BgeuFar, None, Code::Slow),
+    };
+    let (a, b) = (insn.rs1 * 8, insn.rs2 * 8);
+    let short = insn.length == 2;
+    match slot_distance(offset, insn.imm) {
+        Some(imm) => {
+            let code = match zero {
+                Some((normal, compressed)) if insn.rs2 == 0 => {
+                    if short { compressed } else { normal }
+                }
+                _ => near,
+            };
+            Op { code, a, b, imm, c: 0, d: 0 }
+        }
+        None => Op {
+            code: if short { zero_far } else { far },
+            a,
+            b,
+            imm: (offset as i32 + insn.imm) as i16,
+            c: 0,
+            d: 0,
+        },
+    }
+}
+
+fn jump(insn: &Insn, offset: usize) -> Op {
+    let short = insn.length == 2;
+    let a = insn.rd * 8;
+    match slot_distance(offset, insn.imm) {
+        Some(imm) if insn.rd == 0 => {
+            Op { code: if short { Code::CJ } else { Code::J }, a, b: 0, imm, c: 0, d: 0 }
+        }
+        Some(imm) => {
+            let [c, d] = ((offset + 4) as u16).to_le_bytes();
+            Op { code: Code::Jal, a, b: 0, imm, c, d }
+        }
+        None => {
+            let code = match (insn.rd, short) {
+                (0, true) => Code::CJFar,
+                (0, false) => Code::JFar,
+                _ => Code::JalFar,
+            };
+            Op::wide(code, a, offset as i32 + insn.imm)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::isa::decode;
+
+    #[test]
+    fn a_slot_is_eight_bytes() {
+        assert_eq!(SLOT, 8);
+    }
+
+    #[test]
+    fn branches_are_near_exactly_inside_the_page() {
+        let back_8 = decode(0xfe05_1ce3).unwrap();
+        assert_eq!(back_8.imm, -8);
+        assert_eq!(lower(&back_8, 8).code, Code::Bnez);
+        assert_eq!(lower(&back_8, 8).imm, -32);
+        assert_eq!(lower(&back_8, 6).code, Code::BneFar);
+        assert_eq!(lower(&back_8, 6).imm, -2);
+    }
+
+    #[test]
+    fn writes_to_x0_vanish_but_its_loads_may_still_fault() {
+        assert_eq!(lower(&decode(0x0015_8013).unwrap(), 0).code, Code::Nop);
+        assert_eq!(lower(&decode(0x0005_b003).unwrap(), 0).code, Code::Slow);
+    }
+}

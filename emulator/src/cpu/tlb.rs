@@ -1,0 +1,219 @@
+//! The translation cache that the hot loop reads.
+//!
+//! Direct-mapped tables of one 64-bit word an entry:
+//!
+//! ```text
+//! word        bits 63..TAG_SHIFT of the virtual address | window page number
+//! va          63            TAG_SHIFT=23 22      12 11         0
+//!             |------- tag ------------|           | in page   |
+//!                            |---- index 23..12 ---|
+//! ```
+//!
+//! One XOR and one shift compare the tag. The tag includes the topmost index bit, which all
+//! addresses of a slot share: an empty slot holds the opposite, so nothing ever matches it.
+//!
+//! There is a table for each (access, privilege) pair, so that no permission is checked on a
+//! hit. A write entry exists only for pages that are dirty and from which no code is decoded.
+
+use crate::memory::PAGE_SHIFT;
+use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
+
+const INDEX_BITS: u32 = 12;
+/// Entries of a table.
+pub const ENTRIES: usize = 1 << INDEX_BITS;
+/// Lowest bit that the tag comparison looks at.
+pub const TAG_SHIFT: u32 = PAGE_SHIFT + INDEX_BITS - 1;
+/// Selects the window page number of a word.
+const PAGE_MASK: u64 = (1 << TAG_SHIFT) - 1;
+
+/// Translations for one kind of access at one privilege.
+pub struct Table {
+    words: Box<[u64]>,
+    /// Slots in use, so that a flush costs no more than what it removes.
+    filled: Vec<u16>,
+}
+
+fn index(address: u64) -> usize {
+    (address >> PAGE_SHIFT) as usize & (ENTRIES - 1)
+}
+
+/// What an empty slot holds: the inverse of its own topmost index bit.
+fn empty(slot: usize) -> u64 {
+    (!(slot as u64) >> (INDEX_BITS - 1) & 1) << TAG_SHIFT
+}
+
+impl Table {
+    fn new() -> Self {
+        Self { words: (0..ENTRIES).map(empty).collect(), filled: Vec::new() }
+    }
+
+    /// Start of the words, for the hot loop. Stays valid as long as the table.
+    pub fn as_ptr(&self) -> *const u64 {
+        self.words.as_ptr()
+    }
+
+    /// Maps the page of virtual `address` to a window page.
+    pub fn fill(&mut self, address: u64, window_page: u32) {
+        let slot = index(address);
+        if self.words[slot] == empty(slot) {
+            self.filled.push(slot as u16);
+        }
+        self.words[slot] = address & !PAGE_MASK | u64::from(window_page);
+    }
+
+    /// The window page of virtual `address`, if it is here.
+    pub fn lookup(&self, address: u64) -> Option<u32> {
+        let word = self.words[index(address)];
+        ((word ^ address) >> TAG_SHIFT == 0).then_some((word & PAGE_MASK) as u32)
+    }
+
+    fn flush(&mut self) {
+        for slot in self.filled.drain(..) {
+            self.words[slot as usize] = empty(slot as usize);
+        }
+    }
+
+    fn remove(&mut self, keep: impl Fn(usize, u64) -> bool) {
+        let words = &mut self.words;
+        self.filled.retain(|&slot| {
+            let slot = slot as usize;
+            let kept = keep(slot, words[slot]);
+            if !kept {
+                words[slot] = empty(slot);
+            }
+            kept
+        });
+    }
+}
+
+/// What the hart may do at the moment, as far as data accesses are concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Privilege {
+    /// U-mode: pages with U set.
+    User = 0,
+    /// S-mode with `sstatus.SUM` clear: pages with U clear.
+    Supervisor = 1,
+    /// S-mode with `sstatus.SUM` set: all pages.
+    SupervisorUserMemory = 2,
+}
+
+/// A read and a write table for each privilege.
+pub struct Tlb {
+    read: [Table; 3],
+    write: [Table; 3],
+}
+
+impl Tlb {
+    /// Empty tables.
+    pub fn new() -> Self {
+        Self {
+            read: core::array::from_fn(|_| Table::new()),
+            write: core::array::from_fn(|_| Table::new()),
+        }
+    }
+
+    /// Translations for loads.
+    pub fn read(&mut self, privilege: Privilege) -> &mut Table {
+        &mut self.read[privilege as usize]
+    }
+
+    /// Translations for stores.
+    pub fn write(&mut self, privilege: Privilege) -> &mut Table {
+        &mut self.write[privilege as usize]
+    }
+
+    /// Forgets everything.
+    pub fn flush(&mut self) {
+        for table in self.read.iter_mut().chain(&mut self.write) {
+            table.flush();
+        }
+    }
+
+    /// Forgets the page of virtual `address`.
+    pub fn flush_page(&mut self, address: u64) {
+        let slot_of_page = index(address);
+        for table in self.read.iter_mut().chain(&mut self.write) {
+            if table.lookup(address).is_some() {
+                table.remove(|slot, _| slot != slot_of_page);
+            }
+        }
+    }
+
+    /// Makes stores to a window page take the slow path.
+    pub fn protect(&mut self, window_page: u32) {
+        for table in &mut self.write {
+            table.remove(|_, word| word & PAGE_MASK != u64::from(window_page));
+        }
+    }
+}
+
+/// A translation for instruction fetch.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct FetchEntry {
+    /// Virtual page address, with [`super::hot::Hot::fetch_tag`] in its low bits.
+    pub tag: u64,
+    /// First operation slot of the page.
+    pub ops: *const super::op::Op,
+    /// The page itself.
+    pub window_page: u32,
+}
+
+/// Entries of the fetch table.
+pub const FETCH_ENTRIES: usize = 512;
+
+impl FetchEntry {
+    /// Matches no address: bit 11 is never set in a tag.
+    pub const EMPTY: Self = Self { tag: 1 << 11, ops: core::ptr::null(), window_page: 0 };
+}
+
+/// An empty fetch table.
+pub fn empty_fetch_table() -> Box<[FetchEntry]> {
+    vec![FetchEntry::EMPTY; FETCH_ENTRIES].into_boxed_slice()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_filled_page_matches() {
+        let mut table = Table::new();
+        let address = 0xffff_ffd6_0123_4000;
+        table.fill(address, 77);
+        assert_eq!(table.lookup(address | 0xfff), Some(77));
+        for other in [address ^ 1 << 63, address ^ 1 << 24, address ^ 1 << 23, address + 0x1000] {
+            assert_eq!(table.lookup(other), None, "{other:#x}");
+        }
+        table.flush();
+        assert_eq!(table.lookup(address), None);
+    }
+
+    #[test]
+    fn an_empty_slot_matches_no_address() {
+        let table = Table::new();
+        for slot in [0, 1, ENTRIES / 2, ENTRIES - 1] {
+            for upper in [0, 1, u64::MAX >> 24, 1 << 39] {
+                let address = upper << 24 | (slot as u64) << PAGE_SHIFT;
+                assert_eq!(table.lookup(address), None, "{address:#x}");
+            }
+        }
+    }
+
+    #[test]
+    fn protecting_a_page_removes_its_write_entries_only() {
+        let mut tlb = Tlb::new();
+        for privilege in [Privilege::User, Privilege::Supervisor] {
+            tlb.read(privilege).fill(0x1000, 5);
+            tlb.write(privilege).fill(0x1000, 5);
+            tlb.write(privilege).fill(0x2000, 6);
+        }
+        tlb.protect(5);
+        assert_eq!(tlb.write(Privilege::User).lookup(0x1000), None);
+        assert_eq!(tlb.write(Privilege::Supervisor).lookup(0x1000), None);
+        assert_eq!(tlb.read(Privilege::User).lookup(0x1000), Some(5));
+        assert_eq!(tlb.write(Privilege::User).lookup(0x2000), Some(6));
+    }
+}
