@@ -1,1 +1,13 @@
-//! A session.
+//! One container in one machine, from the outside: boots it to the snapshot, restores it, starts
+//! the command and copies its streams. The converter, the native runner and the WASI runtime all
+//! drive a machine through this crate; they differ only in their [`Outside`].
+#![forbid(unsafe_code)]
+
+mod boot;
+pub mod options;
+mod outside;
+mod session;
+
+pub use boot::{BootFailure, Guest, boot};
+pub use outside::{Closed, Outside};
+pub use session::{Session, Step};

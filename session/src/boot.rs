@@ -1,0 +1,100 @@
+//! From nothing to the moment of the snapshot.
+
+use crate::outside::{Outside, PORTS};
+use crate::session::{Session, Step};
+use c2w_emulator::{BootConfig, BootError, GuestMemory, Machine};
+use c2w_guest_abi::{ContainerConfig, Failure, ToGuest, frame};
+use std::fmt;
+
+/// Instructions after which a boot is given up: it takes about 150 million.
+const STEP_LIMIT: u64 = 8_000_000_000;
+/// Instructions between two looks at the machine.
+const SLICE: u64 = 1 << 26;
+
+/// The guest's own software.
+pub struct Guest<'a> {
+    /// Linux `Image`.
+    pub kernel: &'a [u8],
+    /// Initramfs with PID 1 and runc.
+    pub initramfs: &'a [u8],
+    /// Kernel command line.
+    pub command_line: &'a str,
+    /// First entropy of the kernel; replaced at every start of the module.
+    pub seed: &'a [u8],
+}
+
+/// Why a container did not come to its snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BootFailure {
+    /// The machine cannot be set up.
+    Boot(BootError),
+    /// The configuration does not fit into a message.
+    Config(frame::FrameError),
+    /// The guest gave up.
+    Guest(Failure),
+    /// The guest waits for something that will never come.
+    Stuck,
+    /// No container after [`STEP_LIMIT`] instructions.
+    Endless,
+}
+
+impl fmt::Display for BootFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Boot(error) => error.fmt(f),
+            Self::Config(error) => error.fmt(f),
+            Self::Guest(failure) => f.write_str(&failure.message),
+            Self::Stuck => f.write_str("the guest waits for something that never comes"),
+            Self::Endless => {
+                write!(f, "no container was created within {STEP_LIMIT} instructions")
+            }
+        }
+    }
+}
+
+impl std::error::Error for BootFailure {}
+
+/// Boots `guest` on `memory`, which holds the root image, and has it create the container.
+/// Returns when the machine is idle and ready for its snapshot. Deterministic: time comes from
+/// instructions, entropy and the wall clock from `outside`.
+///
+/// # Errors
+/// [`BootFailure`].
+pub fn boot(
+    memory: GuestMemory,
+    guest: &Guest<'_>,
+    container: ContainerConfig,
+    outside: &mut dyn Outside,
+) -> Result<Session, BootFailure> {
+    let config = BootConfig {
+        kernel: guest.kernel,
+        initramfs: guest.initramfs,
+        command_line: guest.command_line,
+        ports: &PORTS,
+        mount_tag: "c2w",
+        seed: guest.seed,
+    };
+    let mut session = Session::new(Machine::boot(memory, &config).map_err(BootFailure::Boot)?);
+    let mut container = Some(container);
+    let mut ready = false;
+    while session.steps() < STEP_LIMIT {
+        match session.run_to_timer(SLICE, outside) {
+            Step::Running => {}
+            Step::Hello => {
+                if let Some(container) = container.take() {
+                    session.send(&ToGuest::Create(container)).map_err(BootFailure::Config)?;
+                }
+            }
+            Step::Ready => ready = true,
+            // Idle without a timer: nothing will ever happen again by itself.
+            Step::Idle(_) if ready => return Ok(session),
+            Step::Idle(_) => return Err(BootFailure::Stuck),
+            Step::Failed(failure) => return Err(BootFailure::Guest(failure)),
+            Step::Exited(status) => {
+                let message = format!("the guest ended with status {status}");
+                return Err(BootFailure::Guest(Failure { status: 125, message }));
+            }
+        }
+    }
+    Err(BootFailure::Endless)
+}

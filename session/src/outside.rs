@@ -1,0 +1,91 @@
+//! What a session needs from its surroundings, and how the machine's ports map to it.
+
+use c2w_emulator::{Host, PortId};
+use c2w_guest_abi::{Stream, port};
+
+/// The console ports, in the order of their [`PortId`].
+pub const PORTS: [&str; 4] = [port::CONTROL, port::STDIN, port::STDOUT, port::STDERR];
+pub const CONTROL: PortId = 0;
+pub const STDIN: PortId = 1;
+const STDOUT: PortId = 2;
+const STDERR: PortId = 3;
+
+/// How much of the kernel's console is kept for an error message, in bytes.
+const CONSOLE_TAIL: usize = 4096;
+
+/// Nobody reads an output any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closed;
+
+/// The surroundings of a session.
+pub trait Outside {
+    /// A monotonic clock in nanoseconds.
+    fn monotonic_ns(&mut self) -> u64;
+
+    /// The wall clock: nanoseconds since 1970-01-01T00:00:00Z.
+    fn realtime_ns(&mut self) -> u64;
+
+    /// Fills `buffer` with random bytes.
+    fn entropy(&mut self, buffer: &mut [u8]);
+
+    /// Writes all of the command's output.
+    ///
+    /// # Errors
+    /// [`Closed`] when nobody will ever read it.
+    fn output(&mut self, stream: Stream, bytes: &[u8]) -> Result<(), Closed>;
+
+    /// Shows what the guest kernel says on its console; most surroundings drop it.
+    fn kernel_log(&mut self, _bytes: &[u8]) {}
+}
+
+/// What came out of the machine during one call of it.
+#[derive(Default)]
+pub struct Outbox {
+    /// Bytes of the control port.
+    pub control: Vec<u8>,
+    /// Outputs that turned out to be closed.
+    pub closed: Vec<Stream>,
+    /// The end of the kernel's console output.
+    pub console_tail: Vec<u8>,
+}
+
+/// The machine's [`Host`] for as long as one call runs.
+pub struct Ports<'a> {
+    pub outside: &'a mut dyn Outside,
+    pub outbox: &'a mut Outbox,
+}
+
+impl Host for Ports<'_> {
+    fn monotonic_ns(&mut self) -> u64 {
+        self.outside.monotonic_ns()
+    }
+
+    fn realtime_ns(&mut self) -> u64 {
+        self.outside.realtime_ns()
+    }
+
+    fn entropy(&mut self, buffer: &mut [u8]) {
+        self.outside.entropy(buffer);
+    }
+
+    fn port_output(&mut self, port: PortId, bytes: &[u8]) {
+        let stream = match port {
+            CONTROL => return self.outbox.control.extend_from_slice(bytes),
+            STDOUT => Stream::Stdout,
+            STDERR => Stream::Stderr,
+            _ => return,
+        };
+        if self.outside.output(stream, bytes) == Err(Closed)
+            && !self.outbox.closed.contains(&stream)
+        {
+            self.outbox.closed.push(stream);
+        }
+    }
+
+    fn debug_output(&mut self, bytes: &[u8]) {
+        self.outside.kernel_log(bytes);
+        let tail = &mut self.outbox.console_tail;
+        tail.extend_from_slice(bytes);
+        tail.drain(..tail.len().saturating_sub(CONSOLE_TAIL));
+    }
+}

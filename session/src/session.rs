@@ -1,0 +1,223 @@
+//! A machine and the conversation with PID 1 in it.
+
+use crate::outside::{CONTROL, Outbox, Outside, Ports, STDIN};
+use c2w_emulator::{Exit, GENERATION_LENGTH, GuestMemory, Machine, PowerRequest, RestoreError};
+use c2w_guest_abi::{Failure, FromGuest, RunRequest, Stream, ToGuest, frame};
+
+/// Entropy that a run starts with, in bytes.
+const SEED_LENGTH: usize = 64;
+
+/// What a session does next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// There is more to execute.
+    Running,
+    /// The guest waits: for input, or for its timer in so many nanoseconds.
+    Idle(Option<u64>),
+    /// PID 1 is up and waits for its orders.
+    Hello,
+    /// The container is created: the moment of the snapshot.
+    Ready,
+    /// The command ended with this status.
+    Exited(u8),
+    /// There was no command, or there is no machine any more.
+    Failed(Failure),
+}
+
+/// A container in a machine.
+pub struct Session {
+    machine: Machine,
+    outbox: Outbox,
+    decoder: frame::Decoder,
+    /// Encoded messages that the control port has not taken yet.
+    to_guest: Vec<u8>,
+    /// Outputs that the guest was told are closed.
+    told_closed: Vec<Stream>,
+    stdin_wanted: bool,
+}
+
+impl Session {
+    /// A session on a machine that was just made.
+    pub(crate) fn new(machine: Machine) -> Self {
+        Self {
+            machine,
+            outbox: Outbox::default(),
+            decoder: frame::Decoder::default(),
+            to_guest: Vec::new(),
+            told_closed: Vec::new(),
+            stdin_wanted: false,
+        }
+    }
+
+    /// A session that goes on from [`Self::save`] with the memory it had then.
+    ///
+    /// # Errors
+    /// [`RestoreError`] when `state` is damaged or of another version.
+    pub fn restore(memory: GuestMemory, state: &[u8]) -> Result<Self, RestoreError> {
+        Ok(Self::new(Machine::restore(memory, state)?))
+    }
+
+    /// The machine's state without its memory.
+    pub fn save(&mut self, outside: &mut dyn Outside) -> Vec<u8> {
+        self.machine.save(&mut Ports { outside, outbox: &mut self.outbox })
+    }
+
+    /// RAM and root image.
+    pub fn memory(&self) -> &GuestMemory {
+        self.machine.memory()
+    }
+
+    /// Steps (instructions and traps) the machine has done.
+    pub fn steps(&self) -> u64 {
+        self.machine.steps()
+    }
+
+    /// Starts the command in a container that is [`Step::Ready`]: on the host's clock from now
+    /// on, with fresh entropy. `request`'s clock and seed are filled in here.
+    ///
+    /// # Errors
+    /// When the request is too long for one message.
+    pub fn start(
+        &mut self,
+        mut request: RunRequest,
+        outside: &mut dyn Outside,
+    ) -> Result<(), frame::FrameError> {
+        let mut id = [0; GENERATION_LENGTH];
+        outside.entropy(&mut id);
+        request.seed = vec![0; SEED_LENGTH];
+        outside.entropy(&mut request.seed);
+        request.realtime_ns = outside.realtime_ns();
+        self.stdin_wanted = request.stdin;
+        self.send(&ToGuest::Run(request))?;
+        self.machine.use_host_clock(&mut Ports { outside, outbox: &mut self.outbox });
+        self.machine.renew_generation(id);
+        Ok(())
+    }
+
+    /// Queues a message to PID 1.
+    pub(crate) fn send(&mut self, message: &ToGuest) -> Result<(), frame::FrameError> {
+        self.to_guest.extend(frame::encode(message)?);
+        Ok(())
+    }
+
+    /// Bytes of standard input that the guest can take now; 0 once it wants none any more.
+    pub fn stdin_room(&self) -> usize {
+        if self.stdin_wanted { self.machine.input_room(STDIN) } else { 0 }
+    }
+
+    /// Whether the command may still read its standard input.
+    pub fn stdin_wanted(&self) -> bool {
+        self.stdin_wanted
+    }
+
+    /// Passes standard input on. Returns how many bytes were taken, at most
+    /// [`Self::stdin_room`].
+    pub fn push_stdin(&mut self, bytes: &[u8], outside: &mut dyn Outside) -> usize {
+        self.machine.push_input(STDIN, bytes, &mut Ports { outside, outbox: &mut self.outbox })
+    }
+
+    /// Ends standard input.
+    pub fn end_stdin(&mut self) {
+        if core::mem::take(&mut self.stdin_wanted) {
+            // This message is a few bytes: it fits.
+            let _ = self.send(&ToGuest::StdinEof);
+        }
+    }
+
+    /// Lets time pass to the guest's next timer at once, if its time comes from instructions.
+    pub(crate) fn skip_to(&mut self, tick: u64) {
+        self.machine.skip_to(tick);
+    }
+
+    /// Runs about `budget` instructions, or until something is to be done outside.
+    pub fn run(&mut self, budget: u64, outside: &mut dyn Outside) -> Step {
+        self.deliver(outside);
+        let exit = self.machine.run(budget, &mut Ports { outside, outbox: &mut self.outbox });
+        self.report_closed_outputs();
+        match self.receive() {
+            Ok(None) => {}
+            Ok(Some(step)) => return step,
+            Err(error) => return Step::Failed(machine_failure(&error.to_string())),
+        }
+        match exit {
+            Exit::Budget => Step::Running,
+            Exit::Idle(_) if self.deliver(outside) => Step::Running,
+            Exit::Idle(timer) => Step::Idle(timer.map(|tick| self.ticks_until(tick, outside))),
+            Exit::Power(request) => Step::Failed(self.switched_off(request)),
+        }
+    }
+
+    /// The tick of the guest's next timer while it is idle, for a machine on instruction time.
+    pub(crate) fn run_to_timer(&mut self, budget: u64, outside: &mut dyn Outside) -> Step {
+        let step = self.run(budget, outside);
+        if let Step::Idle(Some(wait)) = step {
+            let mut ports = Ports { outside, outbox: &mut self.outbox };
+            let tick = self.machine.ticks(&mut ports) + wait / c2w_emulator::layout::TICK_NS;
+            self.skip_to(tick);
+            return Step::Running;
+        }
+        step
+    }
+
+    /// Nanoseconds until the guest's clock shows `tick`.
+    fn ticks_until(&mut self, tick: u64, outside: &mut dyn Outside) -> u64 {
+        let now = self.machine.ticks(&mut Ports { outside, outbox: &mut self.outbox });
+        tick.saturating_sub(now).saturating_mul(c2w_emulator::layout::TICK_NS)
+    }
+
+    /// Gives queued messages to the control port. Returns whether any byte was taken.
+    fn deliver(&mut self, outside: &mut dyn Outside) -> bool {
+        if self.to_guest.is_empty() {
+            return false;
+        }
+        let mut ports = Ports { outside, outbox: &mut self.outbox };
+        let taken = self.machine.push_input(CONTROL, &self.to_guest, &mut ports);
+        self.to_guest.drain(..taken);
+        taken > 0
+    }
+
+    fn report_closed_outputs(&mut self) {
+        for stream in core::mem::take(&mut self.outbox.closed) {
+            if !self.told_closed.contains(&stream) {
+                self.told_closed.push(stream);
+                // This message is a few bytes: it fits.
+                let _ = self.send(&ToGuest::OutputClosed(stream));
+            }
+        }
+    }
+
+    /// Handles what PID 1 said.
+    fn receive(&mut self) -> Result<Option<Step>, frame::FrameError> {
+        let bytes = core::mem::take(&mut self.outbox.control);
+        self.decoder.push(&bytes);
+        while let Some(message) = self.decoder.next::<FromGuest>()? {
+            match message {
+                FromGuest::StdinClosed => self.stdin_wanted = false,
+                FromGuest::Hello => return Ok(Some(Step::Hello)),
+                FromGuest::Ready => return Ok(Some(Step::Ready)),
+                FromGuest::Exited(status) => return Ok(Some(Step::Exited(status))),
+                FromGuest::Failed(failure) => return Ok(Some(Step::Failed(failure))),
+            }
+        }
+        Ok(None)
+    }
+
+    fn switched_off(&self, request: PowerRequest) -> Failure {
+        let what = match request {
+            PowerRequest::Reboot => "the guest kernel stopped",
+            PowerRequest::PowerOff => "the guest switched off without a status",
+            PowerRequest::Failure(_) => "the guest reported a failure",
+        };
+        let console = String::from_utf8_lossy(&self.outbox.console_tail);
+        let last = console.lines().rfind(|line| line.contains("panic") || line.contains("Oops"));
+        machine_failure(&match last {
+            Some(line) => format!("{what}: {}", line.trim()),
+            None => what.into(),
+        })
+    }
+}
+
+/// A failure that is the machine's, not the command's.
+pub(crate) fn machine_failure(message: &str) -> Failure {
+    Failure { status: 125, message: message.into() }
+}
