@@ -63,7 +63,7 @@ impl From<LayerError> for io::Error {
 }
 
 enum Decoder {
-    Plain(Input),
+    Plain(Box<Input>),
     Gzip(Box<MultiGzDecoder<Input>>),
     Zstd(Box<zstd::Decoder<'static, Input>>),
 }
@@ -86,7 +86,7 @@ impl Decoder {
             }
             [0xfd, b'7', b'z', b'X', b'Z', 0] => refuse("xz"),
             [b'B', b'Z', b'h', b'1'..=b'9', b'1', b'A'] => refuse("bzip2"),
-            _ => Ok(Self::Plain(input)),
+            _ => Ok(Self::Plain(Box::new(input))),
         }
     }
 
