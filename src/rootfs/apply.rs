@@ -1,0 +1,467 @@
+//! One layer onto the tree, by the layer rules of the OCI image specification.
+//!
+//! A layer is hostile: its names may try to leave the root, its links may point anywhere. Nothing
+//! here touches the host's filesystem; a name is only ever looked up in the tree.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{self, Read};
+
+use super::printable;
+use super::spool::{Spool, SpoolError};
+use super::tar::{Archive, Entry, EntryKind, Segment, TarError};
+use super::tree::{Device, FileContent, Inode, InodeId, Metadata, Node, Tree, TreeFull};
+
+/// Names in front of which this stands are whiteouts.
+const WHITEOUT_PREFIX: &[u8] = b".wh.";
+/// Names in front of which this stands belong to the storage driver, except for one.
+const WHITEOUT_META_PREFIX: &[u8] = b".wh..wh.";
+/// Hides all that lower layers have in the directory that it is in.
+const OPAQUE_WHITEOUT: &[u8] = b".wh..wh..opq";
+
+/// Longest name in a directory, as Linux and ext4 have it.
+const MAX_NAME: usize = 255;
+/// Longest path and longest symlink target, without the NUL (Linux's `PATH_MAX` counts it).
+const MAX_PATH: usize = 4095;
+/// Symbolic links followed for one path, as in Linux.
+const MAX_SYMLINKS: usize = 40;
+/// Warnings kept word for word; the rest is only counted.
+const MAX_WARNINGS: usize = 50;
+
+/// Why a layer cannot be applied.
+#[derive(Debug, thiserror::Error)]
+pub enum LayerError {
+    /// The archive is malformed, or could not be read.
+    #[error(transparent)]
+    Tar(#[from] TarError),
+    /// An entry breaks a rule.
+    #[error("layer entry \"{}\": {rule}", printable(.entry))]
+    Entry {
+        /// The name as it stands in the archive.
+        entry: Vec<u8>,
+        /// The rule that it breaks.
+        #[source]
+        rule: EntryError,
+    },
+    /// What follows the archive could not be read.
+    #[error("cannot read the layer to its end")]
+    Read(#[source] io::Error),
+}
+
+/// Why an entry is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum EntryError {
+    /// The path climbs above the root with "..".
+    #[error("the path leads out of the root")]
+    OutsideRoot,
+    /// A path that names nothing.
+    #[error("the path is empty")]
+    EmptyPath,
+    /// A path or target with a NUL, which no system call takes.
+    #[error("a name holds a NUL byte")]
+    Nul,
+    /// A name in the path is too long.
+    #[error("a name in the path is longer than {MAX_NAME} bytes")]
+    NameTooLong,
+    /// The path or the target of a link is too long.
+    #[error("a path or link target is longer than {MAX_PATH} bytes")]
+    PathTooLong,
+    /// Something other than a directory is in the place of the root.
+    #[error("only a directory can be the root")]
+    Root,
+    /// A file is in the way where the path needs a directory.
+    #[error("\"{0}\" in the path is no directory")]
+    NotDirectory(String),
+    /// A symbolic link in the path leads nowhere.
+    #[error("the path goes through a symbolic link to \"{0}\", which is not there")]
+    Dangling(String),
+    /// Symbolic links in the path go round in circles.
+    #[error("more than {MAX_SYMLINKS} symbolic links in the path")]
+    SymlinkLoop,
+    /// A hard link to nothing.
+    #[error("hard link to \"{0}\", which is not in the image")]
+    LinkTargetMissing(String),
+    /// A hard link to a directory.
+    #[error("hard link to the directory \"{0}\"")]
+    LinkToDirectory(String),
+    /// A symbolic link without a target.
+    #[error("a symbolic link to nothing")]
+    EmptyTarget,
+    /// A whiteout that names no file: "", "." or "..".
+    #[error("a whiteout must name a file")]
+    Whiteout,
+    /// A type that layers do not have.
+    #[error("the tar type {:?} is not allowed in layers", char::from(*.0))]
+    Type(u8),
+    /// A device number that Linux does not have.
+    #[error("the device number {}:{} does not exist", .0.major, .0.minor)]
+    DeviceNumber(Device),
+    /// The content could not be stored.
+    #[error(transparent)]
+    Content(#[from] SpoolError),
+    /// The image is too large.
+    #[error(transparent)]
+    TreeFull(#[from] TreeFull),
+}
+
+/// What was done with a layer.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AppliedLayer {
+    /// Entries read, whiteouts included.
+    pub entries: u64,
+    /// What was left out, for the user to read; at most 50 lines.
+    pub warnings: Vec<String>,
+}
+
+/// Applies `layer`, an uncompressed tar stream, to `tree`; contents go to `spool`. The stream is
+/// read to its very end. Base layers come first; the caller knows which layer this is and says so
+/// when it reports an error.
+///
+/// # Errors
+///
+/// When the stream fails, is no tar archive, or has an entry that breaks a rule. The tree is then
+/// half changed and of no use.
+pub fn apply_layer(
+    tree: &mut Tree,
+    spool: &mut Spool,
+    layer: impl Read,
+) -> Result<AppliedLayer, LayerError> {
+    tree.begin_layer();
+    let mut archive = Archive::new(layer);
+    let mut applier = Applier { tree, spool, entries: 0, warnings: Vec::new(), unkept: 0 };
+    while let Some(entry) = archive.next_entry()? {
+        applier.entries += 1;
+        applier
+            .apply(&entry, &mut archive)
+            .map_err(|rule| LayerError::Entry { entry: entry.path, rule })?;
+    }
+    let Applier { entries, mut warnings, unkept, .. } = applier;
+    if unkept > 0 {
+        warnings.push(format!("{unkept} more warnings like these"));
+    }
+    archive.drain().map_err(LayerError::Read)?;
+    Ok(AppliedLayer { entries, warnings })
+}
+
+struct Applier<'a> {
+    tree: &'a mut Tree,
+    spool: &'a mut Spool,
+    entries: u64,
+    warnings: Vec<String>,
+    unkept: u64,
+}
+
+impl Applier<'_> {
+    fn apply(&mut self, entry: &Entry, data: &mut impl Read) -> Result<(), EntryError> {
+        let path = clean_path(&entry.path)?;
+        let Some((name, parents)) = path.split_last() else {
+            return self.apply_root(entry);
+        };
+        if path
+            .iter()
+            .any(|name| name.starts_with(WHITEOUT_META_PREFIX) && *name != OPAQUE_WHITEOUT)
+        {
+            return Ok(());
+        }
+        if let Some(hidden) = name.strip_prefix(WHITEOUT_PREFIX) {
+            return self.apply_whiteout(parents, name, hidden);
+        }
+        let parent = self.create_parents(parents)?;
+        match &entry.kind {
+            EntryKind::HardLink => self.apply_hard_link(parent, name, &entry.link),
+            EntryKind::Directory => self.apply_directory(parent, name, entry),
+            _ => {
+                let node = self.read_node(entry, data)?;
+                let metadata = self.metadata(entry);
+                self.tree.insert(parent, name, Inode::new(metadata, node))?;
+                Ok(())
+            }
+        }
+    }
+
+    fn apply_root(&mut self, entry: &Entry) -> Result<(), EntryError> {
+        match entry.kind {
+            EntryKind::Directory if !entry.path.is_empty() => {
+                let metadata = self.metadata(entry);
+                Ok(self.tree.set_metadata(self.tree.root(), metadata)?)
+            }
+            _ if entry.path.is_empty() => Err(EntryError::EmptyPath),
+            _ => Err(EntryError::Root),
+        }
+    }
+
+    fn apply_whiteout(
+        &mut self,
+        parents: &[&[u8]],
+        name: &[u8],
+        hidden: &[u8],
+    ) -> Result<(), EntryError> {
+        if matches!(hidden, b"" | b"." | b"..") {
+            return Err(EntryError::Whiteout);
+        }
+        if name == OPAQUE_WHITEOUT {
+            let directory = self.create_parents(parents)?;
+            self.tree.hide_lower_entries(directory);
+        } else if let Some(directory) = Resolver::new(self.tree).directory(parents, false)? {
+            self.tree.hide_lower(directory, hidden);
+        }
+        Ok(())
+    }
+
+    /// A directory keeps what is in it when one was there; anything else it replaces.
+    fn apply_directory(
+        &mut self,
+        parent: InodeId,
+        name: &[u8],
+        entry: &Entry,
+    ) -> Result<(), EntryError> {
+        let metadata = self.metadata(entry);
+        match self.tree.child(parent, name) {
+            Some(id) if self.tree.inode(id).node.is_directory() => {
+                self.tree.touch(parent, name);
+                self.tree.set_metadata(id, metadata)?;
+            }
+            _ => {
+                let inode = Inode::new(metadata, Node::empty_directory());
+                self.tree.insert(parent, name, inode)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A hard link's own metadata says nothing: the inode keeps what it has.
+    fn apply_hard_link(
+        &mut self,
+        parent: InodeId,
+        name: &[u8],
+        target: &[u8],
+    ) -> Result<(), EntryError> {
+        let missing = || EntryError::LinkTargetMissing(printable(target));
+        let path = clean_path(target).map_err(|error| match error {
+            EntryError::OutsideRoot => missing(),
+            error => error,
+        })?;
+        let to_directory = || EntryError::LinkToDirectory(printable(target));
+        let (target_name, parents) = path.split_last().ok_or_else(to_directory)?;
+        let directory = Resolver::new(self.tree).directory(parents, false)?.ok_or_else(missing)?;
+        let inode = self.tree.child(directory, target_name).ok_or_else(missing)?;
+        if self.tree.inode(inode).node.is_directory() {
+            return Err(to_directory());
+        }
+        Ok(self.tree.link(parent, name, inode)?)
+    }
+
+    fn create_parents(&mut self, parents: &[&[u8]]) -> Result<InodeId, EntryError> {
+        let directory = Resolver::new(self.tree).directory(parents, true)?;
+        Ok(directory.expect("missing parents are created"))
+    }
+
+    fn read_node(&mut self, entry: &Entry, data: &mut impl Read) -> Result<Node, EntryError> {
+        Ok(match &entry.kind {
+            EntryKind::File => {
+                let whole = [Segment { offset: 0, length: entry.stored }];
+                Node::File(self.read_content(entry.stored, &whole, data)?)
+            }
+            EntryKind::SparseFile { size, map } => Node::File(self.read_content(*size, map, data)?),
+            EntryKind::Symlink => Node::Symlink(symlink_target(&entry.link)?),
+            EntryKind::CharDevice(device) => Node::CharDevice(device_number(*device)?),
+            EntryKind::BlockDevice(device) => Node::BlockDevice(device_number(*device)?),
+            EntryKind::Fifo => Node::Fifo,
+            EntryKind::Other(kind) => return Err(EntryError::Type(*kind)),
+            EntryKind::HardLink | EntryKind::Directory => unreachable!("handled by the caller"),
+        })
+    }
+
+    fn read_content(
+        &mut self,
+        size: u64,
+        map: &[Segment],
+        data: &mut impl Read,
+    ) -> Result<FileContent, EntryError> {
+        let mut extents = Vec::new();
+        for segment in map {
+            self.spool.store(data, segment.offset, segment.length, &mut extents)?;
+        }
+        extents.shrink_to_fit();
+        Ok(FileContent { size, extents })
+    }
+
+    fn metadata(&mut self, entry: &Entry) -> Metadata {
+        let mut xattrs = BTreeMap::new();
+        for (name, value) in &entry.xattrs {
+            if is_xattr_name(name) {
+                xattrs.insert(name.clone(), value.clone());
+            } else {
+                let (path, name) = (printable(&entry.path), printable(name));
+                self.warn(format!("\"{path}\": left out the attribute \"{name}\": no such name"));
+            }
+        }
+        Metadata { mode: entry.mode, uid: entry.uid, gid: entry.gid, mtime: entry.mtime, xattrs }
+    }
+
+    fn warn(&mut self, warning: String) {
+        if self.warnings.len() < MAX_WARNINGS {
+            self.warnings.push(warning);
+        } else {
+            self.unkept += 1;
+        }
+    }
+}
+
+/// Walks paths through the tree. Symbolic links on the way lead where they would with the tree as
+/// the root of the system: absolute targets start at the root, ".." stops there.
+struct Resolver<'t> {
+    tree: &'t mut Tree,
+    /// Directories from the root to where the walk is.
+    walked: Vec<InodeId>,
+    /// Names still to walk; true for those that a symbolic link brought in.
+    pending: VecDeque<(Box<[u8]>, bool)>,
+    symlinks: usize,
+}
+
+impl<'t> Resolver<'t> {
+    fn new(tree: &'t mut Tree) -> Self {
+        let walked = vec![tree.root()];
+        Self { tree, walked, pending: VecDeque::new(), symlinks: 0 }
+    }
+
+    fn here(&self) -> InodeId {
+        *self.walked.last().expect("the root is never left")
+    }
+
+    /// The directory at `path`. With `create`, directories that are missing are made and those
+    /// passed belong to the current layer from then on; without, `None` when one is missing.
+    fn directory(mut self, path: &[&[u8]], create: bool) -> Result<Option<InodeId>, EntryError> {
+        self.pending = path.iter().map(|&name| (name.into(), false)).collect();
+        while let Some((name, from_link)) = self.pending.pop_front() {
+            let here = self.here();
+            if &*name == b".." {
+                if self.walked.len() > 1 {
+                    self.walked.pop();
+                }
+                continue;
+            }
+            match self.tree.child(here, &name) {
+                Some(id) => self.step(id, &name)?,
+                None if !create => return Ok(None),
+                None if from_link => return Err(EntryError::Dangling(printable(&name))),
+                None => {
+                    let inode = Inode::new(Metadata::implicit_directory(), Node::empty_directory());
+                    let id = self.tree.insert(here, &name, inode)?;
+                    self.walked.push(id);
+                    continue;
+                }
+            }
+            if create {
+                self.tree.touch(here, &name);
+            }
+        }
+        Ok(Some(self.here()))
+    }
+
+    /// Goes into the directory `id`, or where the symbolic link `id` leads.
+    fn step(&mut self, id: InodeId, name: &[u8]) -> Result<(), EntryError> {
+        match &self.tree.inode(id).node {
+            Node::Directory(_) => self.walked.push(id),
+            Node::Symlink(target) => {
+                self.symlinks += 1;
+                if self.symlinks > MAX_SYMLINKS {
+                    return Err(EntryError::SymlinkLoop);
+                }
+                if target.starts_with(b"/") {
+                    self.walked.truncate(1);
+                }
+                for name in names(target).rev() {
+                    self.pending.push_front((name.into(), true));
+                }
+            }
+            _ => return Err(EntryError::NotDirectory(printable(name))),
+        }
+        Ok(())
+    }
+}
+
+/// The names in a path; repeated slashes and "." mean nothing.
+fn names(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+    path.split(|&byte| byte == b'/').filter(|name| !matches!(*name, b"" | b"."))
+}
+
+/// The names of a hostile path below the root; ".." takes the name before it away.
+fn clean_path(path: &[u8]) -> Result<Vec<&[u8]>, EntryError> {
+    if path.contains(&0) {
+        return Err(EntryError::Nul);
+    }
+    let mut clean = Vec::new();
+    for name in names(path) {
+        if name.len() > MAX_NAME {
+            return Err(EntryError::NameTooLong);
+        }
+        if name == b".." {
+            clean.pop().ok_or(EntryError::OutsideRoot)?;
+        } else {
+            clean.push(name);
+        }
+    }
+    if path.len() > MAX_PATH { Err(EntryError::PathTooLong) } else { Ok(clean) }
+}
+
+fn symlink_target(target: &[u8]) -> Result<Box<[u8]>, EntryError> {
+    match target {
+        [] => Err(EntryError::EmptyTarget),
+        _ if target.len() > MAX_PATH => Err(EntryError::PathTooLong),
+        _ if target.contains(&0) => Err(EntryError::Nul),
+        _ => Ok(target.into()),
+    }
+}
+
+/// Linux has 12 bits for the driver and 20 for the unit.
+fn device_number(device: Device) -> Result<Device, EntryError> {
+    let exists = device.major < 1 << 12 && device.minor < 1 << 20;
+    exists.then_some(device).ok_or(EntryError::DeviceNumber(device))
+}
+
+/// Whether Linux takes this name for an extended attribute on ext4.
+fn is_xattr_name(name: &[u8]) -> bool {
+    const ACLS: [&[u8]; 2] = [b"system.posix_acl_access", b"system.posix_acl_default"];
+    let prefixes = [&b"user."[..], b"trusted.", b"security."];
+    let in_namespace = prefixes
+        .iter()
+        .any(|prefix| name.strip_prefix(*prefix).is_some_and(|suffix| !suffix.is_empty()));
+    name.len() <= MAX_NAME && !name.contains(&0) && (in_namespace || ACLS.contains(&name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_cleaned_and_kept_inside() {
+        assert_eq!(clean_path(b"/./a//b/../c/.").unwrap(), [b"a", b"c"]);
+        assert!(clean_path(b"./").unwrap().is_empty());
+        assert!(matches!(clean_path(b"a/../.."), Err(EntryError::OutsideRoot)));
+        assert!(matches!(clean_path(b"a\0b"), Err(EntryError::Nul)));
+        assert!(matches!(clean_path(&[b'a'; 256]), Err(EntryError::NameTooLong)));
+        assert!(matches!(clean_path(&[b'/'; 4096]), Err(EntryError::PathTooLong)));
+    }
+
+    #[test]
+    fn symbolic_links_lead_inside_of_the_root() {
+        let mut tree = Tree::new();
+        let link = |target: &[u8]| Inode::new(Metadata::default(), Node::Symlink(target.into()));
+        tree.insert(tree.root(), b"up", link(b"../../../etc")).unwrap();
+        tree.insert(tree.root(), b"loop", link(b"loop/x")).unwrap();
+        let find =
+            |tree: &mut Tree, path: &[&[u8]], create| Resolver::new(tree).directory(path, create);
+        assert!(matches!(find(&mut tree, &[b"up"], true), Err(EntryError::Dangling(_))));
+        assert!(matches!(find(&mut tree, &[b"loop"], false), Err(EntryError::SymlinkLoop)));
+        let etc = find(&mut tree, &[b"etc"], true).unwrap();
+        assert_eq!(find(&mut tree, &[b"up"], true).unwrap(), etc);
+    }
+
+    #[test]
+    fn xattr_names_need_a_known_namespace_and_a_name() {
+        assert!(is_xattr_name(b"user.a") && is_xattr_name(b"system.posix_acl_access"));
+        for name in [&b"user."[..], b"bogus.name", b"system.x", b"user.a\0", b""] {
+            assert!(!is_xattr_name(name), "{}", name.escape_ascii());
+        }
+    }
+}
