@@ -4,11 +4,12 @@ use super::digest::{ContentError, Digest};
 use super::image_config::ConfigError;
 use super::manifest::ManifestError;
 use super::platform::Platform;
+use std::fmt;
 use std::io;
 
 /// An image that could not be read.
 #[derive(Debug, thiserror::Error)]
-#[error("image {image}: {kind}")]
+#[error("image {}: {}", printable(.image), printable(.kind))]
 pub struct Error {
     /// The image's full reference.
     pub image: String,
@@ -131,10 +132,35 @@ impl ErrorKind {
     }
 }
 
+/// The most characters of a text in an [`Error`]: a hostile image can name a million platforms.
+const MAX_TEXT: usize = 1000;
+
+/// A text with parts that others wrote, on one line and without what could play with a terminal.
+fn printable(text: impl fmt::Display) -> String {
+    let text = text.to_string();
+    let clean = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
+    clean.take(MAX_TEXT).collect()
+}
+
 fn list(platforms: &[Platform]) -> String {
     if platforms.is_empty() {
         return "things that are no images".into();
     }
     let names: Vec<String> = platforms.iter().map(Platform::to_string).collect();
     names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_image_says_cannot_play_with_the_terminal() {
+        let odd = Platform { os: "a\u{1b}[31m\nb".into(), ..Platform::default() };
+        let want = Platform::linux_riscv64();
+        let error = ErrorKind::Platform { want, have: vec![odd; 1000] }.of("x\r").to_string();
+        assert!(!error.chars().any(char::is_control), "{error}");
+        assert!(error.contains("a\u{fffd}[31m\u{fffd}b"), "{error}");
+        assert!(error.chars().count() < 2 * MAX_TEXT);
+    }
 }

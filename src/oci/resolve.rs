@@ -95,7 +95,10 @@ impl Search<'_> {
         let bytes = read_limited(&manifest.config, "configuration", MAX_CONFIG, fetch)?;
         let config = ImageConfig::parse(&bytes, manifest.layers.len())?;
         // An index is believed over a configuration: builders copy the latter from a base image.
-        if entry.platform.is_none() && !self.want.accepts(&config.platform) {
+        // One that says nothing at all is given a try.
+        let contradicts =
+            config.platform != Platform::default() && !self.want.accepts(&config.platform);
+        if entry.platform.is_none() && contradicts {
             self.passed_over(&config.platform);
             return Ok(None);
         }
