@@ -1,5 +1,5 @@
 //! c2w.
 
 pub mod ext4;
-pub mod rootfs;
 pub mod oci;
+pub mod rootfs;

@@ -15,6 +15,9 @@ const MAX_DEPTH: usize = 8;
 /// How many manifests and indexes are read for one image.
 const MAX_DOCUMENTS: usize = 64;
 
+/// How many platforms an error names.
+const MAX_NAMED: usize = 32;
+
 /// The image for the wanted platform.
 pub struct Found {
     pub descriptor: Descriptor,
@@ -106,7 +109,7 @@ impl Search<'_> {
     }
 
     fn passed_over(&mut self, platform: &Platform) {
-        if !self.have.contains(platform) {
+        if self.have.len() < MAX_NAMED && !self.have.contains(platform) {
             self.have.push(platform.clone());
         }
     }
