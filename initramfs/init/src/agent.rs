@@ -1,2 +1,180 @@
-//! agent
-pub fn main() -> ! { std::process::exit(0) }
+//! PID 1 of the container: waits inside it and becomes the command.
+//!
+//! It holds every capability of the machine until then, so that all paths of the image are
+//! resolved inside the container's own root.
+
+mod execute;
+mod privileges;
+mod shared;
+mod terminal;
+
+use crate::command::{self, Command};
+use crate::failure::{MACHINE, NOT_EXECUTABLE, OrFail, Result, failure};
+use crate::handoff::{AGENT_FD, FromAgent, Link, SOCKET_FD, ToAgent};
+use crate::user::{self, Account};
+use c2w_guest_abi::{Failure, Mount};
+use rustix::fs::{FileType, Mode, OFlags};
+use rustix::io::Errno;
+use std::convert::Infallible;
+use std::ffi::OsStr;
+use std::fs::{DirBuilder, File};
+use std::io::Read;
+use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+
+/// The agent's whole life. It ends as the command, or with the status of the failure.
+pub fn main() -> ! {
+    let mut link = Link::new(inherited_socket());
+    let failed = match serve(&mut link) {
+        Ok(never) => match never {},
+        Err(failed) => failed,
+    };
+    let status = failed.status;
+    // When PID 1 is gone there is nobody to tell.
+    let _ = link.send(&FromAgent::Failed(failed), &[]);
+    std::process::exit(i32::from(status))
+}
+
+/// Takes over what PID 1 passed through the container runtime.
+#[allow(unsafe_code)]
+fn inherited_socket() -> OwnedFd {
+    // SAFETY: nothing else in this process owns the two descriptors it was started with; the
+    // executable's is closed, it would show in the command's /proc/self/fd.
+    let (agent, socket) =
+        unsafe { (OwnedFd::from_raw_fd(AGENT_FD), OwnedFd::from_raw_fd(SOCKET_FD)) };
+    drop(agent);
+    socket
+}
+
+fn serve(link: &mut Link) -> Result<Infallible> {
+    let gone = || failure(MACHINE, "PID 1 closed the container's socket");
+    rustix::io::fcntl_setfd(&*link, rustix::io::FdFlags::CLOEXEC).or_fail("container's socket")?;
+    let Some((ToAgent::Prepare { user, volumes }, _)) = link.receive()? else {
+        return Err(gone());
+    };
+    privileges::reset_signals()?;
+    privileges::limit_capabilities()?;
+    for volume in &volumes {
+        make_directories(volume)?;
+    }
+    // A run may name another user, so one that does not exist is no failure yet.
+    let image_account = account(&user);
+    link.send(&FromAgent::Prepared, &[])?;
+
+    let Some((ToAgent::Execute { command, mounts }, stdio)) = link.receive()? else {
+        return Err(gone());
+    };
+    become_command(link, command, &mounts, stdio, &user, image_account)
+}
+
+fn become_command(
+    link: &Link,
+    mut command: Command,
+    mounts: &[Mount],
+    stdio: Vec<OwnedFd>,
+    image_user: &[u8],
+    image_account: Result<Account>,
+) -> Result<Infallible> {
+    if !mounts.is_empty() {
+        shared::mount_all(mounts)?;
+    }
+    let account = match &command.user {
+        Some(user) => account(user)?,
+        // A mount may have brought another /etc/passwd.
+        None if !mounts.is_empty() => account(image_user)?,
+        None => image_account?,
+    };
+    if let Some(hostname) = &command.hostname {
+        rustix::system::sethostname(hostname).or_fail("setting the host name")?;
+    }
+    privileges::set_limits(&command.rlimits)?;
+    match command.terminal {
+        Some(size) => terminal::attach(link, size, account.uid)?,
+        None => attach_pipes(stdio, account.uid)?,
+    }
+    if command::lookup(&command.env, b"HOME").is_none_or(<[u8]>::is_empty) {
+        command.env.retain(|variable| !variable.starts_with(b"HOME="));
+        command.env.push([b"HOME=", &account.home[..]].concat());
+    }
+    make_directories(&command.workdir)?;
+    std::env::set_current_dir(path(&command.workdir))
+        .map_err(|error| path_failure("chdir to cwd", &command.workdir, &error))?;
+    privileges::become_user(&account)?;
+    execute::execute(&command.args, &command.env)
+}
+
+/// Standard input, output and error become the descriptors that came along.
+fn attach_pipes(stdio: Vec<OwnedFd>, uid: u32) -> Result<()> {
+    let [stdout, stderr] = match &stdio[..] {
+        [stdout, stderr] => {
+            let null =
+                rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+                    .or_fail("opening /dev/null")?;
+            rustix::stdio::dup2_stdin(null).or_fail("standard input")?;
+            [stdout, stderr]
+        }
+        [stdin, stdout, stderr] => {
+            own(stdin, uid)?;
+            rustix::stdio::dup2_stdin(stdin).or_fail("standard input")?;
+            [stdout, stderr]
+        }
+        _ => return Err(failure(MACHINE, "standard streams missing")),
+    };
+    own(stdout, uid)?;
+    own(stderr, uid)?;
+    rustix::stdio::dup2_stdout(stdout).or_fail("standard output")?;
+    rustix::stdio::dup2_stderr(stderr).or_fail("standard error")
+}
+
+/// Lets the command reopen /dev/stdout when it is not root.
+fn own(stream: &OwnedFd, uid: u32) -> Result<()> {
+    if uid == 0 {
+        return Ok(());
+    }
+    rustix::fs::fchown(stream, Some(rustix::fs::Uid::from_raw(uid)), None)
+        .or_fail("standard stream's owner")
+}
+
+fn account(user: &[u8]) -> Result<Account> {
+    user::resolve(user, &read_database("/etc/passwd"), &read_database("/etc/group"))
+}
+
+/// A file of the image, empty when it is missing or none: it may be anything.
+fn read_database(path: &str) -> Vec<u8> {
+    const MAX_BYTES: u64 = 16 << 20;
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let mut content = Vec::new();
+    if let Ok(file) = rustix::fs::open(path, flags, Mode::empty()) {
+        let regular = rustix::fs::fstat(&file)
+            .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_file());
+        // An unreadable file is as good as none.
+        if regular && File::from(file).take(MAX_BYTES).read_to_end(&mut content).is_err() {
+            content.clear();
+        }
+    }
+    content
+}
+
+/// mkdir -p, as Docker does it for working directories and mount points.
+fn make_directories(directory: &[u8]) -> Result<()> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(path(directory))
+        .map_err(|error| path_failure("mkdir", directory, &error))
+}
+
+fn path(bytes: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(bytes))
+}
+
+/// `docker run` has 126 for a path that is no directory or forbidden.
+fn path_failure(what: &str, bytes: &[u8], error: &std::io::Error) -> Failure {
+    let status = match Errno::from_io_error(error) {
+        Some(Errno::NOTDIR | Errno::ACCESS | Errno::PERM | Errno::EXIST) => NOT_EXECUTABLE,
+        _ => MACHINE,
+    };
+    failure(status, format!("{what} {}: {error}", String::from_utf8_lossy(bytes)))
+}

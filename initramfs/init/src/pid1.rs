@@ -1,19 +1,29 @@
 //! PID 1 of the machine, from boot to power-off.
 
+mod container;
 mod control;
 mod entropy;
+mod memory;
 mod mounts;
 mod ports;
+mod pump;
+mod spec;
+mod streams;
 
-use crate::failure::{MACHINE, OrFail, Result, failure};
-use c2w_guest_abi::FromGuest;
+use crate::command::Command;
+use crate::failure::{MACHINE, Result, failure};
+use c2w_guest_abi::{ContainerConfig, FromGuest, RunRequest, ToGuest};
+use container::Container;
 use control::Control;
+use entropy::RandomPool;
+use pump::Pump;
 use rustix::system::{RebootCommand, reboot};
+use streams::{Pipes, StreamPorts};
 
 /// Boots, creates the container, runs its command and powers off. Never returns: the kernel
 /// panics when its PID 1 ends.
 pub fn main() -> ! {
-    if let Err(failed) = run() {
+    if let Err(failed) = boot() {
         eprintln!("c2w-init: {}", failed.message);
     }
     loop {
@@ -24,10 +34,56 @@ pub fn main() -> ! {
     }
 }
 
-fn run() -> Result<()> {
+/// Errors here have no way to the host but the console.
+fn boot() -> Result<()> {
     mounts::mount_system()?;
     let ports = ports::open_all()?;
     let mut control = Control::new(ports.control);
     control.send(&FromGuest::Hello)?;
-    Ok(())
+    let streams = StreamPorts { stdin: ports.stdin, stdout: ports.stdout, stderr: ports.stderr };
+    let last = match serve(&mut control, streams) {
+        Ok(status) => FromGuest::Exited(status),
+        Err(failed) => FromGuest::Failed(failed),
+    };
+    control.send(&last)
+}
+
+/// Up to the command's exit status. The snapshot is taken while this waits for `Run`.
+fn serve(control: &mut Control, streams: StreamPorts) -> Result<u8> {
+    let Some(ToGuest::Create(config)) = control.receive()? else {
+        return Err(failure(MACHINE, "the host's first message must be Create"));
+    };
+    let mut container = Container::create(&config)?;
+    let pipes = Pipes::new()?;
+    let random = RandomPool::open()?;
+    memory::clear_free()?;
+    control.send(&FromGuest::Ready)?;
+
+    let Some(ToGuest::Run(run)) = control.receive()? else {
+        return Err(failure(MACHINE, "the host's second message must be Run"));
+    };
+    entropy::set_clock(run.realtime_ns)?;
+    random.reseed(&run.seed)?;
+    run_command(control, streams, &config, run, &mut container, pipes)
+}
+
+fn run_command(
+    control: &mut Control,
+    streams: StreamPorts,
+    config: &ContainerConfig,
+    mut run: RunRequest,
+    container: &mut Container,
+    pipes: Pipes,
+) -> Result<u8> {
+    let has_stdin = run.stdin;
+    let mounts = std::mem::take(&mut run.mounts);
+    let command = Command::new(config, run)?;
+    let (stdin, outputs) = if command.terminal.is_some() {
+        container.execute(command, mounts, &[])?;
+        streams::over_terminal(streams, container.terminal()?, has_stdin)?
+    } else {
+        container.execute(command, mounts, &pipes.command_ends(has_stdin))?;
+        streams::over_pipes(streams, pipes, has_stdin)
+    };
+    Pump::new(control, &mut container.link, &container.process, stdin, outputs)?.run()
 }

@@ -34,8 +34,11 @@ impl RandomPool {
         const RNDADDENTROPY: libc::Ioctl = 0x4008_5203_u32 as libc::Ioctl;
         const RNDRESEEDCRNG: libc::Ioctl = 0x5207;
         let length = seed.len().min(MAX_SEED);
-        let mut info =
-            PoolInfo { entropy_bits: 8 * length as i32, length: length as i32, bytes: [0; MAX_SEED] };
+        let mut info = PoolInfo {
+            entropy_bits: 8 * length as i32,
+            length: length as i32,
+            bytes: [0; MAX_SEED],
+        };
         info.bytes[..length].copy_from_slice(&seed[..length]);
         // SAFETY: the kernel reads a `rand_pool_info` with `length` bytes behind it, all of them
         // in `info`, and keeps no reference.

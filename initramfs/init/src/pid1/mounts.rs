@@ -3,22 +3,20 @@
 use crate::failure::{OrFail, Result};
 use rustix::fs::{CWD, Mode, mkdir};
 use rustix::io::Errno;
-use rustix::mount::{
-    MountFlags, MoveMountFlags, OpenTreeFlags, mount, move_mount, open_tree,
-};
+use rustix::mount::{MountFlags, MoveMountFlags, OpenTreeFlags, mount, move_mount, open_tree};
 use std::ffi::CStr;
 
 /// A tmpfs: what the container writes, and PID 1's few files.
 pub const RUN: &str = "/run";
 
-const SAFE: MountFlags =
-    MountFlags::NOSUID.union(MountFlags::NODEV).union(MountFlags::NOEXEC);
+const SAFE: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV).union(MountFlags::NOEXEC);
 
 /// Mounts /proc, /sys, /dev, cgroup2 and [`RUN`], and makes `/` a mount that pivot_root(2) of a
 /// container runtime accepts: the initramfs itself is none.
 pub fn mount_system() -> Result<()> {
-    let root = open_tree(CWD, "/", OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC)
-        .or_fail("cloning the root mount")?;
+    let root =
+        open_tree(CWD, "/", OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC)
+            .or_fail("cloning the root mount")?;
     move_mount(&root, "", CWD, "/", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
         .or_fail("mounting the root on itself")?;
     rustix::process::fchdir(&root).or_fail("entering the root mount")?;

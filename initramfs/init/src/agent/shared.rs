@@ -1,0 +1,64 @@
+//! Directories of the host, mounted at their places in the container.
+//!
+//! One 9p device offers them all as entries of its root. That root is mounted aside for a moment
+//! and each entry is cloned from it: the container never sees the root itself. This process
+//! lives in the container's root, so a target's symlinks cannot lead out of it.
+
+use super::make_directories;
+use crate::failure::{MACHINE, OrFail, Result, failure};
+use c2w_guest_abi::Mount;
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags};
+use rustix::mount::{
+    MountFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount, mount_remount, move_mount,
+    open_tree, unmount,
+};
+use std::os::fd::{AsFd, AsRawFd};
+
+/// Where the device's root is mounted meanwhile: /dev is the container runtime's own tmpfs.
+const ASIDE: &str = "/dev/.c2w";
+/// The device's tag, and how Linux talks to it. Nothing is cached: the host may change files.
+const TAG: &str = "c2w";
+const OPTIONS: &core::ffi::CStr = c"trans=virtio,version=9p2000.L,msize=262144,access=any";
+/// The same for every mount that comes from the host.
+const FLAGS: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV);
+
+/// Mounts the directories in order, so that a later one may lie inside an earlier one.
+pub fn mount_all(mounts: &[Mount]) -> Result<()> {
+    rustix::fs::mkdir(ASIDE, Mode::from_raw_mode(0o700)).or_fail("creating a mount point")?;
+    mount(TAG, ASIDE, "9p", FLAGS, OPTIONS).or_fail("mounting the host's directories")?;
+    let root = rustix::fs::open(ASIDE, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+        .or_fail("opening the host's directories")?;
+    let result = mounts.iter().try_for_each(|mount| place(root.as_fd(), mount));
+    drop(root);
+    unmount(ASIDE, UnmountFlags::DETACH).or_fail("unmounting the host's directories")?;
+    rustix::fs::unlinkat(CWD, ASIDE, AtFlags::REMOVEDIR).or_fail("removing a mount point")?;
+    result
+}
+
+fn place(root: std::os::fd::BorrowedFd<'_>, wanted: &Mount) -> Result<()> {
+    let target = String::from_utf8_lossy(&wanted.target).into_owned();
+    if wanted.target.first() != Some(&b'/') {
+        return Err(failure(MACHINE, format!("mount target '{target}' is no absolute path")));
+    }
+    let what = format!("mounting {target}");
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let tree = open_tree(root, &wanted.name[..], flags).or_fail(&what)?;
+    make_directories(&wanted.target)?;
+    let place = rustix::fs::openat2(
+        CWD,
+        &wanted.target[..],
+        OFlags::PATH | OFlags::CLOEXEC | OFlags::DIRECTORY,
+        Mode::empty(),
+        ResolveFlags::NO_MAGICLINKS,
+    )
+    .or_fail(&what)?;
+    let both_empty =
+        MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    move_mount(&tree, "", &place, "", both_empty).or_fail(&what)?;
+    if wanted.read_only {
+        // Only an attached mount can be remounted; the command does not run yet.
+        let path = format!("/proc/self/fd/{}", tree.as_raw_fd());
+        mount_remount(path, FLAGS | MountFlags::BIND | MountFlags::RDONLY, c"").or_fail(&what)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,220 @@
+//! Creating the container: its root file system, its files in /etc, and the container runtime's
+//! part, after which only the agent is left of it.
+
+use super::mounts::{RUN, make_directory};
+use super::spec;
+use crate::command::Command;
+use crate::failure::{MACHINE, OrFail, Result, failure};
+use crate::handoff::{AGENT_FD, FromAgent, Link, SOCKET_FD, ToAgent};
+use c2w_guest_abi::{ContainerConfig, Mount};
+use rustix::io::Errno;
+use rustix::mount::{MountFlags, mount};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use rustix::process::{Pid, PidfdFlags, WaitOptions, pidfd_open, wait};
+use std::fs::{self, File};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Stdio;
+
+/// The image: a persistent-memory region of the machine.
+const IMAGE_DEVICE: &str = "/dev/pmem0";
+/// The container runtime, of the initramfs.
+const RUNTIME: &str = "/bin/runc";
+/// Its name for the container.
+const ID: &str = "c2w";
+/// What the initramfs holds for the runtime only.
+const RUNTIME_FOLDERS: [&str; 2] = ["/bin", "/lib"];
+
+/// A created container whose agent waits for a command.
+pub struct Container {
+    /// To the agent.
+    pub link: Link,
+    /// Readable when the container's PID 1, agent or command, has ended.
+    pub process: OwnedFd,
+}
+
+impl Container {
+    /// Creates it and lets the agent do what does not depend on the run.
+    pub fn create(config: &ContainerConfig) -> Result<Self> {
+        mount_root()?;
+        write_network_files(&config.hostname)?;
+        write_bundle(&config.hostname)?;
+        let (mut link, pid) = start_agent()?;
+        let process = pidfd_open(pid, PidfdFlags::empty()).or_fail("opening the container")?;
+        let prepare =
+            ToAgent::Prepare { user: config.user.clone(), volumes: config.volumes.clone() };
+        link.send(&prepare, &[])?;
+        match link.receive()? {
+            Some((FromAgent::Prepared, _)) => {}
+            Some((FromAgent::Failed(failed), _)) => return Err(failed),
+            _ => return Err(failure(MACHINE, "the container's agent ended")),
+        }
+        remove_runtime()?;
+        Ok(Self { link, process })
+    }
+
+    /// Lets the agent become the command, with its standard streams unless it has a terminal.
+    pub fn execute(
+        &self,
+        command: Command,
+        mounts: Vec<Mount>,
+        stdio: &[BorrowedFd<'_>],
+    ) -> Result<()> {
+        if let Some(hostname) = &command.hostname {
+            write_network_files(hostname)?;
+        }
+        self.link.send(&ToAgent::Execute { command, mounts }, stdio)
+    }
+
+    /// Waits for the master of the command's terminal.
+    pub fn terminal(&mut self) -> Result<OwnedFd> {
+        match self.link.receive()? {
+            Some((FromAgent::Terminal, fds)) => fds
+                .into_iter()
+                .next()
+                .ok_or_else(|| failure(MACHINE, "the container sent no terminal")),
+            Some((FromAgent::Failed(failed), _)) => Err(failed),
+            _ => Err(failure(MACHINE, "the container's agent ended")),
+        }
+    }
+}
+
+fn below_run(name: &str) -> String {
+    format!("{RUN}/{name}")
+}
+
+/// The image, never written, under a layer in memory.
+fn mount_root() -> Result<()> {
+    for name in ["image", "upper", "work", "root"] {
+        make_directory(&below_run(name))?;
+    }
+    let image = below_run("image");
+    mount(IMAGE_DEVICE, &image, "ext4", MountFlags::RDONLY, c"dax=always")
+        .or_fail("mounting the image")?;
+    mount(
+        "overlay",
+        below_run("root"),
+        "overlay",
+        MountFlags::empty(),
+        c"lowerdir=/run/image,upperdir=/run/upper,workdir=/run/work",
+    )
+    .or_fail("mounting the container's root")
+}
+
+/// What Docker puts into /etc. The container sees these files themselves, so writing them again
+/// changes what it sees.
+fn write_network_files(hostname: &[u8]) -> Result<()> {
+    make_directory(&below_run("etc"))?;
+    let hosts = [
+        b"127.0.0.1\tlocalhost\n\
+        ::1\tlocalhost ip6-localhost ip6-loopback\n\
+        fe00::0\tip6-localnet\n\
+        ff00::0\tip6-mcastprefix\n\
+        ff02::1\tip6-allnodes\n\
+        ff02::2\tip6-allrouters\n\
+        127.0.1.1\t",
+        hostname,
+        b"\n",
+    ]
+    .concat();
+    let write = |name: &str, content: &[u8]| {
+        fs::write(below_run(&format!("etc/{name}")), content)
+            .or_fail(&format!("writing /etc/{name}"))
+    };
+    write("hosts", &hosts)?;
+    write("hostname", &[hostname, b"\n"].concat())?;
+    write("resolv.conf", b"")
+}
+
+fn write_bundle(hostname: &[u8]) -> Result<()> {
+    make_directory(&below_run("bundle"))?;
+    let config =
+        spec::config(&below_run("root"), &below_run("etc"), &String::from_utf8_lossy(hostname));
+    fs::write(below_run("bundle/config.json"), config.to_string()).or_fail("writing config.json")
+}
+
+/// `runc create` and `runc start`: afterwards the agent runs in the container and nothing of the
+/// runtime is left.
+fn start_agent() -> Result<(Link, Pid)> {
+    let (ours, theirs) =
+        socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
+            .or_fail("creating the container's socket")?;
+    let agent = File::open("/proc/self/exe").or_fail("opening the agent")?;
+    let pid_file = below_run("pid");
+    let bundle = below_run("bundle");
+    runtime(
+        &["create", "--bundle", &bundle, "--pid-file", &pid_file, "--preserve-fds", "2", ID],
+        &[(&agent.into(), AGENT_FD), (&theirs, SOCKET_FD)],
+    )?;
+    drop(theirs);
+    runtime(&["start", ID], &[])?;
+    let pid = fs::read_to_string(&pid_file)
+        .or_fail("reading the container's process id")?
+        .trim()
+        .parse()
+        .ok()
+        .and_then(Pid::from_raw)
+        .ok_or_else(|| failure(MACHINE, "the container has no process id"))?;
+    Ok((Link::new(ours), pid))
+}
+
+/// Runs the container runtime with `descriptors` at the given numbers.
+#[allow(unsafe_code)]
+fn runtime(args: &[&str], descriptors: &[(&OwnedFd, i32)]) -> Result<()> {
+    let log = below_run("runtime.log");
+    let errors = File::create(&log).or_fail("creating the runtime's log")?;
+    let mut command = std::process::Command::new(RUNTIME);
+    command.args(["--root", &below_run("runtime")]).args(args);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
+    let sources: Vec<(i32, i32)> =
+        descriptors.iter().map(|(fd, number)| (fd.as_raw_fd(), *number)).collect();
+    // SAFETY: between fork and exec only fcntl(2) and dup2(2) are called, on descriptors that
+    // this process holds open until the child has been spawned.
+    unsafe { command.pre_exec(move || place_descriptors(&sources)) };
+    let status = command.status().or_fail("starting the container runtime")?;
+    if status.success() {
+        return Ok(());
+    }
+    let text = fs::read_to_string(&log).unwrap_or_default();
+    let last = text.lines().last().unwrap_or("it says nothing");
+    Err(failure(MACHINE, format!("creating the container: {status}: {last}")))
+}
+
+/// dup2(2) for all, by way of numbers above every target so that none overwrites another's
+/// source.
+#[allow(unsafe_code)]
+fn place_descriptors(descriptors: &[(i32, i32)]) -> std::io::Result<()> {
+    const ABOVE_ALL: i32 = 64;
+    let mut lifted = [0; 2];
+    for (slot, (source, _)) in lifted.iter_mut().zip(descriptors) {
+        // SAFETY: duplicates an open descriptor.
+        *slot = check(unsafe { libc::fcntl(*source, libc::F_DUPFD_CLOEXEC, ABOVE_ALL) })?;
+    }
+    for (source, (_, target)) in lifted.iter().zip(descriptors) {
+        // SAFETY: whatever `target` was in this forked process is not used any more.
+        check(unsafe { libc::dup2(*source, *target) })?;
+    }
+    Ok(())
+}
+
+fn check(result: i32) -> std::io::Result<i32> {
+    if result < 0 { Err(std::io::Error::last_os_error()) } else { Ok(result) }
+}
+
+/// Deletes what only creating needed, and reaps what the runtime left.
+fn remove_runtime() -> Result<()> {
+    while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
+    for folder in RUNTIME_FOLDERS {
+        fs::remove_dir_all(folder).or_fail(&format!("removing {folder}"))?;
+    }
+    for folder in ["runtime", "bundle"] {
+        fs::remove_dir_all(below_run(folder)).or_fail(&format!("removing {folder}"))?;
+    }
+    for file in ["pid", "runtime.log"] {
+        match rustix::fs::unlink(below_run(file)) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(error) => return Err(error).or_fail(&format!("removing {file}")),
+        }
+    }
+    Ok(())
+}

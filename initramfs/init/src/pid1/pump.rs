@@ -1,0 +1,324 @@
+//! While the command runs: its streams carried between pipes (or a terminal) and the ports, the
+//! host's messages obeyed, its end awaited. One epoll loop, no timer.
+
+mod copy;
+
+use super::control::Control;
+use crate::failure::{MACHINE, OrFail, Result, failure};
+use crate::handoff::{FromAgent, Link};
+use c2w_guest_abi::{FromGuest, Stream, ToGuest};
+pub use copy::Copy;
+use copy::Progress;
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::io::Errno;
+use rustix::process::{WaitId, WaitIdOptions, waitid};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+
+/// What an event is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u64)]
+enum Source {
+    Control,
+    Agent,
+    Process,
+    Stdin,
+    StdinSink,
+    Stdout,
+    Stderr,
+}
+
+impl Source {
+    const ALL: [Self; 7] = [
+        Self::Control,
+        Self::Agent,
+        Self::Process,
+        Self::Stdin,
+        Self::StdinSink,
+        Self::Stdout,
+        Self::Stderr,
+    ];
+}
+
+/// Everything that a run of the command moves.
+pub struct Pump<'a> {
+    epoll: OwnedFd,
+    control: &'a mut Control,
+    link: Option<&'a mut Link>,
+    process: &'a OwnedFd,
+    stdin: Option<Stdin>,
+    outputs: [Option<Copy>; 2],
+    status: Option<u8>,
+}
+
+/// Standard input, in either form.
+pub struct Stdin {
+    /// From the port.
+    pub copy: Copy,
+    /// Whether a terminal takes it: its end is then a character, not a closed pipe.
+    pub terminal: bool,
+    /// Whether the host has said that nothing follows.
+    ended: bool,
+}
+
+impl Stdin {
+    /// Input that has not ended.
+    pub fn new(copy: Copy, terminal: bool) -> Self {
+        Self { copy, terminal, ended: false }
+    }
+}
+
+/// `c_cc[VEOF]` of a new terminal: end of file when it is typed.
+const TERMINAL_EOF: u8 = 4;
+
+impl<'a> Pump<'a> {
+    /// Watches all. `outputs` are standard output and error; a terminal has no second one.
+    pub fn new(
+        control: &'a mut Control,
+        link: &'a mut Link,
+        process: &'a OwnedFd,
+        stdin: Option<Stdin>,
+        outputs: [Option<Copy>; 2],
+    ) -> Result<Self> {
+        let epoll = epoll::create(CreateFlags::CLOEXEC).or_fail("creating an epoll")?;
+        let mut pump =
+            Self { epoll, control, link: Some(link), process, stdin, outputs, status: None };
+        pump.control.set_nonblocking()?;
+        pump.watch_all()?;
+        Ok(pump)
+    }
+
+    fn watch_all(&mut self) -> Result<()> {
+        watch(&self.epoll, &*self.control, Source::Control, EventFlags::IN)?;
+        if let Some(link) = &self.link {
+            watch(&self.epoll, &**link, Source::Agent, EventFlags::IN)?;
+        }
+        watch(&self.epoll, self.process, Source::Process, EventFlags::IN)?;
+        if let Some(stdin) = &self.stdin {
+            watch(&self.epoll, &stdin.copy.source, Source::Stdin, EventFlags::IN)?;
+            if !stdin.terminal {
+                // No flag: an error is always reported, and it means that no reader is left.
+                let none = EventFlags::empty();
+                watch(&self.epoll, &stdin.copy.sink, Source::StdinSink, none)?;
+            }
+        }
+        for (output, source) in self.outputs.iter().zip([Source::Stdout, Source::Stderr]) {
+            if let Some(copy) = output {
+                watch(&self.epoll, &copy.source, source, EventFlags::IN)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs until the command has ended and its output is delivered; returns its status.
+    pub fn run(mut self) -> Result<u8> {
+        let mut events = [MaybeUninit::<Event>::uninit(); Source::ALL.len()];
+        loop {
+            let ready = match epoll::wait(&self.epoll, &mut events, None) {
+                Ok((ready, _)) => ready,
+                Err(Errno::INTR) => continue,
+                Err(error) => return Err(error).or_fail("waiting for events"),
+            };
+            for event in ready {
+                let data = event.data.u64();
+                if let Some(source) = Source::ALL.into_iter().find(|known| *known as u64 == data) {
+                    self.handle(source, event.flags)?;
+                }
+            }
+            if let Some(status) = self.status
+                && self.outputs.iter().flatten().all(|copy| !copy.blocked)
+            {
+                return Ok(status);
+            }
+        }
+    }
+
+    fn handle(&mut self, source: Source, flags: EventFlags) -> Result<()> {
+        let broken = flags.intersects(EventFlags::HUP | EventFlags::ERR);
+        match source {
+            Source::Control => self.obey_host(),
+            Source::Agent => self.hear_agent(),
+            Source::Process => self.reap(),
+            Source::Stdin => self.pump_stdin(),
+            Source::StdinSink if broken => self.lose_stdin_reader(),
+            Source::StdinSink => self.pump_stdin(),
+            Source::Stdout => self.handle_output(0, broken),
+            Source::Stderr => self.handle_output(1, broken),
+        }
+    }
+
+    /// A pipe without writers may still hold bytes; a port without a host takes none.
+    fn handle_output(&mut self, index: usize, broken: bool) -> Result<()> {
+        if broken && self.outputs[index].as_ref().is_some_and(|copy| copy.watching_sink) {
+            self.close_output(index);
+            return Ok(());
+        }
+        self.pump_output(index)
+    }
+
+    fn obey_host(&mut self) -> Result<()> {
+        while let Some(message) = self.control.receive()? {
+            match message {
+                ToGuest::StdinEof => {
+                    if let Some(stdin) = &mut self.stdin {
+                        stdin.ended = true;
+                        self.pump_stdin()?;
+                    }
+                }
+                ToGuest::OutputClosed(Stream::Stdout) => self.close_output(0),
+                ToGuest::OutputClosed(Stream::Stderr) => self.close_output(1),
+                ToGuest::Create(_) | ToGuest::Run(_) => {
+                    return Err(failure(MACHINE, "the command runs already"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// End of file: the agent has become the command. Or there will be none.
+    fn hear_agent(&mut self) -> Result<()> {
+        let Some(link) = self.link.take() else { return Ok(()) };
+        match link.receive()? {
+            None => unwatch(&self.epoll, &*link),
+            Some((FromAgent::Failed(failed), _)) => Err(failed),
+            Some(_) => Err(failure(MACHINE, "unexpected message from the container")),
+        }
+    }
+
+    fn reap(&mut self) -> Result<()> {
+        // A failed agent's message comes before its end, and matters more than its status.
+        self.hear_agent()?;
+        let ended = waitid(WaitId::PidFd(self.process.as_fd()), WaitIdOptions::EXITED)
+            .or_fail("waiting for the command")?
+            .ok_or_else(|| failure(MACHINE, "the command vanished"))?;
+        let status = match (ended.exit_status(), ended.terminating_signal()) {
+            (Some(status), _) => status as u8,
+            (None, Some(signal)) => (128 + signal) as u8,
+            (None, None) => return Err(failure(MACHINE, "the command neither exited nor died")),
+        };
+        unwatch(&self.epoll, self.process)?;
+        self.status = Some(status);
+        self.drop_stdin()?;
+        // Nobody writes any more: the kernel has killed the rest of the container. What is in
+        // the pipes still counts.
+        self.pump_output(0)?;
+        self.pump_output(1)
+    }
+
+    fn pump_stdin(&mut self) -> Result<()> {
+        let Some(stdin) = &mut self.stdin else { return Ok(()) };
+        loop {
+            match stdin.copy.advance() {
+                // After the end was announced, all that the port still holds comes first.
+                Progress::More if stdin.ended => {}
+                Progress::Idle if stdin.ended => return self.end_stdin(),
+                Progress::More | Progress::Idle | Progress::Blocked => return self.settle_stdin(),
+                Progress::SourceEnded => return self.end_stdin(),
+                Progress::SinkGone => return self.lose_stdin_reader(),
+            }
+        }
+    }
+
+    /// Watches the port, or the full sink instead.
+    fn settle_stdin(&mut self) -> Result<()> {
+        let Some(stdin) = &mut self.stdin else { return Ok(()) };
+        let copy = &mut stdin.copy;
+        if copy.blocked == copy.watching_sink {
+            return Ok(());
+        }
+        copy.watching_sink = copy.blocked;
+        match (copy.blocked, stdin.terminal) {
+            (true, true) => watch(&self.epoll, &copy.sink, Source::StdinSink, EventFlags::OUT)?,
+            (true, false) => rewatch(&self.epoll, &copy.sink, Source::StdinSink, EventFlags::OUT)?,
+            (false, true) => unwatch(&self.epoll, &copy.sink)?,
+            (false, false) => {
+                rewatch(&self.epoll, &copy.sink, Source::StdinSink, EventFlags::empty())?;
+            }
+        }
+        if copy.blocked {
+            unwatch(&self.epoll, &copy.source)
+        } else {
+            watch(&self.epoll, &copy.source, Source::Stdin, EventFlags::IN)
+        }
+    }
+
+    fn lose_stdin_reader(&mut self) -> Result<()> {
+        if self.stdin.is_none() {
+            return Ok(());
+        }
+        self.drop_stdin()?;
+        self.control.send(&FromGuest::StdinClosed)
+    }
+
+    /// All input is in the pipe: closing it is the end of file.
+    fn end_stdin(&mut self) -> Result<()> {
+        if let Some(stdin) = &self.stdin
+            && stdin.terminal
+        {
+            // A terminal that is gone needs no end.
+            let _ = rustix::io::write(&stdin.copy.sink, &[TERMINAL_EOF]);
+        }
+        self.drop_stdin()
+    }
+
+    fn drop_stdin(&mut self) -> Result<()> {
+        let Some(stdin) = self.stdin.take() else { return Ok(()) };
+        if stdin.terminal && stdin.copy.watching_sink {
+            // The output's copy holds the same open terminal, so closing would not end the watch.
+            unwatch(&self.epoll, &stdin.copy.sink)?;
+        }
+        Ok(())
+    }
+
+    fn pump_output(&mut self, index: usize) -> Result<()> {
+        let Some(copy) = &mut self.outputs[index] else { return Ok(()) };
+        loop {
+            match copy.advance() {
+                // Once the command has ended, all that the pipe holds.
+                Progress::More if self.status.is_some() => {}
+                Progress::More | Progress::Idle | Progress::Blocked => {
+                    return self.settle_output(index);
+                }
+                Progress::SourceEnded | Progress::SinkGone => {
+                    self.close_output(index);
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Watches the side that the copy waits for, and only that: a port without a host, or a pipe
+    /// without a writer, would report itself without end.
+    fn settle_output(&mut self, index: usize) -> Result<()> {
+        let source = [Source::Stdout, Source::Stderr][index];
+        let Some(copy) = &mut self.outputs[index] else { return Ok(()) };
+        if copy.blocked == copy.watching_sink {
+            return Ok(());
+        }
+        copy.watching_sink = copy.blocked;
+        if copy.blocked {
+            unwatch(&self.epoll, &copy.source)?;
+            watch(&self.epoll, &copy.sink, source, EventFlags::OUT)
+        } else {
+            unwatch(&self.epoll, &copy.sink)?;
+            watch(&self.epoll, &copy.source, source, EventFlags::IN)
+        }
+    }
+
+    /// Closing our end of the pipe gives its writers EPIPE.
+    fn close_output(&mut self, index: usize) {
+        self.outputs[index] = None;
+    }
+}
+
+fn watch(epoll: &OwnedFd, fd: impl AsFd, source: Source, flags: EventFlags) -> Result<()> {
+    epoll::add(epoll, fd, EventData::new_u64(source as u64), flags).or_fail("watching a stream")
+}
+
+fn rewatch(epoll: &OwnedFd, fd: impl AsFd, source: Source, flags: EventFlags) -> Result<()> {
+    epoll::modify(epoll, fd, EventData::new_u64(source as u64), flags).or_fail("watching a stream")
+}
+
+fn unwatch(epoll: &OwnedFd, fd: impl AsFd) -> Result<()> {
+    epoll::delete(epoll, fd).or_fail("leaving a stream")
+}

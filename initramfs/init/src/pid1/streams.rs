@@ -1,0 +1,89 @@
+//! What joins the command's standard streams to the ports: pipes, or a terminal. Never a port
+//! itself: it allows one opener, gives no EPIPE and cannot be reopened as /dev/stdin.
+
+use super::pump::{Copy, Stdin};
+use crate::failure::{OrFail, Result};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::pipe::{PipeFlags, pipe_with};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// The ports of the three streams.
+pub struct StreamPorts {
+    /// The host's bytes.
+    pub stdin: OwnedFd,
+    /// To the host.
+    pub stdout: OwnedFd,
+    /// To the host.
+    pub stderr: OwnedFd,
+}
+
+/// Three pipes, made before the snapshot: one thing less to do after it.
+pub struct Pipes {
+    stdin: Pipe,
+    stdout: Pipe,
+    stderr: Pipe,
+}
+
+struct Pipe {
+    read_end: OwnedFd,
+    write_end: OwnedFd,
+}
+
+impl Pipes {
+    /// Our ends are non-blocking, the command's are not.
+    pub fn new() -> Result<Self> {
+        let pipes = Self { stdin: Pipe::new()?, stdout: Pipe::new()?, stderr: Pipe::new()? };
+        set_nonblocking(&pipes.stdin.write_end)?;
+        set_nonblocking(&pipes.stdout.read_end)?;
+        set_nonblocking(&pipes.stderr.read_end)?;
+        Ok(pipes)
+    }
+
+    /// Standard input (if there is one), output and error for the command.
+    pub fn command_ends(&self, has_stdin: bool) -> Vec<BorrowedFd<'_>> {
+        let stdin = has_stdin.then(|| self.stdin.read_end.as_fd());
+        let outputs = [self.stdout.write_end.as_fd(), self.stderr.write_end.as_fd()];
+        stdin.into_iter().chain(outputs).collect()
+    }
+}
+
+impl Pipe {
+    fn new() -> Result<Self> {
+        let (read_end, write_end) = pipe_with(PipeFlags::CLOEXEC).or_fail("creating a pipe")?;
+        Ok(Self { read_end, write_end })
+    }
+}
+
+/// The copies between pipes and ports. Closes the command's ends, so that only the command's own
+/// count.
+pub fn over_pipes(
+    ports: StreamPorts,
+    pipes: Pipes,
+    has_stdin: bool,
+) -> (Option<Stdin>, [Option<Copy>; 2]) {
+    let stdin = has_stdin.then(|| Stdin::new(Copy::new(ports.stdin, pipes.stdin.write_end), false));
+    let stdout = Copy::new(pipes.stdout.read_end, ports.stdout);
+    let stderr = Copy::new(pipes.stderr.read_end, ports.stderr);
+    (stdin, [Some(stdout), Some(stderr)])
+}
+
+/// The copies between a terminal's master and the ports; standard error is unused.
+pub fn over_terminal(
+    ports: StreamPorts,
+    master: OwnedFd,
+    has_stdin: bool,
+) -> Result<(Option<Stdin>, [Option<Copy>; 2])> {
+    set_nonblocking(&master)?;
+    let stdin = if has_stdin {
+        let sink = master.try_clone().or_fail("duplicating the terminal")?;
+        Some(Stdin::new(Copy::new(ports.stdin, sink), true))
+    } else {
+        None
+    };
+    Ok((stdin, [Some(Copy::new(master, ports.stdout)), None]))
+}
+
+fn set_nonblocking(fd: &OwnedFd) -> Result<()> {
+    let flags = fcntl_getfl(fd).or_fail("stream flags")?;
+    fcntl_setfl(fd, flags | OFlags::NONBLOCK).or_fail("stream flags")
+}

@@ -1,0 +1,31 @@
+#!/bin/bash
+# Builds prebuilt/runtime.wasm: the emulator as a WASI program, without libc and standard library.
+# Needs no root. BUILD_DIR (default: a temporary folder) is kept when given.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+top=$PWD
+. scripts/lib/prebuilt.sh
+. scripts/lib/rust.sh
+
+build=$(build_dir "${BUILD_DIR:-}")
+[ -n "${BUILD_DIR:-}" ] || trap 'rm -rf "$build"' EXIT
+
+rust_environment "$top"
+target=wasm32-wasip1
+# lld's package is numbered by LLVM, as the compiler says.
+linker=wasm-ld-$($RUSTC -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
+export CARGO_TARGET_DIR=${RUNTIME_TARGET_DIR:-$build/target}
+export CARGO_PROFILE_RELEASE_OPT_LEVEL=3 CARGO_PROFILE_RELEASE_LTO=fat \
+    CARGO_PROFILE_RELEASE_CODEGEN_UNITS=1 CARGO_PROFILE_RELEASE_PANIC=abort \
+    CARGO_PROFILE_RELEASE_DEBUG=false CARGO_PROFILE_RELEASE_STRIP=debuginfo
+export CARGO_TARGET_WASM32_WASIP1_LINKER=$linker
+export CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS="-Clink-self-contained=no \
+$RUST_REMAPS --remap-path-prefix=$CARGO_TARGET_DIR=/target"
+/usr/bin/cargo fetch -q --locked
+/usr/bin/cargo build -q --locked --release -p c2w-runtime --target "$target" \
+    -Zbuild-std=core,alloc -Zbuild-std-features=compiler-builtins-mem
+
+install -m 0644 "$CARGO_TARGET_DIR/$target/release/c2w_runtime.wasm" prebuilt/runtime.wasm
+record_packages runtime.wasm rustc-web cargo-web rust-web-src "lld-${linker##*-}"
+record_artifact runtime.wasm
+ls -l prebuilt/runtime.wasm
