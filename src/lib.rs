@@ -1,5 +1,19 @@
-//! c2w.
+//! c2w turns a container image into one WebAssembly module.
+//!
+//! ```text
+//! reference -> source -> layers -> tree -> ext4 image -> machine snapshot -> wasm module
+//! [----------- oci ----------]  [rootfs] [-- ext4 --]  [----- boot -----]  [--- wasm ---]
+//! ```
+//!
+//! [`convert`] joins the stages; each can be used and tested alone.
 
+mod assets;
+pub mod boot;
+pub mod cli;
+pub mod convert;
 pub mod ext4;
 pub mod oci;
 pub mod rootfs;
+pub mod run;
+pub mod timing;
+pub mod wasm;

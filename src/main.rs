@@ -1,2 +1,5 @@
-//! c2w.
-fn main() {}
+//! The `c2w` command.
+
+fn main() -> std::process::ExitCode {
+    c2w::cli::main()
+}

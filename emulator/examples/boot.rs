@@ -28,7 +28,8 @@ impl Host for Console {
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
-    let mut file = || std::fs::read(arguments.next().expect("a file name")).expect("a readable file");
+    let mut file =
+        || std::fs::read(arguments.next().expect("a file name")).expect("a readable file");
     let (kernel, initramfs) = (file(), file());
     let command_line = arguments.next().unwrap_or("earlycon=sbi console=hvc0".into());
     let memory = GuestMemory::allocate(layout::RAM_BASE, 256 << 20, layout::IMAGE_BASE, 0)
@@ -45,7 +46,9 @@ fn main() {
     let start = Instant::now();
     loop {
         match machine.run(1 << 24, &mut Console) {
-            Exit::Budget => eprintln!("[{} M steps, pc {:#x}]", machine.steps() >> 20, machine.pc()),
+            Exit::Budget => {
+                eprintln!("[{} M steps, pc {:#x}]", machine.steps() >> 20, machine.pc())
+            }
             Exit::Idle(Some(tick)) if tick < 1 << 40 => machine.skip_to(tick),
             other => {
                 eprintln!("[{other:?}]");

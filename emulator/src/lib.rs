@@ -16,8 +16,8 @@ mod machine;
 mod memory;
 pub mod softfloat;
 
-pub use host::{Host, PortId};
 pub use devices::syscon::PowerRequest;
 pub use devices::vmgenid::ID_LENGTH as GENERATION_LENGTH;
+pub use host::{Host, PortId};
 pub use machine::{BootConfig, BootError, Exit, Machine, RestoreError};
 pub use memory::{GuestMemory, OutOfRange, PAGE_SIZE, Region};

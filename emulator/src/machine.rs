@@ -166,12 +166,8 @@ impl Machine {
     pub fn run(&mut self, budget: u64, host: &mut dyn Host) -> Exit {
         let limit = self.hart.steps().saturating_add(budget);
         self.devices.check_alarm(host);
-        let mut bus = Bus {
-            memory: &mut self.memory,
-            devices: &mut self.devices,
-            host,
-            clock: &self.clock,
-        };
+        let mut bus =
+            Bus { memory: &mut self.memory, devices: &mut self.devices, host, clock: &self.clock };
         match self.hart.run(limit, &mut bus) {
             Event::Limit => Exit::Budget,
             Event::Idle => Exit::Idle(self.hart.timer()),
@@ -273,8 +269,7 @@ fn load(memory: &mut GuestMemory, config: &BootConfig<'_>) -> Result<(u64, u64),
 
 /// Load offset and memory size that an `Image` asks for.
 fn kernel_header(kernel: &[u8]) -> Option<(u64, u64)> {
-    let number =
-        |at: usize| Some(u64::from_le_bytes(kernel.get(at..at + 8)?.try_into().ok()?));
+    let number = |at: usize| Some(u64::from_le_bytes(kernel.get(at..at + 8)?.try_into().ok()?));
     (kernel.get(48..56)? == b"RISCV\0\0\0" || kernel.get(56..60)? == b"RSC\x05")
         .then_some(())
         .and_then(|()| Some((number(8)?, number(16)?)))

@@ -62,7 +62,7 @@ impl Decoder {
     ///
     /// # Errors
     /// [`FrameError`] when the bytes can never become a message; the stream is then lost.
-    pub fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, FrameError> {
+    pub fn message<T: DeserializeOwned>(&mut self) -> Result<Option<T>, FrameError> {
         let Some(header) = self.pending.first_chunk::<4>() else { return Ok(None) };
         let length = u32::from_le_bytes(*header) as usize;
         if length > MAX_MESSAGE {
@@ -91,10 +91,10 @@ mod tests {
         for split in 0..bytes.len() {
             let mut decoder = Decoder::default();
             decoder.push(&bytes[..split]);
-            assert_eq!(decoder.next::<ToGuest>(), Ok(None));
+            assert_eq!(decoder.message::<ToGuest>(), Ok(None));
             decoder.push(&bytes[split..]);
-            assert_eq!(decoder.next(), Ok(Some(message.clone())));
-            assert_eq!(decoder.next::<ToGuest>(), Ok(None));
+            assert_eq!(decoder.message(), Ok(Some(message.clone())));
+            assert_eq!(decoder.message::<ToGuest>(), Ok(None));
         }
     }
 
@@ -103,21 +103,21 @@ mod tests {
         let mut decoder = Decoder::default();
         decoder.push(&encode(&FromGuest::Hello).unwrap());
         decoder.push(&encode(&FromGuest::Exited(7)).unwrap());
-        assert_eq!(decoder.next(), Ok(Some(FromGuest::Hello)));
-        assert_eq!(decoder.next(), Ok(Some(FromGuest::Exited(7))));
+        assert_eq!(decoder.message(), Ok(Some(FromGuest::Hello)));
+        assert_eq!(decoder.message(), Ok(Some(FromGuest::Exited(7))));
     }
 
     #[test]
     fn a_length_over_the_limit_is_refused_before_its_bytes_arrive() {
         let mut decoder = Decoder::default();
         decoder.push(&u32::MAX.to_le_bytes());
-        assert_eq!(decoder.next::<FromGuest>(), Err(FrameError::TooLong(u32::MAX as usize)));
+        assert_eq!(decoder.message::<FromGuest>(), Err(FrameError::TooLong(u32::MAX as usize)));
     }
 
     #[test]
     fn bytes_that_are_no_message_are_refused() {
         let mut decoder = Decoder::default();
         decoder.push(&[1, 0, 0, 0, 0x7f]);
-        assert_eq!(decoder.next::<FromGuest>(), Err(FrameError::Malformed));
+        assert_eq!(decoder.message::<FromGuest>(), Err(FrameError::Malformed));
     }
 }

@@ -1,1 +1,34 @@
-//! The WASI runtime.
+//! The WASI program that a converted container is: restores the machine that the converter left
+//! in linear memory, starts the command and copies its streams.
+//!
+//! Exports: `_start` (a WASI command), and for embedders that keep the thread to themselves,
+//! [`exports::run`], [`exports::wait_ns`] and [`exports::status`]. Imports are WASI preview 1.
+//!
+//! There is no libc here and no standard library: nothing but the allocator below ever grows
+//! linear memory, and it only grows it past the guest's RAM, which the packaged module has from
+//! the start.
+#![cfg_attr(target_arch = "wasm32", no_std)]
+
+#[cfg(target_arch = "wasm32")]
+extern crate alloc;
+
+#[cfg(target_arch = "wasm32")]
+mod exports;
+#[cfg(target_arch = "wasm32")]
+mod placement;
+#[cfg(target_arch = "wasm32")]
+mod program;
+#[cfg(target_arch = "wasm32")]
+mod wasi_host;
+
+#[cfg(target_arch = "wasm32")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
+/// A panic is a bug of ours: it says where, and traps.
+#[cfg(target_arch = "wasm32")]
+#[panic_handler]
+fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+    wasi_host::complain(format_args!("internal error: {info}"));
+    core::arch::wasm32::unreachable()
+}

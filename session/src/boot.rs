@@ -2,9 +2,10 @@
 
 use crate::outside::{Outside, PORTS};
 use crate::session::{Session, Step};
+use alloc::format;
 use c2w_emulator::{BootConfig, BootError, GuestMemory, Machine};
 use c2w_guest_abi::{ContainerConfig, Failure, ToGuest, frame};
-use std::fmt;
+use core::fmt;
 
 /// Instructions after which a boot is given up: it takes about 150 million.
 const STEP_LIMIT: u64 = 8_000_000_000;
@@ -52,7 +53,7 @@ impl fmt::Display for BootFailure {
     }
 }
 
-impl std::error::Error for BootFailure {}
+impl core::error::Error for BootFailure {}
 
 /// Boots `guest` on `memory`, which holds the root image, and has it create the container.
 /// Returns when the machine is idle and ready for its snapshot. Deterministic: time comes from
@@ -78,7 +79,12 @@ pub fn boot(
     let mut container = Some(container);
     let mut ready = false;
     while session.steps() < STEP_LIMIT {
-        match session.run_to_timer(SLICE, outside) {
+        // Once ready, the first wait of the guest is the moment: later timers belong to the run.
+        let step = match ready {
+            false => session.run_to_timer(SLICE, outside),
+            true => session.run(SLICE, outside),
+        };
+        match step {
             Step::Running => {}
             Step::Hello => {
                 if let Some(container) = container.take() {
@@ -86,8 +92,8 @@ pub fn boot(
                 }
             }
             Step::Ready => ready = true,
-            // Idle without a timer: nothing will ever happen again by itself.
             Step::Idle(_) if ready => return Ok(session),
+            // No timer either: nothing will ever happen again by itself.
             Step::Idle(_) => return Err(BootFailure::Stuck),
             Step::Failed(failure) => return Err(BootFailure::Guest(failure)),
             Step::Exited(status) => {

@@ -1,7 +1,10 @@
 //! One container in one machine, from the outside: boots it to the snapshot, restores it, starts
 //! the command and copies its streams. The converter, the native runner and the WASI runtime all
 //! drive a machine through this crate; they differ only in their [`Outside`].
+#![no_std]
 #![forbid(unsafe_code)]
+
+extern crate alloc;
 
 mod boot;
 pub mod options;

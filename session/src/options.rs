@@ -1,5 +1,9 @@
 //! The options of a module: `out.wasm [options] [COMMAND] [ARG...]`.
 
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
 use c2w_guest_abi::RunRequest;
 
 /// What the command line asks for.

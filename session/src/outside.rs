@@ -1,5 +1,6 @@
 //! What a session needs from its surroundings, and how the machine's ports map to it.
 
+use alloc::vec::Vec;
 use c2w_emulator::{Host, PortId};
 use c2w_guest_abi::{Stream, port};
 

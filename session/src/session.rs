@@ -1,6 +1,10 @@
 //! A machine and the conversation with PID 1 in it.
 
 use crate::outside::{CONTROL, Outbox, Outside, Ports, STDIN};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
 use c2w_emulator::{Exit, GENERATION_LENGTH, GuestMemory, Machine, PowerRequest, RestoreError};
 use c2w_guest_abi::{Failure, FromGuest, RunRequest, Stream, ToGuest, frame};
 
@@ -190,7 +194,7 @@ impl Session {
     fn receive(&mut self) -> Result<Option<Step>, frame::FrameError> {
         let bytes = core::mem::take(&mut self.outbox.control);
         self.decoder.push(&bytes);
-        while let Some(message) = self.decoder.next::<FromGuest>()? {
+        while let Some(message) = self.decoder.message::<FromGuest>()? {
             match message {
                 FromGuest::StdinClosed => self.stdin_wanted = false,
                 FromGuest::Hello => return Ok(Some(Step::Hello)),

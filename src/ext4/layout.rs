@@ -414,7 +414,7 @@ mod tests {
                 let Geometry { blocks, blocks_per_group, groups, inodes_per_group, .. } = geometry;
                 assert!(geometry.inode_count() >= used);
                 assert!(inodes_per_group <= BITS_PER_BLOCK && blocks_per_group <= BITS_PER_BLOCK);
-                assert_eq!(blocks.div_ceil(blocks_per_group.into()), groups.into());
+                assert_eq!(blocks.div_ceil(blocks_per_group.into()), u64::from(groups));
                 assert_eq!(blocks - geometry.first_content_block(), content);
             }
         }

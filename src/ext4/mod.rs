@@ -95,6 +95,39 @@ pub enum Ext4Error {
     Write(#[source] io::Error),
 }
 
+/// A tree laid out as an image: its size is known, nothing is written yet.
+pub struct Plan<'a>(layout::Layout<'a>);
+
+/// Lays `tree` out. A directory lost+found is added to the root when it has none.
+///
+/// # Errors
+///
+/// When the tree holds what ext4 cannot.
+pub fn plan(tree: &Tree) -> Result<Plan<'_>, Ext4Error> {
+    layout::Layout::new(tree).map(Plan)
+}
+
+impl Plan<'_> {
+    /// What the image will be.
+    pub fn summary(&self) -> ImageSummary {
+        self.0.summary()
+    }
+
+    /// Writes the image, with the contents from `spool`, to `out`, from where `out` is.
+    ///
+    /// # Errors
+    ///
+    /// When reading or writing fails.
+    pub fn write(
+        &self,
+        spool: &Spool,
+        options: &Options,
+        out: &mut impl Write,
+    ) -> Result<(), Ext4Error> {
+        writer::write(&self.0, spool, options, out)
+    }
+}
+
 /// Writes `tree`, whose contents are in `spool`, to `out`, from where `out` is to its end. A
 /// directory lost+found is added to the root when it has none.
 ///
@@ -107,7 +140,7 @@ pub fn write_image(
     options: &Options,
     out: &mut impl Write,
 ) -> Result<ImageSummary, Ext4Error> {
-    let layout = layout::Layout::new(tree)?;
-    writer::write(&layout, spool, options, out)?;
-    Ok(layout.summary())
+    let plan = plan(tree)?;
+    plan.write(spool, options, out)?;
+    Ok(plan.summary())
 }

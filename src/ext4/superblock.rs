@@ -45,7 +45,7 @@ pub(super) fn superblock(geometry: &Geometry, options: &Options) -> [u8; 1024] {
     put_u32(&mut sb, 0x100, 0xc); // Default mount options: user_xattr, acl.
     put_u16(&mut sb, 0x15c, EXTRA_SIZE);
     put_u16(&mut sb, 0x15e, EXTRA_SIZE);
-    put_u32(&mut sb, 0x160, 2); // Names are hashed as unsigned bytes.
+    put_u32(&mut sb, 0x160, 1); // Names are hashed as signed bytes.
     sb[0x174] = 4; // 16 groups in a flexible group; nothing depends on it.
     sb[0x175] = 1; // Checksums are CRC-32C.
     put_u32(&mut sb, 0x248, geometry.first_content_block() as u32); // Blocks of overhead.

@@ -55,14 +55,23 @@ const fn s(opcode: u32, funct3: u32, rs1: u32, rs2: u32, imm: u32) -> u32 {
 
 const fn jal(rd: u32, imm: i32) -> u32 {
     let imm = imm as u32;
-    field(imm, 20, 20, 31) | field(imm, 10, 1, 21) | field(imm, 11, 11, 20)
-        | field(imm, 19, 12, 12) | rd << 7 | JAL
+    field(imm, 20, 20, 31)
+        | field(imm, 10, 1, 21)
+        | field(imm, 11, 11, 20)
+        | field(imm, 19, 12, 12)
+        | rd << 7
+        | JAL
 }
 
 const fn branch(funct3: u32, rs1: u32, imm: i32) -> u32 {
     let imm = imm as u32;
-    field(imm, 12, 12, 31) | field(imm, 10, 5, 25) | rs1 << 15 | funct3 << 12
-        | field(imm, 4, 1, 8) | field(imm, 11, 11, 7) | BRANCH
+    field(imm, 12, 12, 31)
+        | field(imm, 10, 5, 25)
+        | rs1 << 15
+        | funct3 << 12
+        | field(imm, 4, 1, 8)
+        | field(imm, 11, 11, 7)
+        | BRANCH
 }
 
 fn quadrant_0(c: u32, funct: u32) -> Option<u32> {
@@ -71,8 +80,8 @@ fn quadrant_0(c: u32, funct: u32) -> Option<u32> {
     let double = field(c, 6, 5, 6) | field(c, 12, 10, 3);
     match funct {
         0 => {
-            let imm = field(c, 10, 7, 6) | field(c, 12, 11, 4) | field(c, 5, 5, 3)
-                | field(c, 6, 6, 2);
+            let imm =
+                field(c, 10, 7, 6) | field(c, 12, 11, 4) | field(c, 5, 5, 3) | field(c, 6, 6, 2);
             (imm != 0).then(|| i(OP_IMM, 0, rd, 2, imm as i32))
         }
         1 => Some(i(LOAD_FP, 3, rd, rs1, double as i32)),
@@ -92,21 +101,32 @@ fn quadrant_1(c: u32, funct: u32) -> Option<u32> {
         1 => (rd != 0).then(|| i(OP_IMM_32, 0, rd, rd, ci_imm(c))),
         2 => Some(i(OP_IMM, 0, rd, 0, ci_imm(c))),
         3 if rd == 2 => {
-            let imm = field(c, 12, 12, 9) | field(c, 4, 3, 7) | field(c, 5, 5, 6)
-                | field(c, 2, 2, 5) | field(c, 6, 6, 4);
+            let imm = field(c, 12, 12, 9)
+                | field(c, 4, 3, 7)
+                | field(c, 5, 5, 6)
+                | field(c, 2, 2, 5)
+                | field(c, 6, 6, 4);
             (imm != 0).then(|| i(OP_IMM, 0, 2, 2, (imm as i32) << 22 >> 22))
         }
         3 => (ci_imm(c) != 0).then(|| (ci_imm(c) as u32) << 12 | rd << 7 | LUI),
         4 => arithmetic(c),
         5 => {
-            let imm = field(c, 12, 12, 11) | field(c, 8, 8, 10) | field(c, 10, 9, 8)
-                | field(c, 6, 6, 7) | field(c, 7, 7, 6) | field(c, 2, 2, 5)
-                | field(c, 11, 11, 4) | field(c, 5, 3, 1);
+            let imm = field(c, 12, 12, 11)
+                | field(c, 8, 8, 10)
+                | field(c, 10, 9, 8)
+                | field(c, 6, 6, 7)
+                | field(c, 7, 7, 6)
+                | field(c, 2, 2, 5)
+                | field(c, 11, 11, 4)
+                | field(c, 5, 3, 1);
             Some(jal(0, (imm as i32) << 20 >> 20))
         }
         _ => {
-            let imm = field(c, 12, 12, 8) | field(c, 6, 5, 6) | field(c, 2, 2, 5)
-                | field(c, 11, 10, 3) | field(c, 4, 3, 1);
+            let imm = field(c, 12, 12, 8)
+                | field(c, 6, 5, 6)
+                | field(c, 2, 2, 5)
+                | field(c, 11, 10, 3)
+                | field(c, 4, 3, 1);
             Some(branch(funct - 6, short(c, 7), (imm as i32) << 23 >> 23))
         }
     }
@@ -194,7 +214,9 @@ mod tests {
 
     #[test]
     fn reserved_short_forms_are_illegal() {
-        for bits in [0x0000, 0x8000, 0x2001, 0x6001 | 2 << 7, 0x6081, 0x4002, 0x6002, 0x8002, 0x9c41] {
+        for bits in
+            [0x0000, 0x8000, 0x2001, 0x6001 | 2 << 7, 0x6081, 0x4002, 0x6002, 0x8002, 0x9c41]
+        {
             assert_eq!(isa::decode(bits), None, "{bits:#06x}");
         }
     }

@@ -8,8 +8,8 @@ use super::mmu::Access;
 use super::tlb::{FetchEntry, Tlb, empty_fetch_table};
 use super::trap::{Cause, Trap, interrupt};
 use crate::clock::Clock;
-use crate::devices::bus::Devices;
 use crate::devices::Context;
+use crate::devices::bus::Devices;
 use crate::devices::syscon::PowerRequest;
 use crate::host::Host;
 use crate::memory::{GuestMemory, PAGE_SHIFT, PAGE_SIZE};
@@ -310,9 +310,7 @@ impl Hart {
             self.tlb.protect(page);
         }
         let fault = Trap::new(Cause::FetchAccess, pc);
-        self.code
-            .decode(bus.memory, page, pc as usize & (PAGE_SIZE - 1))
-            .map_err(|_| fault)
+        self.code.decode(bus.memory, page, pc as usize & (PAGE_SIZE - 1)).map_err(|_| fault)
     }
 
     /// Forgets decoded code that memory writes have made stale.

@@ -116,7 +116,8 @@ fn normal_s(value: f32) -> bool {
 /// `hot.read_tlb` and `hot.write_tlb` must point to tables of [`super::tlb::ENTRIES`] words whose
 /// pages lie in the window at `hot.window`; write entries must never map a page from which code
 /// is decoded. Entries of `hot.fetch` must be empty or point to the slots of a live code page.
-#[allow(clippy::cognitive_complexity)]
+// The macros nest: `op!()` stands inside other unsafe expressions as often as not.
+#[allow(unused_unsafe, clippy::cognitive_complexity)]
 pub unsafe fn run(hot: &mut Hot) -> Stop {
     let mut left = hot.left;
     let read_tlb = hot.read_tlb;
@@ -234,15 +235,16 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
                 ($type:ty) => {{
                     let address =
                         translate!(read_tlb, x!(b).wrapping_add(imm!()), size_of::<$type>() as u64);
-                    unsafe {
-                        core::ptr::with_exposed_provenance::<$type>(address).read_unaligned()
-                    }
+                    unsafe { core::ptr::with_exposed_provenance::<$type>(address).read_unaligned() }
                 }};
             }
             macro_rules! store {
                 ($type:ty, $value:expr) => {{
-                    let address =
-                        translate!(write_tlb, x!(b).wrapping_add(imm!()), size_of::<$type>() as u64);
+                    let address = translate!(
+                        write_tlb,
+                        x!(b).wrapping_add(imm!()),
+                        size_of::<$type>() as u64
+                    );
                     unsafe {
                         core::ptr::with_exposed_provenance_mut::<$type>(address)
                             .write_unaligned($value as $type)
@@ -391,67 +393,177 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
             // What each operation does. `$bytes` is the distance to the next slot.
             macro_rules! body {
                 (nop) => {};
-                (addi) => { set_x!(a, x!(b).wrapping_add(imm!())) };
-                (li) => { set_x!(a, imm!()) };
-                (mv) => { set_x!(a, x!(b)) };
-                (lui) => { set_x!(a, op!().wide_imm() as u64) };
-                (auipc) => { set_x!(a, page.wrapping_add(op!().wide_imm() as u64)) };
-                (slli) => { set_x!(a, x!(b) << (op!().imm & 63)) };
-                (srli) => { set_x!(a, x!(b) >> (op!().imm & 63)) };
-                (srai) => { set_x!(a, (x!(b) as i64 >> (op!().imm & 63)) as u64) };
-                (andi) => { set_x!(a, x!(b) & imm!()) };
-                (ori) => { set_x!(a, x!(b) | imm!()) };
-                (xori) => { set_x!(a, x!(b) ^ imm!()) };
-                (slti) => { set_x!(a, u64::from((x!(b) as i64) < imm!() as i64)) };
-                (sltiu) => { set_x!(a, u64::from(x!(b) < imm!())) };
-                (addiw) => { word!((x!(b) as u32).wrapping_add(op!().imm as u32)) };
-                (sextw) => { word!(x!(b)) };
-                (slliw) => { word!((x!(b) as u32) << (op!().imm & 31)) };
-                (srliw) => { word!(x!(b) as u32 >> (op!().imm & 31)) };
-                (sraiw) => { word!(x!(b) as i32 >> (op!().imm & 31)) };
-                (add) => { set_x!(a, x!(b).wrapping_add(x!(c))) };
-                (sub) => { set_x!(a, x!(b).wrapping_sub(x!(c))) };
-                (and) => { set_x!(a, x!(b) & x!(c)) };
-                (or) => { set_x!(a, x!(b) | x!(c)) };
-                (xor) => { set_x!(a, x!(b) ^ x!(c)) };
-                (sll) => { set_x!(a, x!(b) << (x!(c) & 63)) };
-                (srl) => { set_x!(a, x!(b) >> (x!(c) & 63)) };
-                (sra) => { set_x!(a, (x!(b) as i64 >> (x!(c) & 63)) as u64) };
-                (slt) => { set_x!(a, u64::from((x!(b) as i64) < x!(c) as i64)) };
-                (sltu) => { set_x!(a, u64::from(x!(b) < x!(c))) };
-                (addw) => { word!((x!(b) as u32).wrapping_add(x!(c) as u32)) };
-                (subw) => { word!((x!(b) as u32).wrapping_sub(x!(c) as u32)) };
-                (sllw) => { word!((x!(b) as u32) << (x!(c) & 31)) };
-                (srlw) => { word!(x!(b) as u32 >> (x!(c) & 31)) };
-                (sraw) => { word!(x!(b) as i32 >> (x!(c) & 31)) };
-                (mul) => { set_x!(a, x!(b).wrapping_mul(x!(c))) };
-                (mulw) => { word!((x!(b) as u32).wrapping_mul(x!(c) as u32)) };
+                (addi) => {
+                    set_x!(a, x!(b).wrapping_add(imm!()))
+                };
+                (li) => {
+                    set_x!(a, imm!())
+                };
+                (mv) => {
+                    set_x!(a, x!(b))
+                };
+                (lui) => {
+                    set_x!(a, op!().wide_imm() as u64)
+                };
+                (auipc) => {
+                    set_x!(a, page.wrapping_add(op!().wide_imm() as u64))
+                };
+                (slli) => {
+                    set_x!(a, x!(b) << (op!().imm & 63))
+                };
+                (srli) => {
+                    set_x!(a, x!(b) >> (op!().imm & 63))
+                };
+                (srai) => {
+                    set_x!(a, (x!(b) as i64 >> (op!().imm & 63)) as u64)
+                };
+                (andi) => {
+                    set_x!(a, x!(b) & imm!())
+                };
+                (ori) => {
+                    set_x!(a, x!(b) | imm!())
+                };
+                (xori) => {
+                    set_x!(a, x!(b) ^ imm!())
+                };
+                (slti) => {
+                    set_x!(a, u64::from((x!(b) as i64) < imm!() as i64))
+                };
+                (sltiu) => {
+                    set_x!(a, u64::from(x!(b) < imm!()))
+                };
+                (addiw) => {
+                    word!((x!(b) as u32).wrapping_add(op!().imm as u32))
+                };
+                (sextw) => {
+                    word!(x!(b))
+                };
+                (slliw) => {
+                    word!((x!(b) as u32) << (op!().imm & 31))
+                };
+                (srliw) => {
+                    word!(x!(b) as u32 >> (op!().imm & 31))
+                };
+                (sraiw) => {
+                    word!(x!(b) as i32 >> (op!().imm & 31))
+                };
+                (add) => {
+                    set_x!(a, x!(b).wrapping_add(x!(c)))
+                };
+                (sub) => {
+                    set_x!(a, x!(b).wrapping_sub(x!(c)))
+                };
+                (and) => {
+                    set_x!(a, x!(b) & x!(c))
+                };
+                (or) => {
+                    set_x!(a, x!(b) | x!(c))
+                };
+                (xor) => {
+                    set_x!(a, x!(b) ^ x!(c))
+                };
+                (sll) => {
+                    set_x!(a, x!(b) << (x!(c) & 63))
+                };
+                (srl) => {
+                    set_x!(a, x!(b) >> (x!(c) & 63))
+                };
+                (sra) => {
+                    set_x!(a, (x!(b) as i64 >> (x!(c) & 63)) as u64)
+                };
+                (slt) => {
+                    set_x!(a, u64::from((x!(b) as i64) < x!(c) as i64))
+                };
+                (sltu) => {
+                    set_x!(a, u64::from(x!(b) < x!(c)))
+                };
+                (addw) => {
+                    word!((x!(b) as u32).wrapping_add(x!(c) as u32))
+                };
+                (subw) => {
+                    word!((x!(b) as u32).wrapping_sub(x!(c) as u32))
+                };
+                (sllw) => {
+                    word!((x!(b) as u32) << (x!(c) & 31))
+                };
+                (srlw) => {
+                    word!(x!(b) as u32 >> (x!(c) & 31))
+                };
+                (sraw) => {
+                    word!(x!(b) as i32 >> (x!(c) & 31))
+                };
+                (mul) => {
+                    set_x!(a, x!(b).wrapping_mul(x!(c)))
+                };
+                (mulw) => {
+                    word!((x!(b) as u32).wrapping_mul(x!(c) as u32))
+                };
                 (mulh) => {
                     set_x!(a, (i128::from(x!(b) as i64) * i128::from(x!(c) as i64) >> 64) as u64)
                 };
-                (mulhu) => { set_x!(a, (u128::from(x!(b)) * u128::from(x!(c)) >> 64) as u64) };
+                (mulhu) => {
+                    set_x!(a, (u128::from(x!(b)) * u128::from(x!(c)) >> 64) as u64)
+                };
                 (mulhsu) => {
                     set_x!(a, (i128::from(x!(b) as i64) * i128::from(x!(c)) >> 64) as u64)
                 };
-                (div) => { divide!(i64, |_| -1, wrapping_div) };
-                (divu) => { divide!(u64, |_| u64::MAX, wrapping_div) };
-                (rem) => { divide!(i64, |l| l, wrapping_rem) };
-                (remu) => { divide!(u64, |l| l, wrapping_rem) };
-                (divw) => { divide!(i32, |_| -1, wrapping_div) };
-                (divuw) => { divide_u32!(|_| u32::MAX, wrapping_div) };
-                (remw) => { divide!(i32, |l| l, wrapping_rem) };
-                (remuw) => { divide_u32!(|l| l, wrapping_rem) };
-                (lb) => { set_x!(a, read!(i8) as u64) };
-                (lh) => { set_x!(a, read!(i16) as u64) };
-                (lw) => { set_x!(a, read!(i32) as u64) };
-                (ld) => { set_x!(a, read!(u64)) };
-                (lbu) => { set_x!(a, u64::from(read!(u8))) };
-                (lhu) => { set_x!(a, u64::from(read!(u16))) };
-                (lwu) => { set_x!(a, u64::from(read!(u32))) };
-                (sb) => { store!(u8, x!(a)) };
-                (sh) => { store!(u16, x!(a)) };
-                (sw) => { store!(u32, x!(a)) };
-                (sd) => { store!(u64, x!(a)) };
+                (div) => {
+                    divide!(i64, |_| -1, wrapping_div)
+                };
+                (divu) => {
+                    divide!(u64, |_| u64::MAX, wrapping_div)
+                };
+                (rem) => {
+                    divide!(i64, |l| l, wrapping_rem)
+                };
+                (remu) => {
+                    divide!(u64, |l| l, wrapping_rem)
+                };
+                (divw) => {
+                    divide!(i32, |_| -1, wrapping_div)
+                };
+                (divuw) => {
+                    divide_u32!(|_| u32::MAX, wrapping_div)
+                };
+                (remw) => {
+                    divide!(i32, |l| l, wrapping_rem)
+                };
+                (remuw) => {
+                    divide_u32!(|l| l, wrapping_rem)
+                };
+                (lb) => {
+                    set_x!(a, read!(i8) as u64)
+                };
+                (lh) => {
+                    set_x!(a, read!(i16) as u64)
+                };
+                (lw) => {
+                    set_x!(a, read!(i32) as u64)
+                };
+                (ld) => {
+                    set_x!(a, read!(u64))
+                };
+                (lbu) => {
+                    set_x!(a, u64::from(read!(u8)))
+                };
+                (lhu) => {
+                    set_x!(a, u64::from(read!(u16)))
+                };
+                (lwu) => {
+                    set_x!(a, u64::from(read!(u32)))
+                };
+                (sb) => {
+                    store!(u8, x!(a))
+                };
+                (sh) => {
+                    store!(u16, x!(a))
+                };
+                (sw) => {
+                    store!(u32, x!(a))
+                };
+                (sd) => {
+                    store!(u64, x!(a))
+                };
                 (flw) => {{
                     need_fp!();
                     set_f!(a, BOX | u64::from(read!(u32)))
@@ -468,22 +580,54 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
                     need_fp!();
                     store!(u64, f!(a))
                 }};
-                (fadd_d) => { arithmetic_d!(finite, d!(b) + d!(c)) };
-                (fsub_d) => { arithmetic_d!(finite, d!(b) - d!(c)) };
-                (fmul_d) => { arithmetic_d!(normal, d!(b) * d!(c)) };
-                (fdiv_d) => { arithmetic_d!(normal, d!(b) / d!(c)) };
-                (fmadd_d) => { fma_d!(d!(b), d!(c), d!(d)) };
-                (fmsub_d) => { fma_d!(d!(b), d!(c), -d!(d)) };
-                (fnmsub_d) => { fma_d!(-d!(b), d!(c), d!(d)) };
-                (fnmadd_d) => { fma_d!(-d!(b), d!(c), -d!(d)) };
-                (fadd_s) => { arithmetic_s!(finite_s, single!(b) + single!(c)) };
-                (fsub_s) => { arithmetic_s!(finite_s, single!(b) - single!(c)) };
-                (fmul_s) => { arithmetic_s!(normal_s, single!(b) * single!(c)) };
-                (fdiv_s) => { arithmetic_s!(normal_s, single!(b) / single!(c)) };
-                (fmadd_s) => { fma_s!(single!(b), single!(c), single!(d)) };
-                (fmsub_s) => { fma_s!(single!(b), single!(c), -single!(d)) };
-                (fnmsub_s) => { fma_s!(-single!(b), single!(c), single!(d)) };
-                (fnmadd_s) => { fma_s!(-single!(b), single!(c), -single!(d)) };
+                (fadd_d) => {
+                    arithmetic_d!(finite, d!(b) + d!(c))
+                };
+                (fsub_d) => {
+                    arithmetic_d!(finite, d!(b) - d!(c))
+                };
+                (fmul_d) => {
+                    arithmetic_d!(normal, d!(b) * d!(c))
+                };
+                (fdiv_d) => {
+                    arithmetic_d!(normal, d!(b) / d!(c))
+                };
+                (fmadd_d) => {
+                    fma_d!(d!(b), d!(c), d!(d))
+                };
+                (fmsub_d) => {
+                    fma_d!(d!(b), d!(c), -d!(d))
+                };
+                (fnmsub_d) => {
+                    fma_d!(-d!(b), d!(c), d!(d))
+                };
+                (fnmadd_d) => {
+                    fma_d!(-d!(b), d!(c), -d!(d))
+                };
+                (fadd_s) => {
+                    arithmetic_s!(finite_s, single!(b) + single!(c))
+                };
+                (fsub_s) => {
+                    arithmetic_s!(finite_s, single!(b) - single!(c))
+                };
+                (fmul_s) => {
+                    arithmetic_s!(normal_s, single!(b) * single!(c))
+                };
+                (fdiv_s) => {
+                    arithmetic_s!(normal_s, single!(b) / single!(c))
+                };
+                (fmadd_s) => {
+                    fma_s!(single!(b), single!(c), single!(d))
+                };
+                (fmsub_s) => {
+                    fma_s!(single!(b), single!(c), -single!(d))
+                };
+                (fnmsub_s) => {
+                    fma_s!(-single!(b), single!(c), single!(d))
+                };
+                (fnmadd_s) => {
+                    fma_s!(-single!(b), single!(c), -single!(d))
+                };
                 (fsgnj_d) => {{
                     need_fp!();
                     set_f!(a, f!(b) & !SIGN | f!(c) & SIGN)
@@ -512,9 +656,15 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
                     need_fp!();
                     set_f!(a, BOX | x!(b))
                 }};
-                (feq_d) => { compare_d!(|l, r| l == r) };
-                (flt_d) => { compare_d!(|l, r| l < r) };
-                (fle_d) => { compare_d!(|l, r| l <= r) };
+                (feq_d) => {
+                    compare_d!(|l, r| l == r)
+                };
+                (flt_d) => {
+                    compare_d!(|l, r| l < r)
+                };
+                (fle_d) => {
+                    compare_d!(|l, r| l <= r)
+                };
                 (fcvt_d_w) => {{
                     need_fp!();
                     set_f!(a, f64::from(x!(b) as i32).to_bits())
@@ -529,8 +679,12 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
                     }
                     set_f!(a, (x!(b) as i64 as f64).to_bits())
                 }};
-                (fcvt_d_s) => { arithmetic_d!(finite, f64::from(single!(b))) };
-                (fcvt_s_d) => { arithmetic_s!(normal_s, d!(b) as f32) };
+                (fcvt_d_s) => {
+                    arithmetic_d!(finite, f64::from(single!(b)))
+                };
+                (fcvt_s_d) => {
+                    arithmetic_s!(normal_s, d!(b) as f32)
+                };
                 (fcvt_w_d_rtz) => {{
                     let value = d!(b);
                     if !(hot.fp_fast && value.abs() < 2_147_483_648.0) {
@@ -545,35 +699,89 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
                     }
                     set_x!(a, value as i64 as u64)
                 }};
-                (amoadd_w) => { amo!(i32, |old, operand| old.wrapping_add(operand)) };
-                (amoadd_d) => { amo!(i64, |old, operand| old.wrapping_add(operand)) };
-                (amoswap_w) => { amo!(i32, |old, operand| operand) };
-                (amoswap_d) => { amo!(i64, |old, operand| operand) };
-                (amoor_w) => { amo!(i32, |old, operand| old | operand) };
-                (amoor_d) => { amo!(i64, |old, operand| old | operand) };
-                (amoand_w) => { amo!(i32, |old, operand| old & operand) };
-                (amoand_d) => { amo!(i64, |old, operand| old & operand) };
-                (lr_w) => { load_reserved!(i32) };
-                (lr_d) => { load_reserved!(i64) };
-                (sc_w) => { store_conditional!(u32) };
-                (sc_d) => { store_conditional!(u64) };
+                (amoadd_w) => {
+                    amo!(i32, |old, operand| old.wrapping_add(operand))
+                };
+                (amoadd_d) => {
+                    amo!(i64, |old, operand| old.wrapping_add(operand))
+                };
+                (amoswap_w) => {
+                    amo!(i32, |old, operand| operand)
+                };
+                (amoswap_d) => {
+                    amo!(i64, |old, operand| operand)
+                };
+                (amoor_w) => {
+                    amo!(i32, |old, operand| old | operand)
+                };
+                (amoor_d) => {
+                    amo!(i64, |old, operand| old | operand)
+                };
+                (amoand_w) => {
+                    amo!(i32, |old, operand| old & operand)
+                };
+                (amoand_d) => {
+                    amo!(i64, |old, operand| old & operand)
+                };
+                (lr_w) => {
+                    load_reserved!(i32)
+                };
+                (lr_d) => {
+                    load_reserved!(i64)
+                };
+                (sc_w) => {
+                    store_conditional!(u32)
+                };
+                (sc_d) => {
+                    store_conditional!(u64)
+                };
             }
             macro_rules! flow {
-                (beq $bytes:literal) => { branch_near!(x!(a) == x!(b), $bytes) };
-                (bne $bytes:literal) => { branch_near!(x!(a) != x!(b), $bytes) };
-                (blt $bytes:literal) => { branch_near!((x!(a) as i64) < x!(b) as i64, $bytes) };
-                (bge $bytes:literal) => { branch_near!(x!(a) as i64 >= x!(b) as i64, $bytes) };
-                (bltu $bytes:literal) => { branch_near!(x!(a) < x!(b), $bytes) };
-                (bgeu $bytes:literal) => { branch_near!(x!(a) >= x!(b), $bytes) };
-                (beqz $bytes:literal) => { branch_near!(x!(a) == 0, $bytes) };
-                (bnez $bytes:literal) => { branch_near!(x!(a) != 0, $bytes) };
-                (beq_far $bytes:literal) => { branch_far!(x!(a) == x!(b), $bytes) };
-                (bne_far $bytes:literal) => { branch_far!(x!(a) != x!(b), $bytes) };
-                (blt_far $bytes:literal) => { branch_far!((x!(a) as i64) < x!(b) as i64, $bytes) };
-                (bge_far $bytes:literal) => { branch_far!(x!(a) as i64 >= x!(b) as i64, $bytes) };
-                (bltu_far $bytes:literal) => { branch_far!(x!(a) < x!(b), $bytes) };
-                (bgeu_far $bytes:literal) => { branch_far!(x!(a) >= x!(b), $bytes) };
-                (j $bytes:literal) => { branch_near!(true, $bytes) };
+                (beq $bytes:literal) => {
+                    branch_near!(x!(a) == x!(b), $bytes)
+                };
+                (bne $bytes:literal) => {
+                    branch_near!(x!(a) != x!(b), $bytes)
+                };
+                (blt $bytes:literal) => {
+                    branch_near!((x!(a) as i64) < x!(b) as i64, $bytes)
+                };
+                (bge $bytes:literal) => {
+                    branch_near!(x!(a) as i64 >= x!(b) as i64, $bytes)
+                };
+                (bltu $bytes:literal) => {
+                    branch_near!(x!(a) < x!(b), $bytes)
+                };
+                (bgeu $bytes:literal) => {
+                    branch_near!(x!(a) >= x!(b), $bytes)
+                };
+                (beqz $bytes:literal) => {
+                    branch_near!(x!(a) == 0, $bytes)
+                };
+                (bnez $bytes:literal) => {
+                    branch_near!(x!(a) != 0, $bytes)
+                };
+                (beq_far $bytes:literal) => {
+                    branch_far!(x!(a) == x!(b), $bytes)
+                };
+                (bne_far $bytes:literal) => {
+                    branch_far!(x!(a) != x!(b), $bytes)
+                };
+                (blt_far $bytes:literal) => {
+                    branch_far!((x!(a) as i64) < x!(b) as i64, $bytes)
+                };
+                (bge_far $bytes:literal) => {
+                    branch_far!(x!(a) as i64 >= x!(b) as i64, $bytes)
+                };
+                (bltu_far $bytes:literal) => {
+                    branch_far!(x!(a) < x!(b), $bytes)
+                };
+                (bgeu_far $bytes:literal) => {
+                    branch_far!(x!(a) >= x!(b), $bytes)
+                };
+                (j $bytes:literal) => {
+                    branch_near!(true, $bytes)
+                };
                 (jal $bytes:literal) => {{
                     set_x!(a, page + u64::from(u16::from_le_bytes([op!().c, op!().d])));
                     branch_near!(true, $bytes)
@@ -597,7 +805,9 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
                     set_x!(a, pc!() + $bytes / (SLOT as u64 / 2));
                     jump_to!(destination)
                 }};
-                (page_end $bytes:literal) => { jump_to!(page.wrapping_add(PAGE + 1)) };
+                (page_end $bytes:literal) => {
+                    jump_to!(page.wrapping_add(PAGE + 1))
+                };
             }
             macro_rules! step {
                 (seq $body:ident $bytes:literal) => {{

@@ -456,7 +456,9 @@ mod tests {
 
     #[test]
     fn reserved_encodings_are_illegal() {
-        for bits in [0, 0xffff_ffff, 0x0000_705b, 0x0000_7003, 0x0200_101b | 1 << 25, 0x0200_0053 | 2 << 25] {
+        for bits in
+            [0, 0xffff_ffff, 0x0000_705b, 0x0000_7003, 0x0200_101b | 1 << 25, 0x0200_0053 | 2 << 25]
+        {
             assert_eq!(decode(bits), None, "{bits:#010x}");
         }
     }

@@ -113,9 +113,7 @@ impl Hart {
         let allowed = match access {
             Access::Fetch => entry & pte::X != 0,
             Access::Write => entry & pte::W != 0,
-            Access::Read => {
-                entry & pte::R != 0 || status & status::MXR != 0 && entry & pte::X != 0
-            }
+            Access::Read => entry & pte::R != 0 || status & status::MXR != 0 && entry & pte::X != 0,
         };
         privileged && allowed
     }
@@ -160,12 +158,7 @@ impl Hart {
         self.load_within(address, size, bus)
     }
 
-    fn load_within(
-        &mut self,
-        address: u64,
-        size: usize,
-        bus: &mut Bus<'_>,
-    ) -> Result<u64, Trap> {
+    fn load_within(&mut self, address: u64, size: usize, bus: &mut Bus<'_>) -> Result<u64, Trap> {
         let physical = self.translate(address, Access::Read, bus)?;
         let mut bytes = [0; 8];
         if bus.memory.read(physical, &mut bytes[..size]).is_ok() {

@@ -386,7 +386,11 @@ fn branch(insn: &Insn, offset: usize) -> Op {
         Some(imm) => {
             let code = match zero {
                 Some((normal, compressed)) if insn.rs2 == 0 => {
-                    if short { compressed } else { normal }
+                    if short {
+                        compressed
+                    } else {
+                        normal
+                    }
                 }
                 _ => near,
             };

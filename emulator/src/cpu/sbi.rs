@@ -82,9 +82,7 @@ impl Hart {
 fn base(function: u64, argument: u64) -> Answer {
     match function {
         0 => Ok(2 << 24),
-        3 => Ok(u64::from(
-            argument == extension::BASE || extension::PROBED.contains(&argument),
-        )),
+        3 => Ok(u64::from(argument == extension::BASE || extension::PROBED.contains(&argument))),
         // Implementation and machine IDs: none registered.
         1 | 2 | 4..=6 => Ok(0),
         _ => Err(error::NOT_SUPPORTED),

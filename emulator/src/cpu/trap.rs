@@ -22,7 +22,6 @@ pub enum Cause {
     StoreMisaligned = 6,
     StoreAccess = 7,
     EcallFromUser = 8,
-    EcallFromSupervisor = 9,
     FetchPage = 12,
     LoadPage = 13,
     StorePage = 15,

@@ -1,0 +1,84 @@
+//! Where the converter has put the machine in linear memory. `src/wasm/package.rs` writes
+//! [`C2W_PLACEMENT`] and everything it points to.
+
+use c2w_emulator::{GuestMemory, Region, layout};
+
+/// Addresses and lengths in bytes, each a little-endian `u32`, in the order of the fields.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Placement {
+    /// [`MAGIC`] in a packaged module.
+    magic: u32,
+    /// The root image.
+    image: [u32; 2],
+    /// RAM; zero at the start.
+    ram: [u32; 2],
+    /// RAM's non-zero pages, one after the other.
+    pages: [u32; 2],
+    /// Runs of such pages: pairs of (first RAM page, number of pages).
+    runs: [u32; 2],
+    /// The machine's other state.
+    state: [u32; 2],
+}
+
+const MAGIC: u32 = 0x7732_6301;
+const PAGE: usize = c2w_emulator::PAGE_SIZE;
+
+/// Filled in by the converter, which finds it by its exported address.
+#[unsafe(no_mangle)]
+pub static C2W_PLACEMENT: Placement =
+    Placement { magic: 0, image: [0; 2], ram: [0; 2], pages: [0; 2], runs: [0; 2], state: [0; 2] };
+
+/// Puts RAM together and returns memory and machine state; `None` when this module was never
+/// packaged.
+///
+/// # Safety
+/// To be called once: the result owns image and RAM.
+pub unsafe fn unpack() -> Option<(GuestMemory, &'static [u8])> {
+    // SAFETY: the static is valid; volatile, because its value is not the one in the source.
+    let placement = unsafe { core::ptr::read_volatile(&raw const C2W_PLACEMENT) };
+    if placement.magic != MAGIC {
+        return None;
+    }
+    // SAFETY: the converter has laid these out side by side, inside the module's initial
+    // memory and above everything that the linker and the allocator use.
+    unsafe {
+        restore_ram(&placement);
+        let region = |start, [offset, length]: [u32; 2]| Region {
+            start,
+            length: u64::from(length),
+            offset,
+        };
+        let ram = region(layout::RAM_BASE, placement.ram);
+        let image = region(layout::IMAGE_BASE, placement.image);
+        Some((GuestMemory::from_window(0, ram, image), bytes(placement.state)))
+    }
+}
+
+/// # Safety
+/// The range must be initialised memory that nobody writes to.
+unsafe fn bytes([address, length]: [u32; 2]) -> &'static [u8] {
+    let start = core::ptr::with_exposed_provenance(address as usize);
+    // SAFETY: the caller's promise.
+    unsafe { core::slice::from_raw_parts(start, length as usize) }
+}
+
+/// # Safety
+/// As for [`unpack`].
+unsafe fn restore_ram(placement: &Placement) {
+    // SAFETY: see `unpack`.
+    let (mut pages, runs) = unsafe { (bytes(placement.pages), bytes(placement.runs)) };
+    for run in runs.chunks_exact(8) {
+        let number = |at: usize| {
+            u32::from_le_bytes([run[at], run[at + 1], run[at + 2], run[at + 3]]) as usize
+        };
+        let (content, rest) = pages.split_at(number(4) * PAGE);
+        pages = rest;
+        let place = placement.ram[0] as usize + number(0) * PAGE;
+        // SAFETY: the run lies in RAM, as the converter has made sure, apart from `pages`.
+        unsafe {
+            core::ptr::with_exposed_provenance_mut::<u8>(place)
+                .copy_from_nonoverlapping(content.as_ptr(), content.len());
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! One run: from the restored machine to the command's exit status.
+
+use crate::{placement, wasi_host};
+use alloc::vec;
+use alloc::vec::Vec;
+use c2w_session::options::{self, Invocation};
+use c2w_session::{Session, Step};
+use wasi_host::{Input, Wasi};
+
+/// Why [`Program::run`] came back. The numbers are what the export `run` returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Reason {
+    /// The budget is used up; call again.
+    Budget = 0,
+    /// The guest waits for standard input (and perhaps its timer).
+    Input = 1,
+    /// The guest waits for its timer.
+    Timer = 2,
+    /// The command ended.
+    Finished = 3,
+}
+
+/// Most bytes of standard input read at once.
+const INPUT_CHUNK: usize = 256 << 10;
+/// How long to sleep when the guest waits for nothing: an hour, in nanoseconds.
+const FOREVER: u64 = 3_600_000_000_000;
+
+/// The running container.
+pub struct Program {
+    session: Session,
+    buffer: Vec<u8>,
+    /// When the guest wants to run again, in nanoseconds from the last [`Self::run`].
+    pub wait_ns: u64,
+    /// The exit status, once finished.
+    pub status: u8,
+}
+
+impl Program {
+    /// Restores the machine and gives it its command.
+    ///
+    /// # Errors
+    /// The exit status, when there is nothing to run; the reason has been printed.
+    ///
+    /// # Safety
+    /// To be called once.
+    pub unsafe fn start() -> Result<Self, u8> {
+        let arguments = wasi_host::arguments().into_iter().skip(1);
+        let request = match options::parse(arguments, wasi_host::environment()) {
+            Ok(Invocation::Run(request)) => request,
+            Ok(Invocation::Help) => {
+                let _ = c2w_session::Outside::output(
+                    &mut Wasi,
+                    c2w_guest_abi::Stream::Stdout,
+                    options::HELP.as_bytes(),
+                );
+                return Err(0);
+            }
+            Err(error) => return Err(fail(125, &error.0)),
+        };
+        // SAFETY: once, as the caller promises.
+        let Some((memory, state)) = (unsafe { placement::unpack() }) else {
+            return Err(fail(125, "this module holds no container; make one with `c2w IMAGE`"));
+        };
+        let mut session = Session::restore(memory, state).map_err(|error| {
+            wasi_host::complain(format_args!("the snapshot cannot be restored: {error}"));
+            125
+        })?;
+        session.start(request, &mut Wasi).map_err(|error| {
+            wasi_host::complain(format_args!("arguments and environment: {error}"));
+            125
+        })?;
+        Ok(Self { session, buffer: vec![0; INPUT_CHUNK], wait_ns: 0, status: 0 })
+    }
+
+    /// Runs about `budget` instructions, or until the guest waits.
+    pub fn run(&mut self, budget: u64) -> Reason {
+        let (reason, wait) = match self.session.run(budget, &mut Wasi) {
+            Step::Running | Step::Hello | Step::Ready => (Reason::Budget, 0),
+            Step::Idle(timer) if self.session.stdin_room() > 0 => {
+                (Reason::Input, timer.unwrap_or(FOREVER))
+            }
+            Step::Idle(timer) => (Reason::Timer, timer.unwrap_or(FOREVER)),
+            Step::Exited(status) => {
+                self.status = status;
+                (Reason::Finished, 0)
+            }
+            Step::Failed(failure) => {
+                self.status = fail(failure.status, &failure.message);
+                (Reason::Finished, 0)
+            }
+        };
+        self.wait_ns = wait;
+        reason
+    }
+
+    /// Passes standard input on if there is any, waiting at most `timeout` nanoseconds for it.
+    pub fn pump_input(&mut self, timeout: u64) {
+        let room = self.session.stdin_room().min(INPUT_CHUNK);
+        if room == 0 && timeout == 0 || !wasi_host::wait(room > 0, timeout) {
+            return;
+        }
+        match wasi_host::read_input(&mut self.buffer[..room]) {
+            Input::Bytes(length) => {
+                self.session.push_stdin(&self.buffer[..length], &mut Wasi);
+            }
+            Input::End => self.session.end_stdin(),
+            Input::Nothing => {}
+        }
+    }
+}
+
+/// Says why there is no status of a command, and returns ours.
+fn fail(status: u8, message: &str) -> u8 {
+    wasi_host::complain(format_args!("{message}"));
+    status
+}

@@ -1,0 +1,137 @@
+//! Root image to machine snapshot: boots the guest natively, in the same emulator code that the
+//! module carries, until its container is created.
+
+use crate::assets;
+use c2w_emulator::{GuestMemory, OutOfRange, layout};
+use c2w_guest_abi::{ContainerConfig, Stream};
+use c2w_session::{BootFailure, Closed, Guest, Outside, Session};
+use sha2::{Digest, Sha256};
+use std::io::{self, Write};
+
+/// RAM of a machine unless asked otherwise, in MiB.
+pub const DEFAULT_MEMORY_MIB: u64 = 256;
+
+/// The root image starts and ends at multiples of this: Linux maps persistent memory in
+/// subsections of 2 MiB.
+const IMAGE_ALIGN: u64 = 2 << 20;
+
+/// Boots without a word unless something goes wrong; a kernel that panics stops at once.
+const QUIET: &str = "console=hvc0 quiet loglevel=0 panic=-1";
+const VERBOSE: &str = "console=hvc0 earlycon=sbi loglevel=7 panic=-1";
+
+/// What is not the image's about a machine.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// RAM in MiB.
+    pub memory_mib: u64,
+    /// Seconds since 1970 that the guest's clock shows while booting.
+    pub epoch: u64,
+    /// What all entropy before the snapshot is derived from: the image's identity.
+    pub seed: Vec<u8>,
+    /// Shows the kernel's console.
+    pub kernel_log: bool,
+}
+
+/// Why there is no snapshot.
+#[derive(Debug, thiserror::Error)]
+pub enum BootError {
+    /// Image and RAM together are too large for an address space of 4 GiB.
+    #[error(
+        "image and memory must fit into 4 GiB together: image {image} MiB, memory {memory} MiB"
+    )]
+    TooLarge {
+        /// Size of the root image in MiB.
+        image: u64,
+        /// RAM in MiB.
+        memory: u64,
+    },
+    /// An embedded file cannot be decompressed.
+    #[error("this c2w is damaged: an embedded file cannot be read")]
+    Assets(#[source] io::Error),
+    /// The root image could not be produced.
+    #[error(transparent)]
+    Image(anyhow::Error),
+    /// The guest did not get there.
+    #[error("the container cannot be created: {0}")]
+    Guest(#[from] BootFailure),
+}
+
+/// Allocates a machine's memory, for a root image of `image_size` bytes.
+///
+/// # Errors
+/// [`BootError::TooLarge`].
+pub fn allocate(image_size: u64, memory_mib: u64) -> Result<GuestMemory, BootError> {
+    let ram = memory_mib.saturating_mul(1 << 20);
+    let image = image_size.checked_next_multiple_of(IMAGE_ALIGN).unwrap_or(u64::MAX);
+    GuestMemory::allocate(layout::RAM_BASE, ram, layout::IMAGE_BASE, image)
+        .map_err(|OutOfRange| BootError::TooLarge { image: image_size >> 20, memory: memory_mib })
+}
+
+/// Boots a machine whose memory holds the root image, and creates the container in it.
+///
+/// # Errors
+/// [`BootError`].
+pub fn boot(
+    memory: GuestMemory,
+    container: ContainerConfig,
+    options: &Options,
+) -> Result<Session, BootError> {
+    let kernel = assets::kernel().map_err(BootError::Assets)?;
+    let initramfs = assets::initramfs().map_err(BootError::Assets)?;
+    let mut world = Deterministic::new(options);
+    let mut seed = [0; 64];
+    world.entropy(&mut seed);
+    let guest = Guest {
+        kernel: &kernel,
+        initramfs: &initramfs,
+        command_line: if options.kernel_log { VERBOSE } else { QUIET },
+        seed: &seed,
+    };
+    Ok(c2w_session::boot(memory, &guest, container, &mut world)?)
+}
+
+/// A world without chance: the same image always boots to the same snapshot.
+pub struct Deterministic {
+    epoch: u64,
+    seed: Vec<u8>,
+    blocks: u64,
+    kernel_log: bool,
+}
+
+impl Deterministic {
+    /// A world for `options`.
+    pub fn new(options: &Options) -> Self {
+        let seed = options.seed.clone();
+        Self { epoch: options.epoch, seed, blocks: 0, kernel_log: options.kernel_log }
+    }
+}
+
+impl Outside for Deterministic {
+    fn monotonic_ns(&mut self) -> u64 {
+        0
+    }
+
+    fn realtime_ns(&mut self) -> u64 {
+        self.epoch.saturating_mul(1_000_000_000)
+    }
+
+    fn entropy(&mut self, buffer: &mut [u8]) {
+        for chunk in buffer.chunks_mut(32) {
+            let mut hash = Sha256::new();
+            hash.update(&self.seed);
+            hash.update(self.blocks.to_le_bytes());
+            self.blocks += 1;
+            chunk.copy_from_slice(&hash.finalize()[..chunk.len()]);
+        }
+    }
+
+    fn output(&mut self, _: Stream, _: &[u8]) -> Result<(), Closed> {
+        Ok(())
+    }
+
+    fn kernel_log(&mut self, bytes: &[u8]) {
+        if self.kernel_log {
+            let _ = io::stderr().write_all(bytes);
+        }
+    }
+}

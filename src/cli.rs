@@ -1,0 +1,157 @@
+//! The command line.
+
+use crate::convert::{self, Options};
+use crate::oci::{ImageRef, Platform, SourceOptions};
+use crate::timing::Timing;
+use crate::{boot, run};
+use anyhow::{Context, Result};
+use c2w_session::options::{self, Invocation};
+use clap::{Args, Parser};
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Turns a container image into one WebAssembly module that runs the unmodified container.
+#[derive(Parser)]
+#[command(
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = "Examples:\n  c2w debian out.wasm && wasmtime out.wasm uname -a\n  \
+                  c2w oci:./layout:latest out.wasm\n  c2w run debian -- sh -c 'echo hi'"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    convert: Option<Convert>,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Run an image's container natively, in the same machine, without a WASI runtime.
+    Run(Run),
+}
+
+#[derive(Args)]
+struct Convert {
+    /// A registry reference (debian, docker.io/library/debian:trixie, host:5000/a@sha256:...) or
+    /// oci:DIR[:TAG|@DIGEST].
+    image: String,
+    /// The module to write.
+    #[arg(default_value = "out.wasm")]
+    output: PathBuf,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Args)]
+struct Run {
+    /// As for a conversion.
+    image: String,
+    /// The module's options, the command and its arguments.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Args)]
+struct Common {
+    /// What the image must run on.
+    #[arg(long, value_name = "OS/ARCH", default_value = "linux/riscv64")]
+    platform: Platform,
+    /// Memory of the machine in MiB.
+    #[arg(long, value_name = "MIB", default_value_t = boot::DEFAULT_MEMORY_MIB,
+          value_parser = clap::value_parser!(u64).range(64..=3072))]
+    memory: u64,
+    /// Whether a registry must prove its identity; without, plain HTTP is tried too. A registry
+    /// on a loopback address may always speak plain HTTP.
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    tls_verify: bool,
+    /// More certificate authorities, as a PEM file.
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+    /// Credentials, as Docker's config.json or podman's auth.json.
+    #[arg(long, value_name = "FILE")]
+    authfile: Option<PathBuf>,
+    /// Show the guest kernel's console while it boots.
+    #[arg(long)]
+    debug_image: bool,
+    /// Show what each stage took.
+    #[arg(long)]
+    timings: bool,
+}
+
+impl Common {
+    fn options(&self) -> Options {
+        Options {
+            source: SourceOptions {
+                platform: self.platform.clone(),
+                tls_verify: self.tls_verify,
+                ca_file: self.ca_file.clone(),
+                auth_file: self.authfile.clone(),
+                ..SourceOptions::default()
+            },
+            memory_mib: self.memory,
+            kernel_log: self.debug_image,
+        }
+    }
+}
+
+/// Does what the command line says; an error is printed as one line.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match (cli.command, cli.convert) {
+        (Some(Command::Run(run)), _) => run_natively(run),
+        (None, Some(convert)) => convert_image(&convert).map(|()| ExitCode::SUCCESS),
+        (None, None) => unreachable!("clap asks for an image"),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("c2w: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn image_ref(text: &str) -> Result<ImageRef> {
+    text.parse().with_context(|| format!("cannot use image {text:?}"))
+}
+
+fn convert_image(arguments: &Convert) -> Result<()> {
+    let mut timing = Timing::start();
+    let options = arguments.common.options();
+    let reference = image_ref(&arguments.image)?;
+    let summary = convert::convert(&reference, &arguments.output, &options, &mut timing)?;
+    if arguments.common.timings {
+        eprint!("{timing}");
+    }
+    let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+    eprintln!(
+        "{}: {:.1} MiB (root image {:.1} MiB, memory {:.1} MiB)",
+        arguments.output.display(),
+        mib(summary.size),
+        mib(summary.image),
+        mib(summary.ram)
+    );
+    Ok(())
+}
+
+fn run_natively(arguments: Run) -> Result<ExitCode> {
+    let command = arguments.command.into_iter().map(OsString::into_vec);
+    let request = match options::parse(command, Vec::new()) {
+        Ok(Invocation::Run(request)) => request,
+        Ok(Invocation::Help) => {
+            print!("{}", options::HELP);
+            return Ok(ExitCode::SUCCESS);
+        }
+        Err(error) => anyhow::bail!("{}", error.0),
+    };
+    let mut timing = Timing::start();
+    let reference = image_ref(&arguments.image)?;
+    let session = convert::prepare(&reference, &arguments.common.options(), &mut timing)?;
+    if arguments.common.timings {
+        eprint!("{timing}");
+    }
+    Ok(ExitCode::from(run::run(session, request)?))
+}

@@ -1,0 +1,20 @@
+//! A machine's snapshot and the prebuilt runtime become one WebAssembly module.
+//!
+//! ```text
+//! linear memory of the module
+//! 0                 the runtime's own data and stack, as its linker laid them out
+//! image             the root image
+//! pages             RAM's non-zero pages, packed
+//! runs, state       where they belong; the machine's registers and devices
+//! RAM               zero; the runtime puts the pages there at its start
+//! ```
+//!
+//! Everything that is not zero lies side by side: runtimes map such data copy-on-write instead
+//! of copying it (wasmtime does while the data fills at least half of its span).
+
+mod package;
+mod segments;
+mod template;
+
+pub use package::{PackageError, Parts, Summary, package};
+pub use template::{Template, TemplateError};

@@ -1,0 +1,79 @@
+//! What of a memory is worth storing.
+
+use std::ops::Range;
+
+/// The unit in which memory is looked at, in bytes.
+pub const PAGE: usize = 4096;
+
+/// The runs of pages that are not all zero, as ranges of page numbers. A last, shorter page
+/// counts.
+pub fn non_zero_runs(memory: &[u8]) -> Vec<Range<usize>> {
+    let mut runs: Vec<Range<usize>> = Vec::new();
+    for (number, page) in memory.chunks(PAGE).enumerate() {
+        if is_zero(page) {
+            continue;
+        }
+        match runs.last_mut() {
+            Some(run) if run.end == number => run.end += 1,
+            _ => runs.push(number..number + 1),
+        }
+    }
+    runs
+}
+
+/// Joins runs across the smallest gaps until at most `limit` are left.
+pub fn merge_to(mut runs: Vec<Range<usize>>, limit: usize) -> Vec<Range<usize>> {
+    if runs.len() <= limit || limit == 0 {
+        return runs;
+    }
+    let mut gaps: Vec<usize> = runs.windows(2).map(|pair| pair[1].start - pair[0].end).collect();
+    let joins = runs.len() - limit;
+    let (_, &mut largest, _) = gaps.select_nth_unstable(joins - 1);
+    runs.dedup_by(|next, run| {
+        let joined = next.start - run.end <= largest;
+        if joined {
+            run.end = next.end;
+        }
+        joined
+    });
+    runs
+}
+
+fn is_zero(page: &[u8]) -> bool {
+    // Blocks of a fixed size become vector instructions; a plain `all` stops at each byte.
+    let (blocks, rest) = page.as_chunks::<128>();
+    blocks.iter().all(|block| block.iter().fold(0, |sum, byte| sum | byte) == 0)
+        && rest.iter().all(|&byte| byte == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_found_by_any_of_its_bytes() {
+        let mut memory = vec![0; 5 * PAGE + 10];
+        for (at, runs) in [(0, vec![0..1]), (PAGE + 4095, vec![1..2]), (5 * PAGE + 9, vec![5..6])] {
+            memory[at] = 1;
+            assert_eq!(non_zero_runs(&memory), runs, "{at}");
+            memory[at] = 0;
+        }
+        assert!(non_zero_runs(&memory).is_empty());
+    }
+
+    #[test]
+    fn neighbours_make_one_run() {
+        let mut memory = vec![0; 4 * PAGE];
+        memory[PAGE] = 1;
+        memory[2 * PAGE] = 1;
+        assert_eq!(non_zero_runs(&memory), [1..3]);
+    }
+
+    #[test]
+    fn merging_closes_the_smallest_gaps() {
+        let runs = vec![0..1, 2..3, 10..11, 12..13, 40..41];
+        assert_eq!(merge_to(runs.clone(), 5), runs);
+        assert_eq!(merge_to(runs.clone(), 3), [0..3, 10..13, 40..41]);
+        assert_eq!(merge_to(runs, 1), [0..41]);
+    }
+}

@@ -1,0 +1,103 @@
+//! The prebuilt runtime module, taken apart as far as packaging needs.
+
+use wasmparser::{DataKind, ExternalKind, Operator, Parser, Payload};
+
+/// The exported global that holds the address of the runtime's placement table
+/// (`runtime/src/placement.rs`).
+const PLACEMENT_EXPORT: &str = "C2W_PLACEMENT";
+
+/// Why a file is no runtime of ours.
+#[derive(Debug, thiserror::Error)]
+pub enum TemplateError {
+    /// Not WebAssembly, or damaged.
+    #[error("the runtime is not a valid WebAssembly module")]
+    Parse(#[from] wasmparser::BinaryReaderError),
+    /// WebAssembly, but another program.
+    #[error("the runtime module has no {0}")]
+    Missing(&'static str),
+}
+
+/// A section as it stands in the module.
+pub struct Section<'a> {
+    /// Section id (core specification, "Modules", "Sections").
+    pub id: u8,
+    /// Its contents.
+    pub bytes: &'a [u8],
+}
+
+/// The runtime module.
+pub struct Template<'a> {
+    /// All sections but memory, data and data count, in order.
+    pub sections: Vec<Section<'a>>,
+    /// Initial memory in 64 KiB pages.
+    pub memory_pages: u64,
+    /// Address of the placement table.
+    pub placement: u32,
+    /// The data segments: address and bytes.
+    pub data: Vec<(u32, &'a [u8])>,
+}
+
+impl<'a> Template<'a> {
+    /// Reads a runtime module.
+    ///
+    /// # Errors
+    /// [`TemplateError`].
+    pub fn parse(module: &'a [u8]) -> Result<Self, TemplateError> {
+        let mut template =
+            Self { sections: Vec::new(), memory_pages: 0, placement: 0, data: Vec::new() };
+        let mut placement_global = None;
+        let mut globals = Vec::new();
+        for payload in Parser::new(0).parse_all(module) {
+            let payload = payload?;
+            match &payload {
+                Payload::MemorySection(memories) => {
+                    let memory = memories.clone().into_iter().next();
+                    template.memory_pages =
+                        memory.ok_or(TemplateError::Missing("memory"))??.initial;
+                    continue;
+                }
+                Payload::DataSection(segments) => {
+                    for segment in segments.clone() {
+                        let segment = segment?;
+                        if let DataKind::Active { offset_expr, .. } = segment.kind {
+                            let address = constant(&offset_expr)?;
+                            template.data.push((address, segment.data));
+                        }
+                    }
+                    continue;
+                }
+                Payload::DataCountSection { .. } => continue,
+                Payload::GlobalSection(section) => {
+                    for global in section.clone() {
+                        globals.push(global?.init_expr);
+                    }
+                }
+                Payload::ExportSection(exports) => {
+                    for export in exports.clone() {
+                        let export = export?;
+                        if export.name == PLACEMENT_EXPORT && export.kind == ExternalKind::Global {
+                            placement_global = Some(export.index as usize);
+                        }
+                    }
+                }
+                _ => {}
+            }
+            if let Some((id, range)) = payload.as_section() {
+                let bytes = &module[range.start as usize..range.end as usize];
+                template.sections.push(Section { id, bytes });
+            }
+        }
+        let global = placement_global.and_then(|index| globals.get(index));
+        let global = global.ok_or(TemplateError::Missing("exported global C2W_PLACEMENT"))?;
+        template.placement = constant(global)?;
+        Ok(template)
+    }
+}
+
+/// The value of an `i32.const` expression.
+fn constant(expression: &wasmparser::ConstExpr<'_>) -> Result<u32, TemplateError> {
+    match expression.get_operators_reader().read()? {
+        Operator::I32Const { value } => Ok(value as u32),
+        _ => Err(TemplateError::Missing("constant address")),
+    }
+}
