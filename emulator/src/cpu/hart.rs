@@ -106,7 +106,8 @@ impl Hart {
             f: [0; 32],
             pc: entry,
             mode: Mode::Supervisor,
-            csrs: Csrs { stimecmp: u64::MAX, ..Csrs::default() },
+            // As firmware leaves it: no timer, and user mode may read the counters.
+            csrs: Csrs { stimecmp: u64::MAX, scounteren: 7, ..Csrs::default() },
             waiting: false,
             steps: 0,
             traps: 0,
