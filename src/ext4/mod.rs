@@ -50,7 +50,7 @@ pub struct ImageSummary {
 #[derive(Debug, thiserror::Error)]
 pub enum Ext4Error {
     /// Extended attributes have no place.
-    #[error("\"{}\": {problem}", printable(.path))]
+    #[error("\"{}\"", printable(.path))]
     Xattrs {
         /// The inode's first path.
         path: Vec<u8>,

@@ -34,11 +34,11 @@ pub enum LayerError {
     #[error(transparent)]
     Tar(#[from] TarError),
     /// An entry breaks a rule.
-    #[error("layer entry \"{}\": {rule}", printable(.entry))]
+    #[error("layer entry \"{}\"", printable(.entry))]
     Entry {
         /// The name as it stands in the archive.
         entry: Vec<u8>,
-        /// The rule that it breaks.
+        /// The rule that it breaks; its message goes behind this one's.
         #[source]
         rule: EntryError,
     },
@@ -432,6 +432,7 @@ fn is_xattr_name(name: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rootfs::tree::Timestamp;
 
     #[test]
     fn paths_are_cleaned_and_kept_inside() {
@@ -463,5 +464,131 @@ mod tests {
         for name in [&b"user."[..], b"bogus.name", b"system.x", b"user.a\0", b""] {
             assert!(!is_xattr_name(name), "{}", name.escape_ascii());
         }
+    }
+
+    fn entry(path: &str, kind: EntryKind) -> Entry {
+        Entry {
+            path: path.as_bytes().to_vec(),
+            link: Vec::new(),
+            kind,
+            mode: 0o644,
+            uid: 0,
+            gid: 0,
+            mtime: Timestamp::default(),
+            stored: 0,
+            xattrs: BTreeMap::new(),
+        }
+    }
+
+    fn link(path: &str, kind: EntryKind, target: &str) -> Entry {
+        Entry { link: target.as_bytes().to_vec(), ..entry(path, kind) }
+    }
+
+    /// Applies entries without data as one layer.
+    fn apply(tree: &mut Tree, entries: &[Entry]) -> Result<(), EntryError> {
+        tree.begin_layer();
+        let mut spool = Spool::new().unwrap();
+        let (warnings, unkept) = (Vec::new(), 0);
+        let mut applier = Applier { tree, spool: &mut spool, entries: 0, warnings, unkept };
+        entries.iter().try_for_each(|entry| applier.apply(entry, &mut io::empty()))
+    }
+
+    /// A layer of empty files, and of directories where the name ends in a slash.
+    fn files(paths: &[&str]) -> Vec<Entry> {
+        let kind = |path: &str| match path.ends_with('/') {
+            true => EntryKind::Directory,
+            false => EntryKind::File,
+        };
+        paths.iter().map(|path| entry(path, kind(path))).collect()
+    }
+
+    /// All paths in the tree.
+    fn paths(tree: &Tree) -> Vec<String> {
+        let mut paths = Vec::new();
+        let mut pending = vec![(String::new(), tree.root())];
+        while let Some((path, id)) = pending.pop() {
+            for (name, id) in tree.entries(id) {
+                pending.push((format!("{path}/{}", name.escape_ascii()), id));
+            }
+            paths.push(path);
+        }
+        paths.sort();
+        paths.remove(0);
+        paths
+    }
+
+    #[test]
+    fn opaque_directories_hide_lower_layers_wherever_the_marker_stands() {
+        for marker in [0, 1, 2] {
+            let mut tree = Tree::new();
+            apply(&mut tree, &files(&["d/a", "d/sub/x", "e"])).unwrap();
+            let mut layer = files(&["d/sub/new", "d/b"]);
+            layer.insert(marker, entry("d/.wh..wh..opq", EntryKind::File));
+            apply(&mut tree, &layer).unwrap();
+            assert_eq!(paths(&tree), ["/d", "/d/b", "/d/sub", "/d/sub/new", "/e"]);
+        }
+    }
+
+    #[test]
+    fn whiteouts_hide_lower_files_and_nothing_of_their_own_layer() {
+        let mut tree = Tree::new();
+        apply(&mut tree, &files(&["a", "b", "d/x", "d/y/z"])).unwrap();
+        let layer = ["b", ".wh.a", ".wh.b", "d/y/new", ".wh.d", "no/such/.wh.x", ".wh.none"];
+        apply(&mut tree, &files(&layer)).unwrap();
+        assert_eq!(paths(&tree), ["/b", "/d", "/d/y", "/d/y/new"]);
+    }
+
+    #[test]
+    fn files_of_the_storage_driver_are_left_out() {
+        let mut tree = Tree::new();
+        apply(&mut tree, &files(&[".wh..wh.aufs", ".wh..wh.plnk/1.2", "d/.wh..wh.x"])).unwrap();
+        assert!(paths(&tree).is_empty());
+    }
+
+    #[test]
+    fn files_go_through_lower_symlinks_and_entries_replace_them() {
+        let mut tree = Tree::new();
+        let mut layer = files(&["usr/lib/"]);
+        layer.push(link("lib", EntryKind::Symlink, "/../usr/./lib"));
+        apply(&mut tree, &layer).unwrap();
+        apply(&mut tree, &files(&["lib/x"])).unwrap();
+        assert_eq!(paths(&tree), ["/lib", "/usr", "/usr/lib", "/usr/lib/x"]);
+        apply(&mut tree, &files(&["lib/", "lib/y"])).unwrap();
+        assert_eq!(paths(&tree), ["/lib", "/lib/y", "/usr", "/usr/lib", "/usr/lib/x"]);
+    }
+
+    #[test]
+    fn a_directory_entry_keeps_what_is_inside_and_a_file_does_not() {
+        let mut tree = Tree::new();
+        apply(&mut tree, &files(&["d/x", "e/x"])).unwrap();
+        let secret = Entry { mode: 0o700, ..entry("d", EntryKind::Directory) };
+        apply(&mut tree, &[secret, entry("e", EntryKind::File)]).unwrap();
+        assert_eq!(paths(&tree), ["/d", "/d/x", "/e"]);
+        assert_eq!(tree.inode(tree.lookup(b"d").unwrap()).metadata.mode, 0o700);
+    }
+
+    #[test]
+    fn hard_links_join_inodes_across_layers() {
+        let mut tree = Tree::new();
+        apply(&mut tree, &files(&["a", "d/b"])).unwrap();
+        apply(&mut tree, &[link("d/c", EntryKind::HardLink, "./a")]).unwrap();
+        apply(&mut tree, &[link("a", EntryKind::HardLink, "/d/c")]).unwrap();
+        assert_eq!(tree.lookup(b"a"), tree.lookup(b"d/c"));
+        apply(&mut tree, &files(&[".wh.a"])).unwrap();
+        let left = tree.inode(tree.lookup(b"d/c").unwrap());
+        assert_eq!(left.name_count(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        let refusal = |entry| apply(&mut Tree::new(), &[entry]).unwrap_err();
+        assert!(matches!(refusal(entry("/", EntryKind::File)), EntryError::Root));
+        assert!(matches!(refusal(entry("", EntryKind::Directory)), EntryError::EmptyPath));
+        assert!(matches!(refusal(entry("m", EntryKind::Other(b'M'))), EntryError::Type(b'M')));
+        assert!(matches!(refusal(link("s", EntryKind::Symlink, "")), EntryError::EmptyTarget));
+        let device = EntryKind::CharDevice(Device { major: 4096, minor: 0 });
+        assert!(matches!(refusal(entry("c", device)), EntryError::DeviceNumber(_)));
+        let root = link("r", EntryKind::HardLink, "/");
+        assert!(matches!(refusal(root), EntryError::LinkToDirectory(_)));
     }
 }

@@ -79,13 +79,13 @@ pub struct Entry {
 
 /// Why an archive cannot be read on.
 #[derive(Debug, thiserror::Error)]
-#[error("tar header at byte {position}{}: {problem}", in_entry(.entry))]
+#[error("tar header at byte {position}{}", in_entry(.entry))]
 pub struct TarError {
     /// Where the header starts in the uncompressed archive, in bytes.
     pub position: u64,
     /// The name of the entry as far as it was read.
     pub entry: Vec<u8>,
-    /// What is wrong.
+    /// What is wrong; its message goes behind this one's.
     #[source]
     pub problem: TarProblem,
 }
@@ -98,7 +98,7 @@ fn in_entry(entry: &[u8]) -> String {
 #[derive(Debug, thiserror::Error)]
 pub enum TarProblem {
     /// The stream behind the archive failed.
-    #[error("cannot read the archive: {0}")]
+    #[error("cannot read the archive")]
     Read(#[from] io::Error),
     /// The archive ends within a header, or within the data of an entry.
     #[error("the archive is cut short")]

@@ -1,0 +1,140 @@
+//! Layers onto the tree: the layouts of `fixtures/images` (what each one tests: `CASES.json`
+//! there) come out of an ext4 image as their truth files say, or are refused.
+
+#[path = "support/readback.rs"]
+mod readback;
+#[path = "support/row.rs"]
+mod row;
+#[path = "support/truth.rs"]
+mod truth;
+
+use std::error::Error;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use c2w::ext4::{self, Options};
+use c2w::oci::{self, ImageRef, SourceOptions};
+use c2w::rootfs::apply::{AppliedLayer, LayerError, apply_layer};
+use c2w::rootfs::spool::Spool;
+use c2w::rootfs::tree::{Node, Timestamp, Tree};
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/images")
+}
+
+struct Merged {
+    tree: Tree,
+    spool: Spool,
+    layers: Vec<AppliedLayer>,
+}
+
+/// Applies all layers of a fixture.
+fn merge(name: &str) -> Result<Merged, LayerError> {
+    let layout = fixtures().join(name);
+    let reference: ImageRef = format!("oci:{}", layout.display()).parse().unwrap();
+    let image = oci::open(&reference, &SourceOptions::default()).unwrap();
+    let (mut tree, mut spool) = (Tree::new(), Spool::new().unwrap());
+    let mut layers = Vec::new();
+    for layer in image.layers() {
+        let mut reader = layer.open().unwrap();
+        layers.push(apply_layer(&mut tree, &mut spool, &mut reader)?);
+        reader.finish().unwrap();
+    }
+    Ok(Merged { tree, spool, layers })
+}
+
+/// The error, with its causes, of a fixture that must be refused.
+fn refusal(name: &str) -> String {
+    match merge(name) {
+        Ok(_) => panic!("{name} was accepted"),
+        Err(error) => {
+            let mut message = error.to_string();
+            let mut cause = error.source();
+            while let Some(error) = cause {
+                message += &format!(": {error}");
+                cause = error.source();
+            }
+            message
+        }
+    }
+}
+
+fn assert_truth(name: &str) {
+    let Merged { tree, spool, layers } = merge(name).unwrap();
+    assert!(layers.iter().all(|layer| layer.warnings.is_empty()), "{layers:?}");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("image");
+    let created = Timestamp { seconds: 1_700_000_000, nanoseconds: 0 };
+    let options = Options { uuid: *b"c2w layers tests", created };
+    let mut image = File::create(&path).unwrap();
+    ext4::write_image(&tree, &spool, &options, &mut image).unwrap();
+    let expected = truth::read(&fixtures().join(format!("{name}.truth.jsonl")));
+    row::assert_same(&expected, &readback::read_back(&path));
+}
+
+#[test]
+fn every_fixture_with_a_truth_comes_out_as_it_says() {
+    let mut seen = 0;
+    for entry in std::fs::read_dir(fixtures()).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if let Some(name) = name.strip_suffix(".truth.jsonl") {
+            println!("{name}");
+            assert_truth(name);
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 12);
+}
+
+#[test]
+fn hostile_layers_are_refused_with_the_entry_and_the_rule() {
+    let cases = [
+        ("bad-checksum", "tar header at byte 0: the header's checksum is wrong"),
+        ("bad-dotdot", r#"layer entry "../evil": the path leads out of the root"#),
+        ("bad-file-parent", r#"layer entry "f/below": "f" in the path is no directory"#),
+        ("bad-hardlink-dir", r#"layer entry "e": hard link to the directory "d""#),
+        (
+            "bad-hardlink-escape",
+            r#"layer entry "pw": hard link to "../../../../etc/passwd", which is not in the image"#,
+        ),
+        (
+            "bad-hardlink-missing",
+            r#"layer entry "a": hard link to "not/there", which is not in the image"#,
+        ),
+        ("bad-huge-longname", "its long names and pax records have more than 1048576 bytes"),
+        ("bad-huge-pax", "its long names and pax records have more than 1048576 bytes"),
+        ("bad-huge-size", r#"layer entry "huge": the content ends"#),
+        ("bad-nul-name", r#"layer entry "a\x00b": a name holds a NUL byte"#),
+        ("bad-symlink-4096", r#"layer entry "s": a path or link target is longer than 4095"#),
+        ("bad-symlink-escape", r#"goes through a symbolic link to "tmp", which is not there"#),
+        ("bad-symlink-escape2", r#"goes through a symbolic link to "tmp", which is not there"#),
+        ("bad-wh-dotdot", r#"layer entry "etc/.wh...": a whiteout must name a file"#),
+    ];
+    for (name, expected) in cases {
+        let error = refusal(name);
+        assert!(error.contains(expected), "{name}: {error}");
+    }
+}
+
+#[test]
+fn attributes_that_no_filesystem_takes_are_left_out_with_a_warning() {
+    let Merged { tree, layers, .. } = merge("bad-xattr-ns").unwrap();
+    let file = tree.inode(tree.lookup(b"/f").unwrap());
+    assert!(file.metadata.xattrs.is_empty());
+    assert_eq!(layers[0].warnings.len(), 3, "{layers:?}");
+    assert!(layers[0].warnings[0].contains(r#""f": left out the attribute "bogus.name""#));
+}
+
+#[test]
+fn a_bomb_of_zeros_takes_no_space() {
+    let Merged { tree, spool, .. } = merge("ok-bomb-zst").unwrap();
+    let sizes: Vec<_> = tree
+        .entries(tree.root())
+        .filter_map(|(_, id)| match &tree.inode(id).node {
+            Node::File(content) => Some(content.size),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(sizes, [64 << 20]);
+    assert!(spool.is_empty());
+}
