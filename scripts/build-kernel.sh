@@ -36,9 +36,10 @@ make -s KCONFIG_ALLCONFIG="$top/kernel/config" allnoconfig
 
 echo "== build"
 make -s -j"${JOBS:-$(nproc)}" Image
+chmod 0644 arch/riscv/boot/Image
 zstd -q -19 --force arch/riscv/boot/Image -o "$top/prebuilt/Image.zst"
 cd "$top"
-record_packages Image \
+record_packages Image.zst \
     gcc-riscv64-linux-gnu gcc-12-riscv64-linux-gnu binutils-riscv64-linux-gnu make bison flex bc zstd
 record_artifact Image.zst
 ls -l prebuilt/Image.zst

@@ -18,7 +18,7 @@ use rustix::io::Errno;
 use std::convert::Infallible;
 use std::ffi::OsStr;
 use std::fs::{DirBuilder, File};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
@@ -98,9 +98,7 @@ fn become_command(
         command.env.retain(|variable| !variable.starts_with(b"HOME="));
         command.env.push([b"HOME=", &account.home[..]].concat());
     }
-    make_directories(&command.workdir)?;
-    std::env::set_current_dir(path(&command.workdir))
-        .map_err(|error| path_failure("chdir to cwd", &command.workdir, &error))?;
+    enter(&command.workdir)?;
     privileges::become_user(&account)?;
     execute::execute(&command.args, &command.env)
 }
@@ -166,15 +164,29 @@ fn make_directories(directory: &[u8]) -> Result<()> {
         .map_err(|error| path_failure("mkdir", directory, &error))
 }
 
+/// Enters the command's working directory; Docker makes one that is missing.
+fn enter(directory: &[u8]) -> Result<()> {
+    let change = || std::env::set_current_dir(path(directory));
+    let entered = match change() {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            make_directories(directory)?;
+            change()
+        }
+        entered => entered,
+    };
+    entered.map_err(|error| path_failure("chdir to", directory, &error))
+}
+
 fn path(bytes: &[u8]) -> &Path {
     Path::new(OsStr::from_bytes(bytes))
 }
 
 /// `docker run` has 126 for a path that is no directory or forbidden.
 fn path_failure(what: &str, bytes: &[u8], error: &std::io::Error) -> Failure {
-    let status = match Errno::from_io_error(error) {
-        Some(Errno::NOTDIR | Errno::ACCESS | Errno::PERM | Errno::EXIST) => NOT_EXECUTABLE,
-        _ => MACHINE,
+    let (status, why) = match Errno::from_io_error(error) {
+        Some(Errno::NOTDIR | Errno::EXIST) => (NOT_EXECUTABLE, "not a directory".to_string()),
+        Some(Errno::ACCESS | Errno::PERM) => (NOT_EXECUTABLE, "permission denied".to_string()),
+        _ => (MACHINE, error.to_string()),
     };
-    failure(status, format!("{what} {}: {error}", String::from_utf8_lossy(bytes)))
+    failure(status, format!("{what} {}: {why}", String::from_utf8_lossy(bytes)))
 }

@@ -90,7 +90,7 @@ impl Link {
         let mut fds = Vec::new();
         let mut bytes = [0; 4096];
         loop {
-            if let Some(message) = self.decoder.next().or_fail("reading from the container")? {
+            if let Some(message) = self.decoder.message().or_fail("reading from the container")? {
                 return Ok(Some((message, fds)));
             }
             let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];

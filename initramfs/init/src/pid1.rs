@@ -11,12 +11,13 @@ mod spec;
 mod streams;
 
 use crate::command::Command;
-use crate::failure::{MACHINE, Result, failure};
+use crate::failure::{MACHINE, OrFail, Result, failure};
 use c2w_guest_abi::{ContainerConfig, FromGuest, RunRequest, ToGuest};
 use container::Container;
 use control::Control;
 use entropy::RandomPool;
 use pump::Pump;
+use rustix::process::{Resource, Rlimit, setrlimit};
 use rustix::system::{RebootCommand, reboot};
 use streams::{Pipes, StreamPorts};
 
@@ -37,6 +38,7 @@ pub fn main() -> ! {
 /// Errors here have no way to the host but the console.
 fn boot() -> Result<()> {
     mounts::mount_system()?;
+    raise_limits()?;
     let ports = ports::open_all()?;
     let mut control = Control::new(ports.control);
     control.send(&FromGuest::Hello)?;
@@ -48,11 +50,23 @@ fn boot() -> Result<()> {
     control.send(&last)
 }
 
+/// What the container inherits, as from a Docker daemon under systemd: the kernel's own limit of
+/// processes goes by the size of the memory.
+fn raise_limits() -> Result<()> {
+    let files = Rlimit { current: Some(1024), maximum: Some(524_288) };
+    setrlimit(Resource::Nofile, files).or_fail("setting the limit of open files")?;
+    let processes = Rlimit { current: None, maximum: None };
+    setrlimit(Resource::Nproc, processes).or_fail("setting the limit of processes")
+}
+
 /// Up to the command's exit status. The snapshot is taken while this waits for `Run`.
 fn serve(control: &mut Control, streams: StreamPorts) -> Result<u8> {
-    let Some(ToGuest::Create(config)) = control.receive()? else {
+    let Some(ToGuest::Create(mut config)) = control.receive()? else {
         return Err(failure(MACHINE, "the host's first message must be Create"));
     };
+    if config.hostname.is_empty() {
+        config.hostname = b"localhost".to_vec();
+    }
     let mut container = Container::create(&config)?;
     let pipes = Pipes::new()?;
     let random = RandomPool::open()?;

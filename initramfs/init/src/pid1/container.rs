@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use rustix::mount::{MountFlags, mount};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::process::{Pid, PidfdFlags, WaitOptions, pidfd_open, wait};
+use std::ffi::CString;
 use std::fs::{self, File};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
@@ -89,16 +90,12 @@ fn mount_root() -> Result<()> {
         make_directory(&below_run(name))?;
     }
     let image = below_run("image");
+    let layers = format!("lowerdir={RUN}/image,upperdir={RUN}/upper,workdir={RUN}/work");
+    let layers = CString::new(layers).or_fail("naming the layers")?;
     mount(IMAGE_DEVICE, &image, "ext4", MountFlags::RDONLY, c"dax=always")
         .or_fail("mounting the image")?;
-    mount(
-        "overlay",
-        below_run("root"),
-        "overlay",
-        MountFlags::empty(),
-        c"lowerdir=/run/image,upperdir=/run/upper,workdir=/run/work",
-    )
-    .or_fail("mounting the container's root")
+    mount("overlay", below_run("root"), "overlay", MountFlags::empty(), &*layers)
+        .or_fail("mounting the container's root")
 }
 
 /// What Docker puts into /etc. The container sees these files themselves, so writing them again

@@ -40,7 +40,7 @@ impl Control {
         // A port hands out one buffer of the host at a time, at most a page.
         let mut bytes = [0; 4096];
         loop {
-            if let Some(message) = self.decoder.next().or_fail("reading the control port")? {
+            if let Some(message) = self.decoder.message().or_fail("reading the control port")? {
                 return Ok(Some(message));
             }
             match read(&self.port, &mut bytes) {

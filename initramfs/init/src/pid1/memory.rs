@@ -2,47 +2,105 @@
 
 use crate::failure::{MACHINE, OrFail, Result, failure};
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
+use std::ffi::c_void;
 use std::fs;
 
 /// What stays free while the rest is taken: the kernel must be able to allocate.
 const RESERVE_BYTES: usize = 2 << 20;
-const MIN_FREE: &str = "/proc/sys/vm/min_free_kbytes";
+/// How much is taken between two looks at what is left.
+const STEP_BYTES: usize = 1 << 20;
+/// Kernel settings while that goes on. The kernel shall give nearly all before it would rather
+/// reclaim (KiB), and huge pages: it has them off on machines under 512 MiB.
+const SETTINGS: [(&str, &str); 2] = [
+    ("/sys/kernel/mm/transparent_hugepage/enabled", "madvise"),
+    ("/proc/sys/vm/min_free_kbytes", "128"),
+];
 
 /// Drops the caches, then takes all free memory once: the kernel clears each page as it hands it
 /// out, and nothing writes it before it is free again.
 pub fn clear_free() -> Result<()> {
     fs::write("/proc/sys/vm/drop_caches", "3").or_fail("dropping caches")?;
-    let usual = fs::read(MIN_FREE).or_fail("reading the free memory limit")?;
-    fs::write(MIN_FREE, "128").or_fail("lowering the free memory limit")?;
-    let taken = take_and_release(free_bytes()?.saturating_sub(RESERVE_BYTES));
-    fs::write(MIN_FREE, usual).or_fail("restoring the free memory limit")?;
-    taken
-}
-
-#[allow(unsafe_code)]
-fn take_and_release(bytes: usize) -> Result<()> {
-    if bytes == 0 {
-        return Ok(());
+    let mut usual = Vec::new();
+    for (path, _) in SETTINGS {
+        usual.push(read_setting(path)?);
     }
-    let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
-    let access = ProtFlags::READ | ProtFlags::WRITE;
-    // SAFETY: a new mapping at an address of the kernel's choice.
-    let start = unsafe { mmap_anonymous(std::ptr::null_mut(), bytes, access, flags) }
-        .or_fail("mapping free memory")?;
-    // SAFETY: the mapping is ours alone and no reference into it exists.
-    let populated = unsafe {
-        madvise(start, bytes, Advice::LinuxHugepage)
-            .and_then(|()| madvise(start, bytes, Advice::LinuxPopulateWrite))
-    };
-    // SAFETY: as above; nothing uses it afterwards.
-    unsafe { munmap(start, bytes) }.or_fail("unmapping free memory")?;
-    populated.or_fail("clearing free memory")
+    for (path, value) in SETTINGS {
+        fs::write(path, value).or_fail(path)?;
+    }
+    let cleared = take_and_release();
+    for ((path, _), value) in SETTINGS.iter().zip(usual) {
+        fs::write(path, value).or_fail(path)?;
+    }
+    cleared
 }
 
-fn free_bytes() -> Result<usize> {
+/// A setting's value; of a choice (`always [madvise] never`) the chosen one.
+fn read_setting(path: &str) -> Result<String> {
+    let text = fs::read_to_string(path).or_fail(path)?;
+    let chosen = text.split_once('[').and_then(|(_, rest)| rest.split_once(']'));
+    Ok(chosen.map_or(text.trim_end(), |(choice, _)| choice).to_string())
+}
+
+/// Huge pages first, they are cheap. Then single ones: the kernel keeps an eighth of the memory
+/// in lists of single pages that count neither as free nor as used, and takes from them first.
+fn take_and_release() -> Result<()> {
+    let total = memory("MemTotal:")?;
+    let region = Region::new(total)?;
+    let huge = memory("MemFree:")?.saturating_sub(RESERVE_BYTES);
+    region.populate(0, huge, Advice::LinuxHugepage)?;
+    for start in (huge..total.saturating_sub(STEP_BYTES)).step_by(STEP_BYTES) {
+        if memory("MemFree:")? < RESERVE_BYTES {
+            break;
+        }
+        region.populate(start, STEP_BYTES, Advice::LinuxNoHugepage)?;
+    }
+    Ok(())
+}
+
+/// Anonymous memory, given back when dropped.
+struct Region {
+    start: *mut c_void,
+    bytes: usize,
+}
+
+impl Region {
+    #[allow(unsafe_code)]
+    fn new(bytes: usize) -> Result<Self> {
+        let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
+        let access = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: a new mapping at an address of the kernel's choice.
+        let start = unsafe { mmap_anonymous(std::ptr::null_mut(), bytes, access, flags) }
+            .or_fail("mapping free memory")?;
+        Ok(Self { start, bytes })
+    }
+
+    /// Makes the kernel back a part with memory of the advised kind.
+    #[allow(unsafe_code)]
+    fn populate(&self, offset: usize, bytes: usize, kind: Advice) -> Result<()> {
+        if bytes == 0 || offset.saturating_add(bytes) > self.bytes {
+            return Ok(());
+        }
+        let start = self.start.wrapping_byte_add(offset);
+        // SAFETY: lies inside our own mapping, into which no reference exists.
+        unsafe { madvise(start, bytes, kind) }.or_fail("preparing to clear memory")?;
+        // SAFETY: as above.
+        unsafe { madvise(start, bytes, Advice::LinuxPopulateWrite) }.or_fail("clearing memory")
+    }
+}
+
+impl Drop for Region {
+    #[allow(unsafe_code)]
+    fn drop(&mut self) {
+        // SAFETY: our own mapping, not used afterwards. Unmapping a whole mapping cannot fail.
+        let _ = unsafe { munmap(self.start, self.bytes) };
+    }
+}
+
+/// A line of /proc/meminfo in bytes, down to whole pages.
+fn memory(name: &str) -> Result<usize> {
     let text = fs::read_to_string("/proc/meminfo").or_fail("reading /proc/meminfo")?;
     text.lines()
-        .find_map(|line| line.strip_prefix("MemFree:")?.trim().strip_suffix(" kB")?.parse().ok())
-        .map(|kilobytes: usize| kilobytes << 10)
-        .ok_or_else(|| failure(MACHINE, "/proc/meminfo has no MemFree"))
+        .find_map(|line| line.strip_prefix(name)?.trim().strip_suffix(" kB")?.parse().ok())
+        .map(|kilobytes: usize| (kilobytes << 10) & !4095)
+        .ok_or_else(|| failure(MACHINE, format!("/proc/meminfo has no {name}")))
 }
