@@ -10,13 +10,16 @@ mod truth;
 
 use std::error::Error;
 use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use c2w::ext4::{self, Options};
+use c2w::ext4::{self, Ext4Error, Options};
 use c2w::oci::{self, ImageRef, SourceOptions};
 use c2w::rootfs::apply::{AppliedLayer, LayerError, apply_layer};
 use c2w::rootfs::spool::Spool;
 use c2w::rootfs::tree::{Node, Timestamp, Tree};
+use proptest::prelude::*;
+use proptest::test_runner::Config;
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/images")
@@ -59,15 +62,20 @@ fn refusal(name: &str) -> String {
     }
 }
 
+/// Writes an image of the tree into `directory`.
+fn write(tree: &Tree, spool: &Spool, directory: &tempfile::TempDir) -> Result<PathBuf, Ext4Error> {
+    let path = directory.path().join("image");
+    let created = Timestamp { seconds: 1_700_000_000, nanoseconds: 0 };
+    let options = Options { uuid: *b"c2w layers tests", created };
+    ext4::write_image(tree, spool, &options, &mut File::create(&path).unwrap())?;
+    Ok(path)
+}
+
 fn assert_truth(name: &str) {
     let Merged { tree, spool, layers } = merge(name).unwrap();
     assert!(layers.iter().all(|layer| layer.warnings.is_empty()), "{layers:?}");
     let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("image");
-    let created = Timestamp { seconds: 1_700_000_000, nanoseconds: 0 };
-    let options = Options { uuid: *b"c2w layers tests", created };
-    let mut image = File::create(&path).unwrap();
-    ext4::write_image(&tree, &spool, &options, &mut image).unwrap();
+    let path = write(&tree, &spool, &directory).unwrap();
     let expected = truth::read(&fixtures().join(format!("{name}.truth.jsonl")));
     row::assert_same(&expected, &readback::read_back(&path));
 }
@@ -137,4 +145,61 @@ fn a_bomb_of_zeros_takes_no_space() {
         .collect();
     assert_eq!(sizes, [64 << 20]);
     assert!(spool.is_empty());
+}
+
+/// The uncompressed layers of a fixture.
+fn tars(name: &str) -> Vec<Vec<u8>> {
+    let layout = fixtures().join(name);
+    let reference: ImageRef = format!("oci:{}", layout.display()).parse().unwrap();
+    let image = oci::open(&reference, &SourceOptions::default()).unwrap();
+    let read = |layer: &oci::Layer| {
+        let mut tar = Vec::new();
+        layer.open().unwrap().read_to_end(&mut tar).unwrap();
+        tar
+    };
+    image.layers().iter().map(read).collect()
+}
+
+/// Puts the right checksum into a header block that was changed.
+fn fix_checksum(block: &mut [u8]) {
+    block[148..156].fill(b' ');
+    let sum: u32 = block.iter().map(|&byte| u32::from(byte)).sum();
+    block[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+}
+
+proptest! {
+    #![proptest_config(Config { cases: 64, failure_persistence: None, ..Config::default() })]
+
+    /// Whatever a layer says, it is refused or gives an image that e2fsck likes.
+    #[test]
+    fn changed_layers_are_refused_or_give_sound_images(
+        changes in prop::collection::vec(
+            (any::<prop::sample::Index>(), 0..512_usize, any::<u8>()),
+            1..6,
+        ),
+    ) {
+        let mut layers = tars("rich");
+        let headers: Vec<(usize, usize)> = layers
+            .iter()
+            .enumerate()
+            .flat_map(|(layer, tar)| {
+                let is_header = |at: &usize| tar[at + 257..].starts_with(b"ustar");
+                (0..tar.len()).step_by(512).filter(is_header).map(move |at| (layer, at))
+            })
+            .collect();
+        for (header, offset, byte) in changes {
+            let (layer, at) = *header.get(&headers);
+            let block = &mut layers[layer][at..at + 512];
+            block[offset] = byte;
+            fix_checksum(block);
+        }
+        let (mut tree, mut spool) = (Tree::new(), Spool::new().unwrap());
+        let applied = layers.iter().try_for_each(|layer| {
+            apply_layer(&mut tree, &mut spool, &layer[..]).map(drop)
+        });
+        let directory = tempfile::tempdir().unwrap();
+        if applied.is_ok() && let Ok(path) = write(&tree, &spool, &directory) {
+            readback::fsck(&path);
+        }
+    }
 }

@@ -18,7 +18,7 @@ use super::format::*;
 use super::inode::MAX_FAST_SYMLINK;
 use super::xattr::{self, EncodedXattrs, MAX_SHARES};
 use super::{Ext4Error, ImageSummary, LOST_AND_FOUND};
-use crate::rootfs::tree::{DataExtent, InodeId, Metadata, Node, Tree};
+use crate::rootfs::tree::{DataExtent, InodeId, Metadata, Node, Tree, Xattrs};
 
 /// Largest file: the last block number of a file has a meaning of its own.
 const MAX_FILE_SIZE: u64 = (u32::MAX as u64 - 1) * BLOCK_SIZE as u64;
@@ -140,10 +140,11 @@ impl PlannedInode {
     }
 }
 
-/// An attribute block and how many inodes share it.
+/// An attribute block: whose attributes it has, and how many inodes share it. Its bytes are made
+/// when it is written, since a hostile image can have a block for each of millions of files.
 #[derive(Debug)]
 pub(super) struct XattrBlock {
-    pub(super) bytes: Box<[u8; BLOCK_SIZE]>,
+    pub(super) owner: InodeId,
     pub(super) shares: u32,
 }
 
@@ -253,8 +254,8 @@ struct Planner<'t> {
     inodes: Vec<PlannedInode>,
     numbers: Vec<u32>,
     xattr_blocks: Vec<XattrBlock>,
-    /// The last of `xattr_blocks` with this content.
-    by_content: HashMap<Box<[u8; BLOCK_SIZE]>, usize>,
+    /// The last of `xattr_blocks` for these attributes.
+    by_content: HashMap<&'t Xattrs, usize>,
 }
 
 impl<'t> Planner<'t> {
@@ -338,7 +339,8 @@ impl<'t> Planner<'t> {
             (Content::Data, _) => vec![Run { logical: 0, length: 1 }],
         };
         let index_blocks = index_block_count(&runs);
-        let xattr_block = xattrs.block.map(|block| self.share_xattr_block(block));
+        let owner = id.filter(|_| xattrs.block.is_some());
+        let xattr_block = owner.map(|owner| self.share_xattr_block(owner));
         let in_inode_xattrs = xattrs.in_inode;
         let first_block = 0;
         self.inodes.push(PlannedInode {
@@ -354,16 +356,18 @@ impl<'t> Planner<'t> {
         inode_number(self.inodes.len() - 1)
     }
 
-    fn share_xattr_block(&mut self, bytes: Box<[u8; BLOCK_SIZE]>) -> usize {
-        if let Some(&index) = self.by_content.get(&bytes)
+    fn share_xattr_block(&mut self, owner: InodeId) -> usize {
+        let tree = self.tree;
+        let content = &tree.inode(owner).metadata.xattrs;
+        if let Some(&index) = self.by_content.get(content)
             && self.xattr_blocks[index].shares < MAX_SHARES
         {
             self.xattr_blocks[index].shares += 1;
             return index;
         }
         let index = self.xattr_blocks.len();
-        self.by_content.insert(bytes.clone(), index);
-        self.xattr_blocks.push(XattrBlock { bytes, shares: 1 });
+        self.by_content.insert(content, index);
+        self.xattr_blocks.push(XattrBlock { owner, shares: 1 });
         index
     }
 

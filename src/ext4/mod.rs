@@ -2,7 +2,8 @@
 //!
 //! The image is made to be mounted read-only with DAX: 4096-byte blocks, no journal, each file in
 //! one piece, no free space. It is planned in full, then streamed once; the same tree and options
-//! give the same bytes. Format: "ext4 Data Structures and Algorithms" in the kernel's documentation.
+//! give the same bytes. Format: "ext4 Data Structures and Algorithms" in the kernel's
+//! documentation.
 
 mod bitmap;
 mod checksum;

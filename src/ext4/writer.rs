@@ -9,8 +9,7 @@ use super::format::*;
 use super::inode::{self, InodeFields};
 use super::layout::{Content, Layout, PlannedInode, inode_number};
 use super::superblock::{block_bitmap, descriptor, inode_bitmap, superblock};
-use super::xattr::finish_block;
-use super::{Ext4Error, Options};
+use super::{Ext4Error, Options, xattr};
 use crate::rootfs::spool::Spool;
 use crate::rootfs::tree::{DataExtent, FileContent, InodeId, Metadata, Node};
 
@@ -193,10 +192,12 @@ impl<W: Write> Writer<'_, W> {
             }
         }
         for (index, block) in self.layout.xattr_blocks.iter().enumerate() {
-            let mut bytes = *block.bytes;
+            let xattrs = &self.layout.tree.inode(block.owner).metadata.xattrs;
+            let encoded = xattr::encode(xattrs).ok().and_then(|xattrs| xattrs.block);
+            let mut bytes = encoded.expect("planned, so it can be encoded");
             let number = self.layout.first_xattr_block + index as u64;
-            finish_block(&mut bytes, block.shares, number, self.seed);
-            self.out.put(&bytes)?;
+            xattr::finish_block(&mut bytes, block.shares, number, self.seed);
+            self.out.put(&*bytes)?;
         }
         for (index, planned) in self.layout.inodes.iter().enumerate() {
             if let (Content::Data, Some(id)) = (planned.content, planned.id) {

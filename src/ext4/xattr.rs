@@ -1,9 +1,8 @@
 //! Extended attributes: in the inode first, the rest in one block that equal inodes share.
 
-use std::collections::BTreeMap;
-
 use super::checksum::crc32c;
 use super::format::{BLOCK_SIZE, put_u16, put_u32};
+use crate::rootfs::tree::Xattrs;
 
 const MAGIC: u32 = 0xea02_0000;
 const ENTRY_SIZE: usize = 16;
@@ -68,7 +67,7 @@ pub enum XattrError {
 }
 
 /// Encodes attributes given by full name.
-pub(super) fn encode(xattrs: &BTreeMap<Box<[u8]>, Box<[u8]>>) -> Result<EncodedXattrs, XattrError> {
+pub(super) fn encode(xattrs: &Xattrs) -> Result<EncodedXattrs, XattrError> {
     let mut attributes =
         xattrs.iter().map(|(name, value)| attribute(name, value)).collect::<Result<Vec<_>, _>>()?;
     attributes.sort();
@@ -179,6 +178,7 @@ pub(super) fn finish_block(block: &mut [u8; BLOCK_SIZE], shares: u32, number: u6
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
 
     fn encode_one(name: &[u8], value: &[u8]) -> Result<EncodedXattrs, XattrError> {
         encode(&BTreeMap::from([(name.into(), value.into())]))

@@ -3,13 +3,13 @@
 //! A layer is hostile: its names may try to leave the root, its links may point anywhere. Nothing
 //! here touches the host's filesystem; a name is only ever looked up in the tree.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::io::{self, Read};
 
 use super::printable;
 use super::spool::{Spool, SpoolError};
 use super::tar::{Archive, Entry, EntryKind, Segment, TarError};
-use super::tree::{Device, FileContent, Inode, InodeId, Metadata, Node, Tree, TreeFull};
+use super::tree::{Device, FileContent, Inode, InodeId, Metadata, Node, Tree, TreeFull, Xattrs};
 
 /// Names in front of which this stands are whiteouts.
 const WHITEOUT_PREFIX: &[u8] = b".wh.";
@@ -286,7 +286,7 @@ impl Applier<'_> {
     }
 
     fn metadata(&mut self, entry: &Entry) -> Metadata {
-        let mut xattrs = BTreeMap::new();
+        let mut xattrs = Xattrs::new();
         for (name, value) in &entry.xattrs {
             if is_xattr_name(name) {
                 xattrs.insert(name.clone(), value.clone());
@@ -476,7 +476,7 @@ mod tests {
             gid: 0,
             mtime: Timestamp::default(),
             stored: 0,
-            xattrs: BTreeMap::new(),
+            xattrs: Xattrs::new(),
         }
     }
 

@@ -36,6 +36,9 @@ pub struct Timestamp {
     pub nanoseconds: u32,
 }
 
+/// Extended attributes: full name (`user.text`) to value, in the order of names.
+pub type Xattrs = BTreeMap<Box<[u8]>, Box<[u8]>>;
+
 /// What every inode has beside its type.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Metadata {
@@ -47,8 +50,8 @@ pub struct Metadata {
     pub gid: u32,
     /// Time of the last change of the content.
     pub mtime: Timestamp,
-    /// Extended attributes: full name (`user.text`) to value.
-    pub xattrs: BTreeMap<Box<[u8]>, Box<[u8]>>,
+    /// Extended attributes.
+    pub xattrs: Xattrs,
 }
 
 impl Metadata {

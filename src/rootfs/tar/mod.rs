@@ -7,7 +7,6 @@ mod header;
 mod pax;
 mod sparse;
 
-use std::collections::BTreeMap;
 use std::io::{self, BufReader, Read};
 
 pub use header::BadNumber;
@@ -16,7 +15,7 @@ pub use sparse::{Segment, SparseError};
 
 use super::printable;
 use super::spool::read_full;
-use super::tree::{Device, Timestamp};
+use super::tree::{Device, Timestamp, Xattrs};
 use header::{BLOCK_SIZE, Block, Header};
 use pax::Pax;
 
@@ -73,8 +72,8 @@ pub struct Entry {
     pub mtime: Timestamp,
     /// Bytes of data that follow.
     pub stored: u64,
-    /// Extended attributes: full name to value.
-    pub xattrs: BTreeMap<Box<[u8]>, Box<[u8]>>,
+    /// Extended attributes, any names.
+    pub xattrs: Xattrs,
 }
 
 /// Why an archive cannot be read on.

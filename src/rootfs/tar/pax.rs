@@ -1,12 +1,10 @@
 //! Pax extended headers: records "LENGTH KEY=VALUE\n" that override header fields.
 
-use std::collections::BTreeMap;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
 use super::sparse::{self, Segment};
-use crate::rootfs::tree::Timestamp;
+use crate::rootfs::tree::{Timestamp, Xattrs};
 
 /// A pax header that cannot be understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,7 +26,7 @@ pub(super) struct Pax {
     pub(super) uid: Option<i64>,
     pub(super) gid: Option<i64>,
     pub(super) mtime: Option<Timestamp>,
-    pub(super) xattrs: BTreeMap<Box<[u8]>, Box<[u8]>>,
+    pub(super) xattrs: Xattrs,
     pub(super) sparse: PaxSparse,
 }
 
