@@ -8,11 +8,13 @@ use std::fs;
 /// What stays free while the rest is taken: the kernel must be able to allocate.
 const RESERVE_BYTES: usize = 2 << 20;
 /// How much is taken between two looks at what is left.
-const STEP_BYTES: usize = 1 << 20;
-/// Kernel settings while that goes on. The kernel shall give nearly all before it would rather
-/// reclaim (KiB), and huge pages: it has them off on machines under 512 MiB.
-const SETTINGS: [(&str, &str); 2] = [
+const STEP_BYTES: usize = 512 << 10;
+/// Kernel settings while that goes on. The kernel shall give nearly all (KiB) and no more than
+/// that back for itself (the boost) before it looks for a process to kill; and huge pages: it has
+/// them off on machines under 512 MiB.
+const SETTINGS: [(&str, &str); 3] = [
     ("/sys/kernel/mm/transparent_hugepage/enabled", "madvise"),
+    ("/proc/sys/vm/watermark_boost_factor", "0"),
     ("/proc/sys/vm/min_free_kbytes", "128"),
 ];
 
