@@ -39,6 +39,7 @@ pub fn main() -> ! {
 fn boot() -> Result<()> {
     mounts::mount_system()?;
     raise_limits()?;
+    memory::limit_page_list()?;
     let ports = ports::open_all()?;
     let mut control = Control::new(ports.control);
     control.send(&FromGuest::Hello)?;

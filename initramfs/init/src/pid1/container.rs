@@ -7,6 +7,7 @@ use crate::command::Command;
 use crate::failure::{MACHINE, OrFail, Result, failure};
 use crate::handoff::{AGENT_FD, FromAgent, Link, SOCKET_FD, ToAgent};
 use c2w_guest_abi::{ContainerConfig, Mount};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, mount};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
@@ -38,6 +39,7 @@ impl Container {
     /// Creates it and lets the agent do what does not depend on the run.
     pub fn create(config: &ContainerConfig) -> Result<Self> {
         mount_root()?;
+        check_databases()?;
         write_network_files(&config.hostname)?;
         write_bundle(&config.hostname)?;
         let (mut link, pid) = start_agent()?;
@@ -96,6 +98,23 @@ fn mount_root() -> Result<()> {
         .or_fail("mounting the image")?;
     mount("overlay", below_run("root"), "overlay", MountFlags::empty(), &*layers)
         .or_fail("mounting the container's root")
+}
+
+/// The runtime reads these files of the image and would wait forever for a pipe's other end.
+fn check_databases() -> Result<()> {
+    let root = rustix::fs::open(below_run("root"), OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+        .or_fail("opening the container's root")?;
+    for name in ["etc/passwd", "etc/group"] {
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let Ok(file) = openat2(&root, name, flags, Mode::empty(), ResolveFlags::IN_ROOT) else {
+            continue;
+        };
+        let stat = fstat(&file).or_fail(&format!("the image's /{name}"))?;
+        if !FileType::from_raw_mode(stat.st_mode).is_file() {
+            return Err(failure(MACHINE, format!("the image's /{name} is no regular file")));
+        }
+    }
+    Ok(())
 }
 
 /// What Docker puts into /etc. The container sees these files themselves, so writing them again
