@@ -52,7 +52,7 @@ pub enum BootError {
     #[error(transparent)]
     Image(anyhow::Error),
     /// The guest did not get there.
-    #[error("the container cannot be created: {0}")]
+    #[error("the container cannot be created")]
     Guest(#[from] BootFailure),
 }
 

@@ -11,7 +11,7 @@
 
 use super::isa;
 use super::op::{self, Code, Op, SLOTS};
-use crate::memory::{GuestMemory, OutOfRange};
+use crate::memory::{GuestMemory, OutOfRange, PAGE_SIZE};
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -23,6 +23,18 @@ const MAX_PAGES: usize = 4096;
 struct CodePage {
     ops: Box<[Op]>,
     window_page: u32,
+}
+
+impl CodePage {
+    /// Replaces operations by superinstructions, in slots that follow each other.
+    fn fuse(&mut self, decoded: &[(usize, Code)]) {
+        let codes: Vec<Code> = decoded.iter().map(|&(_, code)| code).collect();
+        for (index, &(slot, _)) in decoded.iter().enumerate() {
+            if let Some(code) = Code::fuse(&codes[index..]) {
+                self.ops[slot].code = code;
+            }
+        }
+    }
 }
 
 /// All decoded pages.
@@ -83,15 +95,25 @@ impl CodeCache {
         let bytes = memory.page(window_page)?;
         let Some(page) = self.page_mut(window_page) else { return Err(OutOfRange) };
         let mut slot = offset / 2;
+        let mut decoded = Vec::new();
         while slot < SLOTS && page.ops[slot].code == Code::Undecoded {
             let (op, halfwords) = decode_slot(bytes, slot);
             page.ops[slot] = op;
+            decoded.push((slot, op.code));
             if !op.falls_through() {
                 break;
             }
             slot += halfwords;
         }
+        page.fuse(&decoded);
         Ok(())
+    }
+
+    /// The instruction at `pc`, in a window page, if it is one that only the slow path knows.
+    pub fn slow_bits(&self, window_page: u32, pc: u64) -> Option<u32> {
+        let place = self.index[(window_page - self.first_page) as usize].checked_sub(1)?;
+        let op = self.pages[place as usize].ops[(pc as usize & (PAGE_SIZE - 1)) / 2];
+        (op.code == Code::Slow && op.wide_imm() != 0).then_some(op.wide_imm() as u32)
     }
 
     fn page_mut(&mut self, window_page: u32) -> Option<&mut CodePage> {
@@ -116,5 +138,5 @@ fn decode_slot(page: &[u8], slot: usize) -> (Op, usize) {
 }
 
 fn decoded(bits: u32, offset: usize) -> Op {
-    isa::decode(bits).map_or(Op::SLOW, |insn| op::lower(&insn, offset))
+    isa::decode(bits).map_or(Op::slow(bits), |insn| op::lower(&insn, offset))
 }

@@ -85,8 +85,14 @@ pub struct Hart {
     pub(super) mode: Mode,
     /// `wfi` was executed and no interrupt is pending.
     pub(super) waiting: bool,
-    /// Something happened that may have changed the pending interrupts.
+    /// The loop outside must look: at pending interrupts, a wait or a power request.
     pub(super) attention: bool,
+    /// Whether the timer was due when the clock was last looked at.
+    timer_due: bool,
+    /// The step at which to look at the clock again.
+    next_look: u64,
+    /// Pending interrupts when they were last looked at; what changes them asks for attention.
+    pending: u64,
     /// What the guest asked of the SBI.
     pub(super) power: Option<PowerRequest>,
     /// The step count at which `hot.left` is zero.
@@ -150,6 +156,9 @@ impl Hart {
             mode: state.mode,
             waiting: state.waiting,
             attention: true,
+            timer_due: false,
+            next_look: 0,
+            pending: 0,
             power: None,
             stop_at: state.steps,
             traps: state.traps,
@@ -198,13 +207,18 @@ impl Hart {
     pub fn run(&mut self, limit: u64, bus: &mut Bus<'_>) -> Event {
         // Devices may have written to memory since the last call.
         self.drop_overwritten_code(bus.memory);
+        self.next_look = 0;
         loop {
             if let Some(request) = self.power.take().or_else(|| bus.devices.take_power_request()) {
                 return Event::Power(request);
             }
             self.attention = false;
-            let pending = self.pending_interrupts(bus);
-            if pending & self.csrs.sie != 0 {
+            // The host's clock is asked once a slice, not at every look.
+            if self.steps() >= self.next_look {
+                self.look_at_timer(bus);
+            }
+            self.pending = self.pending_interrupts(bus);
+            if self.deliverable() {
                 self.waiting = false;
             }
             if self.waiting {
@@ -213,13 +227,34 @@ impl Hart {
             if self.steps() >= limit {
                 return Event::Limit;
             }
-            self.take_interrupt(pending);
-            let look = bus.clock.next_look(self.csrs.stimecmp, self.steps());
-            // A timer that is due but masked must not stop the loop at every step.
-            let due = look <= self.steps();
-            self.set_limit(if due { limit } else { limit.min(look) });
+            self.take_interrupt();
+            self.set_limit(limit.min(self.next_look));
             self.execute(bus);
         }
+    }
+
+    /// Compares the clock with the timer, and decides when to do so again.
+    fn look_at_timer(&mut self, bus: &mut Bus<'_>) {
+        let deadline = self.csrs.stimecmp;
+        self.timer_due =
+            deadline != u64::MAX && bus.clock.ticks(self.steps(), bus.host) >= deadline;
+        // A timer that is due but masked must not stop the loop at every step.
+        self.next_look = match self.timer_due {
+            true => u64::MAX,
+            false => bus.clock.next_look(deadline, self.steps()),
+        };
+    }
+
+    /// Sets the timer, in ticks.
+    pub(super) fn set_timer(&mut self, deadline: u64) {
+        self.csrs.stimecmp = deadline;
+        self.next_look = 0;
+        self.attention = true;
+    }
+
+    /// Whether an interrupt is pending and enabled in `sie`.
+    pub(super) fn deliverable(&self) -> bool {
+        self.pending & self.csrs.sie != 0
     }
 
     /// Sets the step count at which the hot loop stops.
@@ -253,7 +288,11 @@ impl Hart {
 
     /// Executes the instruction at `pc` the slow way.
     fn step(&mut self, bus: &mut Bus<'_>) -> Result<(), Trap> {
-        let bits = self.fetch_bits(bus)?;
+        let entry = self.fetch_entry(self.hot.pc, bus)?;
+        let bits = match self.code.slow_bits(entry.window_page, self.hot.pc) {
+            Some(bits) => bits,
+            None => self.fetch_bits(bus)?,
+        };
         let illegal = Trap::new(Cause::IllegalInstruction, u64::from(bits));
         let insn = isa::decode(bits).ok_or(illegal)?;
         self.perform(&insn, bus)?;
@@ -350,13 +389,9 @@ impl Hart {
     }
 
     /// Pending interrupts (`sip`), by the state of timer, PLIC and software.
-    pub(super) fn pending_interrupts(&self, bus: &mut Bus<'_>) -> u64 {
+    pub(super) fn pending_interrupts(&self, bus: &Bus<'_>) -> u64 {
         let mut pending = u64::from(self.csrs.ssip) << interrupt::SOFTWARE;
-        if self.csrs.stimecmp != u64::MAX
-            && bus.clock.ticks(self.steps(), bus.host) >= self.csrs.stimecmp
-        {
-            pending |= 1 << interrupt::TIMER;
-        }
+        pending |= u64::from(self.timer_due) << interrupt::TIMER;
         if bus.devices.external_interrupt() {
             pending |= 1 << interrupt::EXTERNAL;
         }
@@ -364,12 +399,12 @@ impl Hart {
     }
 
     /// Enters the highest of the pending interrupts, if interrupts are enabled.
-    fn take_interrupt(&mut self, pending: u64) {
+    fn take_interrupt(&mut self) {
         let enabled = match self.mode {
             Mode::User => true,
             Mode::Supervisor => self.csrs.sstatus & status::SIE != 0,
         };
-        let deliverable = pending & self.csrs.sie;
+        let deliverable = self.pending & self.csrs.sie;
         if !enabled || deliverable == 0 {
             return;
         }

@@ -14,6 +14,7 @@
 //! `unsafe` here is for guest memory, slots and registers reached by pointer without a bounds
 //! check; docs/decisions/0006-unsafe-in-the-hot-loop.md has what the checks would cost.
 
+use super::fusion::for_each_fusion;
 use super::op::{Code, Op, SLOT, for_each_code};
 use super::tlb::{FETCH_ENTRIES, FetchEntry, TAG_SHIFT};
 use crate::softfloat::fast;
@@ -819,9 +820,33 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
                 (stop decode $bytes:literal) => { leave!(Decode) };
                 (stop slow $bytes:literal) => { leave!(Slow) };
             }
+            // `step!` by an operation's name, for the superinstructions.
+            macro_rules! define_named {
+                (
+                    { $($name:ident = $kind:ident $body:ident $bytes:literal)* }
+                    $pairs:tt
+                    $runs:tt
+                ) => {
+                    macro_rules! named { $(($name) => { step!($kind $body $bytes) };)* }
+                };
+            }
+            for_each_code!(define_named);
             macro_rules! dispatch {
-                ($($name:ident = $kind:ident $body:ident $bytes:literal)*) => {
-                    match op!().code { $(Code::$name => step!($kind $body $bytes),)* }
+                (
+                    { $($name:ident = $kind:ident $body:ident $bytes:literal)* }
+                    { $($pair:ident = $first:ident $second:ident;)* }
+                    { $($run:ident = $($part:ident)+;)* }
+                ) => {
+                    match op!().code {
+                        $(Code::$name => step!($kind $body $bytes),)*
+                        $(Code::$pair => {
+                            named!($first);
+                            named!($second);
+                        })*
+                        $(Code::$run => {
+                            $(named!($part);)+
+                        })*
+                    }
                 };
             }
             for_each_code!(dispatch);

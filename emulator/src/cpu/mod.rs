@@ -4,6 +4,7 @@ mod code;
 pub mod compressed;
 mod csr;
 mod exec;
+mod fusion;
 pub mod hart;
 mod hot;
 pub mod isa;

@@ -10,6 +10,7 @@
 //! field  code   a   b   imm    c   d      register fields hold number * 8
 //! ```
 
+use super::fusion::for_each_fusion;
 use super::isa::{Insn, Opcode};
 use crate::memory::PAGE_SIZE;
 
@@ -40,7 +41,7 @@ pub const SLOTS: usize = PAGE_SIZE / 2;
 /// next slot is: 16 for a 4-byte instruction, 8 for a compressed one.
 macro_rules! for_each_code {
     ($with:ident) => {
-        $with! {
+        for_each_fusion! { $with {
             Undecoded = stop decode 0
             Slow = stop slow 0
             PageEnd = flow page_end 0
@@ -173,19 +174,40 @@ macro_rules! for_each_code {
             LrD = seq lr_d 16
             ScW = seq sc_w 16
             ScD = seq sc_d 16
-        }
+        } }
     };
 }
 pub(crate) use for_each_code;
 
 macro_rules! define {
-    ($($name:ident = $kind:ident $body:ident $bytes:literal)*) => {
+    (
+        { $($name:ident = $kind:ident $body:ident $bytes:literal)* }
+        { $($pair:ident = $first:ident $second:ident;)* }
+        { $($run:ident = $head:ident $($part:ident)+;)* }
+    ) => {
         /// What the hot loop does for a slot. Names follow the instructions; `C` marks the
-        /// compressed form, `Far` a target outside the page.
+        /// compressed form, `Far` a target outside the page. Behind the plain operations come
+        /// the superinstructions ([`super::fusion`]).
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u16)]
         #[allow(missing_docs)]
-        pub enum Code { $($name),* }
+        pub enum Code { $($name,)* $($pair,)* $($run),* }
+
+        impl Code {
+            /// The superinstruction that `codes` (plain ones) start with, if there is one.
+            pub fn fuse(codes: &[Self]) -> Option<Self> {
+                const RUNS: &[(Code, &[Code])] =
+                    &[$((Code::$run, &[Code::$head, $(Code::$part),+])),*];
+                let run = RUNS.iter().find(|(_, run)| codes.starts_with(run));
+                if let Some(&(code, _)) = run {
+                    return Some(code);
+                }
+                match codes {
+                    $([Self::$first, Self::$second, ..] => Some(Self::$pair),)*
+                    _ => None,
+                }
+            }
+        }
     };
 }
 for_each_code!(define);
@@ -193,13 +215,18 @@ for_each_code!(define);
 impl Op {
     /// Not decoded yet.
     pub const UNDECODED: Self = Self::plain(Code::Undecoded);
-    /// For the slow path.
+    /// For the slow path, which fetches the instruction itself.
     pub const SLOW: Self = Self::plain(Code::Slow);
     /// One past a page's last slot.
     pub const PAGE_END: Self = Self::plain(Code::PageEnd);
 
     const fn plain(code: Code) -> Self {
         Self { code, a: 0, b: 0, imm: 0, c: 0, d: 0 }
+    }
+
+    /// For the slow path, with the instruction's bits.
+    pub fn slow(bits: u32) -> Self {
+        Self::wide(Code::Slow, 0, bits as i32)
     }
 
     /// An operation whose last four bytes are one number.
@@ -229,7 +256,7 @@ impl Op {
 pub fn lower(insn: &Insn, offset: usize) -> Op {
     let (a, b, c, d) = (insn.rd * 8, insn.rs1 * 8, insn.rs2 * 8, insn.rs3 * 8);
     let short = insn.length == 2;
-    let slow = Op::SLOW;
+    let slow = Op::slow(insn.bits);
     let pick = |normal: Code, compressed: Code| if short { compressed } else { normal };
     let immediate = |code: Code| Op { code, a, b, imm: insn.imm as i16, c: 0, d: 0 };
     let register = |code: Code| Op { code, a, b, imm: 0, c, d };

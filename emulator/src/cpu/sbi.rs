@@ -42,8 +42,7 @@ impl Hart {
         let answer = match (extension, function) {
             (extension::BASE, _) => base(function, a0),
             (extension::TIME, 0) => {
-                self.csrs.stimecmp = a0;
-                self.attention = true;
+                self.set_timer(a0);
                 Ok(0)
             }
             (extension::IPI, 0) => {

@@ -47,7 +47,7 @@ impl Hart {
             new |= status::SIE;
         }
         self.csrs.sstatus = new;
-        self.attention = true;
+        self.attention |= self.deliverable();
         self.sync();
         self.csrs.sepc
     }
@@ -128,21 +128,18 @@ impl Hart {
                 if changed & status::MXR != 0 {
                     self.flush_translations();
                 }
-                self.attention |= changed & status::SIE != 0;
+                self.attention |= self.deliverable();
                 self.sync();
             }
             number::SIE => {
                 csrs.write_sie(value);
-                self.attention = true;
+                self.attention |= self.deliverable();
             }
             number::SIP => {
                 csrs.ssip = value >> interrupt::SOFTWARE & 1 != 0;
                 self.attention = true;
             }
-            number::STIMECMP => {
-                csrs.stimecmp = value;
-                self.attention = true;
-            }
+            number::STIMECMP => self.set_timer(value),
             number::SATP => {
                 if csrs.write_satp(value) {
                     self.flush_translations();
