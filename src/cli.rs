@@ -25,7 +25,7 @@ struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    convert: Option<Convert>,
+    convert: Convert,
 }
 
 #[derive(clap::Subcommand)]
@@ -38,7 +38,8 @@ enum Command {
 struct Convert {
     /// A registry reference (debian, docker.io/library/debian:trixie, host:5000/a@sha256:...) or
     /// oci:DIR[:TAG|@DIGEST].
-    image: String,
+    #[arg(required = true)]
+    image: Option<String>,
     /// The module to write.
     #[arg(default_value = "out.wasm")]
     output: PathBuf,
@@ -100,17 +101,19 @@ impl Common {
     }
 }
 
+/// The exit status of a run that never came to its command, as `docker run` has it.
+const NO_CONTAINER: u8 = 125;
+
 /// Does what the command line says; an error is printed as one line.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let done = match (cli.command, cli.convert) {
-        (Some(Command::Run(run)), _) => run_natively(run),
-        (None, Some(convert)) => convert_image(&convert).map(|()| ExitCode::SUCCESS),
-        (None, None) => unreachable!("clap asks for an image"),
+    let (done, failure) = match cli.command {
+        Some(Command::Run(run)) => (run_natively(run), ExitCode::from(NO_CONTAINER)),
+        None => (convert_image(&cli.convert).map(|()| ExitCode::SUCCESS), ExitCode::FAILURE),
     };
     done.unwrap_or_else(|error| {
         eprintln!("c2w: {error:#}");
-        ExitCode::FAILURE
+        failure
     })
 }
 
@@ -121,7 +124,7 @@ fn image_ref(text: &str) -> Result<ImageRef> {
 fn convert_image(arguments: &Convert) -> Result<()> {
     let mut timing = Timing::start();
     let options = arguments.common.options();
-    let reference = image_ref(&arguments.image)?;
+    let reference = image_ref(arguments.image.as_deref().unwrap_or_default())?;
     let summary = convert::convert(&reference, &arguments.output, &options, &mut timing)?;
     if arguments.common.timings {
         eprint!("{timing}");

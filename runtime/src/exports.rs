@@ -7,7 +7,7 @@ use core::cell::UnsafeCell;
 /// Instructions between two looks at standard input: a few milliseconds.
 const BUDGET: u64 = 1 << 21;
 
-struct Global(UnsafeCell<Option<Program>>);
+struct Global(UnsafeCell<Option<Result<Program, u8>>>);
 
 // SAFETY: a module has one thread, and no export calls another while it holds the program.
 unsafe impl Sync for Global {}
@@ -18,14 +18,9 @@ static PROGRAM: Global = Global(UnsafeCell::new(None));
 fn program() -> Result<&'static mut Program, u8> {
     // SAFETY: every export takes this reference once and drops it before it returns.
     let slot = unsafe { &mut *PROGRAM.0.get() };
-    match slot {
-        Some(program) => Ok(program),
-        None => {
-            // SAFETY: only here, and only while the slot is empty.
-            let started = unsafe { Program::start() }?;
-            Ok(slot.insert(started))
-        }
-    }
+    // SAFETY: only here, and only while the slot is empty.
+    let program = slot.get_or_insert_with(|| unsafe { Program::start() });
+    program.as_mut().map_err(|status| *status)
 }
 
 /// Runs the container to its end, as a WASI command.

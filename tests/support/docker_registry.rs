@@ -1,5 +1,8 @@
 //! Debian's `docker-registry`, started on a free loopback port and filled by `skopeo`.
 
+// Each test uses a part of it.
+#![allow(dead_code)]
+
 use std::fs;
 use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream};

@@ -1,0 +1,160 @@
+//! One command and what must come of it, whatever executes it.
+
+use crate::container::{Container, Engine, text};
+use crate::{process, trial};
+use libtest_mimic::Trial;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{Seek, Write};
+use std::process::{Command, Output, Stdio};
+
+/// What a command finds on its standard input.
+#[derive(Clone)]
+pub enum Stdin {
+    /// A pipe with these bytes, then its end.
+    Pipe(Vec<u8>),
+    /// A pipe that stays open, without a byte.
+    Open,
+    /// A regular file.
+    File(Vec<u8>),
+    /// `/dev/null`.
+    Null,
+    /// No file descriptor 0 at all.
+    Closed,
+}
+
+/// What must be on standard error.
+#[derive(Clone)]
+enum Stderr {
+    /// These bytes, from the command.
+    Exactly(Vec<u8>),
+    /// One line of c2w's own, with this in it.
+    Complaint(&'static str),
+}
+
+/// A command and what is expected of it.
+#[derive(Clone)]
+pub struct Case {
+    name: &'static str,
+    arguments: Vec<OsString>,
+    environment: Vec<(&'static str, &'static str)>,
+    stdin: Stdin,
+    stdout: Vec<u8>,
+    stderr: Stderr,
+    status: i32,
+    engines: Vec<Engine>,
+}
+
+/// A case that expects silent success.
+pub fn case<T: Into<OsString>>(name: &'static str, arguments: impl IntoIterator<Item = T>) -> Case {
+    Case {
+        name,
+        arguments: arguments.into_iter().map(Into::into).collect(),
+        environment: Vec::new(),
+        stdin: Stdin::Pipe(Vec::new()),
+        stdout: Vec::new(),
+        stderr: Stderr::Exactly(Vec::new()),
+        status: 0,
+        engines: Engine::ALL.to_vec(),
+    }
+}
+
+/// A case whose command is a line for the shell.
+pub fn shell(name: &'static str, line: &str) -> Case {
+    case(name, ["sh", "-c", line])
+}
+
+impl Case {
+    pub fn stdin(self, stdin: Stdin) -> Self {
+        Self { stdin, ..self }
+    }
+
+    pub fn environment(self, environment: &[(&'static str, &'static str)]) -> Self {
+        Self { environment: environment.to_vec(), ..self }
+    }
+
+    pub fn stdout(self, bytes: impl Into<Vec<u8>>) -> Self {
+        Self { stdout: bytes.into(), ..self }
+    }
+
+    pub fn stderr(self, bytes: impl Into<Vec<u8>>) -> Self {
+        Self { stderr: Stderr::Exactly(bytes.into()), ..self }
+    }
+
+    pub fn complaint(self, part: &'static str) -> Self {
+        Self { stderr: Stderr::Complaint(part), ..self }
+    }
+
+    pub fn status(self, status: i32) -> Self {
+        Self { status, ..self }
+    }
+
+    /// For what an engine cannot pass on, or does on its own.
+    pub fn only(self, engines: &[Engine]) -> Self {
+        Self { engines: engines.to_vec(), ..self }
+    }
+
+    /// One test for each engine.
+    pub fn trials(self) -> Vec<Trial> {
+        let engines = self.engines.iter().copied();
+        let test = |engine| {
+            let case = self.clone();
+            trial(format!("{engine}::{}", case.name), move || case.check(engine))
+        };
+        engines.map(test).collect()
+    }
+
+    fn check(&self, engine: Engine) {
+        let mut command = Container::busybox().command(engine, &self.arguments);
+        command.envs(self.environment.iter().copied());
+        let output = with_stdin(command, &self.stdin);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(self.status), "status; stderr: {said}");
+        assert!(output.stdout == self.stdout, "{}", difference(&output.stdout, &self.stdout));
+        match &self.stderr {
+            Stderr::Exactly(bytes) => assert_eq!(said, text(bytes)),
+            Stderr::Complaint(part) => assert_complaint(&output.stderr, part),
+        }
+    }
+}
+
+/// One line from c2w with `part` in it.
+pub fn assert_complaint(stderr: &[u8], part: &str) {
+    let said = text(stderr);
+    let one_line = said.starts_with("c2w: ") && said.ends_with('\n') && said.lines().count() == 1;
+    assert!(one_line && said.contains(part), "not one line with {part:?}: {said:?}");
+}
+
+fn with_stdin(mut command: Command, stdin: &Stdin) -> Output {
+    match stdin {
+        Stdin::Pipe(bytes) => process::run(&mut command, bytes),
+        Stdin::Open => process::run_with_open_stdin(&mut command),
+        Stdin::File(bytes) => process::run_with_own_stdin(command.stdin(file(bytes))),
+        Stdin::Null => process::run_with_own_stdin(command.stdin(Stdio::null())),
+        Stdin::Closed => {
+            let mut shell = Command::new("/bin/sh");
+            shell.args(["-c", "exec \"$@\" <&-", "sh"]).arg(command.get_program());
+            process::run_with_own_stdin(shell.args(command.get_args()).env_clear())
+        }
+    }
+}
+
+fn file(bytes: &[u8]) -> File {
+    let mut file = tempfile::tempfile().expect("a temporary file");
+    file.write_all(bytes).expect("it is written");
+    file.rewind().expect("it is read from its start");
+    file
+}
+
+/// Where two outputs part, for outputs that are too long to show.
+fn difference(found: &[u8], wanted: &[u8]) -> String {
+    let same = found.iter().zip(wanted).take_while(|(a, b)| a == b).count();
+    let excerpt = |bytes: &[u8]| text(&bytes[same..(same + 200).min(bytes.len())]);
+    format!(
+        "stdout: {} bytes, expected {}; after {same} equal ones {:?}, expected {:?}",
+        found.len(),
+        wanted.len(),
+        excerpt(found),
+        excerpt(wanted)
+    )
+}

@@ -1,0 +1,108 @@
+//! A converted image and the ways to run it.
+
+use crate::engine::{self, Driver};
+use std::ffi::OsStr;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+/// The program under test.
+pub const C2W: &str = env!("CARGO_BIN_EXE_c2w");
+
+/// What executes the machine.
+#[derive(Clone, Copy, Debug)]
+pub enum Engine {
+    /// `c2w run`: no WebAssembly.
+    Native,
+    /// The module, under wasmtime.
+    Wasi(Driver),
+}
+
+impl Engine {
+    /// All of them.
+    pub const ALL: [Self; 3] =
+        [Self::Native, Self::Wasi(Driver::Command), Self::Wasi(Driver::Stepwise)];
+    /// What most users have.
+    pub const COMMAND: Self = Self::Wasi(Driver::Command);
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Native => f.write_str("native"),
+            Self::Wasi(driver) => f.write_str(driver.name()),
+        }
+    }
+}
+
+/// An image, its module, and the module compiled.
+pub struct Container {
+    reference: String,
+    pub module: PathBuf,
+    compiled: PathBuf,
+}
+
+impl Container {
+    /// The layout in `examples/busybox`, converted once for all tests.
+    pub fn busybox() -> &'static Self {
+        static BUSYBOX: OnceLock<Container> = OnceLock::new();
+        BUSYBOX.get_or_init(|| Self::convert(busybox_reference(), "busybox"))
+    }
+
+    /// Converts an image to `name` in this test's folder.
+    pub fn convert(reference: String, name: &str) -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let (module, compiled) = (
+            folder.join(format!("end_to_end-{name}.wasm")),
+            folder.join(format!("end_to_end-{name}.cwasm")),
+        );
+        let output = Command::new(C2W).arg(&reference).arg(&module).output();
+        let output = output.expect("c2w runs");
+        assert!(output.status.success(), "{reference}: {}", text(&output.stderr));
+        engine::compile(&module, &compiled);
+        Self { reference, module, compiled }
+    }
+
+    /// A run of the container, with no environment but the engine's own.
+    pub fn command(&self, engine: Engine, arguments: &[impl AsRef<OsStr>]) -> Command {
+        let mut command = match engine {
+            Engine::Native => {
+                let mut command = Command::new(C2W);
+                command.arg("run").arg(&self.reference).arg("--");
+                command
+            }
+            Engine::Wasi(driver) => {
+                let this = std::env::current_exe().expect("the engine's own path");
+                let mut command = Command::new(this);
+                command.arg(engine::FLAG).arg(&self.compiled).arg(driver.name());
+                command
+            }
+        };
+        command.args(arguments).env_clear();
+        command
+    }
+
+    /// What a command prints that must succeed quietly, with an empty standard input.
+    pub fn stdout(&self, engine: Engine, arguments: &[impl AsRef<OsStr>]) -> String {
+        let output = crate::process::run(&mut self.command(engine, arguments), b"");
+        assert_success(&output);
+        String::from_utf8(output.stdout).expect("UTF-8")
+    }
+}
+
+/// `oci:` and the folder of the example.
+pub fn busybox_reference() -> String {
+    format!("oci:{}/examples/busybox", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Status 0 and nothing on standard error.
+pub fn assert_success(output: &Output) {
+    let said = text(&output.stderr);
+    assert!(output.status.success() && said.is_empty(), "{}: {said}", output.status);
+}
+
+/// Bytes for a message to people.
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

@@ -1,0 +1,105 @@
+//! A WASI engine as a process: wasmtime with the standard streams and the environment of the
+//! process.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+use std::thread::sleep;
+use std::time::Duration;
+use wasmtime::{Engine, Instance, Linker, Module, Result, Store};
+use wasmtime_wasi::p1::{self, WasiP1Ctx};
+use wasmtime_wasi::{I32Exit, WasiCtxBuilder};
+
+/// First argument of this executable when it is the engine. There follow a compiled module, the
+/// name of a [`Driver`] and the module's arguments.
+pub const FLAG: &str = "--wasi-engine";
+
+/// Who calls the module's loop.
+#[derive(Clone, Copy, Debug)]
+pub enum Driver {
+    /// The module itself, in `_start`.
+    Command,
+    /// The embedder, which calls `run` as long as there is something to do.
+    Stepwise,
+}
+
+impl Driver {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Command => "command",
+            Self::Stepwise => "stepwise",
+        }
+    }
+}
+
+/// Compiles a module once for all runs.
+pub fn compile(module: &Path, compiled: &Path) {
+    let engine = Engine::default();
+    let module = Module::from_file(&engine, module).expect("the module compiles");
+    std::fs::write(compiled, module.serialize().expect("it has code")).expect("it is written");
+}
+
+/// Runs a module; its exit status is this process's.
+pub fn main(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let module = arguments.next().expect("a module");
+    let driver = arguments.next().expect("a driver");
+    let status = run(Path::new(&module), driver == Driver::Stepwise.name(), arguments);
+    ExitCode::from(status.unwrap_or_else(|error| {
+        eprintln!("the engine failed: {error:?}");
+        134
+    }))
+}
+
+fn run(path: &Path, stepwise: bool, arguments: impl Iterator<Item = OsString>) -> Result<u8> {
+    let engine = Engine::default();
+    // SAFETY: the file was written by `compile`, with the same engine, for this test.
+    let module = unsafe { Module::deserialize_file(&engine, path) }?;
+    let mut linker = Linker::new(&engine);
+    p1::add_to_linker_sync(&mut linker, |context: &mut WasiP1Ctx| context)?;
+    let mut context = WasiCtxBuilder::new();
+    context.inherit_stdio().inherit_env().allow_blocking_current_thread(true).arg("module.wasm");
+    for argument in arguments {
+        context.arg(argument.to_str().expect("this engine takes UTF-8 only"));
+    }
+    let mut store = Store::new(&engine, context.build_p1());
+    let instance = linker.instantiate(&mut store, &module)?;
+    if stepwise {
+        return run_stepwise(&mut store, &instance);
+    }
+    let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
+    match start.call(&mut store, ()) {
+        Ok(()) => Ok(0),
+        Err(error) => match error.downcast_ref::<I32Exit>() {
+            Some(exit) => Ok(u8::try_from(exit.0)?),
+            None if format!("{error:?}").contains(REFUSED) => status(&mut store, &instance),
+            None => Err(error),
+        },
+    }
+}
+
+/// What wasmtime says to an exit status from 126 on; the module knows it still.
+const REFUSED: &str = "invalid exit status";
+
+fn status(store: &mut Store<WasiP1Ctx>, instance: &Instance) -> Result<u8> {
+    let status = instance.get_typed_func::<(), u32>(&mut *store, "status")?;
+    Ok(u8::try_from(status.call(store, ())?)?)
+}
+
+/// What an embedder does who has other things to do as well.
+fn run_stepwise(store: &mut Store<WasiP1Ctx>, instance: &Instance) -> Result<u8> {
+    const BUDGET: u64 = 100_000;
+    const LONGEST_WAIT: Duration = Duration::from_millis(5);
+    let run = instance.get_typed_func::<u64, u32>(&mut *store, "run")?;
+    let wait_ns = instance.get_typed_func::<(), u64>(&mut *store, "wait_ns")?;
+    loop {
+        match run.call(&mut *store, BUDGET)? {
+            0 => {}
+            1 | 2 => {
+                let wait = Duration::from_nanos(wait_ns.call(&mut *store, ())?);
+                sleep(wait.min(LONGEST_WAIT));
+            }
+            3 => return status(store, instance),
+            reason => wasmtime::bail!("run came back with {reason}"),
+        }
+    }
+}

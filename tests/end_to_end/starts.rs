@@ -1,0 +1,103 @@
+//! What differs from one start of a module to the next, and what a module asks of its runtime.
+
+use crate::container::{Container, Engine};
+use crate::{process, trial};
+use libtest_mimic::Trial;
+use std::collections::BTreeSet;
+use std::process::Stdio;
+use std::time::{SystemTime, UNIX_EPOCH};
+use wasmparser::{Parser, Payload};
+
+/// Everything random that a container sees, a line each.
+const RANDOM: &str = "head -c 32 /dev/urandom | sha256sum; cat /proc/sys/kernel/random/boot_id; \
+                      cat /proc/sys/kernel/random/uuid; mktemp -u XXXXXXXXXXXX";
+const RANDOM_LINES: usize = 4;
+
+pub fn trials() -> Vec<Trial> {
+    let mut trials = vec![
+        trial("imports_are_wasi_preview_1", imports_are_wasi_preview_1),
+        trial("exports_for_commands_and_embedders", exports_for_commands_and_embedders),
+        trial("command::20_starts_at_once_differ", || starts_at_once_differ(20)),
+    ];
+    for engine in Engine::ALL {
+        trials.push(trial(format!("{engine}::clock_is_right"), move || clock_is_right(engine)));
+        trials.push(trial(format!("{engine}::two_starts_differ"), move || {
+            let start = || Container::busybox().stdout(engine, &["sh", "-c", RANDOM]);
+            assert_all_differ(&[start(), start()]);
+        }));
+        trials.push(trial(format!("{engine}::clock_runs"), move || clock_runs(engine)));
+    }
+    trials
+}
+
+/// No line of any start is a line of another.
+fn assert_all_differ(starts: &[String]) {
+    let lines: Vec<&str> = starts.iter().flat_map(|start| start.lines()).collect();
+    assert_eq!(lines.len(), starts.len() * RANDOM_LINES, "{starts:?}");
+    let different: BTreeSet<_> = lines.iter().collect();
+    assert_eq!(different.len(), lines.len(), "{starts:?}");
+}
+
+fn starts_at_once_differ(count: usize) {
+    let start = |_| {
+        let mut command = Container::busybox().command(Engine::COMMAND, &["sh", "-c", RANDOM]);
+        let child = process::spawn(command.stdin(Stdio::null()));
+        (child, command)
+    };
+    let running: Vec<_> = (0..count).map(start).collect();
+    let finish = |(child, command)| process::finish(child, &command);
+    let outputs = running.into_iter().map(finish).map(|output| output.stdout);
+    let outputs: Vec<_> = outputs.map(|bytes| String::from_utf8(bytes).unwrap()).collect();
+    assert_all_differ(&outputs);
+}
+
+fn seconds_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+/// The guest's clock lies between the host's before and after, give or take the 2 seconds that
+/// the guest's may be off.
+fn clock_is_right(engine: Engine) {
+    let before = seconds_now();
+    let shown = Container::busybox().stdout(engine, &["date", "+%s"]);
+    let after = seconds_now();
+    let shown: u64 = shown.trim().parse().unwrap();
+    assert!((before - 2..=after + 2).contains(&shown), "{shown} is not in {before}..={after}");
+}
+
+/// A second of sleep is at least a second on the guest's clock.
+fn clock_runs(engine: Engine) {
+    let line =
+        "a=$(cut -d. -f1 /proc/uptime); sleep 1; b=$(cut -d. -f1 /proc/uptime); echo $((b > a))";
+    assert_eq!(Container::busybox().stdout(engine, &["sh", "-c", line]), "1\n");
+}
+
+fn payloads(wasm: &[u8]) -> impl Iterator<Item = Payload<'_>> {
+    Parser::new(0).parse_all(wasm).map(|payload| payload.expect("a valid module"))
+}
+
+fn imports_are_wasi_preview_1() {
+    let wasm = std::fs::read(&Container::busybox().module).unwrap();
+    let mut count = 0;
+    for payload in payloads(&wasm) {
+        let Payload::ImportSection(section) = payload else { continue };
+        for import in section.into_imports() {
+            let import = import.unwrap();
+            assert_eq!(import.module, "wasi_snapshot_preview1", "{}", import.name);
+            count += 1;
+        }
+    }
+    assert!(count > 0, "a module without imports cannot print");
+}
+
+fn exports_for_commands_and_embedders() {
+    let wasm = std::fs::read(&Container::busybox().module).unwrap();
+    let mut names = BTreeSet::new();
+    for payload in payloads(&wasm) {
+        let Payload::ExportSection(section) = payload else { continue };
+        names.extend(section.into_iter().map(|export| export.unwrap().name.to_string()));
+    }
+    for name in ["_start", "memory", "run", "status", "wait_ns"] {
+        assert!(names.contains(name), "{name} is missing: {names:?}");
+    }
+}

@@ -1,0 +1,105 @@
+//! Standard input, output and error: exact bytes, ends and dialogues.
+
+use crate::case::{Case, Stdin, case, shell};
+use crate::container::{Container, Engine, assert_success, text};
+use crate::{process, trial};
+use libtest_mimic::Trial;
+use sha2::{Digest, Sha256};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::Stdio;
+
+/// More than every buffer on the way.
+const LARGE: usize = 64 << 20;
+
+pub fn trials() -> Vec<Trial> {
+    let mut trials: Vec<Trial> = cases().into_iter().flat_map(Case::trials).collect();
+    for engine in Engine::ALL {
+        trials.push(trial(format!("{engine}::dialogue"), move || dialogue(engine)));
+        trials.push(trial(format!("{engine}::reader_goes_away"), move || reader_goes_away(engine)));
+        trials.push(trial(format!("{engine}::large_output"), move || large_output(engine)));
+    }
+    for engine in [Engine::Native, Engine::COMMAND] {
+        trials.push(trial(format!("{engine}::large_input"), move || large_input(engine)));
+    }
+    trials
+}
+
+fn cases() -> Vec<Case> {
+    let every_byte: Vec<u8> = (0..=255).cycle().take(100_000).collect();
+    let pipe = |bytes: &[u8]| Stdin::Pipe(bytes.to_vec());
+    vec![
+        shell("streams_apart", "echo out; echo err >&2; exit 7")
+            .stdout("out\n")
+            .stderr("err\n")
+            .status(7),
+        case("stdin_pipe", ["cat"]).stdin(pipe(b"hello\n")).stdout("hello\n"),
+        case("stdin_every_byte", ["cat"]).stdin(pipe(&every_byte)).stdout(every_byte.clone()),
+        case("stdin_file", ["cat"]).stdin(Stdin::File(every_byte.clone())).stdout(every_byte),
+        case("stdin_empty_file", ["wc", "-c"]).stdin(Stdin::File(Vec::new())).stdout("0\n"),
+        case("stdin_null", ["wc", "-c"]).stdin(Stdin::Null).stdout("0\n"),
+        case("stdin_closed", ["wc", "-c"]).stdin(Stdin::Closed).stdout("0\n"),
+        case("stdin_open_but_not_read", ["echo", "done"]).stdin(Stdin::Open).stdout("done\n"),
+        case("no_stdin_while_it_is_open", ["--no-stdin", "wc", "-c"])
+            .stdin(Stdin::Open)
+            .stdout("0\n"),
+        shell("output_after_the_end_of_input", "cat; echo done")
+            .stdin(pipe(b"x"))
+            .stdout("xdone\n"),
+        shell("more_input_than_is_read", "head -c 3").stdin(pipe(&[b'y'; 1 << 20])).stdout("yyy"),
+        shell("output_without_newline", "printf a; printf b >&2").stdout("a").stderr("b"),
+        shell("streams_by_name", "cat /dev/stdin > /dev/stdout; echo e > /dev/stderr")
+            .stdin(pipe(b"in"))
+            .stdout("in")
+            .stderr("e\n"),
+        shell("no_terminal", "test -t 0 || test -t 1 || test -t 2 || echo none").stdout("none\n"),
+    ]
+}
+
+/// Each answer comes before the next question is asked.
+fn dialogue(engine: Engine) {
+    let line = "while read -r a; do echo \"<$a>\"; done; echo end";
+    let mut command = Container::busybox().command(engine, &["sh", "-c", line]);
+    let mut child = process::spawn(command.stdin(Stdio::piped()));
+    let mut stdin = child.stdin.take().unwrap();
+    let mut answers = BufReader::new(child.stdout.take().unwrap()).lines();
+    for number in 0..10 {
+        writeln!(stdin, "question {number}").unwrap();
+        assert_eq!(answers.next().unwrap().unwrap(), format!("<question {number}>"));
+    }
+    drop(stdin);
+    assert_eq!(answers.next().unwrap().unwrap(), "end");
+    assert!(answers.next().is_none());
+    assert_success(&process::finish(child, &command));
+}
+
+/// The writer in the container gets SIGPIPE; the rest of the container goes on.
+fn reader_goes_away(engine: Engine) {
+    let mut command = Container::busybox().command(engine, &["sh", "-c", "yes; echo $? >&2"]);
+    let mut child = process::spawn(command.stdin(Stdio::null()));
+    let mut start = [0; 4];
+    child.stdout.take().unwrap().read_exact(&mut start).unwrap();
+    assert_eq!(&start, b"y\ny\n");
+    let output = process::finish(child, &command);
+    assert_eq!((text(&output.stderr).as_str(), output.status.code()), ("141\n", Some(0)));
+}
+
+fn large_output(engine: Engine) {
+    let length = 16 << 20;
+    let line = format!("seq 1 10000000 | head -c {length}");
+    let output = process::run(&mut Container::busybox().command(engine, &["sh", "-c", &line]), b"");
+    assert_success(&output);
+    let mut expected: Vec<u8> =
+        (1..).flat_map(|n| format!("{n}\n").into_bytes()).take(length).collect();
+    expected.truncate(length);
+    assert!(output.stdout == expected, "{} bytes differ", output.stdout.len());
+}
+
+fn large_input(engine: Engine) {
+    let block: Vec<u8> =
+        (0..LARGE as u32 / 4).flat_map(|n| n.wrapping_mul(0x9E37_79B1).to_le_bytes()).collect();
+    let mut command = Container::busybox().command(engine, &["sha256sum"]);
+    let output = process::run(&mut command, &block);
+    assert_success(&output);
+    let digest: String = Sha256::digest(&block).iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(text(&output.stdout), format!("{digest}  -\n"));
+}
