@@ -9,7 +9,6 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
-use core::alloc::Layout;
 
 /// log2 of a page's size in bytes.
 pub const PAGE_SHIFT: u32 = 12;
@@ -52,13 +51,8 @@ pub struct GuestMemory {
     /// Window pages with code that a device or the slow path has written since the last look.
     overwritten_code: Vec<u32>,
     /// What `base` points into, when this memory owns its window.
-    _owned: Option<Vec<Page>>,
+    _owned: Option<Vec<u8>>,
 }
-
-/// Keeps an owned window page aligned.
-#[repr(C, align(4096))]
-#[derive(Clone, Copy)]
-struct Page([u8; PAGE_SIZE]);
 
 impl GuestMemory {
     /// Allocates RAM at guest-physical `ram_start` and an image region at `image_start`, both
@@ -78,14 +72,16 @@ impl GuestMemory {
         if pages >= 1 << (32 - PAGE_SHIFT) {
             return Err(OutOfRange);
         }
-        let owned = zeroed_pages(pages as usize);
+        // Zeros from the allocator are untouched memory of the operating system, as long as no
+        // alignment is asked for: so one page more, and the alignment by hand.
+        let owned = vec![0u8; (pages as usize + 1) << PAGE_SHIFT];
         let image = Region { start: image_start, length: image_pages << PAGE_SHIFT, offset: 0 };
         let ram = Region {
             start: ram_start,
             length: ram_pages << PAGE_SHIFT,
             offset: (image_pages << PAGE_SHIFT) as u32,
         };
-        let base = owned.as_ptr().expose_provenance();
+        let base = owned.as_ptr().expose_provenance().next_multiple_of(PAGE_SIZE);
         Ok(Self::assemble(base, ram, image, Some(owned)))
     }
 
@@ -98,7 +94,7 @@ impl GuestMemory {
         Self::assemble(base, ram, image, None)
     }
 
-    fn assemble(base: usize, ram: Region, image: Region, owned: Option<Vec<Page>>) -> Self {
+    fn assemble(base: usize, ram: Region, image: Region, owned: Option<Vec<u8>>) -> Self {
         let first_page = ram.offset.min(image.offset) >> PAGE_SHIFT;
         let end = (u64::from(ram.offset) + ram.length).max(u64::from(image.offset) + image.length);
         let pages = (end >> PAGE_SHIFT) as usize - first_page as usize;
@@ -258,24 +254,6 @@ impl GuestMemory {
     /// Window pages whose decoded code is stale by now.
     pub(crate) fn take_overwritten_code(&mut self) -> Option<Vec<u32>> {
         (!self.overwritten_code.is_empty()).then(|| core::mem::take(&mut self.overwritten_code))
-    }
-}
-
-/// Zeroed pages straight from the allocator, which for large sizes is untouched memory of the
-/// operating system; `vec![Page(..); n]` would write to each.
-fn zeroed_pages(count: usize) -> Vec<Page> {
-    if count == 0 {
-        return Vec::new();
-    }
-    let layout = Layout::array::<Page>(count).expect("under 4 GiB, as the caller checked");
-    // SAFETY: `layout` has a non-zero size, zero bytes are a valid `Page`, and the vector gets
-    // exactly the allocation and layout it frees later.
-    unsafe {
-        let pages = alloc::alloc::alloc_zeroed(layout).cast::<Page>();
-        if pages.is_null() {
-            alloc::alloc::handle_alloc_error(layout);
-        }
-        Vec::from_raw_parts(pages, count, count)
     }
 }
 

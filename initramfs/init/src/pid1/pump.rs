@@ -113,6 +113,8 @@ impl<'a> Pump<'a> {
     /// Runs until the command has ended and its output is delivered; returns its status.
     pub fn run(mut self) -> Result<u8> {
         let mut events = [MaybeUninit::<Event>::uninit(); Source::ALL.len()];
+        // What came with the order to run is no event any more.
+        self.obey_host()?;
         loop {
             let ready = match epoll::wait(&self.epoll, &mut events, None) {
                 Ok((ready, _)) => ready,
