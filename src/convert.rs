@@ -51,14 +51,19 @@ pub fn unpack(reference: &ImageRef, options: &Options, timing: &mut Timing) -> R
     for (number, layer) in image.layers().into_iter().enumerate() {
         let name = || format!("layer {} ({})", number + 1, layer.descriptor.digest);
         let mut reader = layer.open()?;
-        apply_layer(&mut tree, &mut spool, &mut reader).with_context(name)?;
+        let applied = apply_layer(&mut tree, &mut spool, &mut reader).with_context(name)?;
+        for warning in applied.warnings {
+            eprintln!("c2w: warning: {}: {warning}", name());
+        }
         reader.finish().with_context(name)?;
     }
     timing.stage("layers");
+    // As Docker names a container after its id; this one is known by its image.
+    let hostname = image.manifest_digest.hex().as_bytes()[..12].to_vec();
     Ok(Rootfs {
         tree,
         spool,
-        container: oci::guest_config(&image.config),
+        container: ContainerConfig { hostname, ..oci::guest_config(&image.config) },
         identity: image.manifest_digest.to_string().into_bytes(),
         epoch: epoch(&image.config),
     })

@@ -8,7 +8,6 @@
 //! gzip, python, fork + exec, system calls and the two integer programs of `scripts/bench`,
 //! each weighted equally. Only an operation that always goes on to the next slot can be first.
 
-
 /// Calls `$with!` with the operations in front, the pairs, and the longer sequences.
 macro_rules! for_each_fusion {
     ($with:ident $codes:tt) => {

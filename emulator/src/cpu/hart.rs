@@ -286,6 +286,16 @@ impl Hart {
         }
     }
 
+    /// Runs up to `steps` without the hot loop, the reference for it.
+    #[cfg(test)]
+    pub(super) fn run_slowly(&mut self, steps: u64, bus: &mut Bus<'_>) {
+        while self.steps() < steps {
+            if let Err(trap) = self.step(bus) {
+                self.raise(trap);
+            }
+        }
+    }
+
     /// Executes the instruction at `pc` the slow way.
     fn step(&mut self, bus: &mut Bus<'_>) -> Result<(), Trap> {
         let entry = self.fetch_entry(self.hot.pc, bus)?;
@@ -383,9 +393,10 @@ impl Hart {
             Mode::User => 1,
             Mode::Supervisor => 0,
         };
-        self.hot.fp_ready = self.csrs.sstatus & status::FS == status::FS;
-        self.hot.fp_fast =
-            self.hot.fp_ready && self.csrs.frm == 0 && self.csrs.fflags & crate::softfloat::NX != 0;
+        // A reserved rounding mode makes even exact conversions illegal.
+        self.hot.fp_ready = self.csrs.sstatus & status::FS == status::FS && self.csrs.frm <= 4;
+        let inexact = self.csrs.fflags & crate::softfloat::NX != 0;
+        self.hot.fp_fast = self.hot.fp_ready && self.csrs.frm == 0 && inexact;
     }
 
     /// Pending interrupts (`sip`), by the state of timer, PLIC and software.

@@ -56,7 +56,8 @@ pub struct Hot {
     pub window: usize,
     /// Window offset + 1 that `lr` reserved; 0 for none.
     pub reservation: u64,
-    /// `sstatus.FS` is Dirty: floating-point registers may be used without further notice.
+    /// `sstatus.FS` is Dirty and `frm` valid: floating-point registers may be used without
+    /// further notice.
     pub fp_ready: bool,
     /// Also `frm` is round-to-nearest-even and the inexact flag is set, so that operations
     /// which are normal and at most inexact change no flag.
@@ -190,7 +191,7 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
             }
             macro_rules! pc {
                 () => {
-                    page + ((ip as usize - ops as usize) / (SLOT / 2)) as u64
+                    page.wrapping_add(((ip as usize - ops as usize) / (SLOT / 2)) as u64)
                 };
             }
             macro_rules! imm {
@@ -784,7 +785,8 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
                     branch_near!(true, $bytes)
                 };
                 (jal $bytes:literal) => {{
-                    set_x!(a, page + u64::from(u16::from_le_bytes([op!().c, op!().d])));
+                    let link = u64::from(u16::from_le_bytes([op!().c, op!().d]));
+                    set_x!(a, page.wrapping_add(link));
                     branch_near!(true, $bytes)
                 }};
                 (j_far $bytes:literal) => {{
@@ -793,7 +795,7 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
                 }};
                 (jal_far $bytes:literal) => {{
                     left -= 1;
-                    set_x!(a, pc!() + $bytes / (SLOT as u64 / 2));
+                    set_x!(a, pc!().wrapping_add($bytes / (SLOT as u64 / 2)));
                     jump_to!(page.wrapping_add(op!().wide_imm() as u64))
                 }};
                 (jr $bytes:literal) => {{
@@ -803,7 +805,7 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
                 (jalr $bytes:literal) => {{
                     left -= 1;
                     let destination = x!(b).wrapping_add(imm!()) & !1;
-                    set_x!(a, pc!() + $bytes / (SLOT as u64 / 2));
+                    set_x!(a, pc!().wrapping_add($bytes / (SLOT as u64 / 2)));
                     jump_to!(destination)
                 }};
                 (page_end $bytes:literal) => {

@@ -241,12 +241,13 @@ pub enum Format {
     None,
 }
 
-struct Row {
+/// An instruction's encoding.
+pub(super) struct Row {
     mnemonic: &'static str,
-    mask: u32,
-    bits: u32,
+    pub(super) mask: u32,
+    pub(super) bits: u32,
     opcode: Opcode,
-    format: Format,
+    pub(super) format: Format,
 }
 
 macro_rules! define {
@@ -256,7 +257,7 @@ macro_rules! define {
         #[allow(missing_docs)]
         pub enum Opcode { $($variant),* }
 
-        static TABLE: &[Row] = &[$(Row {
+        pub(super) static TABLE: &[Row] = &[$(Row {
             mnemonic: $mnemonic,
             mask: $mask,
             bits: $bits,

@@ -152,7 +152,8 @@ impl Hart {
         let in_page = PAGE_SIZE - (address as usize & (PAGE_SIZE - 1));
         if size > in_page {
             let low = self.load_within(address, in_page, bus)?;
-            let high = self.load_within(address + in_page as u64, size - in_page, bus)?;
+            let high =
+                self.load_within(address.wrapping_add(in_page as u64), size - in_page, bus)?;
             return Ok(low | high << (8 * in_page));
         }
         self.load_within(address, size, bus)
@@ -190,7 +191,7 @@ impl Hart {
         let in_page = PAGE_SIZE - (address as usize & (PAGE_SIZE - 1));
         if size > in_page {
             // Both halves must be writable before either is written.
-            let second = address + in_page as u64;
+            let second = address.wrapping_add(in_page as u64);
             self.translate(second, Access::Write, bus)?;
             self.store_within(address, in_page, value, bus)?;
             return self.store_within(second, size - in_page, value >> (8 * in_page), bus);

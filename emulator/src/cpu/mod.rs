@@ -3,6 +3,8 @@
 mod code;
 pub mod compressed;
 mod csr;
+#[cfg(test)]
+mod differential;
 mod exec;
 mod fusion;
 pub mod hart;

@@ -1,0 +1,209 @@
+//! The hot loop against the slow path: random instruction streams must leave two harts, of which
+//! one never enters the hot loop, with equal registers, CSRs and memory.
+
+use super::hart::{Bus, Hart};
+use super::isa::{self, Format, Opcode, TABLE};
+use crate::clock::Clock;
+use crate::devices::bus::{Devices, DevicesConfig};
+use crate::devices::test_host::TestHost;
+use crate::layout::{IMAGE_BASE, RAM_BASE};
+use crate::memory::GuestMemory;
+use alloc::vec;
+use alloc::vec::Vec;
+
+const CODE: u64 = RAM_BASE;
+const HANDLER: u64 = RAM_BASE + 0x8000;
+const DATA: u64 = RAM_BASE + 0x10000;
+const DATA_LENGTH: usize = 0x3000;
+/// Instructions of a stream: more than a page of code, so that it crosses one.
+const STREAM: usize = 1500;
+const STEPS: u64 = 4000;
+
+/// xorshift64*.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        (self.next() >> 16) % end
+    }
+
+    /// A number as arithmetic likes them: small, at an edge, or anything.
+    fn operand(&mut self) -> u64 {
+        let edge = [0, 1, u64::MAX, 1 << 63, i64::MAX as u64, 0x8000_0000, 0x7fff_ffff];
+        match self.below(4) {
+            0 => edge[self.below(edge.len() as u64) as usize],
+            1 => self.below(64),
+            _ => self.next(),
+        }
+    }
+
+    /// The bits of a floating-point register.
+    fn float(&mut self) -> u64 {
+        let doubles = [0.0, -0.0, 1.0, -1.5, 1e300, 1e-308, f64::INFINITY, f64::NAN, 3.9];
+        match self.below(4) {
+            0 => doubles[self.below(doubles.len() as u64) as usize].to_bits(),
+            1 => 0xffff_ffff_0000_0000 | self.next() >> 32,
+            2 => (self.below(1 << 20) as f64 / 1024.0).to_bits(),
+            _ => self.next(),
+        }
+    }
+}
+
+/// Registers that hold data addresses and are never a destination.
+const BASES: [u8; 2] = [8, 9];
+
+/// A random instruction that neither leaves the stream nor changes a base register.
+fn instruction(random: &mut Random) -> u32 {
+    loop {
+        if random.below(3) == 0 {
+            let bits = random.next() as u16;
+            match isa::decode(u32::from(bits)) {
+                Some(insn) if insn.length == 2 && harmless(&insn) => return u32::from(bits),
+                _ => continue,
+            }
+        }
+        let row = &TABLE[random.below(TABLE.len() as u64) as usize];
+        let mut bits = row.bits | random.next() as u32 & !row.mask;
+        match row.format {
+            Format::Load | Format::LoadFp | Format::S | Format::SFp | Format::Amo => {
+                let base = BASES[random.below(2) as usize];
+                bits = bits & !(31 << 15) | u32::from(base) << 15;
+            }
+            // Forward by 8 bytes.
+            Format::B => bits = bits & 0x01ff_f07f | 8 << 7,
+            Format::J => bits = bits & 0xfff | 8 << 20,
+            Format::Csr | Format::CsrI => {
+                let csr = [1, 2, 3, 0x140, 0xc02][random.below(5) as usize];
+                bits = bits & 0x000f_ffff | csr << 20;
+            }
+            _ => {}
+        }
+        if let Some(insn) = isa::decode(bits)
+            && harmless(&insn)
+        {
+            return bits;
+        }
+    }
+}
+
+fn harmless(insn: &isa::Insn) -> bool {
+    let memory = matches!(
+        insn.opcode.format(),
+        Format::Load | Format::LoadFp | Format::S | Format::SFp | Format::Amo
+    );
+    let jump =
+        matches!(insn.opcode, Opcode::Jalr | Opcode::Jal) || { insn.opcode.format() == Format::B };
+    let system = matches!(insn.opcode.format(), Format::None | Format::Sfence);
+    let writes_base = !matches!(insn.opcode.format(), Format::S | Format::SFp | Format::B)
+        && BASES.contains(&insn.rd);
+    !system
+        && !writes_base
+        && insn.opcode != Opcode::Jalr
+        && (!memory || BASES.contains(&insn.rs1))
+        && (!jump || insn.imm == 8)
+}
+
+/// The code of a stream, ended by a jump to itself.
+fn stream(random: &mut Random) -> Vec<u8> {
+    let mut code = Vec::new();
+    for _ in 0..STREAM {
+        let bits = instruction(random);
+        let length = if bits & 3 == 3 { 4 } else { 2 };
+        code.extend_from_slice(&bits.to_le_bytes()[..length]);
+    }
+    // c.nop, so that a jump over it lands in the loop; j .
+    code.extend_from_slice(&[1, 0, 1, 0, 1, 0, 1, 0]);
+    code.extend_from_slice(&0x0000_006f_u32.to_le_bytes());
+    code
+}
+
+/// Returns behind the faulting instruction, as if it had 4 bytes; x5 is kept in sscratch.
+const HANDLER_CODE: [u32; 6] = [
+    0x1402_92f3, // csrrw x5, sscratch, x5
+    0x1410_22f3, // csrr x5, sepc
+    0x0042_8293, // addi x5, x5, 4
+    0x1412_9073, // csrw sepc, x5
+    0x1402_92f3, // csrrw x5, sscratch, x5
+    0x1020_0073, // sret
+];
+
+struct World {
+    memory: GuestMemory,
+    devices: Devices,
+    host: TestHost,
+    clock: Clock,
+    hart: Hart,
+}
+
+impl World {
+    fn new(code: &[u8], random: &mut Random) -> Self {
+        let mut memory = GuestMemory::allocate(RAM_BASE, 0x20000, IMAGE_BASE, 0).unwrap();
+        memory.write(CODE, code).unwrap();
+        for (index, word) in HANDLER_CODE.iter().enumerate() {
+            memory.write(HANDLER + 4 * index as u64, &word.to_le_bytes()).unwrap();
+        }
+        let data: Vec<u8> = (0..DATA_LENGTH).map(|_| random.next() as u8).collect();
+        memory.write(DATA, &data).unwrap();
+        let mut hart = Hart::new(&memory, CODE, 0);
+        for register in 1..32 {
+            hart.set_x(register, random.operand());
+            hart.hot.f[register as usize] = random.float();
+        }
+        hart.set_x(BASES[0], DATA + 0x1000);
+        hart.set_x(BASES[1], DATA + 0x1800 + random.below(8));
+        hart.csrs.stvec = HANDLER;
+        hart.csrs.sstatus = random.below(4) << 13;
+        hart.csrs.frm = if random.below(2) == 0 { 0 } else { random.below(8) as u8 };
+        hart.csrs.fflags = random.below(32) as u8;
+        hart.sync();
+        let config = DevicesConfig { ports: vec!["a".into()], ..DevicesConfig::default() };
+        Self {
+            memory,
+            devices: Devices::new(config),
+            host: TestHost::default(),
+            clock: Clock::Instructions { skipped: 0 },
+            hart,
+        }
+    }
+
+    fn with_bus<T>(&mut self, run: impl FnOnce(&mut Hart, &mut Bus<'_>) -> T) -> T {
+        let mut bus = Bus {
+            memory: &mut self.memory,
+            devices: &mut self.devices,
+            host: &mut self.host,
+            clock: &self.clock,
+        };
+        run(&mut self.hart, &mut bus)
+    }
+
+    /// Everything that the guest can see.
+    fn state(&self) -> (super::hart::HartState, Vec<u8>) {
+        let data = self.memory.slice(DATA, DATA_LENGTH).unwrap().to_vec();
+        (self.hart.state(&self.memory), data)
+    }
+}
+
+#[test]
+fn the_hot_loop_does_what_the_slow_path_does() {
+    for seed in 1..=300_u64 {
+        let mut random = Random(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed));
+        let code = stream(&mut random);
+        let values = random.next() | 1;
+        let mut hot = World::new(&code, &mut Random(values));
+        let mut slow = World::new(&code, &mut Random(values));
+        hot.with_bus(|hart, bus| hart.run(STEPS, bus));
+        let steps = hot.hart.steps();
+        assert!(steps >= STEPS, "seed {seed}: stopped after {steps} steps");
+        slow.with_bus(|hart, bus| hart.run_slowly(steps, bus));
+        let ((hot_hart, hot_data), (slow_hart, slow_data)) = (hot.state(), slow.state());
+        assert_eq!(hot_hart, slow_hart, "seed {seed}");
+        assert!(hot_data == slow_data, "seed {seed}: memory differs");
+    }
+}
