@@ -144,11 +144,7 @@ impl Outside for Silent {
         0
     }
     fn entropy(&mut self, _: &mut [u8]) {}
-    fn output(
-        &mut self,
-        _: c2w_guest_abi::Stream,
-        _: &[u8],
-    ) -> Result<(), c2w_session::Closed> {
+    fn output(&mut self, _: c2w_guest_abi::Stream, _: &[u8]) -> Result<(), c2w_session::Closed> {
         Ok(())
     }
 }

@@ -33,8 +33,7 @@ impl Outside for World {
 }
 
 fn booted() -> Session {
-    let options =
-        Options { source: SourceOptions::default(), memory_mib: 128, kernel_log: false };
+    let options = Options { source: SourceOptions::default(), memory_mib: 128, kernel_log: false };
     let image = "oci:examples/busybox".parse().unwrap();
     convert::prepare(&image, &options, &mut Timing::start()).unwrap()
 }

@@ -44,11 +44,8 @@ pub unsafe fn unpack() -> Option<(GuestMemory, &'static [u8])> {
     // memory and above everything that the linker and the allocator use.
     unsafe {
         restore_ram(&placement);
-        let region = |start, [offset, length]: [u32; 2]| Region {
-            start,
-            length: u64::from(length),
-            offset,
-        };
+        let region =
+            |start, [offset, length]: [u32; 2]| Region { start, length: u64::from(length), offset };
         let ram = region(layout::RAM_BASE, placement.ram);
         let image = region(layout::IMAGE_BASE, placement.image);
         Some((GuestMemory::from_window(0, ram, image), bytes(placement.state)))

@@ -98,12 +98,8 @@ fn subscription(userdata: u64, u: wasi::SubscriptionU) -> wasi::Subscription {
 }
 
 fn timer(timeout: u64) -> wasi::Subscription {
-    let clock = wasi::SubscriptionClock {
-        id: wasi::CLOCKID_MONOTONIC,
-        timeout,
-        precision: 0,
-        flags: 0,
-    };
+    let clock =
+        wasi::SubscriptionClock { id: wasi::CLOCKID_MONOTONIC, timeout, precision: 0, flags: 0 };
     let u = wasi::SubscriptionUU { clock };
     subscription(TAG_TIMER, wasi::SubscriptionU { tag: wasi::EVENTTYPE_CLOCK.raw(), u })
 }

@@ -8,6 +8,8 @@ use c2w_guest_abi::RunRequest;
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
+// There is one in a run, and it is taken apart at once.
+#[allow(clippy::large_enum_variant)]
 pub enum Invocation {
     /// Run the command.
     Run(RunRequest),

@@ -122,8 +122,9 @@ impl ImageConfig {
     /// When the image was made, in seconds since 1970; 0 when it does not say or says nonsense.
     pub fn created_seconds(&self) -> u64 {
         let text = self.created.as_deref().unwrap_or_default();
-        let time = time::OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339);
-        time.map_or(0, |time| time.unix_timestamp().max(0) as u64)
+        let format = &time::format_description::well_known::Rfc3339;
+        time::OffsetDateTime::parse(text, format)
+            .map_or(0, |time| time.unix_timestamp().max(0) as u64)
     }
 }
 

@@ -47,6 +47,8 @@ fn is_zero(page: &[u8]) -> bool {
 }
 
 #[cfg(test)]
+// One run is what is meant, not the numbers in it.
+#[allow(clippy::single_range_in_vec_init)]
 mod tests {
     use super::*;
 

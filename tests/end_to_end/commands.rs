@@ -13,6 +13,13 @@ const ECHO: [&str; 4] = ["sh", "-c", r#"[ $# = 0 ] || printf '%s\0' "$@""#, "sh"
 /// The engines that hand their environment on, as WASI runtimes do.
 const WASI: [Engine; 2] = [Engine::COMMAND, Engine::Wasi(Driver::Stepwise)];
 
+const FORKS: &str = "i=0
+while [ $i -lt 200 ]; do i=$((i + 1)); /bin/busybox true || exit; done
+echo $i";
+
+const FILES: &str = "mkdir -p /tmp/a/b && echo hi > /tmp/a/b/c && rm /bin/vi && cat /tmp/a/b/c
+! ls /bin/vi 2>&1";
+
 pub fn trials() -> Vec<Trial> {
     let cases = [statuses(), options(), arguments(), environment(), work()];
     cases.into_iter().flatten().flat_map(Case::trials).collect()
@@ -95,11 +102,9 @@ fn work() -> Vec<Case> {
     vec![
         case("uname", ["uname", "-s", "-m"]).stdout("Linux riscv64\n"),
         case("user", ["id", "-u"]).stdout("0\n"),
-        shell("forks_200", "i=0; while [ $i -lt 200 ]; do i=$((i + 1)); /bin/busybox true || exit; done; echo $i")
-            .stdout("200\n"),
-        shell("pipeline", "seq 1 1000 | sort -rn | head -n 3 | tr '\\n' ' '").stdout("1000 999 998 "),
-        shell("written_files", "mkdir -p /tmp/a/b && echo hi > /tmp/a/b/c && rm -r /bin/vi && cat /tmp/a/b/c && ! ls /bin/vi 2>&1")
-            .stdout("hi\nls: /bin/vi: No such file or directory\n"),
+        shell("forks_200", FORKS).stdout("200\n"),
+        shell("pipeline", "seq 1000 | sort -rn | head -n 3 | tr '\\n' ' '").stdout("1000 999 998 "),
+        shell("written_files", FILES).stdout("hi\nls: /bin/vi: No such file or directory\n"),
         shell("background_child_does_not_hold_up", "sleep 1000 & echo $((1 + 1))").stdout("2\n"),
     ]
 }

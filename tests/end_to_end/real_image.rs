@@ -37,7 +37,8 @@ base.commit()
 print(base.execute('select count(*), sum(b), max(b) from t').fetchall())";
 
 const BASH: &str = r#"declare -A a=([x]=1 [y]=2); for k in x y; do echo "$k=${a[$k]}"; done
-seq 5 | grep -c 3; false | true; echo $? "${PIPESTATUS[@]}"; printf '%q\n' $'a\tb c'; echo {1..5} $((2 ** 40))"#;
+seq 5 | grep -c 3; false | true; echo $? "${PIPESTATUS[@]}"
+printf '%q\n' $'a\tb c'; echo {1..5} $((2 ** 40))"#;
 
 pub fn trials() -> Vec<Trial> {
     let compare = |(name, command)| {

@@ -1,0 +1,64 @@
+#!/bin/bash
+# Fails when a tracked file names a host or a folder that only one machine knows, when `unsafe`
+# appears outside of the files below, or when a source file has grown too long.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+readonly MAX_LINES=900 MAX_FUNCTION=70 MAX_COLUMNS=100
+
+# Who may write `unsafe`: the emulator's memory and hot loop, the module's edge to WASI, PID 1 for
+# system calls that rustix lacks, and the tests' engine, which loads compiled code.
+readonly UNSAFE='^(emulator/src/(memory|cpu/(hart|hot))\.rs|runtime/src/[a-z_]+\.rs|initramfs/init/src/.+\.rs|tests/end_to_end/engine\.rs)$'
+
+# Hosts that text may name; names without a dot are examples, and so are loopback addresses.
+readonly HOSTS='^(github\.com|(www\.)?[a-z]+\.org|snapshot\.debian\.org|[a-z.]*sourceforge\.net|index\.docker\.io|distribution\.github\.io|postcard\.jamesmunns\.com|127\.0\.0\.1|[a-z0-9-]+(\.(invalid|example|test))?)$'
+
+# Folders of a home or of a workspace, as they end in panic messages and copied commands.
+readonly FOLDERS='(/root/\.(cargo|rustup)|/home/[a-z]+/\.|/Users|/work)/[a-z.]'
+
+failed=0
+
+# refuse WHAT: lists what standard input has, if anything.
+refuse() {
+    local found
+    found=$(cat)
+    [ -n "$found" ] || return 0
+    failed=1
+    { echo "$1:" && sed 's/^/    /' <<< "$found"; } >&2
+}
+
+text() {
+    git grep -I "$@" -- ':!Cargo.lock' ':!scripts/check-repo.sh' ':!tests/fixtures/images' \
+        ':!prebuilt/licences' || true
+}
+
+refuse 'a host that is not on the list' < <(
+    text -hoE '[a-z+]+://[A-Za-z0-9][A-Za-z0-9.-]*' | sort -u \
+        | while IFS= read -r url; do
+            grep -qE "$HOSTS" <<< "${url#*://}" || text -nF "$url"
+        done)
+refuse 'a folder of one machine' < <(text -nE "$FOLDERS")
+refuse 'a folder of one machine in a prebuilt file' < <(
+    for file in prebuilt/*.zst prebuilt/*.wasm; do
+        zstd -dcfq "$file" | grep -aoE "$FOLDERS[ -~]{0,60}" | sed "s|^|$file: |" || true
+    done)
+refuse 'unsafe outside of its files' < <(
+    git grep -nE '^[^/]*\bunsafe( |\()' -- '*.rs' \
+        | awk -F: -v allowed="$UNSAFE" '$1 !~ allowed')
+refuse 'file too long' < <(
+    git ls-files -z '*.rs' | xargs -0 wc -l | awk -v max="$MAX_LINES" \
+        '$2 != "total" && $1 > max { print $2 ": " $1 " lines, at most " max }')
+
+# Advice only: a long table or a long match may be the clearest form.
+git ls-files -z '*.rs' | xargs -0 awk -v max="$MAX_FUNCTION" '
+    FNR == 1 { start = 0 }
+    /^ *(pub(\([a-z]+\))? )?(const )?(unsafe )?fn / && !/[;}]$/ {
+        match($0, /^ */); indent = RLENGTH; start = FNR; name = substr($0, indent + 1)
+    }
+    start && /^ *}/ && match($0, /^ */) && RLENGTH == indent {
+        if (FNR - start >= max) print "note: " FILENAME ":" start ": " FNR - start + 1 " lines: " name
+        start = 0
+    }'
+git ls-files -z '*.rs' | xargs -0 awk -v max="$MAX_COLUMNS" \
+    'length($0) > max { print "note: " FILENAME ":" FNR ": " length($0) " columns" }'
+exit "$failed"
