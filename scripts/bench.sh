@@ -8,9 +8,6 @@
 set -euo pipefail
 image=${1:-}
 [ $# -le 1 ] || { echo "usage: $0 [IMAGE]" >&2; exit 2; }
-# A layout's path is relative to where the script was called.
-case $image in oci:[!/]*) image=oci:$PWD/${image#oci:} ;; esac
-cd "$(dirname "$0")/.."
 
 # require COMMAND HOW: stops when COMMAND cannot be run.
 require() {
@@ -19,6 +16,10 @@ require() {
 wasmtime=${WASMTIME:-wasmtime}
 require "$wasmtime" "cargo install wasmtime-cli, or set WASMTIME to its path"
 wasmtime=$(realpath -s "$(command -v "$wasmtime")")
+
+# A layout's path, too, is relative to where the script was called.
+case $image in oci:[!/]*) image=oci:$PWD/${image#oci:} ;; esac
+cd "$(dirname "$0")/.."
 require cargo "install Rust, https://rustup.rs"
 require cc "install gcc"
 require python3 "install python3"
