@@ -4,6 +4,7 @@
 
 use crate::boot::{self, Options as BootOptions};
 use crate::ext4;
+use crate::interrupt::Guard;
 use crate::oci::{self, ImageRef, SourceOptions};
 use crate::rootfs::apply::apply_layer;
 use crate::rootfs::spool::Spool;
@@ -153,6 +154,7 @@ impl Outside for Silent {
 struct Staged<'a> {
     file: tempfile::NamedTempFile,
     output: &'a Path,
+    _interrupts: Guard,
 }
 
 impl<'a> Staged<'a> {
@@ -172,7 +174,8 @@ impl<'a> Staged<'a> {
             .suffix(".tmp")
             .tempfile_in(folder)
             .with_context(cannot)?;
-        Ok(Self { file, output })
+        let _interrupts = Guard::new(file.path());
+        Ok(Self { file, output, _interrupts })
     }
 
     fn finish<T>(self, write: impl FnOnce(&mut BufWriter<&File>) -> Result<T>) -> Result<T> {

@@ -12,6 +12,7 @@ pub mod boot;
 pub mod cli;
 pub mod convert;
 pub mod ext4;
+mod interrupt;
 pub mod oci;
 pub mod rootfs;
 pub mod run;

@@ -14,6 +14,10 @@
 //! `unsafe` here is for guest memory, slots and registers reached by pointer without a bounds
 //! check; docs/decisions/0006-unsafe-in-the-hot-loop.md has what the checks would cost.
 
+// The blocks are in macros that expand some thousand times; their reasons stand once, above the
+// first macro.
+#![allow(clippy::undocumented_unsafe_blocks)]
+
 use super::fusion::for_each_fusion;
 use super::op::{Code, Op, SLOT, for_each_code};
 use super::tlb::{FETCH_ENTRIES, FetchEntry, TAG_SHIFT};

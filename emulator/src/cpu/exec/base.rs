@@ -26,9 +26,9 @@ fn compute(opcode: Opcode, l: u64, r: u64) -> u64 {
         Srliw | Srlw => word(lw >> (rw & 31)),
         Sraiw | Sraw => (lw as i32 >> (rw & 31)) as u64,
         Mul => l.wrapping_mul(r),
-        Mulh => (i128::from(l as i64) * i128::from(r as i64) >> 64) as u64,
-        Mulhsu => (i128::from(l as i64) * i128::from(r) >> 64) as u64,
-        Mulhu => (u128::from(l) * u128::from(r) >> 64) as u64,
+        Mulh => ((i128::from(l as i64) * i128::from(r as i64)) >> 64) as u64,
+        Mulhsu => ((i128::from(l as i64) * i128::from(r)) >> 64) as u64,
+        Mulhu => ((u128::from(l) * u128::from(r)) >> 64) as u64,
         Mulw => word(lw.wrapping_mul(rw)),
         // Division by zero gives all ones, its remainder the dividend; overflow wraps.
         Div if r == 0 => u64::MAX,

@@ -127,14 +127,14 @@ impl Hart {
             FcvtSWu | FcvtDWu => soft::from_u32::<F>(self.x(insn.rs1) as u32, mode, flags),
             FcvtSL | FcvtDL => soft::from_i64::<F>(self.x(insn.rs1) as i64, mode, flags),
             FcvtSLu | FcvtDLu => soft::from_u64::<F>(self.x(insn.rs1), mode, flags),
-            _ => return Ok(self.to_integer::<F>(insn, mode, flags)),
+            _ => return Ok(self.integer_from::<F>(insn, mode, flags)),
         };
         self.set_f::<F>(insn.rd, value);
         Ok(true)
     }
 
     /// Conversion to an integer register; 32-bit results are sign-extended, unsigned ones too.
-    fn to_integer<F: Format>(&mut self, insn: &Insn, mode: RoundingMode, flags: &mut u8) -> bool {
+    fn integer_from<F: Format>(&mut self, insn: &Insn, mode: RoundingMode, flags: &mut u8) -> bool {
         use Opcode::*;
         let value = self.f::<F>(insn.rs1);
         let result = match insn.opcode {

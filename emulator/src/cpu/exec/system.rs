@@ -140,11 +140,7 @@ impl Hart {
                 self.attention = true;
             }
             number::STIMECMP => self.set_timer(value),
-            number::SATP => {
-                if csrs.write_satp(value) {
-                    self.flush_translations();
-                }
-            }
+            number::SATP if csrs.write_satp(value) => self.flush_translations(),
             // Mode 0 direct or 1 vectored; others are reserved.
             number::STVEC => csrs.stvec = value & !2,
             number::SCOUNTEREN => csrs.scounteren = value & 7,
