@@ -20,7 +20,7 @@ wasmtime=$(realpath -s "$(command -v "$wasmtime")")
 # A layout's path, too, is relative to where the script was called.
 case $image in oci:[!/]*) image=oci:$PWD/${image#oci:} ;; esac
 cd "$(dirname "$0")/.."
-require cargo "install Rust, https://rustup.rs"
+require cargo "install Rust 1.95 or later"
 require cc "install gcc"
 require python3 "install python3"
 require busybox "install busybox"
