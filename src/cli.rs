@@ -86,8 +86,15 @@ struct Common {
 }
 
 impl Common {
-    fn options(&self) -> Options {
-        Options {
+    fn options(&self) -> Result<Options> {
+        // The machine is one: another platform's programs would only fail later, and obscurely.
+        let runs = Platform::linux_riscv64();
+        anyhow::ensure!(
+            runs.accepts(&self.platform),
+            "--platform {}: c2w runs {runs} only",
+            self.platform
+        );
+        Ok(Options {
             source: SourceOptions {
                 platform: self.platform.clone(),
                 tls_verify: self.tls_verify,
@@ -97,7 +104,7 @@ impl Common {
             },
             memory_mib: self.memory,
             kernel_log: self.debug_image,
-        }
+        })
     }
 }
 
@@ -123,7 +130,7 @@ fn image_ref(text: &str) -> Result<ImageRef> {
 
 fn convert_image(arguments: &Convert) -> Result<()> {
     let mut timing = Timing::start();
-    let options = arguments.common.options();
+    let options = arguments.common.options()?;
     let reference = image_ref(arguments.image.as_deref().unwrap_or_default())?;
     let summary = convert::convert(&reference, &arguments.output, &options, &mut timing)?;
     if arguments.common.timings {
@@ -152,7 +159,7 @@ fn run_natively(arguments: Run) -> Result<ExitCode> {
     };
     let mut timing = Timing::start();
     let reference = image_ref(&arguments.image)?;
-    let session = convert::prepare(&reference, &arguments.common.options(), &mut timing)?;
+    let session = convert::prepare(&reference, &arguments.common.options()?, &mut timing)?;
     if arguments.common.timings {
         eprint!("{timing}");
     }

@@ -164,7 +164,8 @@ impl Machine {
 
     /// Runs about `budget` instructions, or until the guest waits or switches off.
     pub fn run(&mut self, budget: u64, host: &mut dyn Host) -> Exit {
-        let limit = self.hart.steps().saturating_add(budget);
+        // The hart counts down in 63 bits.
+        let limit = self.hart.steps().saturating_add(budget.min(1 << 62));
         self.devices.check_alarm(host);
         let mut bus =
             Bus { memory: &mut self.memory, devices: &mut self.devices, host, clock: &self.clock };

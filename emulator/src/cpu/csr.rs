@@ -26,6 +26,31 @@ pub mod number {
     pub const INSTRET: u16 = 0xc02;
 }
 
+/// The registers of a trap: every entry into the kernel reads and writes them, so the hot loop has
+/// them at hand. The numbers are their places in [`super::hot::Hot::trap`].
+pub mod trap_register {
+    /// `sscratch`.
+    pub const SCRATCH: usize = 0;
+    /// `sepc`; bit 0 is always clear.
+    pub const EPC: usize = 1;
+    /// `scause`.
+    pub const CAUSE: usize = 2;
+    /// `stval`.
+    pub const VALUE: usize = 3;
+
+    /// The place of a CSR, if it is one of these.
+    pub fn of(csr: u16) -> Option<usize> {
+        use super::number;
+        Some(match csr {
+            number::SSCRATCH => SCRATCH,
+            number::SEPC => EPC,
+            number::SCAUSE => CAUSE,
+            number::STVAL => VALUE,
+            _ => return None,
+        })
+    }
+}
+
 /// Fields of `sstatus`.
 pub mod status {
     /// Interrupts enabled in S-mode.
@@ -63,14 +88,6 @@ pub struct Csrs {
     pub scounteren: u64,
     /// Environment configuration; only `FIOM` exists.
     pub senvcfg: u64,
-    /// Scratch.
-    pub sscratch: u64,
-    /// Exception pc.
-    pub sepc: u64,
-    /// Cause.
-    pub scause: u64,
-    /// Trap value.
-    pub stval: u64,
     /// Timer compare (Sstc), in ticks.
     pub stimecmp: u64,
     /// Address translation.

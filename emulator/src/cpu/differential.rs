@@ -80,7 +80,7 @@ fn instruction(random: &mut Random) -> u32 {
             Format::B => bits = bits & 0x01ff_f07f | 8 << 7,
             Format::J => bits = bits & 0xfff | 8 << 20,
             Format::Csr | Format::CsrI => {
-                let csr = [1, 2, 3, 0x140, 0xc02][random.below(5) as usize];
+                let csr = [1, 2, 3, 0x140, 0x141, 0x142, 0x143, 0xc02][random.below(8) as usize];
                 bits = bits & 0x000f_ffff | csr << 20;
             }
             _ => {}

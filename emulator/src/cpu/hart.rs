@@ -1,7 +1,7 @@
 //! A hart: its state, and the loop around the hot loop.
 
 use super::code::CodeCache;
-use super::csr::{Csrs, status};
+use super::csr::{Csrs, status, trap_register};
 use super::hot::{self, Hot, Stop};
 use super::isa::{self, Insn};
 use super::mmu::Access;
@@ -69,6 +69,8 @@ pub struct HartState {
     pc: u64,
     mode: Mode,
     csrs: Csrs,
+    /// `sscratch`, `sepc`, `scause`, `stval`.
+    trap: [u64; 4],
     waiting: bool,
     steps: u64,
     traps: u64,
@@ -114,6 +116,7 @@ impl Hart {
             mode: Mode::Supervisor,
             // As firmware leaves it: no timer, and user mode may read the counters.
             csrs: Csrs { stimecmp: u64::MAX, scounteren: 7, ..Csrs::default() },
+            trap: [0; 4],
             waiting: false,
             steps: 0,
             traps: 0,
@@ -146,6 +149,7 @@ impl Hart {
                 fetch: empty_fetch_table(),
                 fetch_tag: 0,
                 window: memory.base(),
+                trap: state.trap,
                 reservation,
                 fp_ready: false,
                 fp_fast: false,
@@ -176,6 +180,7 @@ impl Hart {
             pc: self.hot.pc,
             mode: self.mode,
             csrs: self.csrs.clone(),
+            trap: self.hot.trap,
             waiting: self.waiting,
             steps: self.steps(),
             traps: self.traps,
@@ -446,9 +451,9 @@ impl Hart {
             new |= status::SPP;
         }
         self.csrs.sstatus = new;
-        self.csrs.sepc = self.hot.pc;
-        self.csrs.scause = cause;
-        self.csrs.stval = value;
+        self.hot.trap[trap_register::EPC] = self.hot.pc;
+        self.hot.trap[trap_register::CAUSE] = cause;
+        self.hot.trap[trap_register::VALUE] = value;
         self.hot.pc = (self.csrs.stvec & !3).wrapping_add(offset);
         self.hot.reservation = 0;
         self.mode = Mode::Supervisor;

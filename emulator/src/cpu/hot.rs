@@ -58,6 +58,8 @@ pub struct Hot {
     pub fetch_tag: u64,
     /// Host address of the memory window.
     pub window: usize,
+    /// [`super::csr::trap_register`]s, which only S-mode may touch.
+    pub trap: [u64; 4],
     /// Window offset + 1 that `lr` reserved; 0 for none.
     pub reservation: u64,
     /// `sstatus.FS` is Dirty and `frm` valid: floating-point registers may be used without
@@ -729,6 +731,23 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
                 (amoand_d) => {
                     amo!(i64, |old, operand| old & operand)
                 };
+                (trap_read) => {{
+                    if fetch_tag != 0 {
+                        leave!(Slow);
+                    }
+                    set_x!(a, hot.trap[op!().imm as usize & 3])
+                }};
+                // `c` has the bits that stay zero.
+                (trap_write) => {{
+                    if fetch_tag != 0 {
+                        leave!(Slow);
+                    }
+                    let register = op!().imm as usize & 3;
+                    let old = hot.trap[register];
+                    hot.trap[register] = x!(b) & !u64::from(op!().c);
+                    set_x!(a, old);
+                    hot.x[0] = 0;
+                }};
                 (lr_w) => {
                     load_reserved!(i32)
                 };

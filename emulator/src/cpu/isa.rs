@@ -176,18 +176,18 @@ macro_rules! for_each_instruction {
             // 0x67 JALR, 0x6f JAL
             Jalr    "jalr"      0x0000707f 0x00000067 Load
             Jal     "jal"       0x0000007f 0x0000006f J
-            // 0x73 SYSTEM
-            Ecall   "ecall"     0xffffffff 0x00000073 None
-            Ebreak  "ebreak"    0xffffffff 0x00100073 None
-            Sret    "sret"      0xffffffff 0x10200073 None
-            Wfi     "wfi"       0xffffffff 0x10500073 None
-            SfenceVma "sfence.vma" 0xfe007fff 0x12000073 Sfence
+            // 0x73 SYSTEM, the frequent ones first
             Csrrw   "csrrw"     0x0000707f 0x00001073 Csr
             Csrrs   "csrrs"     0x0000707f 0x00002073 Csr
             Csrrc   "csrrc"     0x0000707f 0x00003073 Csr
             Csrrwi  "csrrwi"    0x0000707f 0x00005073 CsrI
             Csrrsi  "csrrsi"    0x0000707f 0x00006073 CsrI
             Csrrci  "csrrci"    0x0000707f 0x00007073 CsrI
+            Ecall   "ecall"     0xffffffff 0x00000073 None
+            Ebreak  "ebreak"    0xffffffff 0x00100073 None
+            Sret    "sret"      0xffffffff 0x10200073 None
+            Wfi     "wfi"       0xffffffff 0x10500073 None
+            SfenceVma "sfence.vma" 0xfe007fff 0x12000073 Sfence
         }
     };
 }

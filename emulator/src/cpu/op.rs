@@ -10,6 +10,7 @@
 //! field  code   a   b   imm    c   d      register fields hold number * 8
 //! ```
 
+use super::csr;
 use super::fusion::for_each_fusion;
 use super::isa::{Insn, Opcode};
 use crate::memory::PAGE_SIZE;
@@ -170,6 +171,8 @@ macro_rules! for_each_code {
             AmoorD = seq amoor_d 16
             AmoandW = seq amoand_w 16
             AmoandD = seq amoand_d 16
+            TrapRead = seq trap_read 16
+            TrapWrite = seq trap_write 16
             LrW = seq lr_w 16
             LrD = seq lr_d 16
             ScW = seq sc_w 16
@@ -383,11 +386,24 @@ pub fn lower(insn: &Insn, offset: usize) -> Op {
         O::AmoorD => register(Code::AmoorD),
         O::AmoandW => register(Code::AmoandW),
         O::AmoandD => register(Code::AmoandD),
+        O::Csrrs | O::Csrrw => trap_register(insn).unwrap_or(slow),
         O::LrW => loads_x(register(Code::LrW)),
         O::LrD => loads_x(register(Code::LrD)),
         O::ScW => loads_x(register(Code::ScW)),
         O::ScD => loads_x(register(Code::ScD)),
         _ => slow,
+    }
+}
+
+/// Access to one of the trap's registers: `csrrw`, or `csrrs` that only reads.
+fn trap_register(insn: &Insn) -> Option<Op> {
+    let place = csr::trap_register::of(insn.imm as u16 & 0xfff)?;
+    let (a, b, imm) = (insn.rd * 8, insn.rs1 * 8, place as i16);
+    let zeros = u8::from(place == csr::trap_register::EPC);
+    match (insn.opcode, insn.rs1, insn.rd) {
+        (Opcode::Csrrw, ..) => Some(Op { code: Code::TrapWrite, a, b, imm, c: zeros, d: 0 }),
+        (Opcode::Csrrs, 0, 1..) => Some(Op { code: Code::TrapRead, a, b, imm, c: 0, d: 0 }),
+        _ => None,
     }
 }
 

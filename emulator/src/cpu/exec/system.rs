@@ -1,6 +1,6 @@
 //! Environment calls, trap return, fences and CSR access.
 
-use crate::cpu::csr::{number, status};
+use crate::cpu::csr::{number, status, trap_register};
 use crate::cpu::hart::{Bus, Hart, Mode};
 use crate::cpu::isa::{Format, Insn, Opcode};
 use crate::cpu::trap::{Cause, Trap, interrupt};
@@ -49,7 +49,7 @@ impl Hart {
         self.csrs.sstatus = new;
         self.attention |= self.deliverable();
         self.sync();
-        self.csrs.sepc
+        self.hot.trap[trap_register::EPC]
     }
 
     fn csr_instruction(&mut self, insn: &Insn, bus: &mut Bus<'_>) -> Result<(), Trap> {
@@ -96,10 +96,7 @@ impl Hart {
             number::STVEC => csrs.stvec,
             number::SCOUNTEREN => csrs.scounteren,
             number::SENVCFG => csrs.senvcfg,
-            number::SSCRATCH => csrs.sscratch,
-            number::SEPC => csrs.sepc,
-            number::SCAUSE => csrs.scause,
-            number::STVAL => csrs.stval,
+            number::SSCRATCH..=number::STVAL => self.hot.trap[trap_register::of(csr)?],
             number::SIP => self.pending_interrupts(bus),
             number::STIMECMP => csrs.stimecmp,
             number::SATP => csrs.satp,
@@ -145,11 +142,12 @@ impl Hart {
             number::STVEC => csrs.stvec = value & !2,
             number::SCOUNTEREN => csrs.scounteren = value & 7,
             number::SENVCFG => csrs.senvcfg = value & 1,
-            number::SSCRATCH => csrs.sscratch = value,
-            number::SEPC => csrs.sepc = value & !1,
-            number::SCAUSE => csrs.scause = value,
-            number::STVAL => csrs.stval = value,
-            _ => {}
+            _ => {
+                if let Some(place) = trap_register::of(csr) {
+                    let mask = if place == trap_register::EPC { !1 } else { !0 };
+                    self.hot.trap[place] = value & mask;
+                }
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use crate::command::Command;
 use crate::failure::{MACHINE, OrFail, Result, failure};
 use crate::handoff::{AGENT_FD, FromAgent, Link, SOCKET_FD, ToAgent};
 use c2w_guest_abi::{ContainerConfig, Mount};
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, mknodat, openat2};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, mount};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
@@ -15,6 +15,7 @@ use rustix::process::{Pid, PidfdFlags, WaitOptions, pidfd_open, wait};
 use std::ffi::CString;
 use std::fs::{self, File};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::process::Stdio;
 
@@ -96,8 +97,24 @@ fn mount_root() -> Result<()> {
     let layers = CString::new(layers).or_fail("naming the layers")?;
     mount(IMAGE_DEVICE, &image, "ext4", MountFlags::RDONLY, c"dax=always")
         .or_fail("mounting the image")?;
+    hide_lost_and_found()?;
     mount("overlay", below_run("root"), "overlay", MountFlags::empty(), &*layers)
         .or_fail("mounting the container's root")
+}
+
+/// Covers the directory that every ext4 image has, but no container image brings, by a whiteout
+/// (Documentation/filesystems/overlayfs.rst). One with content or other permissions is the image's.
+fn hide_lost_and_found() -> Result<()> {
+    let directory = below_run("image/lost+found");
+    let Ok(metadata) = fs::symlink_metadata(&directory) else { return Ok(()) };
+    let private = metadata.is_dir() && metadata.mode() & 0o7777 == 0o700 && metadata.uid() == 0;
+    let empty = || fs::read_dir(&directory).is_ok_and(|mut names| names.next().is_none());
+    if private && empty() {
+        let whiteout = below_run("upper/lost+found");
+        mknodat(CWD, whiteout, FileType::CharacterDevice, Mode::empty(), 0)
+            .or_fail("hiding lost+found")?;
+    }
+    Ok(())
 }
 
 /// The runtime reads these files of the image and would wait forever for a pipe's other end.
