@@ -14,6 +14,7 @@ pub fn trials() -> Vec<Trial> {
         trial("conversion::same_bytes_at_another_time", another_time),
         trial("conversion::replaces_an_older_module", replaces_an_older_module),
         trial("conversion::mode_follows_the_umask", mode_follows_the_umask),
+        trial("conversion::machines_of_other_sizes", machines_of_other_sizes),
     ]
 }
 
@@ -65,6 +66,18 @@ fn mode_follows_the_umask() {
         convert_quietly(&mut command);
         let permissions = fs::metadata(&module).unwrap().permissions();
         assert_eq!(permissions.mode() & 0o7777, mode, "umask {umask}");
+    }
+}
+
+/// Free memory is cleared before the snapshot, which small and large machines leave little and
+/// much room for.
+fn machines_of_other_sizes() {
+    for memory in ["64", "100", "1100", "2048"] {
+        let mut command = Command::new(C2W);
+        command.args(["run", "--memory", memory, &busybox_reference(), "--", "echo", memory]);
+        let output = process::run(&mut command, b"");
+        assert_success(&output);
+        assert_eq!(output.stdout, format!("{memory}\n").as_bytes());
     }
 }
 

@@ -25,6 +25,7 @@ pub fn trials() -> Vec<Trial> {
         trial("refusal::full_disk", full_disk).with_ignored_flag(!can_mount()),
         trial("refusal::older_module_survives", older_module_survives),
         trial("refusal::memory_too_small", memory_too_small),
+        trial("refusal::another_platform", another_platform),
         trial("refusal::run_of_an_unknown_image", run_of_an_unknown_image),
     ]);
     trials
@@ -66,6 +67,15 @@ fn image_refused(reference: &str, parts: &[&str]) {
     for part in parts {
         assert_complaint(&stderr, part);
     }
+    assert_empty(folder.path());
+}
+
+fn another_platform() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(C2W);
+    command.args(["--platform", "linux/amd64", &busybox_reference()]);
+    let stderr = fail_in(folder.path(), &mut command, "out.wasm");
+    assert_complaint(&stderr, "linux/riscv64 only");
     assert_empty(folder.path());
 }
 

@@ -10,6 +10,8 @@ use std::fs;
 const RESERVE_BYTES: usize = 3 << 20;
 /// The same while huge pages are taken, all in one step. Some of them turn out to be single ones.
 const HUGE_RESERVE_BYTES: usize = 8 << 20;
+/// From here on the reserves grow with the machine, by a 64th of what it has more.
+const LARGE_MACHINE_BYTES: usize = 1 << 30;
 /// How much is taken between two looks at what is left.
 const STEP_BYTES: usize = 512 << 10;
 const PAGE_LIST: &str = "/proc/sys/vm/percpu_pagelist_high_fraction";
@@ -59,10 +61,12 @@ fn read_setting(path: &str) -> Result<String> {
 fn take_and_release() -> Result<()> {
     let total = memory("MemTotal:")?;
     let region = Region::new(total)?;
-    let huge = memory("MemFree:")?.saturating_sub(HUGE_RESERVE_BYTES);
+    // Large machines keep longer lists of free pages, which count as free but are not to be had.
+    let more = (total.saturating_sub(LARGE_MACHINE_BYTES) / 64) & !4095;
+    let huge = memory("MemFree:")?.saturating_sub(HUGE_RESERVE_BYTES + more);
     region.populate(0, huge, Advice::LinuxHugepage)?;
     for start in (huge..total.saturating_sub(STEP_BYTES)).step_by(STEP_BYTES) {
-        if memory("MemFree:")? < RESERVE_BYTES {
+        if memory("MemFree:")? < RESERVE_BYTES + more {
             break;
         }
         region.populate(start, STEP_BYTES, Advice::LinuxNoHugepage)?;
