@@ -1,0 +1,42 @@
+#!/bin/bash
+# rebuild-prebuilt.sh [ARTIFACT...]: builds artifacts of prebuilt/ (default: all) again in a copy of
+# this repository and fails when the bytes differ. An artifact whose recorded tools are not
+# installed in the recorded versions is passed over: other tools may give other bytes.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+builder() {
+    case $1 in
+        Image.zst) echo build-kernel.sh ;;
+        initramfs.cpio.zst) echo build-initramfs.sh ;;
+        runtime.wasm) echo build-runtime.sh ;;
+        *) echo "no such artifact: $1" >&2; return 2 ;;
+    esac
+}
+
+# Whether the tools that an artifact was built with are here, in the same versions.
+same_tools() {
+    local installed
+    installed=$(cut -f 1 "prebuilt/$1.packages" | cut -d : -f 1 | xargs dpkg-query -W 2> /dev/null) || return 1
+    diff -q <(LC_ALL=C sort <<< "$installed") "prebuilt/$1.packages" > /dev/null
+}
+
+[ $# -gt 0 ] || set -- runtime.wasm initramfs.cpio.zst Image.zst
+copy=$(mktemp -d)
+trap 'rm -rf "$copy"' EXIT
+git ls-files -z | xargs -0 cp --parents -t "$copy"
+differ=0
+for artifact in "$@"; do
+    script=$(builder "$artifact")
+    if ! same_tools "$artifact"; then
+        echo "$artifact: not rebuilt, its recorded tools are not installed"
+        continue
+    fi
+    "$copy/scripts/$script" > "$copy/log" 2>&1 || { cat "$copy/log" >&2; exit 1; }
+    if cmp "prebuilt/$artifact" "$copy/prebuilt/$artifact"; then
+        echo "$artifact: the same bytes"
+    else
+        differ=1
+    fi
+done
+exit "$differ"
