@@ -14,7 +14,7 @@ readonly UNSAFE='^(emulator/src/(memory|cpu/(hart|hot))\.rs|runtime/src/[a-z_]+\
 readonly HOSTS='^(github\.com|wasmtime\.dev|(www\.)?[a-z]+\.org|snapshot\.debian\.org|[a-z.]*sourceforge\.net|index\.docker\.io|distribution\.github\.io|postcard\.jamesmunns\.com|127\.0\.0\.1|[a-z0-9-]+(\.(invalid|example|test))?)$'
 
 # Folders of a home, and the one this clone is in, as they end in panic messages and commands.
-readonly FOLDERS="((/root/\\.(cargo|rustup)|/home/[a-z]+/\\.|/Users)/[a-z.]|$PWD/)"
+readonly FOLDERS="((/root|/home/[a-z]+)/\\.[a-z]|/Users/[a-z.]|$PWD/)"
 
 failed=0
 

@@ -1,13 +1,13 @@
 //! The loop that nearly every guest instruction runs in.
 //!
 //! Invariants:
-//! - It calls nothing. What it cannot do, it leaves to the caller by returning a [`Stop`] with
+//! - It calls nothing but the rare half of a fused multiply-add. What it cannot do, it leaves to the caller by returning a [`Stop`] with
 //!   `pc` at the instruction in question, which has then had no effect at all. A call that comes
 //!   back would make the compiler spill the loop's state everywhere.
 //! - `ip` points into the slots of one code page; `page` is that page's virtual address and
 //!   `ops` its first slot, so `pc = page + (ip - ops) / 4` always holds.
-//! - `left` counts every instruction. It is only looked at where control goes backwards or to
-//!   another page, so the loop overruns it by less than a page of instructions, and by the same
+//! - `left` counts every instruction. It is only looked at where a branch is taken or the page
+//!   changes, so the loop overruns it by less than a page of instructions, and by the same
 //!   number on every host.
 //! - A code page outlives every visit: pages are reset or dropped only between two calls.
 //!
