@@ -2,8 +2,9 @@
 
 use super::code::CodeCache;
 use super::csr::{Csrs, status, trap_register};
+use super::decoded::DecodedInsns;
 use super::hot::{self, Hot, Stop};
-use super::isa::{self, Insn};
+use super::isa::Insn;
 use super::mmu::Access;
 use super::tlb::{FetchEntry, Tlb, empty_fetch_table};
 use super::trap::{Cause, Trap, interrupt};
@@ -83,6 +84,7 @@ pub struct Hart {
     pub(super) hot: Hot,
     pub(super) tlb: Tlb,
     code: CodeCache,
+    decoded: DecodedInsns,
     pub(super) csrs: Csrs,
     pub(super) mode: Mode,
     /// `wfi` was executed and no interrupt is pending.
@@ -156,6 +158,7 @@ impl Hart {
             },
             tlb,
             code: CodeCache::new(memory.pages()),
+            decoded: DecodedInsns::new(),
             csrs: state.csrs.clone(),
             mode: state.mode,
             waiting: state.waiting,
@@ -309,7 +312,7 @@ impl Hart {
             None => self.fetch_bits(bus)?,
         };
         let illegal = Trap::new(Cause::IllegalInstruction, u64::from(bits));
-        let insn = isa::decode(bits).ok_or(illegal)?;
+        let insn = self.decoded.decode(bits).ok_or(illegal)?;
         self.perform(&insn, bus)?;
         self.hot.left -= 1;
         Ok(())

@@ -3,6 +3,7 @@
 mod code;
 pub mod compressed;
 mod csr;
+mod decoded;
 #[cfg(test)]
 mod differential;
 mod exec;
