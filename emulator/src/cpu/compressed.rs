@@ -25,6 +25,7 @@ const BRANCH: u32 = 0x63;
 const JALR: u32 = 0x67;
 const JAL: u32 = 0x6f;
 const EBREAK: u32 = 0x0010_0073;
+const NOP: u32 = OP_IMM;
 
 /// `c`'s bits `high..=low`, moved so that the lowest lands on bit `to`.
 const fn field(c: u32, high: u32, low: u32, to: u32) -> u32 {
@@ -87,9 +88,24 @@ fn quadrant_0(c: u32, funct: u32) -> Option<u32> {
         1 => Some(i(LOAD_FP, 3, rd, rs1, double as i32)),
         2 => Some(i(LOAD, 2, rd, rs1, word as i32)),
         3 => Some(i(LOAD, 3, rd, rs1, double as i32)),
+        4 => small_memory(c, rs1, rd),
         5 => Some(s(STORE_FP, 3, rs1, rd, double)),
         6 => Some(s(STORE, 2, rs1, rd, word)),
         7 => Some(s(STORE, 3, rs1, rd, double)),
+        _ => None,
+    }
+}
+
+/// Bytes and halfwords (Zcb).
+fn small_memory(c: u32, base: u32, register: u32) -> Option<u32> {
+    let byte = field(c, 5, 5, 1) | field(c, 6, 6, 0);
+    let half = field(c, 5, 5, 1);
+    match (c >> 10 & 7, c >> 6 & 1) {
+        (0, _) => Some(i(LOAD, 4, register, base, byte as i32)),
+        (1, 0) => Some(i(LOAD, 5, register, base, half as i32)),
+        (1, _) => Some(i(LOAD, 1, register, base, half as i32)),
+        (2, _) => Some(s(STORE, 0, base, register, byte)),
+        (3, 0) => Some(s(STORE, 1, base, register, half)),
         _ => None,
     }
 }
@@ -108,6 +124,8 @@ fn quadrant_1(c: u32, funct: u32) -> Option<u32> {
                 | field(c, 6, 6, 4);
             (imm != 0).then(|| i(OP_IMM, 0, 2, 2, (imm as i32) << 22 >> 22))
         }
+        // c.mop.N (Zcmop): may-be-operations that write nothing.
+        3 if c & 0xf8ff == 0x6081 => Some(NOP),
         3 => (ci_imm(c) != 0).then(|| (ci_imm(c) as u32) << 12 | rd << 7 | LUI),
         4 => arithmetic(c),
         5 => {
@@ -145,6 +163,20 @@ fn arithmetic(c: u32) -> Option<u32> {
         (_, 0, _) => Some(r(OP, 7, 0, rd, rd, rs2)),
         (_, _, 0) => Some(r(OP_32, 0, 0x20, rd, rd, rs2)),
         (_, _, 1) => Some(r(OP_32, 0, 0, rd, rd, rs2)),
+        (_, _, 2) => Some(r(OP, 0, 1, rd, rd, rs2)),
+        _ => in_place(c, rd),
+    }
+}
+
+/// Extensions and complement of a register (Zcb).
+fn in_place(c: u32, rd: u32) -> Option<u32> {
+    match c >> 2 & 7 {
+        0 => Some(i(OP_IMM, 7, rd, rd, 0xff)),
+        1 => Some(i(OP_IMM, 1, rd, rd, 0x604)),
+        2 => Some(r(OP_32, 4, 4, rd, rd, 0)),
+        3 => Some(i(OP_IMM, 1, rd, rd, 0x605)),
+        4 => Some(r(OP_32, 0, 4, rd, rd, 0)),
+        5 => Some(i(OP_IMM, 4, rd, rd, -1)),
         _ => None,
     }
 }
@@ -207,6 +239,22 @@ mod tests {
             (0xe509, "bne a0, zero, . + 10"),
             (0x9002, "ebreak"),
             (0x2501, "addiw a0, a0, 0"),
+            // Zcb and Zcmop, as the listing of "Code Size Reduction" has them.
+            (0x8188, "lbu a0, 0(a1)"),
+            (0x81e8, "lbu a0, 3(a1)"),
+            (0x85a8, "lhu a0, 2(a1)"),
+            (0x85c8, "lh a0, 0(a1)"),
+            (0x89c8, "sb a0, 1(a1)"),
+            (0x8da8, "sh a0, 2(a1)"),
+            (0x9d61, "andi a0, a0, 255"),
+            (0x9d65, "sext.b a0, a0"),
+            (0x9d69, "zext.h a0, a0"),
+            (0x9d6d, "sext.h a0, a0"),
+            (0x9d71, "add.uw a0, a0, zero"),
+            (0x9d75, "xori a0, a0, -1"),
+            (0x9d4d, "mul a0, a0, a1"),
+            (0x6081, "addi zero, zero, 0"),
+            (0x6781, "addi zero, zero, 0"),
         ] {
             assert_eq!(isa::decode(bits).unwrap().to_string(), text, "{bits:#06x}");
         }
@@ -214,9 +262,21 @@ mod tests {
 
     #[test]
     fn reserved_short_forms_are_illegal() {
-        for bits in
-            [0x0000, 0x8000, 0x2001, 0x6001 | 2 << 7, 0x6081, 0x4002, 0x6002, 0x8002, 0x9c41]
-        {
+        for bits in [
+            0x0000,
+            0x9000,
+            0x8c40,
+            0x2001,
+            0x6101,
+            0x6181 ^ 1 << 7,
+            0x6001,
+            0x6801,
+            0x4002,
+            0x6002,
+            0x8002,
+            0x9c79,
+            0x9c7d,
+        ] {
             assert_eq!(isa::decode(bits), None, "{bits:#06x}");
         }
     }

@@ -23,6 +23,9 @@ use super::op::{Code, Op, SLOT, for_each_code};
 use super::tlb::{FETCH_ENTRIES, FetchEntry, TAG_SHIFT};
 use crate::softfloat::fast;
 use alloc::boxed::Box;
+use bitmanip::{bitmanip, or_combine};
+
+mod bitmanip;
 
 /// Why the loop came back. `pc` in [`Hot`] says where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -836,6 +839,11 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
                 };
             }
             macro_rules! step {
+                (bit $body:ident $bytes:literal) => {{
+                    bitmanip!($body);
+                    left -= 1;
+                    ip = unsafe { ip.byte_add($bytes) };
+                }};
                 (seq $body:ident $bytes:literal) => {{
                     body!($body);
                     left -= 1;

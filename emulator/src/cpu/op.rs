@@ -57,7 +57,7 @@ macro_rules! for_each_code {
             Srai = seq srai 16      CSrai = seq srai 8
             Andi = seq andi 16      CAndi = seq andi 8
             Ori = seq ori 16
-            Xori = seq xori 16
+            Xori = seq xori 16      CXori = seq xori 8
             Slti = seq slti 16
             Sltiu = seq sltiu 16
             Addiw = seq addiw 16    CAddiw = seq addiw 8
@@ -80,7 +80,7 @@ macro_rules! for_each_code {
             Sllw = seq sllw 16
             Srlw = seq srlw 16
             Sraw = seq sraw 16
-            Mul = seq mul 16
+            Mul = seq mul 16        CMul = seq mul 8
             Mulw = seq mulw 16
             Mulh = seq mulh 16
             Mulhu = seq mulhu 16
@@ -94,14 +94,14 @@ macro_rules! for_each_code {
             Remw = seq remw 16
             Remuw = seq remuw 16
             Lb = seq lb 16
-            Lh = seq lh 16
+            Lh = seq lh 16          CLh = seq lh 8
             Lw = seq lw 16          CLw = seq lw 8
             Ld = seq ld 16          CLd = seq ld 8
-            Lbu = seq lbu 16
-            Lhu = seq lhu 16
+            Lbu = seq lbu 16        CLbu = seq lbu 8
+            Lhu = seq lhu 16        CLhu = seq lhu 8
             Lwu = seq lwu 16
-            Sb = seq sb 16
-            Sh = seq sh 16
+            Sb = seq sb 16          CSb = seq sb 8
+            Sh = seq sh 16          CSh = seq sh 8
             Sw = seq sw 16          CSw = seq sw 8
             Sd = seq sd 16          CSd = seq sd 8
             Flw = seq flw 16
@@ -177,6 +177,49 @@ macro_rules! for_each_code {
             LrD = seq lr_d 16
             ScW = seq sc_w 16
             ScD = seq sc_d 16
+            Sh1add = bit sh1add 16
+            Sh2add = bit sh2add 16
+            Sh3add = bit sh3add 16
+            AddUw = bit add_uw 16
+            Sh1addUw = bit sh1add_uw 16
+            Sh2addUw = bit sh2add_uw 16
+            Sh3addUw = bit sh3add_uw 16
+            SlliUw = bit slli_uw 16
+            Andn = bit andn 16
+            Orn = bit orn 16
+            Xnor = bit xnor 16
+            Clz = bit clz 16
+            Ctz = bit ctz 16
+            Cpop = bit cpop 16
+            Clzw = bit clzw 16
+            Ctzw = bit ctzw 16
+            Cpopw = bit cpopw 16
+            Min = bit min 16
+            Minu = bit minu 16
+            Max = bit max 16
+            Maxu = bit maxu 16
+            SextB = bit sext_b 16       CSextB = bit sext_b 8
+            SextH = bit sext_h 16       CSextH = bit sext_h 8
+            ZextH = bit zext_h 16       CZextH = bit zext_h 8
+            Rol = bit rol 16
+            Ror = bit ror 16
+            Rori = bit rori 16
+            Rolw = bit rolw 16
+            Rorw = bit rorw 16
+            Roriw = bit roriw 16
+            OrcB = bit orc_b 16
+            Rev8 = bit rev8 16
+            Bset = bit bset 16
+            Bclr = bit bclr 16
+            Binv = bit binv 16
+            Bext = bit bext 16
+            Bseti = bit bseti 16
+            Bclri = bit bclri 16
+            Binvi = bit binvi 16
+            Bexti = bit bexti 16
+            CzeroEqz = bit czero_eqz 16
+            CzeroNez = bit czero_nez 16
+            CZextW = bit zext_w 8
         } }
     };
 }
@@ -288,7 +331,7 @@ pub fn lower(insn: &Insn, offset: usize) -> Op {
         O::Srai => writes_x(immediate(pick(Code::Srai, Code::CSrai))),
         O::Andi => writes_x(immediate(pick(Code::Andi, Code::CAndi))),
         O::Ori => writes_x(immediate(Code::Ori)),
-        O::Xori => writes_x(immediate(Code::Xori)),
+        O::Xori => writes_x(immediate(pick(Code::Xori, Code::CXori))),
         O::Slti => writes_x(immediate(Code::Slti)),
         O::Sltiu => writes_x(immediate(Code::Sltiu)),
         O::Slliw => writes_x(immediate(Code::Slliw)),
@@ -312,7 +355,7 @@ pub fn lower(insn: &Insn, offset: usize) -> Op {
         O::Sllw => writes_x(register(Code::Sllw)),
         O::Srlw => writes_x(register(Code::Srlw)),
         O::Sraw => writes_x(register(Code::Sraw)),
-        O::Mul => writes_x(register(Code::Mul)),
+        O::Mul => writes_x(register(pick(Code::Mul, Code::CMul))),
         O::Mulw => writes_x(register(Code::Mulw)),
         O::Mulh => writes_x(register(Code::Mulh)),
         O::Mulhu => writes_x(register(Code::Mulhu)),
@@ -327,14 +370,14 @@ pub fn lower(insn: &Insn, offset: usize) -> Op {
         O::Remuw => writes_x(register(Code::Remuw)),
         O::Fence => Op::plain(Code::Nop),
         O::Lb => loads_x(immediate(Code::Lb)),
-        O::Lh => loads_x(immediate(Code::Lh)),
+        O::Lh => loads_x(immediate(pick(Code::Lh, Code::CLh))),
         O::Lw => loads_x(immediate(pick(Code::Lw, Code::CLw))),
         O::Ld => loads_x(immediate(pick(Code::Ld, Code::CLd))),
-        O::Lbu => loads_x(immediate(Code::Lbu)),
-        O::Lhu => loads_x(immediate(Code::Lhu)),
+        O::Lbu => loads_x(immediate(pick(Code::Lbu, Code::CLbu))),
+        O::Lhu => loads_x(immediate(pick(Code::Lhu, Code::CLhu))),
         O::Lwu => loads_x(immediate(Code::Lwu)),
-        O::Sb => store(Code::Sb),
-        O::Sh => store(Code::Sh),
+        O::Sb => store(pick(Code::Sb, Code::CSb)),
+        O::Sh => store(pick(Code::Sh, Code::CSh)),
         O::Sw => store(pick(Code::Sw, Code::CSw)),
         O::Sd => store(pick(Code::Sd, Code::CSd)),
         O::Flw => immediate(Code::Flw),
@@ -391,8 +434,65 @@ pub fn lower(insn: &Insn, offset: usize) -> Op {
         O::LrD => loads_x(register(Code::LrD)),
         O::ScW => loads_x(register(Code::ScW)),
         O::ScD => loads_x(register(Code::ScD)),
-        _ => slow,
+        // Shifts have their immediate, the others `c`.
+        _ => bitmanip(insn)
+            .map_or(slow, |code| writes_x(Op { code, a, b, imm: insn.imm as i16, c, d: 0 })),
     }
+}
+
+/// Zba, Zbb, Zbs and Zicond.
+fn bitmanip(insn: &Insn) -> Option<Code> {
+    use Opcode as O;
+    let short = insn.length == 2;
+    Some(match insn.opcode {
+        O::AddUw if short => Code::CZextW,
+        O::SextB if short => Code::CSextB,
+        O::SextH if short => Code::CSextH,
+        O::ZextH if short => Code::CZextH,
+        O::Sh1add => Code::Sh1add,
+        O::Sh2add => Code::Sh2add,
+        O::Sh3add => Code::Sh3add,
+        O::AddUw => Code::AddUw,
+        O::Sh1addUw => Code::Sh1addUw,
+        O::Sh2addUw => Code::Sh2addUw,
+        O::Sh3addUw => Code::Sh3addUw,
+        O::SlliUw => Code::SlliUw,
+        O::Andn => Code::Andn,
+        O::Orn => Code::Orn,
+        O::Xnor => Code::Xnor,
+        O::Clz => Code::Clz,
+        O::Ctz => Code::Ctz,
+        O::Cpop => Code::Cpop,
+        O::Clzw => Code::Clzw,
+        O::Ctzw => Code::Ctzw,
+        O::Cpopw => Code::Cpopw,
+        O::Min => Code::Min,
+        O::Minu => Code::Minu,
+        O::Max => Code::Max,
+        O::Maxu => Code::Maxu,
+        O::SextB => Code::SextB,
+        O::SextH => Code::SextH,
+        O::ZextH => Code::ZextH,
+        O::Rol => Code::Rol,
+        O::Ror => Code::Ror,
+        O::Rori => Code::Rori,
+        O::Rolw => Code::Rolw,
+        O::Rorw => Code::Rorw,
+        O::Roriw => Code::Roriw,
+        O::OrcB => Code::OrcB,
+        O::Rev8 => Code::Rev8,
+        O::Bset => Code::Bset,
+        O::Bclr => Code::Bclr,
+        O::Binv => Code::Binv,
+        O::Bext => Code::Bext,
+        O::Bseti => Code::Bseti,
+        O::Bclri => Code::Bclri,
+        O::Binvi => Code::Binvi,
+        O::Bexti => Code::Bexti,
+        O::CzeroEqz => Code::CzeroEqz,
+        O::CzeroNez => Code::CzeroNez,
+        _ => return None,
+    })
 }
 
 /// Access to one of the trap's registers: `csrrw`, or `csrrs` that only reads.
@@ -475,11 +575,41 @@ fn jump(insn: &Insn, offset: usize) -> Op {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cpu::isa::decode;
+    use crate::cpu::isa::{TABLE, decode};
 
     #[test]
     fn a_slot_is_eight_bytes() {
         assert_eq!(SLOT, 8);
+    }
+
+    /// How far each operation moves, by its code.
+    fn bytes_to_next(code: Code) -> usize {
+        macro_rules! table {
+            (
+                { $($name:ident = $kind:ident $body:ident $bytes:literal)* }
+                $pairs:tt
+                $runs:tt
+            ) => {
+                match code {
+                    $(Code::$name => $bytes,)*
+                    other => unreachable!("{other:?} is a superinstruction"),
+                }
+            };
+        }
+        for_each_code!(table)
+    }
+
+    #[test]
+    fn operations_move_by_the_length_of_their_instruction() {
+        let short = (0..=u32::from(u16::MAX)).filter(|bits| bits & 3 != 3);
+        let long = TABLE.iter().map(|row| row.bits | 1 << 7 & !row.mask);
+        for insn in short.chain(long).filter_map(decode) {
+            for offset in [0, 2048] {
+                let op = lower(&insn, offset);
+                let distance = if op.code == Code::Slow { 0 } else { usize::from(insn.length) * 4 };
+                assert_eq!(bytes_to_next(op.code), distance, "{:#x} {insn}", insn.bits);
+            }
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! RV64I and M: arithmetic, branches, loads and stores.
 
+use super::bitmanip;
 use crate::cpu::hart::{Bus, Hart};
 use crate::cpu::isa::{Format, Insn, Opcode};
 use crate::cpu::trap::Trap;
@@ -45,7 +46,7 @@ fn compute(opcode: Opcode, l: u64, r: u64) -> u64 {
         Remuw => word(lw.checked_rem(rw).unwrap_or(lw)),
         Lui => r,
         Auipc => l.wrapping_add(r),
-        other => unreachable!("{other:?} is no arithmetic instruction"),
+        other => bitmanip::compute(other, l, r),
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod atomic;
 mod base;
+mod bitmanip;
 mod float;
 mod system;
 
@@ -21,7 +22,7 @@ impl Hart {
             Format::B => self.branch(insn, next),
             Format::J => self.jal(insn, next),
             _ if insn.opcode == Opcode::Jalr => self.jalr(insn, next),
-            Format::R | Format::I | Format::Shift | Format::U => {
+            Format::R | Format::R1 | Format::I | Format::Shift | Format::U => {
                 self.integer(insn);
                 next
             }
@@ -35,6 +36,11 @@ impl Hart {
             | Format::FpToX2
             | Format::FpToX
             | Format::XToFp => self.float(insn).map(|()| next)?,
+            // May-be-operations, of which no extension here makes anything.
+            Format::MopR | Format::MopRr => {
+                self.set_x(insn.rd, 0);
+                next
+            }
             // Memory is coherent and stores reach decoded code at once.
             Format::Fence => next,
             Format::Csr | Format::CsrI | Format::Sfence | Format::None => {

@@ -9,6 +9,8 @@ use core::fmt;
 pub enum Format {
     /// `rd, rs1, rs2`
     R,
+    /// `rd, rs1`
+    R1,
     /// `rd, rs1, imm`
     I,
     /// `rd, rs1, shamt`
@@ -47,6 +49,10 @@ pub enum Format {
     CsrI,
     /// `rs1, rs2`
     Sfence,
+    /// `rd, rs1`, with a number in the mnemonic
+    MopR,
+    /// `rd, rs1, rs2`, with a number in the mnemonic
+    MopRr,
     /// ordering bits, ignored
     Fence,
     /// no operands
@@ -76,6 +82,8 @@ impl Format {
                     | (bits >> 20 & 0x7fe) as i32
             }
             Format::Csr | Format::CsrI => (bits >> 20) as i32,
+            Format::MopR => (bits >> 26 & 0x10 | bits >> 24 & 0xc | bits >> 20 & 3) as i32,
+            Format::MopRr => (bits >> 28 & 4 | bits >> 26 & 3) as i32,
             _ => 0,
         }
     }
@@ -97,6 +105,7 @@ impl fmt::Display for Insn {
         let (name, imm) = (self.opcode.mnemonic(), self.imm);
         match self.opcode.format() {
             Format::R => write!(f, "{name} {rd}, {rs1}, {rs2}"),
+            Format::R1 => write!(f, "{name} {rd}, {rs1}"),
             Format::I | Format::Shift => write!(f, "{name} {rd}, {rs1}, {imm}"),
             Format::Load => write!(f, "{name} {rd}, {imm}({rs1})"),
             Format::LoadFp => write!(f, "{name} f{fd}, {imm}({rs1})"),
@@ -115,6 +124,8 @@ impl fmt::Display for Insn {
             Format::Csr => write!(f, "{name} {rd}, {imm:#x}, {rs1}"),
             Format::CsrI => write!(f, "{name} {rd}, {imm:#x}, {}", self.rs1),
             Format::Sfence => write!(f, "{name} {rs1}, {rs2}"),
+            Format::MopR => write!(f, "{name}.{imm} {rd}, {rs1}"),
+            Format::MopRr => write!(f, "{name}.{imm} {rd}, {rs1}, {rs2}"),
             Format::Fence | Format::None => f.write_str(name),
         }
     }

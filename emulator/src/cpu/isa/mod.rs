@@ -7,17 +7,21 @@
 //! mask bits Format`.
 
 mod base;
+mod bitmanip;
 mod float;
 mod format;
+mod misc;
 
 use base::base_rows;
+use bitmanip::bitmanip_rows;
 use float::float_rows;
 pub use format::Format;
+use misc::misc_rows;
 
 /// Calls `$with!` with every row. Each file's macro appends its rows and calls the next.
 macro_rules! for_each_instruction {
     ($with:ident) => {
-        base_rows! { (float_rows ($with)) }
+        base_rows! { (float_rows (bitmanip_rows (misc_rows ($with)))) }
     };
 }
 
@@ -210,6 +214,11 @@ mod tests {
             (0x02c5_f543, "fmadd.d f10, f11, f12, f0"),
             (0xc010_2573, "csrrs a0, 0xc01, zero"),
             (0x1200_0073, "sfence.vma zero, zero"),
+            (0x20c5_a533, "sh1add a0, a1, a2"),
+            (0x6b85_d513, "rev8 a0, a1"),
+            (0x61f5_d51b, "roriw a0, a1, 31"),
+            (0xcdf5_c573, "mop.r.31 a0, a1"),
+            (0xcef5_c573, "mop.rr.7 a0, a1, a5"),
         ] {
             assert_eq!(decode(bits).unwrap().to_string(), text, "{bits:#010x}");
         }
