@@ -168,15 +168,13 @@ impl Console {
         context: &mut Context<'_>,
     ) -> Result<(), DriverError> {
         let mut bytes = Vec::with_capacity(Control::LENGTH);
-        for _ in 0..queue.waiting(context.memory)? {
-            let Some(chain) = queue.pop(context.memory)? else { break };
+        queue.serve(context, |chain, context| {
             bytes.clear();
             chain.gather(context.memory, Control::LENGTH, &mut bytes)?;
             let message = bytes.first_chunk().ok_or(DriverError::ChainTooShort)?;
             self.take_control(Control::parse(*message));
-            queue.push(context.memory, &chain, 0)?;
-        }
-        Ok(())
+            Ok(0)
+        })
     }
 
     /// Whether the guest can get input at a port now.
@@ -187,15 +185,13 @@ impl Console {
 
 /// Hands all that a port's guest side wrote to the host.
 fn transmit(port: PortId, queue: &mut Queue, context: &mut Context<'_>) -> Result<(), DriverError> {
-    for _ in 0..queue.waiting(context.memory)? {
-        let Some(chain) = queue.pop(context.memory)? else { break };
+    queue.serve(context, |chain, context| {
         for segment in chain.readable() {
             let bytes = context.memory.slice(segment.address, segment.length)?;
             context.host.port_output(port, bytes);
         }
-        queue.push(context.memory, &chain, 0)?;
-    }
-    Ok(())
+        Ok(0)
+    })
 }
 
 /// Copies `bytes` into guest buffers until either ends; returns how many were taken.

@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::devices::test_host::{RAM, RAM_LENGTH};
+use crate::devices::virtio::console::Console;
 use crate::devices::virtio::rng::Rng;
 use crate::devices::virtio::test_driver::{Driver, INDIRECT, NEXT, Part, VERSION_1, WRITE};
+use crate::memory::GuestMemory;
 
 fn running() -> Driver<Rng> {
     Driver::start(Rng, 0)
@@ -141,6 +143,21 @@ fn hostile_chains_need_a_reset() {
         assert_eq!(error_of(descriptors), Some(error), "{descriptors:x?}");
     }
     assert_eq!(error_of(&[(end - 4, 4, WRITE, 0)]), None);
+}
+
+#[test]
+fn a_chain_over_4_gib_needs_a_reset() {
+    // A buffer may come again and again; 256 times 20 MiB are 5 GiB.
+    let mut driver = Driver::start(Console::new(["a".into()]), 0);
+    let length = 20 << 20;
+    driver.world.memory = GuestMemory::allocate(RAM, length, 0, 0).unwrap();
+    for index in 0..256 {
+        driver.describe(1, index, RAM, length as u32, NEXT, index + 1);
+    }
+    driver.make_available(1, 0);
+    driver.notify(1);
+    driver.assert_needs_reset(DriverError::ChainTooLong);
+    assert_eq!(driver.world.host.output, []);
 }
 
 #[test]

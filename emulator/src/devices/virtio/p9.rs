@@ -69,7 +69,7 @@ impl P9 {
     }
 
     /// Makes the answer to one chain in `self.reply`.
-    fn serve(&mut self, chain: &Chain, context: &Context<'_>) -> Result<(), DriverError> {
+    fn answer(&mut self, chain: &Chain, context: &Context<'_>) -> Result<(), DriverError> {
         self.request.clear();
         self.reply.clear();
         let whole = chain.gather(context.memory, MAX_REQUEST, &mut self.request)?;
@@ -124,14 +124,10 @@ impl VirtioDevice for P9 {
         queues: &mut [Queue],
         context: &mut Context<'_>,
     ) -> Result<(), DriverError> {
-        let queue = &mut queues[index];
-        for _ in 0..queue.waiting(context.memory)? {
-            let Some(chain) = queue.pop(context.memory)? else { break };
-            self.serve(&chain, context)?;
-            let written = chain.scatter(context.memory, &self.reply)?;
-            queue.push(context.memory, &chain, written)?;
-        }
-        Ok(())
+        queues[index].serve(context, |chain, context| {
+            self.answer(chain, context)?;
+            chain.scatter(context.memory, &self.reply)
+        })
     }
 
     fn save(&self) -> P9State {

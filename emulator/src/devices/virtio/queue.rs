@@ -8,10 +8,12 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::devices::InvalidState;
+use crate::devices::{Context, InvalidState};
 use crate::memory::{GuestMemory, OutOfRange};
 
 const DESCRIPTOR_SIZE: u64 = 16;
+/// Bytes of a chain: a used length has 32 bits.
+const MAX_CHAIN: u64 = 1 << 32;
 /// Descriptor flag: the chain goes on at `next`.
 const NEXT: u16 = 1;
 /// Descriptor flag: the device writes to this buffer.
@@ -34,6 +36,8 @@ pub enum DriverError {
     NoSuchDescriptor,
     /// A chain is longer than the queue, so it has a loop (2.7.5.1).
     Loop,
+    /// The buffers of a chain are over 2^32 bytes together (2.7.5.1).
+    ChainTooLong,
     /// A buffer to read follows one to write (2.7.4.2).
     ReadableAfterWritable,
     /// A buffer of no bytes.
@@ -52,6 +56,7 @@ impl fmt::Display for DriverError {
             Self::TooManyAvailable => "more buffers are available than the queue has",
             Self::NoSuchDescriptor => "a descriptor number is too large",
             Self::Loop => "a descriptor chain has a loop",
+            Self::ChainTooLong => "a descriptor chain is over 2^32 bytes",
             Self::ReadableAfterWritable => "a readable buffer follows a writable one",
             Self::EmptyBuffer => "a buffer is empty",
             Self::Indirect => "an indirect table was not negotiated",
@@ -219,12 +224,11 @@ impl Queue {
             && self.device_area.is_multiple_of(4)
     }
 
-    /// How many chains wait. Read it once for a batch: buffers that the device writes may overlap
-    /// the ring.
+    /// How many chains wait.
     ///
     /// # Errors
     /// [`DriverError`] when the ring is bad.
-    pub fn waiting(&self, memory: &GuestMemory) -> Result<u16, DriverError> {
+    fn waiting(&self, memory: &GuestMemory) -> Result<u16, DriverError> {
         if !self.ready {
             return Ok(0);
         }
@@ -274,6 +278,25 @@ impl Queue {
         Ok(())
     }
 
+    /// Hands each chain that waits to `handle`, and gives it back with as many bytes written to
+    /// it as that returns. Ends at the first error, before that chain is given back.
+    ///
+    /// # Errors
+    /// [`DriverError`] when the ring or a chain is bad, or of `handle`.
+    pub fn serve(
+        &mut self,
+        context: &mut Context<'_>,
+        mut handle: impl FnMut(&Chain, &mut Context<'_>) -> Result<usize, DriverError>,
+    ) -> Result<(), DriverError> {
+        // Buffers may overlap the ring, so the number is read once: it bounds the work.
+        for _ in 0..self.waiting(context.memory)? {
+            let Some(chain) = self.pop(context.memory)? else { break };
+            let written = handle(&chain, context)?;
+            self.push(context.memory, &chain, written)?;
+        }
+        Ok(())
+    }
+
     /// Bytes that the waiting chains can take; those up to the first bad one count.
     pub fn room(&self, memory: &GuestMemory) -> usize {
         let mut room = 0usize;
@@ -319,9 +342,14 @@ impl Queue {
     ) -> Result<(), DriverError> {
         let mut index = head;
         let mut seen_writable = false;
+        let mut total = 0;
         for _ in 0..self.size {
             let descriptor = self.descriptor(memory, index)?;
             let (segment, writable) = descriptor.check(memory)?;
+            total += segment.length as u64;
+            if total > MAX_CHAIN {
+                return Err(DriverError::ChainTooLong);
+            }
             if seen_writable && !writable {
                 return Err(DriverError::ReadableAfterWritable);
             }

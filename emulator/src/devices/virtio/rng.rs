@@ -28,21 +28,15 @@ impl VirtioDevice for Rng {
         queues: &mut [Queue],
         context: &mut Context<'_>,
     ) -> Result<(), DriverError> {
-        let queue = &mut queues[index];
-        for _ in 0..queue.waiting(context.memory)? {
-            let Some(chain) = queue.pop(context.memory)? else { break };
+        queues[index].serve(context, |chain, context| {
             let mut given = 0;
             for segment in chain.writable() {
                 let length = segment.length.min(MAX_REQUEST - given);
                 context.host.entropy(context.memory.slice_mut(segment.address, length)?);
                 given += length;
             }
-            if given == 0 {
-                return Err(DriverError::ChainTooShort);
-            }
-            queue.push(context.memory, &chain, given)?;
-        }
-        Ok(())
+            if given == 0 { Err(DriverError::ChainTooShort) } else { Ok(given) }
+        })
     }
 
     fn save(&self) {}
