@@ -8,8 +8,16 @@ use alloc::vec::Vec;
 use vm_fdt::{Error, FdtWriter};
 
 /// Extensions of the hart, beyond the base `rv64i`.
-const EXTENSIONS: &[&str] =
-    &["i", "m", "a", "f", "d", "c", "zicsr", "zifencei", "zicntr", "sstc", "svadu"];
+#[rustfmt::skip]
+const EXTENSIONS: &[&str] = &[
+    "i", "m", "a", "f", "d", "c",
+    "zicbom", "zicbop", "zicboz", "zicntr", "zicond", "zicsr", "zifencei", "zihintntl",
+    "zihintpause", "zihpm", "zimop", "zawrs", "zca", "zcb", "zcd", "zcmop", "zba", "zbb", "zbs",
+    "zkt", "sstc", "svadu",
+];
+
+/// Bytes of a cache block, for all cache-block operations.
+const CACHE_BLOCK: u32 = 64;
 
 const CPU_INTC: u32 = 1;
 const PLIC: u32 = 2;
@@ -89,6 +97,9 @@ fn cpus(fdt: &mut FdtWriter) -> Result<(), Error> {
     fdt.property_string("riscv,isa-base", "rv64i")?;
     let extensions = EXTENSIONS.iter().map(|name| (*name).into()).collect();
     fdt.property_string_list("riscv,isa-extensions", extensions)?;
+    for size in ["riscv,cbom-block-size", "riscv,cbop-block-size", "riscv,cboz-block-size"] {
+        fdt.property_u32(size, CACHE_BLOCK)?;
+    }
     let intc = fdt.begin_node("interrupt-controller")?;
     fdt.property_string("compatible", "riscv,cpu-intc")?;
     fdt.property_null("interrupt-controller")?;

@@ -24,6 +24,7 @@ pub mod number {
     pub const CYCLE: u16 = 0xc00;
     pub const TIME: u16 = 0xc01;
     pub const INSTRET: u16 = 0xc02;
+    pub const HPMCOUNTER31: u16 = 0xc1f;
 }
 
 /// The registers of a trap: every entry into the kernel reads and writes them, so the hot loop has
@@ -73,6 +74,18 @@ pub mod status {
     pub const WRITABLE: u64 = SIE | SPIE | SPP | FS | SUM | MXR;
 }
 
+/// Fields of `senvcfg`: what U-mode may do.
+pub mod envcfg {
+    /// Fences of I/O order memory too.
+    pub const FIOM: u64 = 1;
+    /// `cbo.inval`: 1 flushes, 3 invalidates, 2 is reserved.
+    pub const CBIE: u64 = 3 << 4;
+    /// `cbo.clean` and `cbo.flush`.
+    pub const CBCFE: u64 = 1 << 6;
+    /// `cbo.zero`.
+    pub const CBZE: u64 = 1 << 7;
+}
+
 /// The registers that are plain storage, and the fields of the others.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Csrs {
@@ -86,7 +99,7 @@ pub struct Csrs {
     pub stvec: u64,
     /// Counters that U-mode may read.
     pub scounteren: u64,
-    /// Environment configuration; only `FIOM` exists.
+    /// Environment configuration ([`envcfg`]).
     pub senvcfg: u64,
     /// Timer compare (Sstc), in ticks.
     pub stimecmp: u64,
@@ -113,6 +126,13 @@ impl Csrs {
     /// Stores `sie`.
     pub fn write_sie(&mut self, value: u64) {
         self.sie = value & interrupt::ALL;
+    }
+
+    /// Stores the fields of `senvcfg`; those with a reserved value become 0.
+    pub fn write_senvcfg(&mut self, value: u64) {
+        use envcfg::{CBCFE, CBIE, CBZE, FIOM};
+        let inval = if value & CBIE == 2 << 4 { 0 } else { value & CBIE };
+        self.senvcfg = value & (FIOM | CBCFE | CBZE) | inval;
     }
 
     /// Stores `satp`: Bare and Sv39 exist; a write of another mode has no effect at all

@@ -1,14 +1,9 @@
 //! The hot loop against the slow path: random instruction streams must leave two harts, of which
 //! one never enters the hot loop, with equal registers, CSRs and memory.
 
-use super::hart::{Bus, Hart};
 use super::isa::{self, Format, Opcode, TABLE};
-use crate::clock::Clock;
-use crate::devices::bus::{Devices, DevicesConfig};
-use crate::devices::test_host::TestHost;
-use crate::layout::{IMAGE_BASE, RAM_BASE};
-use crate::memory::GuestMemory;
-use alloc::vec;
+use super::test_world::World;
+use crate::layout::RAM_BASE;
 use alloc::vec::Vec;
 
 const CODE: u64 = RAM_BASE;
@@ -72,7 +67,7 @@ fn instruction(random: &mut Random) -> u32 {
         let row = &TABLE[random.below(TABLE.len() as u64) as usize];
         let mut bits = row.bits | random.next() as u32 & !row.mask;
         match row.format {
-            Format::Load | Format::LoadFp | Format::S | Format::SFp | Format::Amo => {
+            Format::Load | Format::LoadFp | Format::S | Format::SFp | Format::Amo | Format::Cbo => {
                 let base = BASES[random.below(2) as usize];
                 bits = bits & !(31 << 15) | u32::from(base) << 15;
             }
@@ -80,7 +75,8 @@ fn instruction(random: &mut Random) -> u32 {
             Format::B => bits = bits & 0x01ff_f07f | 8 << 7,
             Format::J => bits = bits & 0xfff | 8 << 20,
             Format::Csr | Format::CsrI => {
-                let csr = [1, 2, 3, 0x140, 0x141, 0x142, 0x143, 0xc02][random.below(8) as usize];
+                let csr = [1, 2, 3, 0x106, 0x140, 0x141, 0x142, 0x143, 0xc02, 0xc1f]
+                    [random.below(10) as usize];
                 bits = bits & 0x000f_ffff | csr << 20;
             }
             _ => {}
@@ -96,7 +92,7 @@ fn instruction(random: &mut Random) -> u32 {
 fn harmless(insn: &isa::Insn) -> bool {
     let memory = matches!(
         insn.opcode.format(),
-        Format::Load | Format::LoadFp | Format::S | Format::SFp | Format::Amo
+        Format::Load | Format::LoadFp | Format::S | Format::SFp | Format::Amo | Format::Cbo
     );
     let jump =
         matches!(insn.opcode, Opcode::Jalr | Opcode::Jal) || { insn.opcode.format() == Format::B };
@@ -134,60 +130,34 @@ const HANDLER_CODE: [u32; 6] = [
     0x1020_0073, // sret
 ];
 
-struct World {
-    memory: GuestMemory,
-    devices: Devices,
-    host: TestHost,
-    clock: Clock,
-    hart: Hart,
+/// A hart with random registers, about to run `code`.
+fn world(code: &[u8], random: &mut Random) -> World {
+    let mut world = World::new(0x20000, CODE);
+    let World { memory, hart, .. } = &mut world;
+    memory.write(CODE, code).unwrap();
+    for (index, word) in HANDLER_CODE.iter().enumerate() {
+        memory.write(HANDLER + 4 * index as u64, &word.to_le_bytes()).unwrap();
+    }
+    let data: Vec<u8> = (0..DATA_LENGTH).map(|_| random.next() as u8).collect();
+    memory.write(DATA, &data).unwrap();
+    for register in 1..32 {
+        hart.set_x(register, random.operand());
+        hart.hot.f[register as usize] = random.float();
+    }
+    hart.set_x(BASES[0], DATA + 0x1000);
+    hart.set_x(BASES[1], DATA + 0x1800 + random.below(8));
+    hart.csrs.stvec = HANDLER;
+    hart.csrs.sstatus = random.below(4) << 13;
+    hart.csrs.frm = if random.below(2) == 0 { 0 } else { random.below(8) as u8 };
+    hart.csrs.fflags = random.below(32) as u8;
+    hart.sync();
+    world
 }
 
-impl World {
-    fn new(code: &[u8], random: &mut Random) -> Self {
-        let mut memory = GuestMemory::allocate(RAM_BASE, 0x20000, IMAGE_BASE, 0).unwrap();
-        memory.write(CODE, code).unwrap();
-        for (index, word) in HANDLER_CODE.iter().enumerate() {
-            memory.write(HANDLER + 4 * index as u64, &word.to_le_bytes()).unwrap();
-        }
-        let data: Vec<u8> = (0..DATA_LENGTH).map(|_| random.next() as u8).collect();
-        memory.write(DATA, &data).unwrap();
-        let mut hart = Hart::new(&memory, CODE, 0);
-        for register in 1..32 {
-            hart.set_x(register, random.operand());
-            hart.hot.f[register as usize] = random.float();
-        }
-        hart.set_x(BASES[0], DATA + 0x1000);
-        hart.set_x(BASES[1], DATA + 0x1800 + random.below(8));
-        hart.csrs.stvec = HANDLER;
-        hart.csrs.sstatus = random.below(4) << 13;
-        hart.csrs.frm = if random.below(2) == 0 { 0 } else { random.below(8) as u8 };
-        hart.csrs.fflags = random.below(32) as u8;
-        hart.sync();
-        let config = DevicesConfig { ports: vec!["a".into()], ..DevicesConfig::default() };
-        Self {
-            memory,
-            devices: Devices::new(config),
-            host: TestHost::default(),
-            clock: Clock::Instructions { skipped: 0 },
-            hart,
-        }
-    }
-
-    fn with_bus<T>(&mut self, run: impl FnOnce(&mut Hart, &mut Bus<'_>) -> T) -> T {
-        let mut bus = Bus {
-            memory: &mut self.memory,
-            devices: &mut self.devices,
-            host: &mut self.host,
-            clock: &self.clock,
-        };
-        run(&mut self.hart, &mut bus)
-    }
-
-    /// Everything that the guest can see.
-    fn state(&self) -> (super::hart::HartState, Vec<u8>) {
-        let data = self.memory.slice(DATA, DATA_LENGTH).unwrap().to_vec();
-        (self.hart.state(&self.memory), data)
-    }
+/// Everything that the guest can see.
+fn state(world: &World) -> (super::hart::HartState, Vec<u8>) {
+    let data = world.memory.slice(DATA, DATA_LENGTH).unwrap().to_vec();
+    (world.hart.state(&world.memory), data)
 }
 
 #[test]
@@ -196,13 +166,13 @@ fn the_hot_loop_does_what_the_slow_path_does() {
         let mut random = Random(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed));
         let code = stream(&mut random);
         let values = random.next() | 1;
-        let mut hot = World::new(&code, &mut Random(values));
-        let mut slow = World::new(&code, &mut Random(values));
+        let mut hot = world(&code, &mut Random(values));
+        let mut slow = world(&code, &mut Random(values));
         hot.with_bus(|hart, bus| hart.run(STEPS, bus));
         let steps = hot.hart.steps();
         assert!(steps >= STEPS, "seed {seed}: stopped after {steps} steps");
         slow.with_bus(|hart, bus| hart.run_slowly(steps, bus));
-        let ((hot_hart, hot_data), (slow_hart, slow_data)) = (hot.state(), slow.state());
+        let ((hot_hart, hot_data), (slow_hart, slow_data)) = (state(&hot), state(&slow));
         assert_eq!(hot_hart, slow_hart, "seed {seed}");
         assert!(hot_data == slow_data, "seed {seed}: memory differs");
     }

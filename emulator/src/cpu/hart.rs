@@ -1,7 +1,7 @@
 //! A hart: its state, and the loop around the hot loop.
 
 use super::code::CodeCache;
-use super::csr::{Csrs, status, trap_register};
+use super::csr::{Csrs, envcfg, status, trap_register};
 use super::decoded::DecodedInsns;
 use super::hot::{self, Hot, Stop};
 use super::isa::Insn;
@@ -155,6 +155,7 @@ impl Hart {
                 reservation,
                 fp_ready: false,
                 fp_fast: false,
+                may_zero: false,
             },
             tlb,
             code: CodeCache::new(memory.pages()),
@@ -405,6 +406,7 @@ impl Hart {
         self.hot.fp_ready = self.csrs.sstatus & status::FS == status::FS && self.csrs.frm <= 4;
         let inexact = self.csrs.fflags & crate::softfloat::NX != 0;
         self.hot.fp_fast = self.hot.fp_ready && self.csrs.frm == 0 && inexact;
+        self.hot.may_zero = self.mode == Mode::Supervisor || self.csrs.senvcfg & envcfg::CBZE != 0;
     }
 
     /// Pending interrupts (`sip`), by the state of timer, PLIC and software.

@@ -24,8 +24,10 @@ use super::tlb::{FETCH_ENTRIES, FetchEntry, TAG_SHIFT};
 use crate::softfloat::fast;
 use alloc::boxed::Box;
 use bitmanip::{bitmanip, or_combine};
+use range::{finite, finite_s, normal, normal_s};
 
 mod bitmanip;
+mod range;
 
 /// Why the loop came back. `pc` in [`Hot`] says where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +73,8 @@ pub struct Hot {
     /// Also `frm` is round-to-nearest-even and the inexact flag is set, so that operations
     /// which are normal and at most inexact change no flag.
     pub fp_fast: bool,
+    /// `cbo.zero` is allowed in the current mode.
+    pub may_zero: bool,
 }
 
 impl Hot {
@@ -88,38 +92,6 @@ const SIGN: u64 = 1 << 63;
 
 /// The upper half of a NaN-boxed single.
 const BOX: u64 = 0xffff_ffff_0000_0000;
-
-#[inline(always)]
-fn exponent(value: f64) -> u64 {
-    value.to_bits() >> 52 & 0x7ff
-}
-
-#[inline(always)]
-fn exponent_s(value: f32) -> u32 {
-    value.to_bits() >> 23 & 0xff
-}
-
-/// A result that raises nothing but inexact, when zero and subnormal results are exact (sums).
-#[inline(always)]
-fn finite(value: f64) -> bool {
-    exponent(value) != 0x7ff
-}
-
-/// A result that raises nothing but inexact: normal, and not on the edge of underflow.
-#[inline(always)]
-fn normal(value: f64) -> bool {
-    exponent(value).wrapping_sub(2) < 0x7fd
-}
-
-#[inline(always)]
-fn finite_s(value: f32) -> bool {
-    exponent_s(value) != 0xff
-}
-
-#[inline(always)]
-fn normal_s(value: f32) -> bool {
-    exponent_s(value).wrapping_sub(2) < 0xfd
-}
 
 /// Runs until something needs the caller.
 ///
@@ -763,6 +735,15 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
                 (sc_d) => {
                     store_conditional!(u64)
                 };
+                (cbo_zero) => {{
+                    if !hot.may_zero {
+                        leave!(Slow);
+                    }
+                    let address = translate!(write_tlb, x!(b) & !63, 64);
+                    unsafe {
+                        core::ptr::with_exposed_provenance_mut::<[u64; 8]>(address).write([0; 8])
+                    }
+                }};
             }
             macro_rules! flow {
                 (beq $bytes:literal) => {

@@ -15,6 +15,8 @@ pub enum Access {
     Read,
     /// Store, and the load of an atomic operation.
     Write,
+    /// Management of a cache block: a load or a store must be permitted; faults are a store's.
+    Manage,
 }
 
 impl Access {
@@ -22,7 +24,7 @@ impl Access {
         match self {
             Self::Fetch => Cause::FetchPage,
             Self::Read => Cause::LoadPage,
-            Self::Write => Cause::StorePage,
+            Self::Write | Self::Manage => Cause::StorePage,
         }
     }
 
@@ -30,7 +32,7 @@ impl Access {
         match self {
             Self::Fetch => Cause::FetchAccess,
             Self::Read => Cause::LoadAccess,
-            Self::Write => Cause::StoreAccess,
+            Self::Write | Self::Manage => Cause::StoreAccess,
         }
     }
 }
@@ -54,6 +56,9 @@ mod pte {
 }
 
 const LEVELS: u32 = 3;
+
+/// Bytes of a cache block (Zic64b).
+const CACHE_BLOCK: usize = 64;
 
 impl Hart {
     /// Physical address of a virtual one.
@@ -113,7 +118,10 @@ impl Hart {
         let allowed = match access {
             Access::Fetch => entry & pte::X != 0,
             Access::Write => entry & pte::W != 0,
-            Access::Read => entry & pte::R != 0 || status & status::MXR != 0 && entry & pte::X != 0,
+            // What may be stored to may be loaded from.
+            Access::Read | Access::Manage => {
+                entry & pte::R != 0 || status & status::MXR != 0 && entry & pte::X != 0
+            }
         };
         privileged && allowed
     }
@@ -208,11 +216,7 @@ impl Hart {
     ) -> Result<(), Trap> {
         let physical = self.translate(address, Access::Write, bus)?;
         if bus.memory.write(physical, &value.to_le_bytes()[..size]).is_ok() {
-            self.drop_overwritten_code(bus.memory);
-            if let Some(page) = bus.memory.window_page(physical) {
-                let privilege = self.privilege();
-                self.tlb.write(privilege).fill(address, page);
-            }
+            self.note_store(address, physical, bus);
             return Ok(());
         }
         let fault = Trap::new(Cause::StoreAccess, address);
@@ -221,6 +225,38 @@ impl Hart {
         }
         self.attention = true;
         bus.device_write(physical, size as u8, value).ok_or(fault)
+    }
+
+    /// After a store to memory: stale code goes, the next store to the page is fast.
+    fn note_store(&mut self, address: u64, physical: u64, bus: &mut Bus<'_>) {
+        self.drop_overwritten_code(bus.memory);
+        if let Some(page) = bus.memory.window_page(physical) {
+            let privilege = self.privilege();
+            self.tlb.write(privilege).fill(address, page);
+        }
+    }
+
+    /// Zeroes the cache block that `address` is in.
+    ///
+    /// # Errors
+    /// The fault that a store raises, with `address` itself.
+    pub(super) fn zero_block(&mut self, address: u64, bus: &mut Bus<'_>) -> Result<(), Trap> {
+        let physical = self.translate(address, Access::Write, bus)?;
+        let block = physical & !(CACHE_BLOCK as u64 - 1);
+        let fault = Trap::new(Cause::StoreAccess, address);
+        bus.memory.write(block, &[0; CACHE_BLOCK]).map_err(|_| fault)?;
+        self.note_store(address, physical, bus);
+        Ok(())
+    }
+
+    /// Checks that the cache block that `address` is in may be managed.
+    ///
+    /// # Errors
+    /// The fault that a store raises.
+    pub(super) fn manage_block(&mut self, address: u64, bus: &mut Bus<'_>) -> Result<(), Trap> {
+        let physical = self.translate(address, Access::Manage, bus)?;
+        let fault = Trap::new(Cause::StoreAccess, address);
+        bus.memory.window_page(physical).map(|_| ()).ok_or(fault)
     }
 
     /// Physical memory address of an aligned atomic access, checked for writing if `write`.

@@ -14,5 +14,7 @@ pub mod isa;
 mod mmu;
 mod op;
 mod sbi;
+#[cfg(test)]
+mod test_world;
 mod tlb;
 mod trap;

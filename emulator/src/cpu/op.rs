@@ -177,6 +177,7 @@ macro_rules! for_each_code {
             LrD = seq lr_d 16
             ScW = seq sc_w 16
             ScD = seq sc_d 16
+            CboZero = seq cbo_zero 16
             Sh1add = bit sh1add 16
             Sh2add = bit sh2add 16
             Sh3add = bit sh3add 16
@@ -368,7 +369,8 @@ pub fn lower(insn: &Insn, offset: usize) -> Op {
         O::Divuw => writes_x(register(Code::Divuw)),
         O::Remw => writes_x(register(Code::Remw)),
         O::Remuw => writes_x(register(Code::Remuw)),
-        O::Fence => Op::plain(Code::Nop),
+        // Nothing to order, and nobody to wait for.
+        O::Fence | O::WrsNto | O::WrsSto => Op::plain(Code::Nop),
         O::Lb => loads_x(immediate(Code::Lb)),
         O::Lh => loads_x(immediate(pick(Code::Lh, Code::CLh))),
         O::Lw => loads_x(immediate(pick(Code::Lw, Code::CLw))),
@@ -434,6 +436,7 @@ pub fn lower(insn: &Insn, offset: usize) -> Op {
         O::LrD => loads_x(register(Code::LrD)),
         O::ScW => loads_x(register(Code::ScW)),
         O::ScD => loads_x(register(Code::ScD)),
+        O::CboZero => register(Code::CboZero),
         // Shifts have their immediate, the others `c`.
         _ => bitmanip(insn)
             .map_or(slow, |code| writes_x(Op { code, a, b, imm: insn.imm as i16, c, d: 0 })),

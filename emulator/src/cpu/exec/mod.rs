@@ -4,6 +4,9 @@
 mod atomic;
 mod base;
 mod bitmanip;
+mod cache;
+#[cfg(test)]
+mod cache_tests;
 mod float;
 mod system;
 
@@ -36,6 +39,7 @@ impl Hart {
             | Format::FpToX2
             | Format::FpToX
             | Format::XToFp => self.float(insn).map(|()| next)?,
+            Format::Cbo => self.cache_block(insn, bus).map(|()| next)?,
             // May-be-operations, of which no extension here makes anything.
             Format::MopR | Format::MopRr => {
                 self.set_x(insn.rd, 0);

@@ -27,6 +27,8 @@ impl Hart {
                 self.attention = true;
                 Ok(next)
             }
+            // There is no other hart that could write what is waited for.
+            Opcode::WrsNto | Opcode::WrsSto => Ok(next),
             Opcode::SfenceVma if supervisor => {
                 match insn.rs1 {
                     0 => self.flush_translations(),
@@ -100,14 +102,16 @@ impl Hart {
             number::SIP => self.pending_interrupts(bus),
             number::STIMECMP => csrs.stimecmp,
             number::SATP => csrs.satp,
-            number::CYCLE..=number::INSTRET => {
+            number::CYCLE..=number::HPMCOUNTER31 => {
                 let readable = csrs.scounteren >> (csr - number::CYCLE) & 1 != 0;
                 if self.mode == Mode::User && !readable {
                     return None;
                 }
                 match csr {
                     number::TIME => bus.clock.ticks(self.steps(), bus.host),
-                    _ => self.instret(),
+                    number::CYCLE | number::INSTRET => self.instret(),
+                    // Counters of events, of which there are none.
+                    _ => 0,
                 }
             }
             _ => return None,
@@ -140,8 +144,11 @@ impl Hart {
             number::SATP if csrs.write_satp(value) => self.flush_translations(),
             // Mode 0 direct or 1 vectored; others are reserved.
             number::STVEC => csrs.stvec = value & !2,
-            number::SCOUNTEREN => csrs.scounteren = value & 7,
-            number::SENVCFG => csrs.senvcfg = value & 1,
+            number::SCOUNTEREN => csrs.scounteren = value & 0xffff_ffff,
+            number::SENVCFG => {
+                csrs.write_senvcfg(value);
+                self.sync();
+            }
             _ => {
                 if let Some(place) = trap_register::of(csr) {
                     let mask = if place == trap_register::EPC { !1 } else { !0 };

@@ -126,10 +126,10 @@ macro_rules! bitmanip {
         set_x!(a, x!(b) >> (op!().imm & 63) & 1)
     };
     (czero_eqz) => {
-        set_x!(a, if x!(c) == 0 { 0 } else { x!(b) })
+        set_x!(a, x!(b) & u64::from(x!(c) == 0).wrapping_sub(1))
     };
     (czero_nez) => {
-        set_x!(a, if x!(c) == 0 { x!(b) } else { 0 })
+        set_x!(a, x!(b) & u64::from(x!(c) != 0).wrapping_sub(1))
     };
 }
 pub(super) use bitmanip;

@@ -53,6 +53,8 @@ pub enum Format {
     MopR,
     /// `rd, rs1, rs2`, with a number in the mnemonic
     MopRr,
+    /// `(rs1)`
+    Cbo,
     /// ordering bits, ignored
     Fence,
     /// no operands
@@ -124,6 +126,7 @@ impl fmt::Display for Insn {
             Format::Csr => write!(f, "{name} {rd}, {imm:#x}, {rs1}"),
             Format::CsrI => write!(f, "{name} {rd}, {imm:#x}, {}", self.rs1),
             Format::Sfence => write!(f, "{name} {rs1}, {rs2}"),
+            Format::Cbo => write!(f, "{name} ({rs1})"),
             Format::MopR => write!(f, "{name}.{imm} {rd}, {rs1}"),
             Format::MopRr => write!(f, "{name}.{imm} {rd}, {rs1}, {rs2}"),
             Format::Fence | Format::None => f.write_str(name),

@@ -1,0 +1,26 @@
+//! Cache-block operations (Zicbom, Zicboz). There is no cache: what is left of management is the
+//! permission.
+
+use crate::cpu::csr::envcfg;
+use crate::cpu::hart::{Bus, Hart, Mode};
+use crate::cpu::isa::{Insn, Opcode};
+use crate::cpu::trap::Trap;
+
+impl Hart {
+    /// `cbo.*`.
+    pub(super) fn cache_block(&mut self, insn: &Insn, bus: &mut Bus<'_>) -> Result<(), Trap> {
+        let field = match insn.opcode {
+            Opcode::CboZero => envcfg::CBZE,
+            Opcode::CboInval => envcfg::CBIE,
+            _ => envcfg::CBCFE,
+        };
+        if self.mode == Mode::User && self.csrs.senvcfg & field == 0 {
+            return Err(Self::illegal(insn));
+        }
+        let address = self.x(insn.rs1);
+        match insn.opcode {
+            Opcode::CboZero => self.zero_block(address, bus),
+            _ => self.manage_block(address, bus),
+        }
+    }
+}
