@@ -46,6 +46,7 @@ const FORMATS: &[(&str, &str)] = &[
     ("rd,csr,rs1", "Csr"),
     ("rd,csr,zimm5", "CsrI"),
     ("rs1,rs2", "Sfence"),
+    ("rs1", "Cbo"),
     ("pred,succ", "Fence"),
     ("", "None Fence"),
 ];
