@@ -12,7 +12,7 @@ use vm_fdt::{Error, FdtWriter};
 const EXTENSIONS: &[&str] = &[
     "i", "m", "a", "f", "d", "c",
     "zicbom", "zicbop", "zicboz", "zicntr", "zicond", "zicsr", "zifencei", "zihintntl",
-    "zihintpause", "zihpm", "zimop", "zawrs", "zca", "zcb", "zcd", "zcmop", "zba", "zbb", "zbs",
+    "zihintpause", "zihpm", "zimop", "zawrs", "zfa", "zfhmin", "zca", "zcb", "zcd", "zcmop", "zba", "zbb", "zbs",
     "zkt", "sstc", "svadu",
 ];
 

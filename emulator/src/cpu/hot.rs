@@ -639,6 +639,14 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
                     need_fp!();
                     set_f!(a, BOX | x!(b))
                 }};
+                (fli_d) => {{
+                    need_fp!();
+                    set_f!(a, u64::from(op!().wide_imm() as u32) << 32)
+                }};
+                (fli_s) => {{
+                    need_fp!();
+                    set_f!(a, BOX | u64::from(op!().wide_imm() as u32))
+                }};
                 (feq_d) => {
                     compare_d!(|l, r| l == r)
                 };

@@ -12,7 +12,7 @@
 
 use super::csr;
 use super::fusion::for_each_fusion;
-use super::isa::{Insn, Opcode};
+use super::isa::{Insn, Opcode, constants};
 use crate::memory::PAGE_SIZE;
 
 /// A slot.
@@ -153,6 +153,8 @@ macro_rules! for_each_code {
             FmvDX = seq fmv_d_x 16
             FmvXW = seq fmv_x_w 16
             FmvWX = seq fmv_w_x 16
+            FliD = seq fli_d 16
+            FliS = seq fli_s 16
             FeqD = seq feq_d 16
             FltD = seq flt_d 16
             FleD = seq fle_d 16
@@ -413,6 +415,9 @@ pub fn lower(insn: &Insn, offset: usize) -> Op {
         O::FmvDX => register(Code::FmvDX),
         O::FmvXW => loads_x(register(Code::FmvXW)),
         O::FmvWX => register(Code::FmvWX),
+        // Every double among them ends in 32 zeros.
+        O::FliD => Op::wide(Code::FliD, a, (constants::double(insn.rs1) >> 32) as i32),
+        O::FliS => Op::wide(Code::FliS, a, constants::single(insn.rs1) as i32),
         O::FeqD => loads_x(register(Code::FeqD)),
         O::FltD => loads_x(register(Code::FltD)),
         O::FleD => loads_x(register(Code::FleD)),

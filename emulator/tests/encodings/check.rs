@@ -43,6 +43,7 @@ const FORMATS: &[(&str, &str)] = &[
     ("rd,fs1", "FpToX"),
     ("fd,rs1,rm", "XToFp"),
     ("fd,rs1", "XToFp"),
+    ("fd,fimm5", "Fli"),
     ("rd,csr,rs1", "Csr"),
     ("rd,csr,zimm5", "CsrI"),
     ("rs1,rs2", "Sfence"),

@@ -38,7 +38,8 @@ impl Hart {
             | Format::Fp1
             | Format::FpToX2
             | Format::FpToX
-            | Format::XToFp => self.float(insn).map(|()| next)?,
+            | Format::XToFp
+            | Format::Fli => self.float(insn).map(|()| next)?,
             Format::Cbo => self.cache_block(insn, bus).map(|()| next)?,
             // May-be-operations, of which no extension here makes anything.
             Format::MopR | Format::MopRr => {

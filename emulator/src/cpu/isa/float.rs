@@ -1,4 +1,4 @@
-//! Floating point: F and D.
+//! Floating point: F, D, Zfa, Zfhmin.
 
 /// Appends these rows and goes on to `$next!`.
 macro_rules! float_rows {
@@ -7,9 +7,11 @@ macro_rules! float_rows {
             $($more)* $($row)*
             // 0x07 LOAD-FP
             Flw     "flw"       0x0000707f 0x00002007 LoadFp
+            Flh     "flh"       0x0000707f 0x00001007 LoadFp
             Fld     "fld"       0x0000707f 0x00003007 LoadFp
             // 0x27 STORE-FP
             Fsw     "fsw"       0x0000707f 0x00002027 SFp
+            Fsh     "fsh"       0x0000707f 0x00001027 SFp
             Fsd     "fsd"       0x0000707f 0x00003027 SFp
             // 0x43..0x4f fused multiply-add
             FmaddS  "fmadd.s"   0x0600007f 0x00000043 R4
@@ -71,6 +73,29 @@ macro_rules! float_rows {
             FclassD "fclass.d"  0xfff0707f 0xe2001053 FpToX
             FmvWX   "fmv.w.x"   0xfff0707f 0xf0000053 XToFp
             FmvDX   "fmv.d.x"   0xfff0707f 0xf2000053 XToFp
+            // Zfa
+            FminmS  "fminm.s"   0xfe00707f 0x28002053 Fp
+            FmaxmS  "fmaxm.s"   0xfe00707f 0x28003053 Fp
+            FminmD  "fminm.d"   0xfe00707f 0x2a002053 Fp
+            FmaxmD  "fmaxm.d"   0xfe00707f 0x2a003053 Fp
+            FroundS "fround.s"  0xfff0007f 0x40400053 Fp1
+            FroundnxS "froundnx.s" 0xfff0007f 0x40500053 Fp1
+            FroundD "fround.d"  0xfff0007f 0x42400053 Fp1
+            FroundnxD "froundnx.d" 0xfff0007f 0x42500053 Fp1
+            FleqS   "fleq.s"    0xfe00707f 0xa0004053 FpToX2
+            FltqS   "fltq.s"    0xfe00707f 0xa0005053 FpToX2
+            FleqD   "fleq.d"    0xfe00707f 0xa2004053 FpToX2
+            FltqD   "fltq.d"    0xfe00707f 0xa2005053 FpToX2
+            FcvtmodWD "fcvtmod.w.d" 0xfff0707f 0xc2801053 FpToX
+            FliS    "fli.s"     0xfff0707f 0xf0100053 Fli
+            FliD    "fli.d"     0xfff0707f 0xf2100053 Fli
+            // Zfhmin
+            FcvtSH  "fcvt.s.h"  0xfff0007f 0x40200053 Fp1
+            FcvtDH  "fcvt.d.h"  0xfff0007f 0x42200053 Fp1
+            FcvtHS  "fcvt.h.s"  0xfff0007f 0x44000053 Fp1
+            FcvtHD  "fcvt.h.d"  0xfff0007f 0x44100053 Fp1
+            FmvXH   "fmv.x.h"   0xfff0707f 0xe4000053 FpToX
+            FmvHX   "fmv.h.x"   0xfff0707f 0xf4000053 XToFp
         }
     };
 }

@@ -1,7 +1,7 @@
 //! Instruction formats: which operands there are, where they stand in the 32 bits, and how
 //! assembler writes them.
 
-use super::Insn;
+use super::{Insn, constants};
 use core::fmt;
 
 /// Which operands an instruction has, and where they stand in its 32 bits.
@@ -43,6 +43,8 @@ pub enum Format {
     FpToX,
     /// `fd, rs1`
     XToFp,
+    /// `fd, constant`, by the number in rs1's place
+    Fli,
     /// `rd, csr, rs1`
     Csr,
     /// `rd, csr, uimm`
@@ -123,6 +125,7 @@ impl fmt::Display for Insn {
             Format::FpToX2 => write!(f, "{name} {rd}, f{fs1}, f{fs2}"),
             Format::FpToX => write!(f, "{name} {rd}, f{fs1}"),
             Format::XToFp => write!(f, "{name} f{fd}, {rs1}"),
+            Format::Fli => write!(f, "{name} f{fd}, {}", constants::TEXT[fs1 as usize & 31]),
             Format::Csr => write!(f, "{name} {rd}, {imm:#x}, {rs1}"),
             Format::CsrI => write!(f, "{name} {rd}, {imm:#x}, {}", self.rs1),
             Format::Sfence => write!(f, "{name} {rs1}, {rs2}"),

@@ -8,6 +8,7 @@
 
 mod base;
 mod bitmanip;
+pub mod constants;
 mod float;
 mod format;
 mod misc;
@@ -217,6 +218,7 @@ mod tests {
             (0x20c5_a533, "sh1add a0, a1, a2"),
             (0x6b85_d513, "rev8 a0, a1"),
             (0x61f5_d51b, "roriw a0, a1, 31"),
+            (0xf21a_0553, "fli.d f10, 2.0"),
             (0x0045_200f, "cbo.zero (a0)"),
             (0xcdf5_c573, "mop.r.31 a0, a1"),
             (0xcef5_c573, "mop.rr.7 a0, a1, a5"),
