@@ -7,7 +7,19 @@ mod list;
 
 use c2w_emulator::cpu::isa;
 use check::{Entry, differences};
-use list::{Encoding, NOT_YET, Random, encodings};
+use list::{Encoding, NOT_YET, encodings};
+
+/// xorshift64*.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+}
 
 fn table() -> Vec<Entry> {
     let entry = |row: &isa::Row| Entry {

@@ -1,0 +1,82 @@
+//! Makes a stream that differs as short as it can be, and describes it.
+
+use crate::Bench;
+use crate::program::{BLOCK_REGISTERS, TEXT};
+use crate::stream::{Insn, Stream};
+use std::fmt::Write;
+
+/// The shortest stream found that still differs, with what differs.
+pub fn report(bench: &Bench, stream: &Stream) -> String {
+    let short = without_needless(bench, &shortest_prefix(bench, stream));
+    let mut text = format!(
+        "stream {:#x}, {} of its {} items, block register x{}\n",
+        stream.seed,
+        short.items.len(),
+        stream.items.len(),
+        BLOCK_REGISTERS[short.block_register]
+    );
+    let program = crate::program::build(
+        &bench.generator.rows,
+        std::slice::from_ref(&short),
+        bench.generator.vectors,
+    );
+    let code = |pc: u64| (pc - TEXT) as usize;
+    for (&insn, &pc) in short.items.iter().flatten().zip(&program.streams[0]) {
+        let bits = match insn {
+            Insn::Half(bits) => format!("{bits:04x}    "),
+            _ => {
+                let bytes = &program.text[code(pc)..][..4];
+                format!("{:08x}", u32::from_le_bytes(bytes.try_into().expect("4 bytes")))
+            }
+        };
+        let row = bench.generator.row_of(insn);
+        let name = row.map_or_else(|| describe(insn), |row| row.mnemonic.to_string());
+        let _ = writeln!(text, "  {pc:#x}  {bits}  {name}");
+    }
+    for line in bench.differences(std::slice::from_ref(&short)).remove(0) {
+        let _ = writeln!(text, "  {line}");
+    }
+    text
+}
+
+fn describe(insn: Insn) -> String {
+    match insn {
+        Insn::Word(_) | Insn::Half(_) => "(not in the list)".into(),
+        Insn::Load { rd, value } => format!("x{rd} = {value:#x}"),
+        Insn::LoadFloat { fd, value } => format!("f{fd} = {value:#x}"),
+        Insn::Save(rs2) => format!("save x{rs2}"),
+        Insn::SaveFloat(fs2) => format!("save f{fs2}"),
+    }
+}
+
+/// All prefixes run at once: the shortest one that differs.
+fn shortest_prefix(bench: &Bench, stream: &Stream) -> Stream {
+    let prefixes: Vec<Stream> = (1..=stream.items.len())
+        .map(|length| stream.with_items(stream.items[..length].to_vec()))
+        .collect();
+    let differences = bench.differences(&prefixes);
+    let first = differences.iter().position(|lines| !lines.is_empty());
+    // Code lies elsewhere than in the batch it came from; what depends on that stays long.
+    first.map_or_else(|| stream.clone(), |index| prefixes[index].clone())
+}
+
+/// Leaves out the items that the difference does not need. An item stays whole: a store without
+/// the load of its address would go anywhere.
+fn without_needless(bench: &Bench, stream: &Stream) -> Stream {
+    let mut items = stream.items.clone();
+    loop {
+        let shorter: Vec<Stream> = (0..items.len())
+            .map(|left_out| {
+                let mut items = items.clone();
+                items.remove(left_out);
+                stream.with_items(items)
+            })
+            .filter(|stream| !stream.items.is_empty())
+            .collect();
+        let differences = bench.differences(&shorter);
+        match differences.iter().position(|lines| !lines.is_empty()) {
+            Some(index) => items.clone_from(&shorter[index].items),
+            None => return stream.with_items(items),
+        }
+    }
+}
