@@ -3,6 +3,7 @@
 
 mod check;
 mod compressed;
+mod formats;
 mod list;
 
 use c2w_emulator::cpu::isa;
