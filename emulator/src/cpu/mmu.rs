@@ -198,8 +198,9 @@ impl Hart {
     ) -> Result<(), Trap> {
         let in_page = PAGE_SIZE - (address as usize & (PAGE_SIZE - 1));
         if size > in_page {
-            // Both halves must be writable before either is written.
+            // Both halves must be writable before either is written; the first one faults first.
             let second = address.wrapping_add(in_page as u64);
+            self.translate(address, Access::Write, bus)?;
             self.translate(second, Access::Write, bus)?;
             self.store_within(address, in_page, value, bus)?;
             return self.store_within(second, size - in_page, value >> (8 * in_page), bus);
