@@ -48,7 +48,7 @@ impl VectorType {
             }
             _ if mnemonic.starts_with("vf") || mnemonic.starts_with("vmf") => self.sew >= 2,
             _ if mnemonic.starts_with("vw") || mnemonic.starts_with("vn") => narrow,
-            _ => mnemonic.chars().last() != Some('8') || self.sew == 3,
+            _ => !mnemonic.ends_with('8') || self.sew == 3,
         }
     }
 
@@ -300,7 +300,7 @@ fn access(item: &mut Item<'_>, row: &Encoding, bits: u32) {
     }
     // Whole registers have a length of their own, and QEMU fails its own assertion where `vstart`
     // is behind it.
-    let whole = (bits >> 29) + 1 << 4 >> width;
+    let whole = (((bits >> 29) + 1) * 16) >> width;
     let vlmax = item.vector_type.vlmax();
     let elements = if has("vm") { vlmax } else { whole.min(vlmax) };
     set_start(item, elements, &[base, bits >> 20 & 31]);
