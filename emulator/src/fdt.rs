@@ -13,7 +13,7 @@ const EXTENSIONS: &[&str] = &[
     "i", "m", "a", "f", "d", "c",
     "zicbom", "zicbop", "zicboz", "zicntr", "zicond", "zicsr", "zifencei", "zihintntl",
     "zihintpause", "zihpm", "zimop", "zawrs", "zfa", "zfhmin", "zca", "zcb", "zcd", "zcmop", "zba", "zbb", "zbs",
-    "zkt", "sstc", "svadu",
+    "zkt", "ssnpm", "sstc", "svadu", "svinval", "svnapot", "svpbmt", "svvptc",
 ];
 
 /// Bytes of a cache block, for all cache-block operations.
@@ -93,7 +93,7 @@ fn cpus(fdt: &mut FdtWriter) -> Result<(), Error> {
     fdt.property_u32("reg", 0)?;
     fdt.property_string("status", "okay")?;
     fdt.property_string("compatible", "riscv")?;
-    fdt.property_string("mmu-type", "riscv,sv39")?;
+    fdt.property_string("mmu-type", "riscv,sv48")?;
     fdt.property_string("riscv,isa-base", "rv64i")?;
     let extensions = EXTENSIONS.iter().map(|name| (*name).into()).collect();
     fdt.property_string_list("riscv,isa-extensions", extensions)?;

@@ -84,6 +84,8 @@ pub mod envcfg {
     pub const CBCFE: u64 = 1 << 6;
     /// `cbo.zero`.
     pub const CBZE: u64 = 1 << 7;
+    /// Pointer masking (Ssnpm): 2 ignores 7 upper bits, 3 ignores 16, 1 is reserved.
+    pub const PMM: u64 = 3 << 32;
 }
 
 /// The registers that are plain storage, and the fields of the others.
@@ -130,19 +132,31 @@ impl Csrs {
 
     /// Stores the fields of `senvcfg`; those with a reserved value become 0.
     pub fn write_senvcfg(&mut self, value: u64) {
-        use envcfg::{CBCFE, CBIE, CBZE, FIOM};
+        use envcfg::{CBCFE, CBIE, CBZE, FIOM, PMM};
         let inval = if value & CBIE == 2 << 4 { 0 } else { value & CBIE };
-        self.senvcfg = value & (FIOM | CBCFE | CBZE) | inval;
+        let masking = if value & PMM == 1 << 32 { 0 } else { value & PMM };
+        self.senvcfg = value & (FIOM | CBCFE | CBZE) | inval | masking;
     }
 
-    /// Stores `satp`: Bare and Sv39 exist; a write of another mode has no effect at all
+    /// Upper bits of addresses that U-mode's loads and stores ignore. Masking does not apply where
+    /// loads may read code (Pointer Masking, "Memory Accesses Subject to Pointer Masking").
+    pub fn ignored_bits(&self) -> u32 {
+        match self.senvcfg >> 32 & 3 {
+            _ if self.sstatus & status::MXR != 0 => 0,
+            2 => 7,
+            3 => 16,
+            _ => 0,
+        }
+    }
+
+    /// Stores `satp`: Bare, Sv39 and Sv48 exist; a write of another mode has no effect at all
     /// (privileged ISA, "Supervisor Address Translation and Protection Register"). There are no
     /// address space identifiers. Returns whether something was written.
     pub fn write_satp(&mut self, value: u64) -> bool {
         const PPN: u64 = (1 << 44) - 1;
         match value >> 60 {
             0 => self.satp = 0,
-            8 => self.satp = 8 << 60 | value & PPN,
+            8 | 9 => self.satp = value & (0xf << 60 | PPN),
             _ => return false,
         }
         true

@@ -6,7 +6,7 @@ use super::decoded::DecodedInsns;
 use super::hot::{self, Hot, Stop};
 use super::isa::Insn;
 use super::mmu::Access;
-use super::tlb::{FetchEntry, Tlb, empty_fetch_table};
+use super::tlb::{FetchEntry, LargePages, Tlb, empty_fetch_table};
 use super::trap::{Cause, Trap, interrupt};
 use crate::clock::Clock;
 use crate::devices::Context;
@@ -83,6 +83,7 @@ pub struct HartState {
 pub struct Hart {
     pub(super) hot: Hot,
     pub(super) tlb: Tlb,
+    pub(super) large_pages: LargePages,
     code: CodeCache,
     decoded: DecodedInsns,
     pub(super) csrs: Csrs,
@@ -158,6 +159,7 @@ impl Hart {
                 may_zero: false,
             },
             tlb,
+            large_pages: LargePages::default(),
             code: CodeCache::new(memory.pages()),
             decoded: DecodedInsns::new(),
             csrs: state.csrs.clone(),
@@ -214,10 +216,10 @@ impl Hart {
 
     /// Runs until `limit` steps are done (and a little more), or something else happens.
     pub fn run(&mut self, limit: u64, bus: &mut Bus<'_>) -> Event {
-        // Devices may have written to memory since the last call.
-        self.drop_overwritten_code(bus.memory);
         self.next_look = 0;
         loop {
+            // Devices may have written to memory: since the last call, or when they were accessed.
+            self.drop_overwritten_code(bus.memory);
             if let Some(request) = self.power.take().or_else(|| bus.devices.take_power_request()) {
                 return Event::Power(request);
             }
@@ -384,13 +386,20 @@ impl Hart {
     /// Forgets all translations (`satp`, `sfence.vma`).
     pub(super) fn flush_translations(&mut self) {
         self.tlb.flush();
+        self.large_pages.clear();
         self.hot.fetch.fill(FetchEntry::EMPTY);
     }
 
-    /// Forgets the translation of one page.
+    /// Forgets what came from the page table entry that maps an address: one page, or a larger
+    /// range.
     pub(super) fn flush_page(&mut self, address: u64) {
         self.tlb.flush_page(address);
         self.hot.fetch[Hot::fetch_index(address)] = FetchEntry::EMPTY;
+        while let Some((start, span)) = self.large_pages.take(address) {
+            self.tlb.flush_range(start, span);
+            let inside = |entry: &&mut FetchEntry| entry.tag.wrapping_sub(start) < span;
+            self.hot.fetch.iter_mut().filter(inside).for_each(|entry| *entry = FetchEntry::EMPTY);
+        }
     }
 
     /// Brings what the hot loop sees in line with mode and CSRs.

@@ -1,4 +1,4 @@
-//! Address translation (Sv39) and the memory accesses of the slow path.
+//! Address translation (Sv39, Sv48) and the memory accesses of the slow path.
 
 use super::csr::status;
 use super::hart::{Bus, Hart, Mode};
@@ -46,8 +46,12 @@ mod pte {
     pub const U: u64 = 1 << 4;
     pub const A: u64 = 1 << 6;
     pub const D: u64 = 1 << 7;
-    /// Reserved, Svpbmt and Svnapot bits: none of these exist here.
-    pub const RESERVED: u64 = 0x3ff << 54;
+    /// Reserved for standard use.
+    pub const RESERVED: u64 = 0x7f << 54;
+    /// Memory type (Svpbmt); without a cache or another hart, all types are the same.
+    pub const PBMT: u64 = 3 << 61;
+    /// Part of a larger naturally aligned range (Svnapot).
+    pub const N: u64 = 1 << 63;
 
     /// The physical page number, as an address.
     pub fn address(entry: u64) -> u64 {
@@ -55,10 +59,33 @@ mod pte {
     }
 }
 
-const LEVELS: u32 = 3;
-
 /// Bytes of a cache block (Zic64b).
 const CACHE_BLOCK: usize = 64;
+
+/// Bytes that a NAPOT entry maps; no other size is defined.
+const NAPOT: u64 = 64 << 10;
+
+/// A page table entry that maps something, and where it was found.
+struct Leaf {
+    entry: u64,
+    place: u64,
+    level: u32,
+}
+
+impl Leaf {
+    /// Bytes that it maps; `None` if it is malformed.
+    fn span(&self) -> Option<u64> {
+        let physical = pte::address(self.entry);
+        if self.entry & pte::PBMT == pte::PBMT {
+            return None;
+        }
+        if self.entry & pte::N != 0 {
+            return (self.level == 0 && physical & (NAPOT - 1) == NAPOT / 2).then_some(NAPOT);
+        }
+        let span = 1 << (12 + 9 * self.level);
+        (physical & (span - 1) == 0).then_some(span)
+    }
+}
 
 impl Hart {
     /// Physical address of a virtual one.
@@ -75,13 +102,31 @@ impl Hart {
             return Ok(address);
         }
         let fault = Trap::new(access.page_fault(), address);
-        if (address as i64) << 25 >> 25 != address as i64 {
+        let leaf = self.walk(address, access, bus)?;
+        let span = leaf.span().ok_or(fault)?;
+        if !self.permits(leaf.entry, access) {
+            return Err(fault);
+        }
+        self.mark_used(&leaf, access, bus);
+        if span > PAGE_SIZE as u64 && !self.large_pages.note(address, span) {
+            self.flush_translations();
+            self.large_pages.note(address, span);
+        }
+        Ok(pte::address(leaf.entry) & !(span - 1) | address & (span - 1))
+    }
+
+    /// Finds the entry that maps an address (Sv39 and Sv48).
+    fn walk(&self, address: u64, access: Access, bus: &Bus<'_>) -> Result<Leaf, Trap> {
+        let fault = Trap::new(access.page_fault(), address);
+        // satp.MODE 8 has three levels, 9 has four.
+        let levels = (self.csrs.satp >> 60) as u32 - 5;
+        let unused = 64 - (12 + 9 * levels);
+        if (address as i64) << unused >> unused != address as i64 {
             return Err(fault);
         }
         let mut table = (self.csrs.satp & ((1 << 44) - 1)) << 12;
-        for level in (0..LEVELS).rev() {
-            let shift = 12 + 9 * level;
-            let place = table + (address >> shift & 0x1ff) * 8;
+        for level in (0..levels).rev() {
+            let place = table + (address >> (12 + 9 * level) & 0x1ff) * 8;
             let Ok(bytes) = bus.memory.read_array(place) else {
                 return Err(Trap::new(access.access_fault(), address));
             };
@@ -90,19 +135,13 @@ impl Hart {
             if entry & pte::V == 0 || entry & pte::RESERVED != 0 || writable_only {
                 return Err(fault);
             }
-            if entry & (pte::R | pte::X) == 0 {
-                if entry & (pte::U | pte::A | pte::D) != 0 {
-                    return Err(fault);
-                }
-                table = pte::address(entry);
-                continue;
+            if entry & (pte::R | pte::X) != 0 {
+                return Ok(Leaf { entry, place, level });
             }
-            let offset_mask = (1 << shift) - 1;
-            if pte::address(entry) & offset_mask != 0 || !self.permits(entry, access) {
+            if entry & (pte::U | pte::A | pte::D | pte::PBMT | pte::N) != 0 {
                 return Err(fault);
             }
-            self.mark_used(entry, place, access, bus);
-            return Ok(pte::address(entry) | address & offset_mask);
+            table = pte::address(entry);
         }
         Err(fault)
     }
@@ -127,12 +166,13 @@ impl Hart {
     }
 
     /// Sets the accessed and dirty bits, as hardware with Svadu does.
-    fn mark_used(&self, entry: u64, place: u64, access: Access, bus: &mut Bus<'_>) {
+    fn mark_used(&mut self, leaf: &Leaf, access: Access, bus: &mut Bus<'_>) {
         let dirty = if access == Access::Write { pte::D } else { 0 };
-        let updated = entry | pte::A | dirty;
-        if updated != entry {
+        let updated = leaf.entry | pte::A | dirty;
+        if updated != leaf.entry {
             // The entry was read from there a moment ago: it is memory.
-            let _ = bus.memory.write(place, &updated.to_le_bytes());
+            let _ = bus.memory.write(leaf.place, &updated.to_le_bytes());
+            self.drop_overwritten_code(bus.memory);
         }
     }
 
@@ -147,6 +187,21 @@ impl Hart {
         }
     }
 
+    /// The address that a load or store with an effective address accesses: pointer masking.
+    ///
+    /// The TLB knows masked addresses only. An unmasked one that is found there is its own masked
+    /// one, for all that translates (or is memory, without translation) has equal upper bits.
+    pub(super) fn masked(&self, address: u64) -> u64 {
+        let ignored = match self.mode {
+            Mode::User => self.csrs.ignored_bits(),
+            Mode::Supervisor => 0,
+        };
+        match self.csrs.satp {
+            0 => address << ignored >> ignored,
+            _ => ((address << ignored) as i64 >> ignored) as u64,
+        }
+    }
+
     /// Loads `size` (1, 2, 4, 8) bytes, zero-extended. Misaligned is fine.
     ///
     /// # Errors
@@ -157,11 +212,12 @@ impl Hart {
         size: usize,
         bus: &mut Bus<'_>,
     ) -> Result<u64, Trap> {
+        let address = self.masked(address);
         let in_page = PAGE_SIZE - (address as usize & (PAGE_SIZE - 1));
         if size > in_page {
+            let second = self.masked(address.wrapping_add(in_page as u64));
             let low = self.load_within(address, in_page, bus)?;
-            let high =
-                self.load_within(address.wrapping_add(in_page as u64), size - in_page, bus)?;
+            let high = self.load_within(second, size - in_page, bus)?;
             return Ok(low | high << (8 * in_page));
         }
         self.load_within(address, size, bus)
@@ -196,12 +252,15 @@ impl Hart {
         value: u64,
         bus: &mut Bus<'_>,
     ) -> Result<(), Trap> {
+        let address = self.masked(address);
         let in_page = PAGE_SIZE - (address as usize & (PAGE_SIZE - 1));
         if size > in_page {
-            // Both halves must be writable before either is written; the first one faults first.
-            let second = address.wrapping_add(in_page as u64);
+            // Both halves must be writable memory before either is written; the first faults first.
+            let second = self.masked(address.wrapping_add(in_page as u64));
             self.translate(address, Access::Write, bus)?;
-            self.translate(second, Access::Write, bus)?;
+            let physical = self.translate(second, Access::Write, bus)?;
+            let fault = Trap::new(Cause::StoreAccess, second);
+            bus.memory.window_page(physical).ok_or(fault)?;
             self.store_within(address, in_page, value, bus)?;
             return self.store_within(second, size - in_page, value >> (8 * in_page), bus);
         }
@@ -242,6 +301,7 @@ impl Hart {
     /// # Errors
     /// The fault that a store raises, with `address` itself.
     pub(super) fn zero_block(&mut self, address: u64, bus: &mut Bus<'_>) -> Result<(), Trap> {
+        let address = self.masked(address);
         let physical = self.translate(address, Access::Write, bus)?;
         let block = physical & !(CACHE_BLOCK as u64 - 1);
         let fault = Trap::new(Cause::StoreAccess, address);
@@ -255,6 +315,7 @@ impl Hart {
     /// # Errors
     /// The fault that a store raises.
     pub(super) fn manage_block(&mut self, address: u64, bus: &mut Bus<'_>) -> Result<(), Trap> {
+        let address = self.masked(address);
         let physical = self.translate(address, Access::Manage, bus)?;
         let fault = Trap::new(Cause::StoreAccess, address);
         bus.memory.window_page(physical).map(|_| ()).ok_or(fault)
@@ -271,6 +332,7 @@ impl Hart {
         access: Access,
         bus: &mut Bus<'_>,
     ) -> Result<u64, Trap> {
+        let address = self.masked(address);
         if address & (size as u64 - 1) != 0 {
             let cause = match access {
                 Access::Write => Cause::StoreMisaligned,

@@ -12,6 +12,8 @@ pub mod hart;
 mod hot;
 pub mod isa;
 mod mmu;
+#[cfg(test)]
+mod mmu_tests;
 mod op;
 mod sbi;
 #[cfg(test)]

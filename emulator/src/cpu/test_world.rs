@@ -59,6 +59,8 @@ pub mod pte {
     pub const W: u64 = 4;
     pub const X: u64 = 8;
     pub const U: u64 = 16;
+    pub const A: u64 = 64;
+    pub const D: u64 = 128;
     pub const RW: u64 = V | R | W;
     pub const RWU: u64 = RW | U;
 }

@@ -141,11 +141,55 @@ impl Tlb {
         }
     }
 
+    /// Forgets all pages in `span` bytes from virtual `start`.
+    pub fn flush_range(&mut self, start: u64, span: u64) {
+        for table in self.read.iter_mut().chain(&mut self.write) {
+            table.remove(|slot, word| {
+                let address = word & !PAGE_MASK | (slot as u64) << PAGE_SHIFT;
+                address.wrapping_sub(start) >= span
+            });
+        }
+    }
+
     /// Makes stores to a window page take the slow path.
     pub fn protect(&mut self, window_page: u32) {
         for table in &mut self.write {
             table.remove(|_, word| word & PAGE_MASK != u64::from(window_page));
         }
+    }
+}
+
+/// Ranges larger than a page that one page table entry maps and of which translations may be cached,
+/// page by page: a fence with an address in such a range means all of it.
+#[derive(Default)]
+pub struct LargePages(Vec<(u64, u64)>);
+
+impl LargePages {
+    const MAX: usize = 4096;
+
+    /// Notes the range of `span` bytes, a power of two, around `address`. Returns whether there was
+    /// room.
+    pub fn note(&mut self, address: u64, span: u64) -> bool {
+        let range = (address & !(span - 1), span);
+        match self.0.binary_search(&range) {
+            Ok(_) => true,
+            Err(_) if self.0.len() == Self::MAX => false,
+            Err(place) => {
+                self.0.insert(place, range);
+                true
+            }
+        }
+    }
+
+    /// Takes out a range that `address` is in.
+    pub fn take(&mut self, address: u64) -> Option<(u64, u64)> {
+        let inside = |&(start, span): &(u64, u64)| address.wrapping_sub(start) < span;
+        self.0.iter().position(inside).map(|place| self.0.remove(place))
+    }
+
+    /// Forgets all.
+    pub fn clear(&mut self) {
+        self.0.clear();
     }
 }
 

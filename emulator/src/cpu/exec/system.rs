@@ -29,14 +29,21 @@ impl Hart {
             }
             // There is no other hart that could write what is waited for.
             Opcode::WrsNto | Opcode::WrsSto => Ok(next),
-            Opcode::SfenceVma if supervisor => {
+            Opcode::SfenceVma | Opcode::SinvalVma if supervisor => {
                 match insn.rs1 {
                     0 => self.flush_translations(),
                     register => self.flush_page(self.x(register)),
                 }
                 Ok(next)
             }
-            Opcode::Sret | Opcode::Wfi | Opcode::SfenceVma => Err(Self::illegal(insn)),
+            // Each invalidation is complete by itself.
+            Opcode::SfenceWInval | Opcode::SfenceInvalIr if supervisor => Ok(next),
+            Opcode::Sret
+            | Opcode::Wfi
+            | Opcode::SfenceVma
+            | Opcode::SinvalVma
+            | Opcode::SfenceWInval
+            | Opcode::SfenceInvalIr => Err(Self::illegal(insn)),
             _ => self.csr_instruction(insn, bus).map(|()| next),
         }
     }

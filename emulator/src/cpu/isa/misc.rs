@@ -1,5 +1,5 @@
-//! Small extensions around the base: Zicbom, Zicboz, Zawrs, Zimop. Hints (Zicbop, Zihintntl,
-//! Zihintpause) are base instructions that do nothing.
+//! Small extensions around the base: Zicbom, Zicboz, Zawrs, Svinval, Zimop. Hints (Zicbop,
+//! Zihintntl, Zihintpause) are base instructions that do nothing.
 
 /// Appends these rows and goes on to `$next!`.
 macro_rules! misc_rows {
@@ -14,6 +14,9 @@ macro_rules! misc_rows {
             // 0x73 SYSTEM
             WrsNto  "wrs.nto"   0xffffffff 0x00d00073 None
             WrsSto  "wrs.sto"   0xffffffff 0x01d00073 None
+            SinvalVma "sinval.vma" 0xfe007fff 0x16000073 Sfence
+            SfenceWInval "sfence.w.inval" 0xffffffff 0x18000073 None
+            SfenceInvalIr "sfence.inval.ir" 0xffffffff 0x18100073 None
             MopR    "mop.r"     0xb3c0707f 0x81c04073 MopR
             MopRr   "mop.rr"    0xb200707f 0x82004073 MopRr
         }
