@@ -9,6 +9,8 @@ mod cache;
 mod cache_tests;
 mod float;
 mod system;
+#[cfg(test)]
+mod system_tests;
 
 use super::hart::{Bus, Hart};
 use super::isa::{Format, Insn, Opcode};
