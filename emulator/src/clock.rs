@@ -30,7 +30,8 @@ impl Clock {
     /// Now, in ticks, after `steps` instructions.
     pub fn ticks(&self, steps: u64, host: &mut dyn Host) -> u64 {
         match *self {
-            Self::Instructions { skipped } => steps / STEPS_PER_TICK + skipped,
+            // The guest chooses how far a wait skips.
+            Self::Instructions { skipped } => (steps / STEPS_PER_TICK).saturating_add(skipped),
             Self::Host { start_ticks, start_ns } => {
                 let passed = host.monotonic_ns().saturating_sub(start_ns) / TICK_NS;
                 start_ticks.saturating_add(passed)
@@ -38,9 +39,12 @@ impl Clock {
         }
     }
 
-    /// The step at which the clock must be looked at again for a timer at `deadline` ticks.
+    /// The step at which the clock must be looked at again for a timer at `deadline` ticks, which
+    /// are not there yet.
     pub fn next_look(&self, deadline: u64, steps: u64) -> u64 {
         match *self {
+            // The timer is off; skipped ticks may have come close to where it is.
+            Self::Instructions { .. } if deadline == u64::MAX => u64::MAX,
             Self::Instructions { skipped } => {
                 deadline.saturating_sub(skipped).saturating_mul(STEPS_PER_TICK)
             }

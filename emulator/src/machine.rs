@@ -89,6 +89,9 @@ pub enum Exit {
 /// First bytes of a saved state: magic and version.
 const MAGIC: &[u8; 8] = b"c2wsnap\x01";
 
+/// Console ports of a saved machine: each has queues, so their number is looked at first.
+const MAX_PORTS: usize = 64;
+
 #[derive(Serialize, Deserialize)]
 struct MachineState {
     hart: HartState,
@@ -136,6 +139,9 @@ impl Machine {
         let body = bytes.strip_prefix(MAGIC).ok_or(RestoreError::NotASnapshot)?;
         let state: MachineState =
             postcard::from_bytes(body).map_err(|_| RestoreError::NotASnapshot)?;
+        if !state.hart.is_possible() || state.ports.len() > MAX_PORTS {
+            return Err(RestoreError::NotASnapshot);
+        }
         let mut devices = devices(&state.ports, &state.mount_tag);
         devices.restore(state.devices).map_err(RestoreError::Device)?;
         let hart = Hart::from_state(&state.hart, &memory);
@@ -274,4 +280,56 @@ fn kernel_header(kernel: &[u8]) -> Option<(u64, u64)> {
     (kernel.get(48..56)? == b"RISCV\0\0\0" || kernel.get(56..60)? == b"RSC\x05")
         .then_some(())
         .and_then(|()| Some((number(8)?, number(16)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::devices::test_host::TestHost;
+    use alloc::vec;
+
+    fn memory() -> GuestMemory {
+        GuestMemory::allocate(0x8000_0000, 1 << 20, 0, 0).unwrap()
+    }
+
+    /// The state of a machine that has not run, after `change`.
+    fn restored(change: impl FnOnce(&mut MachineState)) -> Result<Machine, RestoreError> {
+        let mut kernel = [0; 64];
+        kernel[48..56].copy_from_slice(b"RISCV\0\0\0");
+        let config = BootConfig {
+            kernel: &kernel,
+            initramfs: &[],
+            command_line: "",
+            ports: &["a"],
+            mount_tag: "b",
+            seed: &[],
+        };
+        let saved = Machine::boot(memory(), &config).unwrap().save(&mut TestHost::default());
+        let mut state = postcard::from_bytes(&saved[MAGIC.len()..]).unwrap();
+        change(&mut state);
+        let body = postcard::to_allocvec(&state).unwrap();
+        Machine::restore(memory(), &[MAGIC, body.as_slice()].concat())
+    }
+
+    #[test]
+    fn a_state_with_counts_about_to_overflow_is_refused() {
+        assert!(restored(|_| {}).is_ok());
+        for (steps, traps) in [(u64::MAX, 0), (1 << 63, 0), (3, 4)] {
+            let changed = restored(|state| state.hart.set_counts(steps, traps));
+            assert_eq!(changed.err(), Some(RestoreError::NotASnapshot), "{steps} {traps}");
+        }
+    }
+
+    #[test]
+    fn a_state_with_a_thousand_ports_is_refused_before_they_are_made() {
+        let changed = restored(|state| state.ports = vec![String::new(); 1000]);
+        assert_eq!(changed.err(), Some(RestoreError::NotASnapshot));
+    }
+
+    #[test]
+    fn a_state_at_the_end_of_time_stays_there() {
+        let mut machine = restored(|state| state.ticks = u64::MAX).unwrap();
+        machine.run(10_000, &mut TestHost::default());
+        assert_eq!(machine.ticks(&mut TestHost::default()), u64::MAX);
+    }
 }

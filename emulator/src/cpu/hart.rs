@@ -62,6 +62,9 @@ pub enum Event {
     Power(PowerRequest),
 }
 
+/// A hart that does ten billion steps a second gets here in 14 years.
+const MAX_STEPS: u64 = 1 << 62;
+
 /// The registers of a hart, as a snapshot keeps them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HartState {
@@ -77,6 +80,18 @@ pub struct HartState {
     traps: u64,
     /// Guest-physical address that `lr` reserved.
     reservation: Option<u64>,
+}
+
+impl HartState {
+    /// Checks state that came from a snapshot: no hart counts so far that its counts overflow.
+    pub(crate) fn is_possible(&self) -> bool {
+        self.steps <= MAX_STEPS && self.traps <= self.steps
+    }
+
+    #[cfg(test)]
+    pub(crate) fn set_counts(&mut self, steps: u64, traps: u64) {
+        (self.steps, self.traps) = (steps, traps);
+    }
 }
 
 /// One hardware thread.
@@ -204,9 +219,11 @@ impl Hart {
         self.steps() - self.traps
     }
 
-    /// The timer's deadline in ticks; `None` when it is off.
+    /// The tick at which the timer ends a wait; `None` when it is off or its interrupt masked,
+    /// for then it never does.
     pub fn timer(&self) -> Option<u64> {
-        (self.csrs.stimecmp != u64::MAX).then_some(self.csrs.stimecmp)
+        let enabled = self.csrs.sie >> interrupt::TIMER & 1 != 0;
+        (enabled && self.csrs.stimecmp != u64::MAX).then_some(self.csrs.stimecmp)
     }
 
     /// The next instruction's address.
@@ -291,6 +308,8 @@ impl Hart {
             if let Err(trap) = done {
                 self.raise(trap);
             }
+            // A device or a page table walk may have written over decoded code.
+            self.drop_overwritten_code(bus.memory);
             if self.attention {
                 return;
             }
