@@ -50,11 +50,15 @@ pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, FrameError> {
 #[derive(Clone, Debug, Default)]
 pub struct Decoder {
     pending: Vec<u8>,
+    /// So many bytes of `pending`, from the first, are messages that were taken.
+    taken: usize,
 }
 
 impl Decoder {
     /// Takes more bytes as they came from the port.
     pub fn push(&mut self, bytes: &[u8]) {
+        // Not with each message: many short ones would move the rest again and again.
+        self.pending.drain(..core::mem::take(&mut self.taken));
         self.pending.extend_from_slice(bytes);
     }
 
@@ -63,14 +67,15 @@ impl Decoder {
     /// # Errors
     /// [`FrameError`] when the bytes can never become a message; the stream is then lost.
     pub fn message<T: DeserializeOwned>(&mut self) -> Result<Option<T>, FrameError> {
-        let Some(header) = self.pending.first_chunk::<4>() else { return Ok(None) };
+        let rest = &self.pending[self.taken..];
+        let Some(header) = rest.first_chunk::<4>() else { return Ok(None) };
         let length = u32::from_le_bytes(*header) as usize;
         if length > MAX_MESSAGE {
             return Err(FrameError::TooLong(length));
         }
-        let Some(body) = self.pending.get(4..4 + length) else { return Ok(None) };
+        let Some(body) = rest.get(4..4 + length) else { return Ok(None) };
         let message = postcard::from_bytes(body).map_err(|_| FrameError::Malformed)?;
-        self.pending.drain(..4 + length);
+        self.taken += 4 + length;
         Ok(Some(message))
     }
 }
@@ -105,6 +110,18 @@ mod tests {
         decoder.push(&encode(&FromGuest::Exited(7)).unwrap());
         assert_eq!(decoder.message(), Ok(Some(FromGuest::Hello)));
         assert_eq!(decoder.message(), Ok(Some(FromGuest::Exited(7))));
+    }
+
+    #[test]
+    fn a_million_messages_in_one_read_are_not_moved_a_million_times() {
+        const COUNT: usize = 1 << 20;
+        let mut decoder = Decoder::default();
+        decoder.push(&encode(&FromGuest::StdinClosed).unwrap().repeat(COUNT));
+        // Each move would be of some megabytes: terabytes in all.
+        for _ in 0..COUNT {
+            assert_eq!(decoder.message(), Ok(Some(FromGuest::StdinClosed)));
+        }
+        assert_eq!(decoder.message::<FromGuest>(), Ok(None));
     }
 
     #[test]

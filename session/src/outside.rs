@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 use c2w_emulator::{Host, PortId};
-use c2w_guest_abi::{Stream, port};
+use c2w_guest_abi::{Stream, frame, port};
 
 /// The console ports, in the order of their [`PortId`].
 pub const PORTS: [&str; 4] = [port::CONTROL, port::STDIN, port::STDOUT, port::STDERR];
@@ -11,6 +11,8 @@ pub const STDIN: PortId = 1;
 const STDOUT: PortId = 2;
 const STDERR: PortId = 3;
 
+/// How much the guest may say on the control port before it is heard: one longest message.
+const CONTROL_ROOM: usize = 4 + frame::MAX_MESSAGE;
 /// How much of the kernel's console is kept for an error message, in bytes.
 const CONSOLE_TAIL: usize = 4096;
 
@@ -44,10 +46,23 @@ pub trait Outside {
 pub struct Outbox {
     /// Bytes of the control port.
     pub control: Vec<u8>,
+    /// So many bytes were said on the control port at once, more than there is room for.
+    pub control_overflow: Option<usize>,
     /// Outputs that turned out to be closed.
     pub closed: Vec<Stream>,
     /// The end of the kernel's console output.
     pub console_tail: Vec<u8>,
+}
+
+impl Outbox {
+    fn take_control(&mut self, bytes: &[u8]) {
+        let said = self.control_overflow.unwrap_or(self.control.len()).saturating_add(bytes.len());
+        if said > CONTROL_ROOM {
+            self.control_overflow = Some(said);
+        } else {
+            self.control.extend_from_slice(bytes);
+        }
+    }
 }
 
 /// The machine's [`Host`] for as long as one call runs.
@@ -71,7 +86,7 @@ impl Host for Ports<'_> {
 
     fn port_output(&mut self, port: PortId, bytes: &[u8]) {
         let stream = match port {
-            CONTROL => return self.outbox.control.extend_from_slice(bytes),
+            CONTROL => return self.outbox.take_control(bytes),
             STDOUT => Stream::Stdout,
             STDERR => Stream::Stderr,
             _ => return,

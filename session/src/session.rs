@@ -192,9 +192,15 @@ impl Session {
 
     /// Handles what PID 1 said.
     fn receive(&mut self) -> Result<Option<Step>, frame::FrameError> {
-        let bytes = core::mem::take(&mut self.outbox.control);
-        self.decoder.push(&bytes);
-        while let Some(message) = self.decoder.message::<FromGuest>()? {
+        loop {
+            let Some(message) = self.decoder.message::<FromGuest>()? else {
+                // What was said is decoded before more is taken, so neither buffer grows.
+                if self.outbox.control.is_empty() {
+                    break;
+                }
+                self.decoder.push(&core::mem::take(&mut self.outbox.control));
+                continue;
+            };
             match message {
                 FromGuest::StdinClosed => self.stdin_wanted = false,
                 FromGuest::Hello => return Ok(Some(Step::Hello)),
@@ -203,7 +209,10 @@ impl Session {
                 FromGuest::Failed(failure) => return Ok(Some(Step::Failed(failure))),
             }
         }
-        Ok(None)
+        match self.outbox.control_overflow {
+            None => Ok(None),
+            Some(said) => Err(frame::FrameError::TooLong(said)),
+        }
     }
 
     fn switched_off(&self, request: PowerRequest) -> Failure {
