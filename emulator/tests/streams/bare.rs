@@ -1,8 +1,10 @@
 //! Runs a program in the emulator, in process: a kernel of a few dozen instructions maps it, goes to
 //! user mode and logs its exceptions.
 
-use crate::asm::{Assembler, Rows, reg};
-use crate::program::{self, DATA, DATA_LENGTH, INPUT, OUT, Program, TEXT};
+use crate::kit::asm::{Assembler, Rows, reg};
+use crate::kit::program::{
+    self, DATA, DATA_LENGTH, INPUT, OUT, Program, SIGBUS, SIGILL, SIGSEGV, SIGTRAP, TEXT,
+};
 use c2w_emulator::layout::RAM_BASE;
 use c2w_emulator::{BootConfig, Exit, GuestMemory, Host, Machine, PortId};
 
@@ -102,7 +104,20 @@ impl Image {
     }
 }
 
-/// Runs the program; gives its output.
+/// The signal that Linux makes of an exception.
+pub fn signal(cause: u64) -> u64 {
+    match cause {
+        2 => SIGILL,
+        3 => SIGTRAP,
+        // Misaligned loads, stores and atomics.
+        4 | 6 => SIGBUS,
+        // Access faults and page faults.
+        1 | 5 | 7 | 12 | 13 | 15 => SIGSEGV,
+        other => panic!("an exception of cause {other}"),
+    }
+}
+
+/// Runs the program; gives its output, with causes of exceptions in the place of signals.
 pub fn run(rows: &Rows, program: &Program, input: &[u8]) -> Vec<u8> {
     let mut image = Image { bytes: Vec::new() };
     image.allocate(2 * PAGE);

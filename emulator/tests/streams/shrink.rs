@@ -1,8 +1,8 @@
 //! Makes a stream that differs as short as it can be, and describes it.
 
 use crate::Bench;
-use crate::program::{BLOCK_REGISTERS, TEXT};
-use crate::stream::{Insn, Stream};
+use crate::kit::program::{self, BLOCK_REGISTERS, TEXT};
+use crate::kit::stream::{Insn, Stream};
 use std::fmt::Write;
 
 /// The shortest stream found that still differs, with what differs.
@@ -15,7 +15,7 @@ pub fn report(bench: &Bench, stream: &Stream) -> String {
         stream.items.len(),
         BLOCK_REGISTERS[short.block_register]
     );
-    let program = crate::program::build(
+    let program = program::build(
         &bench.generator.rows,
         std::slice::from_ref(&short),
         bench.generator.vectors,

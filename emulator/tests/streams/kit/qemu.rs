@@ -1,7 +1,9 @@
-//! Runs a program under `qemu-riscv64`, as a static ELF file with signal handlers.
+//! A program as a static ELF file with signal handlers, and how it runs under `qemu-riscv64`.
 
-use crate::asm::{Assembler, Rows, reg};
-use crate::program::{self, DATA, DATA_LENGTH, INPUT, OUT, Program, TEXT};
+use super::asm::{Assembler, Rows, reg};
+use super::program::{
+    self, DATA, DATA_LENGTH, INPUT, OUT, Program, SIGBUS, SIGILL, SIGSEGV, SIGTRAP, TEXT,
+};
 use std::env;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -22,8 +24,7 @@ const STACK: u64 = SYSTEM + 0x1000;
 const CONTEXT_PC: u32 = 176;
 const SIGNAL_ADDRESS: u32 = 16;
 
-/// SIGILL, SIGTRAP, SIGBUS, SIGSEGV.
-const SIGNALS: [u32; 4] = [4, 5, 7, 11];
+const SIGNALS: [u64; 4] = [SIGILL, SIGTRAP, SIGBUS, SIGSEGV];
 
 /// The emulator that the tests compare with.
 pub fn qemu() -> PathBuf {
@@ -137,7 +138,7 @@ fn start_code(rows: &Rows, main: u64) -> (Vec<u8>, Vec<u8>) {
     };
     call(&mut asm, SIGALTSTACK, [SYSTEM + 24, 0, 0, 0]);
     for signal in SIGNALS {
-        call(&mut asm, RT_SIGACTION, [signal.into(), SYSTEM, 0, 8]);
+        call(&mut asm, RT_SIGACTION, [signal, SYSTEM, 0, 8]);
     }
     asm.jump(reg::ZERO, main);
     let handler = asm.here();

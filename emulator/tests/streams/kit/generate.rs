@@ -1,13 +1,13 @@
 //! Makes streams from the list of encodings: what the emulator's own table lacks is found, too.
 
-use crate::asm::{Rows, set};
-use crate::compressed;
-use crate::list::{Encoding, encodings};
-use crate::operands::{Random, integer};
-use crate::program::{BLOCK_REGISTERS, CSRS, F, SLOTS, V};
-use crate::stream::{Insn, Stream};
-use crate::values;
-use crate::vector::{self, VectorType};
+use super::asm::{Rows, set};
+use super::compressed;
+use super::list::{Encoding, encodings};
+use super::operands::{Random, integer};
+use super::program::{BLOCK_REGISTERS, CSRS, F, SLOTS, V};
+use super::stream::{Insn, Stream};
+use super::values;
+use super::vector::{self, VectorType};
 
 /// What a stream consists of mostly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

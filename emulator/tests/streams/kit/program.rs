@@ -12,9 +12,9 @@
 //! a stream runs, one integer register, chosen by the stream, points at its block; streams neither
 //! write it nor store through it, except to slots at the block's end.
 
-use crate::asm::reg::{self, T0, T1, T2, T3, T4};
-use crate::asm::{Assembler, Rows};
-use crate::stream::{Insn, Stream};
+use super::asm::reg::{self, T0, T1, T2, T3, T4};
+use super::asm::{Assembler, Rows};
+use super::stream::{Insn, Stream};
 
 /// First address of the data pages.
 pub const DATA: u64 = 0x0800_1000;
@@ -85,11 +85,20 @@ pub struct Program {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Logged {
     pub pc: u64,
-    /// `scause`, or the number of the signal.
-    pub cause: u64,
+    /// The number of the signal that Linux makes of it.
+    pub signal: u64,
     /// `stval`, or the signal's address.
     pub address: u64,
 }
+
+/// Illegal instructions.
+pub const SIGILL: u64 = 4;
+/// Breakpoints.
+pub const SIGTRAP: u64 = 5;
+/// Misaligned atomics.
+pub const SIGBUS: u64 = 7;
+/// Faults.
+pub const SIGSEGV: u64 = 11;
 
 /// Bytes of a log entry.
 pub const LOGGED: u64 = 24;
@@ -273,7 +282,7 @@ pub fn outcomes(out: &[u8], count: usize) -> Vec<Outcome> {
         block[CSRS + 8 * LOG_CSR..][..8].fill(0);
         let log = (from..to).step_by(LOGGED as usize).map(|entry| {
             let at = (entry - OUT) as usize;
-            Logged { pc: number(at), cause: number(at + 8), address: number(at + 16) }
+            Logged { pc: number(at), signal: number(at + 8), address: number(at + 16) }
         });
         let log = log.collect();
         from = to;
@@ -283,7 +292,7 @@ pub fn outcomes(out: &[u8], count: usize) -> Vec<Outcome> {
 }
 
 /// What a trap handler does on either side: logs the exception, and steps `pc` over the
-/// instruction. `pc`, cause and address are in T1, T2 and T3; T0 and T4 are free. Leaves the new pc
+/// instruction. `pc`, signal and address are in T1, T2 and T3; T0 and T4 are free. Leaves the new pc
 /// in T1.
 pub fn emit_log(asm: &mut Assembler<'_>) {
     asm.li(T4, OUT);

@@ -1,6 +1,6 @@
 //! A stream: registers to start with, and items, each a few instructions that belong together.
 
-use crate::program::SLOT_COUNT;
+use super::program::SLOT_COUNT;
 
 /// An instruction of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ impl Insn {
 pub struct Stream {
     /// What the stream was made from.
     pub seed: u64,
-    /// Index in [`crate::program::BLOCK_REGISTERS`].
+    /// Index in [`super::program::BLOCK_REGISTERS`].
     pub block_register: usize,
     /// First part of its block: x, f and v registers, CSRs.
     pub state: Vec<u8>,

@@ -1,7 +1,7 @@
 //! Register contents and addresses that are hard to treat.
 
-use crate::operands::{self, Random, integer};
-use crate::program::{DATA, DATA_LENGTH, INDEX_TABLES, INPUT_LENGTH, VALUES_LENGTH};
+use super::operands::{self, Random, integer};
+use super::program::{DATA, DATA_LENGTH, INDEX_TABLES, INPUT_LENGTH, VALUES_LENGTH};
 use c2w_emulator::softfloat::{F16, F32, F64, Format};
 
 const PAGE: u64 = 4096;

@@ -1,7 +1,7 @@
 //! An assembler for the tests' own code and for the streams: it knows the list of encodings and
 //! where operand fields stand.
 
-use crate::list::{Encoding, encodings};
+use super::list::{Encoding, encodings};
 use std::collections::HashMap;
 
 /// Integer registers by their names in the psABI.

@@ -1,14 +1,14 @@
 //! Vector instructions of a stream.
 
-use crate::asm::set;
-use crate::generate::{Item, rounding_mode};
-use crate::list::Encoding;
-use crate::operands::{Random, integer};
-use crate::program::{DATA, DATA_LENGTH, INDEX_TABLES, INDICES, VALUES, VALUES_LENGTH};
-use crate::stream::Insn;
-use crate::values;
+use super::asm::set;
+use super::generate::{Item, rounding_mode};
+use super::list::Encoding;
+use super::operands::{Random, integer};
+use super::program::{DATA, DATA_LENGTH, INDEX_TABLES, INDICES, VALUES, VALUES_LENGTH};
+use super::stream::Insn;
+use super::values;
 
-/// The register length in bits, as the profile of [`crate::qemu`] is asked for.
+/// The register length in bits, as the profile of [`super::qemu`] is asked for.
 const VLEN: u32 = 128;
 
 /// A supported `vtype`.
