@@ -55,15 +55,30 @@ impl Bench {
         ours.iter().zip(&theirs).map(|(own, their)| compare::differences(own, their)).collect()
     }
 
-    /// Runs the streams of these seeds; reports the first one that differs, as short as possible.
+    /// Runs the streams of these seeds; reports those that differ, as short as possible, one for
+    /// each last instruction.
     fn check(&self, seeds: impl Iterator<Item = u64>) -> Vec<Stream> {
+        const REPORTS: usize = 12;
         let streams: Vec<Stream> = seeds.map(|seed| self.generator.stream(seed)).collect();
         let differences = self.differences(&streams);
-        let failed: Vec<usize> =
-            (0..streams.len()).filter(|&index| !differences[index].is_empty()).collect();
-        if let Some(&first) = failed.first() {
-            let report = shrink::report(self, &streams[first]);
-            panic!("{} of {} streams differ; the first:\n{report}", failed.len(), streams.len());
+        let failed: Vec<&Stream> = streams
+            .iter()
+            .zip(&differences)
+            .filter(|(_, differences)| !differences.is_empty())
+            .map(|(stream, _)| stream)
+            .collect();
+        let mut short = HashMap::new();
+        for stream in &failed {
+            if short.len() < REPORTS {
+                let stream = shrink::shortest_prefix(self, stream);
+                let last = stream.items.last().and_then(|item| shrink::subject(self, item));
+                short.entry(last).or_insert(stream);
+            }
+        }
+        if !failed.is_empty() {
+            let reports: Vec<_> =
+                short.values().map(|stream| shrink::report(self, stream)).collect();
+            panic!("{} of {} streams differ\n{}", failed.len(), streams.len(), reports.join("\n"));
         }
         streams
     }

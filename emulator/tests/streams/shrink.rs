@@ -5,14 +5,19 @@ use crate::kit::program::{self, BLOCK_REGISTERS, TEXT};
 use crate::kit::stream::{Insn, Stream};
 use std::fmt::Write;
 
-/// The shortest stream found that still differs, with what differs.
+/// The instruction that an item is about: the last that is neither a jump's target nor set-up.
+pub fn subject(bench: &Bench, item: &[Insn]) -> Option<&'static str> {
+    let rows = item.iter().filter_map(|&insn| bench.generator.row_of(insn));
+    rows.map(|row| row.mnemonic).rfind(|mnemonic| !mnemonic.starts_with("csrr"))
+}
+
+/// A shorter stream that still differs, with what differs.
 pub fn report(bench: &Bench, stream: &Stream) -> String {
-    let short = without_needless(bench, &shortest_prefix(bench, stream));
+    let short = without_needless(bench, stream);
     let mut text = format!(
-        "stream {:#x}, {} of its {} items, block register x{}\n",
+        "stream {:#x}, {} items of it, block register x{}\n",
         stream.seed,
         short.items.len(),
-        stream.items.len(),
         BLOCK_REGISTERS[short.block_register]
     );
     let program = program::build(
@@ -50,7 +55,7 @@ fn describe(insn: Insn) -> String {
 }
 
 /// All prefixes run at once: the shortest one that differs.
-fn shortest_prefix(bench: &Bench, stream: &Stream) -> Stream {
+pub fn shortest_prefix(bench: &Bench, stream: &Stream) -> Stream {
     let prefixes: Vec<Stream> = (1..=stream.items.len())
         .map(|length| stream.with_items(stream.items[..length].to_vec()))
         .collect();
