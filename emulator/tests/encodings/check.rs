@@ -6,17 +6,29 @@ use super::list::Encoding;
 use std::collections::HashMap;
 
 /// A row of the emulator's table, as data.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Entry {
     pub mnemonic: &'static str,
     pub mask: u32,
     pub bits: u32,
     /// The format's name.
-    pub format: String,
+    pub format: &'static str,
+}
+
+/// A row of the list, and the format that the emulator has to have for it.
+pub struct Expected<'a> {
+    row: &'a Encoding,
+    format: Option<&'static str>,
+}
+
+/// What a table is held against.
+pub fn expected(list: &[Encoding]) -> Vec<Expected<'_>> {
+    let rows = list.iter().filter(|row| !row.compressed);
+    rows.map(|row| Expected { row, format: format_of(row) }).collect()
 }
 
 /// What is wrong with a table, a line each; nothing if it is the list less what is excused.
-pub fn differences(list: &[Encoding], table: &[Entry]) -> Vec<String> {
+pub fn differences(list: &[Expected<'_>], table: &[Entry]) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut entries: HashMap<&str, &Entry> = HashMap::with_capacity(table.len());
     for entry in table {
@@ -24,7 +36,7 @@ pub fn differences(list: &[Encoding], table: &[Entry]) -> Vec<String> {
             wrong.push(format!("{}: twice in the table", entry.mnemonic));
         }
     }
-    for row in list.iter().filter(|row| !row.compressed) {
+    for &Expected { row, format } in list {
         let Some(entry) = entries.remove(row.mnemonic) else {
             if !row.is_excused() {
                 wrong.push(format!("{}: missing from the table", row.mnemonic));
@@ -37,8 +49,7 @@ pub fn differences(list: &[Encoding], table: &[Entry]) -> Vec<String> {
                 row.mnemonic, entry.mask, entry.bits, row.mask, row.bits
             ));
         }
-        let format = format_of(row);
-        if format != Some(entry.format.as_str()) {
+        if format != Some(entry.format) {
             wrong.push(format!(
                 "{}: format {}, for operands {} it is {format:?}",
                 row.mnemonic,
