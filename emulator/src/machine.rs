@@ -285,6 +285,7 @@ fn kernel_header(kernel: &[u8]) -> Option<(u64, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cpu::csr::Csrs;
     use crate::devices::test_host::TestHost;
     use alloc::vec;
 
@@ -317,6 +318,21 @@ mod tests {
         for (steps, traps) in [(u64::MAX, 0), (1 << 63, 0), (3, 4)] {
             let changed = restored(|state| state.hart.set_counts(steps, traps));
             assert_eq!(changed.err(), Some(RestoreError::NotASnapshot), "{steps} {traps}");
+        }
+    }
+
+    #[test]
+    fn a_state_with_registers_that_no_software_wrote_is_refused() {
+        let changes: [fn(&mut Csrs); 5] = [
+            |csrs| csrs.satp = 1 << 60,
+            |csrs| csrs.sstatus = u64::MAX,
+            |csrs| csrs.sie = u64::MAX,
+            |csrs| csrs.stvec = 2,
+            |csrs| csrs.frm = 8,
+        ];
+        for change in changes {
+            let changed = restored(|state| change(state.hart.csrs_mut()));
+            assert_eq!(changed.err(), Some(RestoreError::NotASnapshot));
         }
     }
 

@@ -162,6 +162,21 @@ impl Csrs {
         true
     }
 
+    /// Whether software can have written all this; for state that came from a snapshot. What a
+    /// register reads it takes unchanged.
+    pub fn is_possible(&self) -> bool {
+        let mut written = self.clone();
+        written.write_sstatus(self.sstatus);
+        written.write_sie(self.sie);
+        written.write_senvcfg(self.senvcfg);
+        written.write_satp(self.satp)
+            && written == *self
+            && self.stvec & 2 == 0
+            && self.scounteren <= u64::from(u32::MAX)
+            && self.fflags <= 0x1f
+            && self.frm <= 7
+    }
+
     /// Floating-point unit switched on.
     pub fn fp_enabled(&self) -> bool {
         self.sstatus & status::FS != 0

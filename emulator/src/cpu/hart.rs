@@ -83,14 +83,22 @@ pub struct HartState {
 }
 
 impl HartState {
-    /// Checks state that came from a snapshot: no hart counts so far that its counts overflow.
+    /// Whether a hart can have come to this; for state that came from a snapshot.
     pub(crate) fn is_possible(&self) -> bool {
-        self.steps <= MAX_STEPS && self.traps <= self.steps
+        self.steps <= MAX_STEPS
+            && self.traps <= self.steps
+            && self.trap[trap_register::EPC] & 1 == 0
+            && self.csrs.is_possible()
     }
 
     #[cfg(test)]
     pub(crate) fn set_counts(&mut self, steps: u64, traps: u64) {
         (self.steps, self.traps) = (steps, traps);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn csrs_mut(&mut self) -> &mut Csrs {
+        &mut self.csrs
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod code;
 pub mod compressed;
-mod csr;
+pub(crate) mod csr;
 mod decoded;
 #[cfg(test)]
 mod differential;
