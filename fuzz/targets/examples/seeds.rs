@@ -1,7 +1,7 @@
 //! Writes inputs that random bytes hardly come to: `cargo run -p c2w-fuzz-targets --example seeds
 //! -- FOLDER` makes FOLDER/TARGET/NAME.
 
-use c2w_fuzz_targets::{TARGETS, snapshot};
+use c2w_fuzz_targets::{TARGETS, noise, snapshot};
 use c2w_guest_abi::{ContainerConfig, Failure, FromGuest, RunRequest, ToGuest, frame};
 use std::path::Path;
 use std::{env, fs, io};
@@ -50,16 +50,4 @@ fn conversations() -> Vec<Vec<Vec<u8>>> {
 
 fn encode<T: serde::Serialize>(message: &T) -> Vec<u8> {
     frame::encode(message).expect("a short message")
-}
-
-/// xorshift64*.
-fn noise(seed: u64, length: usize) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut next = || {
-        state ^= state >> 12;
-        state ^= state << 25;
-        state ^= state >> 27;
-        (state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 56) as u8
-    };
-    (0..length).map(|_| next()).collect()
 }

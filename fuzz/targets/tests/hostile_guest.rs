@@ -8,6 +8,8 @@ use c2w_fuzz_targets::world::{Counter, RAM};
 use c2w_guest_abi::{ContainerConfig, FromGuest, frame};
 use c2w_session::{BootFailure, Guest, Session, Step, boot};
 
+const STIMECMP: u32 = 0x14d;
+
 /// The stores by which a driver sets one queue of a device up and notifies it.
 fn run_queue(device: usize, features: u32, queue: usize, layout: Layout) -> Vec<(u64, u32)> {
     let writes = driver::negotiate(features)
@@ -51,7 +53,6 @@ fn one_that_floods_its_control_port_fails() {
 
 /// A guest that waits with its timer due and the timer's interrupt masked.
 fn waits_for_nothing() -> Vec<u8> {
-    const STIMECMP: u32 = 0x14d;
     let code = [asm::addi(5, 0, 1), asm::csrw(STIMECMP, 5), asm::WFI, asm::j(-4)];
     guest::image(&code, 0x1000, &[])
 }
@@ -70,6 +71,28 @@ fn one_that_waits_for_a_masked_timer_does_not_boot_for_ever() {
     let mut outside = Surroundings::default();
     let end = boot(memory, &guest, ContainerConfig::default(), &mut outside);
     assert_eq!(end.err(), Some(BootFailure::Stuck));
+}
+
+#[test]
+fn one_that_skips_to_the_end_of_time_still_stops() {
+    const SIE: u32 = 0x104;
+    const TIMER: i32 = 1 << 5;
+    let code = [
+        asm::addi(5, 0, -2),
+        asm::csrw(STIMECMP, 5),
+        asm::addi(5, 0, TIMER),
+        asm::csrw(SIE, 5),
+        asm::WFI,
+        // Off: as far as can be.
+        asm::addi(5, 0, -1),
+        asm::csrw(STIMECMP, 5),
+        asm::j(0),
+    ];
+    let mut machine = guest::boot(&guest::image(&code, 0x1000, &[]), 0);
+    let mut host = Counter::default();
+    assert_eq!(machine.run(1000, &mut host), Exit::Idle(Some(u64::MAX - 1)));
+    machine.skip_to(u64::MAX - 1);
+    assert_eq!(machine.run(100_000, &mut host), Exit::Budget);
 }
 
 /// A host whose entropy is a guest's function: `addi a0, a0, 2; ret`.

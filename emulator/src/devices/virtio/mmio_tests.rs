@@ -56,12 +56,20 @@ fn a_bad_queue_layout_is_refused() {
         assert_eq!(driver.mmio.driver_error(), Some(DriverError::QueueLayout), "size {size}");
         assert_eq!(driver.read(register::QUEUE_READY), 0);
     }
-    let mut driver = Driver::unstarted(Rng);
-    driver.negotiate(VERSION_1);
-    driver.write(register::QUEUE_NUM, 16);
-    driver.write(register::QUEUE_DEVICE_LOW, 2);
-    driver.write(register::QUEUE_READY, 1);
-    assert_eq!(driver.mmio.driver_error(), Some(DriverError::QueueLayout));
+    for (area, alignment) in [
+        (register::QUEUE_DESC_LOW, 16),
+        (register::QUEUE_DRIVER_LOW, 2),
+        (register::QUEUE_DEVICE_LOW, 4),
+    ] {
+        for (address, allowed) in [(alignment, true), (alignment / 2, false), (1, false)] {
+            let mut driver = Driver::unstarted(Rng);
+            driver.negotiate(VERSION_1);
+            driver.move_queue(0, area, address);
+            let error = (!allowed).then_some(DriverError::QueueLayout);
+            assert_eq!(driver.mmio.driver_error(), error, "{area:#x} at {address}");
+            assert_eq!(driver.read(register::QUEUE_READY), u32::from(allowed));
+        }
+    }
 }
 
 #[test]
@@ -103,6 +111,40 @@ fn a_reset_forgets_everything() {
     driver.write(register::STATUS, 0);
     assert_eq!(driver.mmio.save(), VirtioMmio::new(Rng).save());
     assert!(!driver.mmio.interrupt());
+}
+
+#[test]
+fn a_device_that_needs_a_reset_works_after_it() {
+    let mut driver = running();
+    driver.set_available(0, 17);
+    driver.notify(0);
+    driver.assert_needs_reset(DriverError::TooManyAvailable);
+    // No other write takes the bit back.
+    driver.write(register::STATUS, 1 | 2 | status::FEATURES_OK | status::DRIVER_OK);
+    driver.assert_needs_reset(DriverError::TooManyAvailable);
+
+    driver.write(register::STATUS, 0);
+    assert_eq!(driver.mmio.driver_error(), None);
+    driver.set_available(0, 0);
+    driver.negotiate(VERSION_1);
+    driver.enable_queue(0, 16);
+    driver.write(register::STATUS, 1 | 2 | status::FEATURES_OK | status::DRIVER_OK);
+    let head = driver.post(0, &[Part::Write(2)]);
+    driver.notify(0);
+    assert_eq!(driver.take_used(0), Some((head, alloc::vec![1, 2])));
+}
+
+#[test]
+fn a_queue_that_broke_before_driver_ok_keeps_the_device_from_running() {
+    let mut driver = Driver::unstarted(Rng);
+    driver.negotiate(VERSION_1);
+    driver.enable_queue(0, 3);
+    driver.enable_queue(0, 16);
+    driver.write(register::STATUS, 1 | 2 | status::FEATURES_OK | status::DRIVER_OK);
+    assert!(!driver.mmio.is_running());
+    driver.post(0, &[Part::Write(2)]);
+    driver.notify(0);
+    assert_eq!(driver.take_used(0), None);
 }
 
 /// One chain of descriptors `(address, length, flags, next)` from 0.
