@@ -10,9 +10,10 @@ use vm_fdt::{Error, FdtWriter};
 /// Extensions of the hart, beyond the base `rv64i`.
 #[rustfmt::skip]
 const EXTENSIONS: &[&str] = &[
-    "i", "m", "a", "f", "d", "c",
+    "i", "m", "a", "f", "d", "c", "v",
     "zicbom", "zicbop", "zicboz", "zicntr", "zicond", "zicsr", "zifencei", "zihintntl",
     "zihintpause", "zihpm", "zimop", "zawrs", "zfa", "zfhmin", "zca", "zcb", "zcd", "zcmop", "zba", "zbb", "zbs",
+    "zve32f", "zve32x", "zve64d", "zve64f", "zve64x", "zvfhmin", "zvbb", "zvkb", "zvkt",
     "zkt", "ssnpm", "sstc", "svadu", "svinval", "svnapot", "svpbmt", "svvptc",
 ];
 

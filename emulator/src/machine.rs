@@ -87,7 +87,7 @@ pub enum Exit {
 }
 
 /// First bytes of a saved state: magic and version.
-const MAGIC: &[u8; 8] = b"c2wsnap\x01";
+const MAGIC: &[u8; 8] = b"c2wsnap\x02";
 
 /// Console ports of a saved machine: each has queues, so their number is looked at first.
 const MAX_PORTS: usize = 64;

@@ -9,6 +9,10 @@ pub mod number {
     pub const FFLAGS: u16 = 0x001;
     pub const FRM: u16 = 0x002;
     pub const FCSR: u16 = 0x003;
+    pub const VSTART: u16 = 0x008;
+    pub const VXSAT: u16 = 0x009;
+    pub const VXRM: u16 = 0x00a;
+    pub const VCSR: u16 = 0x00f;
     pub const SSTATUS: u16 = 0x100;
     pub const SIE: u16 = 0x104;
     pub const STVEC: u16 = 0x105;
@@ -25,6 +29,9 @@ pub mod number {
     pub const TIME: u16 = 0xc01;
     pub const INSTRET: u16 = 0xc02;
     pub const HPMCOUNTER31: u16 = 0xc1f;
+    pub const VL: u16 = 0xc20;
+    pub const VTYPE: u16 = 0xc21;
+    pub const VLENB: u16 = 0xc22;
 }
 
 /// The registers of a trap: every entry into the kernel reads and writes them, so the hot loop has
@@ -62,6 +69,8 @@ pub mod status {
     pub const SPP: u64 = 1 << 8;
     /// Floating-point state; all ones is Dirty.
     pub const FS: u64 = 3 << 13;
+    /// Vector state; all ones is Dirty.
+    pub const VS: u64 = 3 << 9;
     /// S-mode may access user pages.
     pub const SUM: u64 = 1 << 18;
     /// Loads may read executable pages.
@@ -71,7 +80,7 @@ pub mod status {
     /// Some state is dirty.
     pub const SD: u64 = 1 << 63;
     /// What software can change.
-    pub const WRITABLE: u64 = SIE | SPIE | SPP | FS | SUM | MXR;
+    pub const WRITABLE: u64 = SIE | SPIE | SPP | VS | FS | SUM | MXR;
 }
 
 /// Fields of `senvcfg`: what U-mode may do.
@@ -116,7 +125,8 @@ pub struct Csrs {
 impl Csrs {
     /// `sstatus` as it reads.
     pub fn read_sstatus(&self) -> u64 {
-        let dirty = if self.sstatus & status::FS == status::FS { status::SD } else { 0 };
+        let is_dirty = |field| self.sstatus & field == field;
+        let dirty = if is_dirty(status::FS) || is_dirty(status::VS) { status::SD } else { 0 };
         self.sstatus | status::UXL_64 | dirty
     }
 
@@ -186,5 +196,15 @@ impl Csrs {
     pub fn accrue(&mut self, flags: u8) {
         self.fflags |= flags;
         self.sstatus |= status::FS;
+    }
+
+    /// Vector unit switched on.
+    pub fn vector_enabled(&self) -> bool {
+        self.sstatus & status::VS != 0
+    }
+
+    /// Marks the vector state dirty.
+    pub fn mark_vector_dirty(&mut self) {
+        self.sstatus |= status::VS;
     }
 }

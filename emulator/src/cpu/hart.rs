@@ -8,6 +8,7 @@ use super::isa::Insn;
 use super::mmu::Access;
 use super::tlb::{FetchEntry, LargePages, Tlb, empty_fetch_table};
 use super::trap::{Cause, Trap, interrupt};
+use super::vector::VectorState;
 use crate::clock::Clock;
 use crate::devices::Context;
 use crate::devices::bus::Devices;
@@ -80,6 +81,7 @@ pub struct HartState {
     traps: u64,
     /// Guest-physical address that `lr` reserved.
     reservation: Option<u64>,
+    vector: VectorState,
 }
 
 impl HartState {
@@ -110,6 +112,7 @@ pub struct Hart {
     code: CodeCache,
     decoded: DecodedInsns,
     pub(super) csrs: Csrs,
+    pub(super) vector: VectorState,
     pub(super) mode: Mode,
     /// `wfi` was executed and no interrupt is pending.
     pub(super) waiting: bool,
@@ -147,6 +150,7 @@ impl Hart {
             steps: 0,
             traps: 0,
             reservation: None,
+            vector: VectorState::new(),
         };
         Self::from_state(&state, memory)
     }
@@ -186,6 +190,7 @@ impl Hart {
             code: CodeCache::new(memory.pages()),
             decoded: DecodedInsns::new(),
             csrs: state.csrs.clone(),
+            vector: state.vector.sanitized(),
             mode: state.mode,
             waiting: state.waiting,
             attention: true,
@@ -214,6 +219,7 @@ impl Hart {
             steps: self.steps(),
             traps: self.traps,
             reservation: offset.and_then(|offset| memory.physical(offset)),
+            vector: self.vector.clone(),
         }
     }
 

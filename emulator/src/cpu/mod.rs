@@ -20,3 +20,4 @@ mod sbi;
 mod test_world;
 mod tlb;
 mod trap;
+mod vector;

@@ -2,7 +2,7 @@
 
 use super::format::nan_result;
 use super::round::Parts;
-use super::{Format, RoundingMode};
+use super::{Format, NX, RoundingMode};
 
 /// The value of `bits` in another format.
 #[inline]
@@ -16,6 +16,16 @@ pub fn convert<From: Format, To: Format>(bits: u64, mode: RoundingMode, flags: &
     }
     let magnitude = if From::is_infinite(bits) { To::INFINITY } else { 0 };
     To::with_sign(From::is_negative(bits), magnitude)
+}
+
+/// The value of `bits` in a narrower format, rounded to odd: if inexact, the last bit is set. So
+/// it can be rounded once more, as if that were the only time.
+#[inline]
+pub fn convert_to_odd<From: Format, To: Format>(bits: u64, flags: &mut u8) -> u64 {
+    let mut raised = 0;
+    let truncated = convert::<From, To>(bits, RoundingMode::TowardZero, &mut raised);
+    *flags |= raised;
+    truncated | u64::from(raised & NX)
 }
 
 /// The number nearest to a 64-bit unsigned integer.

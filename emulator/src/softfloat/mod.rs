@@ -22,7 +22,7 @@ mod round;
 
 pub use add::{add, sub};
 pub use compare::{class, eq, le, le_quiet, lt, lt_quiet, max, max_nan, min, min_nan};
-pub use convert::{convert, from_i32, from_i64, from_u32, from_u64};
+pub use convert::{convert, convert_to_odd, from_i32, from_i64, from_u32, from_u64};
 pub use format::{F16, F32, F64, Format};
 pub use fused::mul_add;
 pub use integer::{

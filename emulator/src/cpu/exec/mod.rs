@@ -11,6 +11,7 @@ mod float;
 mod system;
 #[cfg(test)]
 mod system_tests;
+mod vector;
 
 use super::hart::{Bus, Hart};
 use super::isa::{Format, Insn, Opcode};
@@ -53,6 +54,8 @@ impl Hart {
             Format::Csr | Format::CsrI | Format::Sfence | Format::None => {
                 self.system(insn, next, bus)?
             }
+            // The formats of the V extension.
+            _ => self.vector(insn, bus).map(|()| next)?,
         };
         self.hot.pc = next;
         Ok(())

@@ -100,6 +100,10 @@ impl Hart {
             number::FFLAGS => u64::from(csrs.fflags),
             number::FRM => u64::from(csrs.frm),
             number::FCSR => u64::from(csrs.frm) << 5 | u64::from(csrs.fflags),
+            number::VSTART
+            | number::VXSAT..=number::VXRM
+            | number::VCSR
+            | number::VL..=number::VLENB => self.read_vector_csr(csr)?,
             number::SSTATUS => csrs.read_sstatus(),
             number::SIE => csrs.sie,
             number::STVEC => csrs.stvec,
@@ -130,6 +134,9 @@ impl Hart {
         let csrs = &mut self.csrs;
         match csr {
             number::FFLAGS | number::FRM | number::FCSR => self.write_fcsr(csr, value),
+            number::VSTART | number::VXSAT..=number::VXRM | number::VCSR => {
+                self.write_vector_csr(csr, value);
+            }
             number::SSTATUS => {
                 let changed = csrs.sstatus ^ value;
                 csrs.write_sstatus(value);

@@ -61,9 +61,66 @@ pub enum Format {
     Fence,
     /// no operands
     None,
+    /// `rd, rs1, vtype`
+    VSetVli,
+    /// `rd, uimm, vtype`
+    VSetIvli,
+    /// `rd, rs1, rs2` (AVL and vtype)
+    VSetVl,
+    /// `vd, (rs1)`, `v0.t` if masked; also of segments and whole registers
+    VMem,
+    /// `vd, (rs1), rs2`
+    VMemStrided,
+    /// `vd, (rs1), vs2`
+    VMemIndexed,
+    /// `vd, vs2, vs1`, `v0.t` if masked
+    Vv,
+    /// `vd, vs2, rs1`
+    Vx,
+    /// `vd, vs2, imm`
+    Vi,
+    /// `vd, vs2, uimm`
+    Vu,
+    /// `vd, vs2, fs1`
+    Vf,
+    /// `vd, vs2, vs1, v0`: `v0` is an operand
+    Vvm,
+    /// `vd, vs2, rs1, v0`
+    Vxm,
+    /// `vd, vs2, imm, v0`
+    Vim,
+    /// `vd, vs2, fs1, v0`
+    Vfm,
+    /// `vd, vs1, vs2`: `vd` is an operand
+    VvAcc,
+    /// `vd, rs1, vs2`
+    VxAcc,
+    /// `vd, fs1, vs2`
+    VfAcc,
+    /// `vd, vs2`
+    V2,
+    /// `vd, vs1`
+    VFromV,
+    /// `vd, rs1`
+    VFromX,
+    /// `vd, imm`
+    VFromI,
+    /// `vd, fs1`
+    VFromF,
+    /// `vd`
+    Vd,
+    /// `rd, vs2`
+    VToX,
+    /// `fd, vs2`
+    VToF,
 }
 
 impl Format {
+    /// Whether this is a format of the V extension; those come last.
+    pub fn is_vector(self) -> bool {
+        self as u8 >= Self::VSetVli as u8
+    }
+
     /// The immediate in an instruction of this format: sign-extended number, CSR number or shift
     /// amount; 0 where there is none.
     pub(super) fn immediate(self, bits: u32) -> i32 {
@@ -87,6 +144,12 @@ impl Format {
             }
             Format::Csr | Format::CsrI => (bits >> 20) as i32,
             Format::MopR => (bits >> 26 & 0x10 | bits >> 24 & 0xc | bits >> 20 & 3) as i32,
+            Format::VSetVli => (bits >> 20 & 0x7ff) as i32,
+            Format::VSetIvli => (bits >> 20 & 0x3ff) as i32,
+            Format::Vi | Format::Vim | Format::VFromI => signed << 12 >> 27,
+            // Bit 26 belongs to the rotation amount of `vror.vi`.
+            Format::Vu if bits >> 27 == 10 => (bits >> 21 & 32 | bits >> 15 & 31) as i32,
+            Format::Vu => (bits >> 15 & 31) as i32,
             Format::MopRr => (bits >> 28 & 4 | bits >> 26 & 3) as i32,
             _ => 0,
         }
@@ -94,7 +157,7 @@ impl Format {
 }
 
 /// ABI names of the integer registers.
-static X_NAMES: [&str; 32] = [
+pub(super) static X_NAMES: [&str; 32] = [
     "zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0", "a1", "a2", "a3", "a4",
     "a5", "a6", "a7", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "t3", "t4",
     "t5", "t6",
@@ -133,6 +196,7 @@ impl fmt::Display for Insn {
             Format::MopR => write!(f, "{name}.{imm} {rd}, {rs1}"),
             Format::MopRr => write!(f, "{name}.{imm} {rd}, {rs1}, {rs2}"),
             Format::Fence | Format::None => f.write_str(name),
+            _ => self.vector_text(f),
         }
     }
 }

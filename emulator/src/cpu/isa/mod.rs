@@ -12,17 +12,20 @@ pub mod constants;
 mod float;
 mod format;
 mod misc;
+mod vector;
+mod vector_text;
 
 use base::base_rows;
 use bitmanip::bitmanip_rows;
 use float::float_rows;
 pub use format::Format;
 use misc::misc_rows;
+use vector::vector_rows;
 
 /// Calls `$with!` with every row. Each file's macro appends its rows and calls the next.
 macro_rules! for_each_instruction {
     ($with:ident) => {
-        base_rows! { (float_rows (bitmanip_rows (misc_rows ($with)))) }
+        base_rows! { (float_rows (bitmanip_rows (misc_rows (vector_rows ($with))))) }
     };
 }
 

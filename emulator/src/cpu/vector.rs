@@ -1,0 +1,192 @@
+//! Registers of the V extension (version 1.0, VLEN 128, ELEN 64).
+
+use core::ops::Range;
+use serde::{Deserialize, Serialize};
+
+/// Bytes of a vector register.
+pub const VLENB: usize = 16;
+/// Bytes of the largest register group (LMUL 8), which is also the largest number of elements.
+pub const GROUP: usize = 8 * VLENB;
+
+/// A legal vector type: element width, length multiplier and policies, as `vtype` has them.
+/// Agnostic elements are left undisturbed, so the policies have no effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vtype(u8);
+
+impl Vtype {
+    /// The type in bits 7:0; `None` for a reserved one, or when a bit above is set.
+    ///
+    /// A fraction of a register must hold one element, if its length were ELEN.
+    pub fn new(bits: u64) -> Option<Self> {
+        let vtype = Self(u8::try_from(bits).ok()?);
+        let widest = 3 + vtype.multiplier().min(0);
+        let legal = bits & 7 != 4 && vtype.width() as i32 <= widest;
+        legal.then_some(vtype)
+    }
+
+    /// As `vtype` reads.
+    pub fn bits(self) -> u64 {
+        self.0.into()
+    }
+
+    /// Element width (SEW): log2 of bytes, 0 to 3.
+    pub fn width(self) -> u32 {
+        u32::from(self.0 >> 3 & 7)
+    }
+
+    /// Length multiplier (LMUL): its log2, -3 to 3.
+    pub fn multiplier(self) -> i32 {
+        i32::from(((self.0 & 7) << 5) as i8 >> 5)
+    }
+
+    /// The number of elements of a register group (VLMAX).
+    pub fn max_length(self) -> usize {
+        (VLENB << (self.multiplier() + 3)) >> (3 + self.width())
+    }
+}
+
+/// What V adds to a hart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VectorState {
+    registers: [[u8; VLENB]; 32],
+    /// `vtype`; `None` while `vill` is set.
+    pub vtype: Option<Vtype>,
+    /// Vector length in elements, at most VLMAX.
+    pub vl: u8,
+    /// The first element to work on, below 128.
+    pub vstart: u8,
+    /// Fixed-point rounding mode, 0 to 3.
+    pub vxrm: u8,
+    /// Fixed-point results were saturated.
+    pub vxsat: bool,
+}
+
+impl VectorState {
+    /// After reset: no vector type is set.
+    pub fn new() -> Self {
+        let registers = [[0; VLENB]; 32];
+        Self { registers, vtype: None, vl: 0, vstart: 0, vxrm: 0, vxsat: false }
+    }
+
+    /// The same with every field in its range, as instructions rely on.
+    pub fn sanitized(&self) -> Self {
+        let vtype = self.vtype.and_then(|vtype| Vtype::new(vtype.bits()));
+        let longest = vtype.map_or(0, Vtype::max_length);
+        Self {
+            registers: self.registers,
+            vtype,
+            vl: (longest as u8).min(self.vl),
+            vstart: self.vstart & 127,
+            vxrm: self.vxrm & 3,
+            vxsat: self.vxsat,
+        }
+    }
+
+    /// All registers, one after the other.
+    pub fn bytes(&self) -> &[u8] {
+        self.registers.as_flattened()
+    }
+
+    /// All registers, to be written.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        self.registers.as_flattened_mut()
+    }
+
+    /// A register as a mask, element 0 in bit 0.
+    pub fn mask(&self, register: u8) -> u128 {
+        u128::from_le_bytes(self.registers[register as usize & 31])
+    }
+
+    /// Writes a register as a mask.
+    pub fn set_mask(&mut self, register: u8, mask: u128) {
+        self.registers[register as usize & 31] = mask.to_le_bytes();
+    }
+
+    /// Element `index` of the group at `register`, of `1 << width` bytes, zero-extended.
+    #[inline(always)]
+    pub fn element(&self, register: u8, width: u32, index: usize) -> u64 {
+        let place = place(register, width, index);
+        let bytes = self.bytes();
+        match width {
+            0 => u64::from(bytes[place.start]),
+            1 => u64::from(u16::from_le_bytes([bytes[place.start], bytes[place.start + 1]])),
+            _ => {
+                let mut value = [0; 8];
+                value[..place.len()].copy_from_slice(&bytes[place]);
+                u64::from_le_bytes(value)
+            }
+        }
+    }
+
+    /// [`Self::element`], sign-extended.
+    #[inline(always)]
+    pub fn signed_element(&self, register: u8, width: u32, index: usize) -> u64 {
+        sign_extend(self.element(register, width, index), width)
+    }
+
+    /// Writes element `index` of the group at `register`.
+    #[inline(always)]
+    pub fn set_element(&mut self, register: u8, width: u32, index: usize, value: u64) {
+        let place = place(register, width, index);
+        let length = place.len();
+        self.bytes_mut()[place].copy_from_slice(&value.to_le_bytes()[..length]);
+    }
+}
+
+#[inline(always)]
+fn place(register: u8, width: u32, index: usize) -> Range<usize> {
+    let start = register as usize * VLENB + (index << width);
+    start..start + (1 << width)
+}
+
+/// The low `1 << width` bytes of `value`, sign-extended.
+#[inline(always)]
+pub fn sign_extend(value: u64, width: u32) -> u64 {
+    let unused = 64 - (8 << width);
+    ((value << unused) as i64 >> unused) as u64
+}
+
+/// The low `1 << width` bytes of `value`.
+#[inline(always)]
+pub fn zero_extend(value: u64, width: u32) -> u64 {
+    let unused = 64 - (8 << width);
+    value << unused >> unused
+}
+
+/// The bits below `count`.
+#[inline]
+pub fn low_bits(count: usize) -> u128 {
+    if count >= 128 { u128::MAX } else { (1 << count) - 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vector_type_has_at_least_one_element() {
+        let lengths = |multiplier: u64| {
+            [0, 1, 2, 3, 4]
+                .map(|width| Vtype::new(width << 3 | multiplier).map_or(0, Vtype::max_length))
+        };
+        assert_eq!(lengths(3), [128, 64, 32, 16, 0]);
+        assert_eq!(lengths(0), [16, 8, 4, 2, 0]);
+        assert_eq!(lengths(7), [8, 4, 2, 0, 0]);
+        assert_eq!(lengths(5), [2, 0, 0, 0, 0]);
+        assert_eq!(lengths(4), [0; 5]);
+        assert_eq!(Vtype::new(1 << 8), None);
+        assert_eq!(Vtype::new(1 << 63), None);
+        assert_eq!(Vtype::new(0xc3).map(Vtype::bits), Some(0xc3));
+    }
+
+    #[test]
+    fn sanitized_state_is_in_range() {
+        let mut state = VectorState::new();
+        state.vtype = Some(Vtype(0xff));
+        (state.vl, state.vstart, state.vxrm) = (255, 255, 255);
+        let sane = state.sanitized();
+        assert_eq!((sane.vtype, sane.vl, sane.vstart, sane.vxrm), (None, 0, 127, 3));
+        state.vtype = Vtype::new(3);
+        assert_eq!(state.sanitized().vl, 128);
+    }
+}
