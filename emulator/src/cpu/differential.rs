@@ -1,6 +1,7 @@
 //! The hot loop against the slow path: random instruction streams must leave two harts, of which
 //! one never enters the hot loop, with equal registers, CSRs and memory.
 
+use super::hart::Mode;
 use super::isa::{self, Format, Opcode, TABLE};
 use super::test_world::World;
 use crate::layout::RAM_BASE;
@@ -10,6 +11,8 @@ const CODE: u64 = RAM_BASE;
 const HANDLER: u64 = RAM_BASE + 0x8000;
 const DATA: u64 = RAM_BASE + 0x10000;
 const DATA_LENGTH: usize = 0x3000;
+/// Two pages of page tables.
+const TABLES: u64 = RAM_BASE + 0x1e000;
 /// Instructions of a stream: more than a page of code, so that it crosses one.
 const STREAM: usize = 1500;
 const STEPS: u64 = 4000;
@@ -154,8 +157,40 @@ fn world(code: &[u8], random: &mut Random) -> World {
     hart.csrs.sstatus = random.below(4) << 13;
     hart.csrs.frm = if random.below(2) == 0 { 0 } else { random.below(8) as u8 };
     hart.csrs.fflags = random.below(32) as u8;
-    hart.sync();
+    match random.below(3) {
+        0 => hart.sync(),
+        mode => translated(&mut world, 7 + mode, random),
+    }
     world
+}
+
+/// Switches translation on, with `satp.MODE` 8 or 9, and perhaps goes to U-mode, where the base
+/// registers may carry tags that pointer masking ignores.
+fn translated(world: &mut World, mode: u64, random: &mut Random) {
+    const LEAF: u64 = RAM_BASE >> 2 | 0xcf;
+    const USER: u64 = 1 << 4;
+    let user = random.below(2) == 0;
+    // Entries of 1 GiB: memory where it is, and once more for the handler.
+    let lower = [LEAF | if user { USER } else { 0 }, LEAF];
+    for (entry, place) in lower.iter().zip([TABLES + 16, TABLES + 24]) {
+        world.memory.write(place, &entry.to_le_bytes()).unwrap();
+    }
+    world.memory.write(TABLES + 0x1000, &(TABLES >> 2 | 1).to_le_bytes()).unwrap();
+    let root = if mode == 8 { TABLES } else { TABLES + 0x1000 };
+    let hart = &mut world.hart;
+    hart.csrs.write_satp(mode << 60 | root >> 12);
+    hart.csrs.stvec = HANDLER + (1 << 30);
+    if user {
+        hart.mode = Mode::User;
+        let masking = random.below(4);
+        hart.csrs.write_senvcfg(masking << 32 | random.below(256));
+        if masking >= 2 {
+            for base in BASES {
+                hart.set_x(base, hart.x(base) | random.below(128) << 57);
+            }
+        }
+    }
+    hart.sync();
 }
 
 /// Everything that the guest can see.
