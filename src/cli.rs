@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::convert::{self, Options};
+use crate::observe::Watch;
 use crate::oci::{ImageRef, Platform, SourceOptions};
 use crate::timing::Timing;
 use crate::{boot, run};
@@ -54,6 +55,12 @@ struct Run {
     /// The module's options, the command and its arguments.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
     command: Vec<OsString>,
+    /// Write a profile of the executed blocks: how often each ran, and where it went.
+    #[arg(long, value_name = "FILE")]
+    profile: Option<PathBuf>,
+    /// Write every executed instruction, disassembled (20 bytes or more each).
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
     #[command(flatten)]
     common: Common,
 }
@@ -159,9 +166,15 @@ fn run_natively(arguments: Run) -> Result<ExitCode> {
     };
     let mut timing = Timing::start();
     let reference = image_ref(&arguments.image)?;
-    let session = convert::prepare(&reference, &arguments.common.options()?, &mut timing)?;
+    let watch = Watch::new(arguments.profile.as_deref(), arguments.trace.as_deref())?;
+    let mut session = convert::prepare(&reference, &arguments.common.options()?, &mut timing)?;
     if arguments.common.timings {
         eprint!("{timing}");
     }
-    Ok(ExitCode::from(run::run(session, request)?))
+    if let Some(observer) = watch.observer() {
+        session.observe(observer);
+    }
+    let status = run::run(session, request)?;
+    watch.finish()?;
+    Ok(ExitCode::from(status))
 }

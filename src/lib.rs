@@ -13,6 +13,7 @@ pub mod cli;
 pub mod convert;
 pub mod ext4;
 mod interrupt;
+mod observe;
 pub mod oci;
 pub mod rootfs;
 pub mod run;

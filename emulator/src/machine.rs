@@ -2,6 +2,7 @@
 
 use crate::clock::Clock;
 use crate::cpu::hart::{Bus, Event, Hart, HartState};
+use crate::cpu::observe::Observer;
 use crate::devices::bus::{Devices, DevicesConfig, DevicesState};
 use crate::devices::syscon::PowerRequest;
 use crate::devices::vmgenid::ID_LENGTH;
@@ -9,6 +10,7 @@ use crate::devices::{Context, InvalidState};
 use crate::fdt;
 use crate::host::{Host, PortId};
 use crate::memory::GuestMemory;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -222,6 +224,11 @@ impl Machine {
     /// Tells the guest that it is a copy: its kernel reseeds its random generator from `id`.
     pub fn renew_generation(&mut self, id: [u8; ID_LENGTH]) {
         self.devices.renew_generation(id);
+    }
+
+    /// Has an observer told of every block that is executed from now on.
+    pub fn observe(&mut self, observer: Box<dyn Observer>) {
+        self.hart.observe(observer);
     }
 
     /// RAM and root image.

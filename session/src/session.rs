@@ -1,10 +1,12 @@
 //! A machine and the conversation with PID 1 in it.
 
 use crate::outside::{CONTROL, Outbox, Outside, Ports, STDIN};
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
+use c2w_emulator::cpu::observe::Observer;
 use c2w_emulator::{Exit, GENERATION_LENGTH, GuestMemory, Machine, PowerRequest, RestoreError};
 use c2w_guest_abi::{Failure, FromGuest, RunRequest, Stream, ToGuest, frame};
 
@@ -74,6 +76,11 @@ impl Session {
     /// Steps (instructions and traps) the machine has done.
     pub fn steps(&self) -> u64 {
         self.machine.steps()
+    }
+
+    /// Has an observer told of every block that is executed from now on.
+    pub fn observe(&mut self, observer: Box<dyn Observer>) {
+        self.machine.observe(observer);
     }
 
     /// Starts the command in a container that is [`Step::Ready`]: on the host's clock from now

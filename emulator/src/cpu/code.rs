@@ -9,8 +9,9 @@
 //!              any write: slots are reset
 //! ```
 
-use super::isa;
-use super::op::{self, Code, Op, SLOTS};
+use super::fusion;
+use super::isa::{self, Insn};
+use super::op::{self, ALL_SLOTS, Code, Op, SLOTS, STRADDLING};
 use crate::memory::{GuestMemory, OutOfRange, PAGE_SIZE};
 use alloc::boxed::Box;
 use alloc::vec;
@@ -19,7 +20,7 @@ use alloc::vec::Vec;
 /// Pages kept at once: 64 MiB of slots. When they are used up, all are dropped.
 const MAX_PAGES: usize = 4096;
 
-/// Slots of a page and its end mark.
+/// Slots of a page and what stands behind them.
 struct CodePage {
     ops: Box<[Op]>,
     window_page: u32,
@@ -30,7 +31,7 @@ impl CodePage {
     fn fuse(&mut self, decoded: &[(usize, Code)]) {
         let codes: Vec<Code> = decoded.iter().map(|&(_, code)| code).collect();
         for (index, &(slot, _)) in decoded.iter().enumerate() {
-            if let Some(code) = Code::fuse(&codes[index..]) {
+            if let Some(code) = fusion::fuse(&codes[index..]) {
                 self.ops[slot].code = code;
             }
         }
@@ -59,8 +60,8 @@ impl CodeCache {
             if self.pages.len() == MAX_PAGES {
                 return None;
             }
-            let mut ops = vec![Op::UNDECODED; SLOTS + 1].into_boxed_slice();
-            ops[SLOTS] = Op::PAGE_END;
+            let mut ops = vec![Op::UNDECODED; ALL_SLOTS].into_boxed_slice();
+            ops[SLOTS..].fill(Op::PAGE_END);
             self.pages.push(CodePage { ops, window_page });
             *known = self.pages.len() as u16;
         }
@@ -107,6 +108,15 @@ impl CodeCache {
         }
         page.fuse(&decoded);
         Ok(())
+    }
+
+    /// Remembers the 4-byte instruction that starts in a page's last halfword, as it is with the
+    /// page that follows now.
+    pub fn learn_straddling(&mut self, window_page: u32, insn: &Insn) {
+        if let Some(page) = self.page_mut(window_page) {
+            page.ops[STRADDLING] = op::lower_straddling(insn);
+            page.ops[SLOTS - 1] = Op::straddle((insn.bits >> 16) as u16);
+        }
     }
 
     /// The instruction at `pc`, in a window page, if it is one that only the slow path knows.

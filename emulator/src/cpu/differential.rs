@@ -113,7 +113,7 @@ fn harmless(insn: &isa::Insn) -> bool {
         && (!jump || insn.imm == 8)
 }
 
-/// The code of a stream, ended by a jump to itself.
+/// The code of a stream, ended by a jump to its start: what straddles pages is met again.
 fn stream(random: &mut Random) -> Vec<u8> {
     let mut code = Vec::new();
     for _ in 0..STREAM {
@@ -121,10 +121,16 @@ fn stream(random: &mut Random) -> Vec<u8> {
         let length = if bits & 3 == 3 { 4 } else { 2 };
         code.extend_from_slice(&bits.to_le_bytes()[..length]);
     }
-    // c.nop, so that a jump over it lands in the loop; j .
+    // c.nop, so that a jump over it lands in the loop.
     code.extend_from_slice(&[1, 0, 1, 0, 1, 0, 1, 0]);
-    code.extend_from_slice(&0x0000_006f_u32.to_le_bytes());
+    code.extend_from_slice(&jump(-(code.len() as i32)).to_le_bytes());
     code
+}
+
+/// `j . + distance`.
+fn jump(distance: i32) -> u32 {
+    let bits = distance as u32;
+    bits << 11 & 1 << 31 | bits << 20 & 0x7fe0_0000 | bits << 9 & 1 << 20 | bits & 0xff000 | 0x6f
 }
 
 /// Returns behind the faulting instruction, as if it had 4 bytes; x5 is kept in sscratch.
@@ -215,4 +221,35 @@ fn the_hot_loop_does_what_the_slow_path_does() {
         assert_eq!(hot_hart, slow_hart, "seed {seed}");
         assert!(hot_data == slow_data, "seed {seed}: memory differs");
     }
+}
+
+/// A loop in which a store changes, in every round, the second half of an instruction that
+/// straddles two pages.
+#[test]
+fn a_straddling_instruction_is_what_memory_says() {
+    let start = 0xff2;
+    let mut code = vec![0; start];
+    for bits in [
+        0x0063_9023, // sh x6, 0(x7): where the second half of the addi is
+        0x0053_4333, // xor x6, x6, x5
+        0x00a5_85b3, // add x11, x11, x10
+        0x0015_0513, // addi x10, x10, 1, or 17 when it was changed
+        jump(-0x10),
+    ] {
+        code.extend_from_slice(&bits.to_le_bytes());
+    }
+    let mut worlds = [(); 2].map(|()| World::new(&code, &mut Random(7)));
+    for world in &mut worlds {
+        world.hart.hot.pc = CODE + start as u64;
+        for (register, value) in [(5, 0x100), (6, 0x15), (7, CODE + 0x1000), (10, 0), (11, 0)] {
+            world.hart.set_x(register, value);
+        }
+    }
+    let [hot, slow] = &mut worlds;
+    hot.with_bus(|hart, bus| hart.run(400, bus));
+    let steps = hot.hart.steps();
+    slow.with_bus(|hart, bus| hart.run_slowly(steps, bus));
+    assert_eq!(hot.state(), slow.state());
+    assert_eq!(hot.hart.x(10) % 18, 0, "ones and seventeens in turn");
+    assert!(hot.hart.x(10) > 400);
 }

@@ -6,6 +6,7 @@ use super::decoded::DecodedInsns;
 use super::hot::{self, Hot, Stop};
 use super::isa::Insn;
 use super::mmu::Access;
+use super::observe::Observer;
 use super::tlb::{FetchEntry, LargePages, Tlb, empty_fetch_table};
 use super::trap::{Cause, Trap, interrupt};
 use super::vector::VectorState;
@@ -15,6 +16,7 @@ use crate::devices::bus::Devices;
 use crate::devices::syscon::PowerRequest;
 use crate::host::Host;
 use crate::memory::{GuestMemory, PAGE_SHIFT, PAGE_SIZE};
+use alloc::boxed::Box;
 use serde::{Deserialize, Serialize};
 
 /// Privilege modes; there is no M-mode, the emulator itself answers SBI calls.
@@ -130,6 +132,8 @@ pub struct Hart {
     stop_at: u64,
     /// Steps that ended in a trap and did not retire an instruction.
     traps: u64,
+    /// Who watches.
+    pub(super) observer: Option<Box<dyn Observer>>,
 }
 
 impl Hart {
@@ -200,6 +204,7 @@ impl Hart {
             power: None,
             stop_at: state.steps,
             traps: state.traps,
+            observer: None,
         };
         hart.sync();
         hart
@@ -309,10 +314,10 @@ impl Hart {
     /// Runs instructions until the limit or until attention is asked for.
     fn execute(&mut self, bus: &mut Bus<'_>) {
         loop {
-            // SAFETY: `sync` keeps the TLB pointers at tables that `self.tlb` owns, whose pages
-            // come from `GuestMemory::window_page`; pages with code are protected in `decode`;
-            // fetch entries are made in `fetch_entry` and dropped with the code they point to.
-            let stop = unsafe { hot::run(&mut self.hot) };
+            let stop = match self.observer {
+                None => self.run_hot(),
+                Some(_) => self.run_observed(bus),
+            };
             let done = match stop {
                 Stop::Limit => return,
                 Stop::Fetch => self.fetch_entry(self.hot.pc, bus).map(|_| ()),
@@ -328,6 +333,14 @@ impl Hart {
                 return;
             }
         }
+    }
+
+    /// Runs instructions until one needs the slow path, or the limit is reached.
+    pub(super) fn run_hot(&mut self) -> Stop {
+        // SAFETY: `sync` keeps the TLB pointers at tables that `self.tlb` owns, whose pages
+        // come from `GuestMemory::window_page`; pages with code are protected in `decode`;
+        // fetch entries are made in `fetch_entry` and dropped with the code they point to.
+        unsafe { hot::run(&mut self.hot) }
     }
 
     /// Runs up to `steps` without the hot loop, the reference for it.
@@ -349,8 +362,16 @@ impl Hart {
         };
         let illegal = Trap::new(Cause::IllegalInstruction, u64::from(bits));
         let insn = self.decoded.decode(bits).ok_or(illegal)?;
+        let pc = self.hot.pc;
+        if pc & 0xfff == 0xffe && insn.length == 4 {
+            // Before it is executed: it may overwrite itself.
+            self.code.learn_straddling(entry.window_page, &insn);
+        }
         self.perform(&insn, bus)?;
         self.hot.left -= 1;
+        if self.observer.is_some() {
+            self.report_slow(pc, entry.window_page, &insn, bus);
+        }
         Ok(())
     }
 
@@ -373,7 +394,11 @@ impl Hart {
     }
 
     /// The fetch translation of an address, made if it is not there.
-    fn fetch_entry(&mut self, address: u64, bus: &mut Bus<'_>) -> Result<FetchEntry, Trap> {
+    pub(super) fn fetch_entry(
+        &mut self,
+        address: u64,
+        bus: &mut Bus<'_>,
+    ) -> Result<FetchEntry, Trap> {
         let page = address & !(PAGE_SIZE as u64 - 1);
         let slot = Hot::fetch_index(address);
         let tag = page | self.hot.fetch_tag;
@@ -485,6 +510,9 @@ impl Hart {
     fn raise(&mut self, trap: Trap) {
         self.hot.left -= 1;
         self.traps += 1;
+        if let Some(observer) = &mut self.observer {
+            observer.trap(self.hot.pc, trap.cause as u64, trap.value);
+        }
         self.enter_trap(trap.cause as u64, trap.value, 0);
     }
 

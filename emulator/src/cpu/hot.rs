@@ -5,7 +5,9 @@
 //!   `pc` at the instruction in question, which has then had no effect at all. A call that comes
 //!   back would make the compiler spill the loop's state everywhere.
 //! - `ip` points into the slots of one code page; `page` is that page's virtual address and
-//!   `ops` its first slot, so `pc = page + (ip - ops) / 4` always holds.
+//!   `ops` its first slot, so `pc = page + (ip - ops) / 4` always holds. An instruction that
+//!   straddles two pages has its operation behind the first one's slots; `page` is then its own
+//!   address and `ops` that operation.
 //! - `left` counts every instruction. It is only looked at where a branch is taken or the page
 //!   changes, so the loop overruns it by less than a page of instructions, and by the same
 //!   number on every host.
@@ -19,8 +21,9 @@
 #![allow(clippy::undocumented_unsafe_blocks)]
 
 use super::fusion::for_each_fusion;
-use super::op::{Code, Op, SLOT, for_each_code};
+use super::op::{Code, Op, SLOT, STRADDLING, for_each_code};
 use super::tlb::{FETCH_ENTRIES, FetchEntry, TAG_SHIFT};
+use crate::memory::PAGE_SHIFT;
 use crate::softfloat::fast;
 use alloc::boxed::Box;
 use bitmanip::{bitmanip, or_combine};
@@ -120,7 +123,7 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
             hot.left = left;
             return Stop::Limit;
         }
-        let page = target & !PAGE;
+        let mut page = target & !PAGE;
         // SAFETY: the index is masked to the table's size.
         let entry = unsafe { &*fetch.add(Hot::fetch_index(target)) };
         if entry.tag != page | fetch_tag {
@@ -128,12 +131,12 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
             hot.left = left;
             return Stop::Fetch;
         }
-        let ops = entry.ops;
+        let mut ops = entry.ops;
         // A page offset in halfwords times a slot's 8 bytes.
         // SAFETY: slots cover every halfword of the page.
         let mut ip = unsafe { ops.byte_add((target & 0xffe) as usize * (SLOT / 2)) };
 
-        loop {
+        'op: loop {
             // SAFETY (all of the macros below): `ip` points to a slot of the page: it starts in
             // it, moves forward by whole instructions up to the end mark, which leaves the loop,
             // and jumps by distances that `lower` has checked to stay inside. Register fields
@@ -359,9 +362,9 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
                         if left <= 0 {
                             leave!(Limit);
                         }
-                    } else {
-                        ip = unsafe { ip.byte_add($bytes) };
+                        continue 'op;
                     }
+                    ip = unsafe { ip.byte_add($bytes) };
                 }};
             }
             macro_rules! branch_far {
@@ -824,8 +827,25 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
                     jump_to!(destination)
                 }};
                 (page_end $bytes:literal) => {
-                    jump_to!(page.wrapping_add(PAGE + 1))
+                    jump_to!(pc!())
                 };
+                // The second half is where the next page is mapped now; if it is still what was
+                // decoded, the operation stands behind the page, relative to its own address.
+                (straddle $bytes:literal) => {{
+                    let next = page.wrapping_add(PAGE + 1);
+                    let entry = unsafe { &*fetch.add(Hot::fetch_index(next)) };
+                    if entry.tag != next | fetch_tag {
+                        leave!(Slow);
+                    }
+                    let half = window.wrapping_add((entry.window_page as usize) << PAGE_SHIFT);
+                    let half = unsafe { core::ptr::with_exposed_provenance::<u16>(half).read() };
+                    if half != op!().imm as u16 {
+                        leave!(Slow);
+                    }
+                    page = pc!();
+                    ops = unsafe { ops.add(STRADDLING) };
+                    ip = ops;
+                }};
             }
             macro_rules! step {
                 (bit $body:ident $bytes:literal) => {{
@@ -838,6 +858,7 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
                     left -= 1;
                     ip = unsafe { ip.byte_add($bytes) };
                 }};
+                (branch $body:ident $bytes:literal) => { flow!($body $bytes) };
                 (flow $body:ident $bytes:literal) => { flow!($body $bytes) };
                 (stop decode $bytes:literal) => { leave!(Decode) };
                 (stop slow $bytes:literal) => { leave!(Slow) };
@@ -846,7 +867,6 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
             macro_rules! define_named {
                 (
                     { $($name:ident = $kind:ident $body:ident $bytes:literal)* }
-                    $pairs:tt
                     $runs:tt
                 ) => {
                     macro_rules! named { $(($name) => { step!($kind $body $bytes) };)* }
@@ -856,15 +876,10 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
             macro_rules! dispatch {
                 (
                     { $($name:ident = $kind:ident $body:ident $bytes:literal)* }
-                    { $($pair:ident = $first:ident $second:ident;)* }
                     { $($run:ident = $($part:ident)+;)* }
                 ) => {
                     match op!().code {
                         $(Code::$name => step!($kind $body $bytes),)*
-                        $(Code::$pair => {
-                            named!($first);
-                            named!($second);
-                        })*
                         $(Code::$run => {
                             $(named!($part);)+
                         })*
@@ -876,5 +891,6 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
     }
 }
 
-/// The end mark is one slot past the last: the largest step from a slot reaches it.
+/// The end mark is one slot past the last: the largest step from a slot reaches it, as nothing
+/// but [`Code::Straddle`] stands in the last slot for an instruction of 4 bytes.
 const _: () = assert!(size_of::<Op>() == 8);

@@ -7,13 +7,14 @@ mod decoded;
 #[cfg(test)]
 mod differential;
 mod exec;
-mod fusion;
+pub mod fusion;
 pub mod hart;
 mod hot;
 pub mod isa;
 mod mmu;
 #[cfg(test)]
 mod mmu_tests;
+pub mod observe;
 mod op;
 mod sbi;
 #[cfg(test)]

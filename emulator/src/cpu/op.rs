@@ -12,7 +12,7 @@
 
 use super::csr;
 use super::fusion::for_each_fusion;
-use super::isa::{Insn, Opcode, constants};
+use super::isa::{Format, Insn, Opcode, constants};
 use crate::memory::PAGE_SIZE;
 
 /// A slot.
@@ -35,8 +35,13 @@ pub struct Op {
 
 /// Bytes of a slot.
 pub const SLOT: usize = size_of::<Op>();
-/// Slots of a page, without the end mark.
+/// Slots of a page, without what stands behind them.
 pub const SLOTS: usize = PAGE_SIZE / 2;
+/// Behind the slots and their end mark: the operation that starts in the page's last halfword and
+/// ends in the next page, and an end mark 4 bytes of guest code further.
+pub const STRADDLING: usize = SLOTS + 1;
+/// All slots of a page.
+pub const ALL_SLOTS: usize = STRADDLING + 3;
 
 /// Calls `$with!` with every operation: `Name = kind body bytes`, where bytes is how far the
 /// next slot is: 16 for a 4-byte instruction, 8 for a compressed one.
@@ -46,6 +51,7 @@ macro_rules! for_each_code {
             Undecoded = stop decode 0
             Slow = stop slow 0
             PageEnd = flow page_end 0
+            Straddle = flow straddle 0
             Nop = seq nop 16        CNop = seq nop 8
             Addi = seq addi 16      CAddi = seq addi 8
             Li = seq li 16          CLi = seq li 8
@@ -108,22 +114,22 @@ macro_rules! for_each_code {
             Fld = seq fld 16        CFld = seq fld 8
             Fsw = seq fsw 16
             Fsd = seq fsd 16        CFsd = seq fsd 8
-            Beq = flow beq 16
-            Bne = flow bne 16
-            Blt = flow blt 16
-            Bge = flow bge 16
-            Bltu = flow bltu 16
-            Bgeu = flow bgeu 16
-            Beqz = flow beqz 16     CBeqz = flow beqz 8
-            Bnez = flow bnez 16     CBnez = flow bnez 8
-            BeqFar = flow beq_far 16
-            BneFar = flow bne_far 16
-            BltFar = flow blt_far 16
-            BgeFar = flow bge_far 16
-            BltuFar = flow bltu_far 16
-            BgeuFar = flow bgeu_far 16
-            CBeqzFar = flow beq_far 8
-            CBnezFar = flow bne_far 8
+            Beq = branch beq 16
+            Bne = branch bne 16
+            Blt = branch blt 16
+            Bge = branch bge 16
+            Bltu = branch bltu 16
+            Bgeu = branch bgeu 16
+            Beqz = branch beqz 16     CBeqz = branch beqz 8
+            Bnez = branch bnez 16     CBnez = branch bnez 8
+            BeqFar = branch beq_far 16
+            BneFar = branch bne_far 16
+            BltFar = branch blt_far 16
+            BgeFar = branch bge_far 16
+            BltuFar = branch bltu_far 16
+            BgeuFar = branch bgeu_far 16
+            CBeqzFar = branch beq_far 8
+            CBnezFar = branch bne_far 8
             J = flow j 16           CJ = flow j 8
             Jal = flow jal 16
             JFar = flow j_far 16    CJFar = flow j_far 8
@@ -231,8 +237,7 @@ pub(crate) use for_each_code;
 macro_rules! define {
     (
         { $($name:ident = $kind:ident $body:ident $bytes:literal)* }
-        { $($pair:ident = $first:ident $second:ident;)* }
-        { $($run:ident = $head:ident $($part:ident)+;)* }
+        { $($run:ident = $($part:ident)+;)* }
     ) => {
         /// What the hot loop does for a slot. Names follow the instructions; `C` marks the
         /// compressed form, `Far` a target outside the page. Behind the plain operations come
@@ -240,26 +245,45 @@ macro_rules! define {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u16)]
         #[allow(missing_docs)]
-        pub enum Code { $($name,)* $($pair,)* $($run),* }
+        pub enum Code { $($name,)* $($run),* }
 
         impl Code {
-            /// The superinstruction that `codes` (plain ones) start with, if there is one.
-            pub fn fuse(codes: &[Self]) -> Option<Self> {
-                const RUNS: &[(Code, &[Code])] =
-                    &[$((Code::$run, &[Code::$head, $(Code::$part),+])),*];
-                let run = RUNS.iter().find(|(_, run)| codes.starts_with(run));
-                if let Some(&(code, _)) = run {
-                    return Some(code);
-                }
-                match codes {
-                    $([Self::$first, Self::$second, ..] => Some(Self::$pair),)*
-                    _ => None,
-                }
+            /// How many there are without superinstructions.
+            pub const PLAIN: usize = [$(Kind::$kind),*].len();
+
+            /// Names of all, superinstructions last.
+            pub const NAMES: &[&str] = &[$(stringify!($name),)* $(stringify!($run)),*];
+
+            /// Its name.
+            pub fn name(self) -> &'static str {
+                Self::NAMES[self as usize]
+            }
+
+            /// Whether the next slot follows, at least if a branch is not taken.
+            pub fn may_go_on(self) -> bool {
+                const KINDS: &[Kind] = &[$(Kind::$kind),*];
+                KINDS.get(self as usize).is_some_and(|kind| !matches!(kind, Kind::flow | Kind::stop))
             }
         }
     };
 }
 for_each_code!(define);
+
+/// How an operation goes on.
+#[derive(Clone, Copy)]
+#[allow(non_camel_case_types)]
+enum Kind {
+    /// At the next slot.
+    seq,
+    /// The same, bit manipulation.
+    bit,
+    /// At the next slot or elsewhere.
+    branch,
+    /// Elsewhere.
+    flow,
+    /// Not in the hot loop.
+    stop,
+}
 
 impl Op {
     /// Not decoded yet.
@@ -276,6 +300,12 @@ impl Op {
     /// For the slow path, with the instruction's bits.
     pub fn slow(bits: u32) -> Self {
         Self::wide(Code::Slow, 0, bits as i32)
+    }
+
+    /// For the last halfword of a page: an instruction whose second half in the next page is
+    /// expected to be this.
+    pub fn straddle(second_half: u16) -> Self {
+        Self { imm: second_half as i16, ..Self::plain(Code::Straddle) }
     }
 
     /// An operation whose last four bytes are one number.
@@ -295,7 +325,14 @@ impl Op {
     pub fn falls_through(&self) -> bool {
         !matches!(
             self.code,
-            Code::J | Code::CJ | Code::JFar | Code::CJFar | Code::Jr | Code::CJr | Code::PageEnd
+            Code::J
+                | Code::CJ
+                | Code::JFar
+                | Code::CJFar
+                | Code::Jr
+                | Code::CJr
+                | Code::PageEnd
+                | Code::Straddle
         )
     }
 }
@@ -503,6 +540,16 @@ fn bitmanip(insn: &Insn) -> Option<Code> {
     })
 }
 
+/// The operation for an instruction that straddles two pages, relative to its own address: its
+/// branches are all far.
+pub fn lower_straddling(insn: &Insn) -> Op {
+    match insn.opcode.format() {
+        Format::B => far_branch(insn, 0),
+        Format::J => far_jump(insn, 0),
+        _ => lower(insn, 0),
+    }
+}
+
 /// Access to one of the trap's registers: `csrrw`, or `csrrs` that only reads.
 fn trap_register(insn: &Insn) -> Option<Op> {
     let place = csr::trap_register::of(insn.imm as u16 & 0xfff)?;
@@ -523,61 +570,62 @@ fn slot_distance(from: usize, imm: i32) -> Option<i16> {
 
 fn branch(insn: &Insn, offset: usize) -> Op {
     use Opcode as O;
-    let (near, far, zero, zero_far) = match insn.opcode {
-        O::Beq => (Code::Beq, Code::BeqFar, Some((Code::Beqz, Code::CBeqz)), Code::CBeqzFar),
-        O::Bne => (Code::Bne, Code::BneFar, Some((Code::Bnez, Code::CBnez)), Code::CBnezFar),
-        O::Blt => (Code::Blt, Code::BltFar, None, Code::Slow),
-        O::Bge => (Code::Bge, Code::BgeFar, None, Code::Slow),
-        O::Bltu => (Code::Bltu, Code::BltuFar, None, Code::Slow),
-        _ => (Code::Bgeu, Code::BgeuFar, None, Code::Slow),
+    let Some(imm) = slot_distance(offset, insn.imm) else { return far_branch(insn, offset) };
+    let code = match (insn.opcode, insn.rs2, insn.length) {
+        (O::Beq, 0, 2) => Code::CBeqz,
+        (O::Beq, 0, _) => Code::Beqz,
+        (O::Beq, ..) => Code::Beq,
+        (O::Bne, 0, 2) => Code::CBnez,
+        (O::Bne, 0, _) => Code::Bnez,
+        (O::Bne, ..) => Code::Bne,
+        (O::Blt, ..) => Code::Blt,
+        (O::Bge, ..) => Code::Bge,
+        (O::Bltu, ..) => Code::Bltu,
+        _ => Code::Bgeu,
     };
-    let (a, b) = (insn.rs1 * 8, insn.rs2 * 8);
-    let short = insn.length == 2;
-    match slot_distance(offset, insn.imm) {
-        Some(imm) => {
-            let code = match zero {
-                Some((normal, compressed)) if insn.rs2 == 0 => {
-                    if short {
-                        compressed
-                    } else {
-                        normal
-                    }
-                }
-                _ => near,
-            };
-            Op { code, a, b, imm, c: 0, d: 0 }
-        }
-        None => Op {
-            code: if short { zero_far } else { far },
-            a,
-            b,
-            imm: (offset as i32 + insn.imm) as i16,
-            c: 0,
-            d: 0,
-        },
-    }
+    Op { code, a: insn.rs1 * 8, b: insn.rs2 * 8, imm, c: 0, d: 0 }
+}
+
+/// A branch out of the page, by the target's distance from the page's start.
+fn far_branch(insn: &Insn, offset: usize) -> Op {
+    use Opcode as O;
+    let code = match (insn.opcode, insn.length) {
+        (O::Beq, 2) => Code::CBeqzFar,
+        (O::Beq, _) => Code::BeqFar,
+        (O::Bne, 2) => Code::CBnezFar,
+        (O::Bne, _) => Code::BneFar,
+        (O::Blt, _) => Code::BltFar,
+        (O::Bge, _) => Code::BgeFar,
+        (O::Bltu, _) => Code::BltuFar,
+        _ => Code::BgeuFar,
+    };
+    let imm = (offset as i32 + insn.imm) as i16;
+    Op { code, a: insn.rs1 * 8, b: insn.rs2 * 8, imm, c: 0, d: 0 }
 }
 
 fn jump(insn: &Insn, offset: usize) -> Op {
-    let short = insn.length == 2;
     let a = insn.rd * 8;
     match slot_distance(offset, insn.imm) {
         Some(imm) if insn.rd == 0 => {
-            Op { code: if short { Code::CJ } else { Code::J }, a, b: 0, imm, c: 0, d: 0 }
+            let code = if insn.length == 2 { Code::CJ } else { Code::J };
+            Op { code, a, b: 0, imm, c: 0, d: 0 }
         }
         Some(imm) => {
             let [c, d] = ((offset + 4) as u16).to_le_bytes();
             Op { code: Code::Jal, a, b: 0, imm, c, d }
         }
-        None => {
-            let code = match (insn.rd, short) {
-                (0, true) => Code::CJFar,
-                (0, false) => Code::JFar,
-                _ => Code::JalFar,
-            };
-            Op::wide(code, a, offset as i32 + insn.imm)
-        }
+        None => far_jump(insn, offset),
     }
+}
+
+/// A jump out of the page, by the target's distance from the page's start.
+fn far_jump(insn: &Insn, offset: usize) -> Op {
+    let code = match (insn.rd, insn.length) {
+        (0, 2) => Code::CJFar,
+        (0, _) => Code::JFar,
+        _ => Code::JalFar,
+    };
+    Op::wide(code, insn.rd * 8, offset as i32 + insn.imm)
 }
 
 #[cfg(test)]

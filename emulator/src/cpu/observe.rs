@@ -1,0 +1,112 @@
+//! Watching a hart run, block by block: for profiles and traces.
+//!
+//! A block is what ran between two moments at which control could come from elsewhere: it starts
+//! where a branch, a trap or the slow path went, runs straight through branches that are not
+//! taken, and ends with the first taken one, at the end of its page, or before an instruction of
+//! the slow path, which is a block of its own.
+
+use super::hart::{Bus, Hart, Mode};
+use super::hot::{Hot, Stop};
+use super::isa::{Insn, Opcode};
+use crate::memory::{PAGE_SHIFT, PAGE_SIZE};
+use alloc::boxed::Box;
+
+/// A block that was executed.
+#[derive(Clone, Copy, Debug)]
+pub struct Block<'a> {
+    /// Address of its first instruction.
+    pub pc: u64,
+    /// The same, guest-physical: one for all processes that share the page.
+    pub physical: u64,
+    /// Whether it ran in U-mode.
+    pub user: bool,
+    /// Whether it is one instruction that the slow path executed.
+    pub slow: bool,
+    /// Instructions executed.
+    pub instructions: u64,
+    /// Its code.
+    pub code: &'a [u8],
+    /// Address of the instruction executed next.
+    pub next: u64,
+}
+
+/// Told of what a hart does.
+pub trait Observer {
+    /// A block was executed.
+    fn block(&mut self, block: &Block<'_>);
+
+    /// A trap goes to the handler: its `scause` and `stval`, at `pc`.
+    fn trap(&mut self, _pc: u64, _cause: u64, _value: u64) {}
+}
+
+impl Hart {
+    /// Has an observer told of everything from now on.
+    pub fn observe(&mut self, observer: Box<dyn Observer>) {
+        self.observer = Some(observer);
+    }
+
+    /// Runs and reports blocks until one needs the slow path, or the limit is reached. The hot
+    /// loop looks at its limit where a block ends: with one instruction left it runs one block.
+    pub(super) fn run_observed(&mut self, bus: &Bus<'_>) -> Stop {
+        while self.hot.left > 0 {
+            let (pc, left, user) = (self.hot.pc, self.hot.left, self.mode == Mode::User);
+            self.hot.left = 1;
+            let stop = self.run_hot();
+            let instructions = 1 - self.hot.left;
+            self.hot.left = left - instructions;
+            if instructions > 0 {
+                self.report(pc, user, instructions as u64, bus);
+            }
+            if stop != Stop::Limit {
+                return stop;
+            }
+        }
+        Stop::Limit
+    }
+
+    fn report(&mut self, pc: u64, user: bool, instructions: u64, bus: &Bus<'_>) {
+        // What just ran was fetched through this entry.
+        let window_page = self.hot.fetch[Hot::fetch_index(pc)].window_page;
+        let Ok(page) = bus.memory.page(window_page) else { return };
+        let start = pc as usize & (PAGE_SIZE - 1);
+        let length = |at: usize| page.get(at).map_or(0, |low| if low & 3 == 3 { 4 } else { 2 });
+        let end = (0..instructions).fold(start, |at, _| at + length(at));
+        let mut code = page[start..end.min(PAGE_SIZE)].to_vec();
+        if end > PAGE_SIZE {
+            let next = self.hot.fetch[Hot::fetch_index(pc + PAGE_SIZE as u64)].window_page;
+            code.extend(bus.memory.page(next).map_or(&[][..], |page| &page[..2]));
+        }
+        let (code, physical) = (&code[..], physical(pc, window_page, bus));
+        self.tell(&Block { pc, physical, user, slow: false, instructions, code, next: self.pc() });
+    }
+
+    /// Reports an instruction that the slow path executed at `pc` in a window page.
+    pub(super) fn report_slow(&mut self, pc: u64, window_page: u32, insn: &Insn, bus: &Bus<'_>) {
+        let bytes = insn.bits.to_le_bytes();
+        let code = &bytes[..insn.length as usize];
+        // After `sret` the mode is another one; only S-mode executes it.
+        let user = self.mode == Mode::User && insn.opcode != Opcode::Sret;
+        let physical = physical(pc, window_page, bus);
+        self.tell(&Block {
+            pc,
+            physical,
+            user,
+            slow: true,
+            instructions: 1,
+            code,
+            next: self.pc(),
+        });
+    }
+
+    fn tell(&mut self, block: &Block<'_>) {
+        if let Some(observer) = &mut self.observer {
+            observer.block(block);
+        }
+    }
+}
+
+/// Guest-physical address of `pc` in a window page.
+fn physical(pc: u64, window_page: u32, bus: &Bus<'_>) -> u64 {
+    let page = bus.memory.physical(window_page << PAGE_SHIFT).unwrap_or(0);
+    page + (pc & (PAGE_SIZE as u64 - 1))
+}
