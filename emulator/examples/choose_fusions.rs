@@ -10,20 +10,30 @@
 //! again and again; in the end those that hardly run are dropped.
 
 use c2w_emulator::cpu::fusion;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::process::ExitCode;
 
-type Name = &'static str;
-type Run = Vec<Name>;
+/// Up to eight operations, each as its number + 1, the first one lowest: quick to hash.
+type Run = u128;
 
-/// A stretch of operations that can be joined, and its share of all instructions per execution.
+/// Bits of an operation in a [`Run`].
+const BITS: usize = 16;
+
+/// A stretch of operations that ran together, and its share of all instructions per execution.
 struct Stretch {
-    operations: Vec<(Name, bool)>,
+    operations: Vec<Operation>,
     weight: f64,
 }
 
+/// An operation's number, and whether another may follow it in a superinstruction.
+type Operation = (u16, bool);
+
 /// A superinstruction that saves less than this share of all dispatches is not worth its code.
 const WORTHWHILE: f64 = 1e-5;
+
+/// The share of a profile's instructions that is looked at.
+const COVERED: f64 = 0.98;
 
 fn main() -> ExitCode {
     match choose(std::env::args().skip(1).collect()) {
@@ -41,12 +51,16 @@ fn choose(arguments: Vec<String>) -> Result<(), String> {
     };
     let count: usize = count.parse().map_err(|_| format!("{count} is no number"))?;
     let length: usize = length.parse().map_err(|_| format!("{length} is no number"))?;
+    if length > Run::BITS as usize / BITS {
+        return Err(format!("{length} operations are too many"));
+    }
+    let names: Vec<&str> = fusion::plain_operations().collect();
     let mut stretches = Vec::new();
     for profile in profiles {
-        stretches.extend(read(profile)?);
+        stretches.extend(read(profile, &names)?);
     }
     let runs = join(&stretches, count, length);
-    print(&runs);
+    print(&runs, &names);
     let all: f64 = stretches.iter().map(|s| s.weight * s.operations.len() as f64).sum();
     let dispatches: f64 = usage(&stretches, &runs).values().sum();
     eprintln!("{} superinstructions, {:.2} instructions a dispatch", runs.len(), all / dispatches);
@@ -54,11 +68,12 @@ fn choose(arguments: Vec<String>) -> Result<(), String> {
 }
 
 /// The blocks of a profile, as operations.
-fn read(argument: &str) -> Result<Vec<Stretch>, String> {
+fn read(argument: &str, names: &[&str]) -> Result<Vec<Stretch>, String> {
     let bad = |what: &str| format!("{argument}: {what}");
     let (weight, path) = argument.split_once('=').ok_or(bad("not WEIGHT=PROFILE"))?;
     let weight: f64 = weight.parse().map_err(|_| bad("the weight is no number"))?;
     let text = std::fs::read_to_string(path).map_err(|error| bad(&error.to_string()))?;
+    let number: HashMap<&str, u16> = names.iter().copied().zip(0..).collect();
     let mut blocks = Vec::new();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let fields: Vec<&str> = line.split('\t').collect();
@@ -67,17 +82,27 @@ fn read(argument: &str) -> Result<Vec<Stretch>, String> {
         let physical = u64::from_str_radix(physical, 16).map_err(|_| bad(line))?;
         let code = (0..code.len() / 2).map(|at| u8::from_str_radix(&code[at * 2..][..2], 16));
         let code: Vec<u8> = code.collect::<Result<_, _>>().map_err(|_| bad(line))?;
-        blocks.push((count, fusion::operations(&code, physical as usize & 0xfff)));
+        let operations = fusion::operations(&code, physical as usize & 0xfff);
+        let operations: Vec<Operation> =
+            operations.into_iter().map(|(name, goes_on)| (number[name], goes_on)).collect();
+        blocks.push((count, operations));
     }
-    let total: f64 = blocks.iter().map(|(count, block)| count * block.len() as f64).sum();
+    let share = |(count, block): &(f64, Vec<Operation>)| count * block.len() as f64;
+    let total: f64 = blocks.iter().map(share).sum();
+    // A profile's lines are sorted: the many at the end hardly count.
+    let mut left = total * COVERED;
+    let counting = blocks.into_iter().take_while(|block| {
+        left -= share(block);
+        left > 0.0
+    });
     let stretch = |(count, operations)| Stretch { operations, weight: count * weight / total };
-    Ok(blocks.into_iter().map(stretch).collect())
+    Ok(counting.map(stretch).collect())
 }
 
 /// Joins neighbours until there are `count` runs, each used enough.
-fn join(stretches: &[Stretch], count: usize, length: usize) -> BTreeSet<Run> {
-    let mut runs = BTreeSet::new();
-    let mut dropped = BTreeSet::new();
+fn join(stretches: &[Stretch], count: usize, length: usize) -> HashSet<Run> {
+    let mut runs = HashSet::new();
+    let mut dropped = HashSet::new();
     loop {
         while runs.len() < count {
             let Some(run) = best_pair(stretches, &runs, &dropped, length) else { break };
@@ -85,9 +110,9 @@ fn join(stretches: &[Stretch], count: usize, length: usize) -> BTreeSet<Run> {
         }
         // A run that became part of longer ones may not be needed any more.
         let used = usage(stretches, &runs);
-        let saved = |run: &Run| used.get(run).unwrap_or(&0.0) * (run.len() - 1) as f64;
+        let saved = |run: Run| used.get(&run).unwrap_or(&0.0) * (parts(run).len() - 1) as f64;
         let useless: Vec<Run> =
-            runs.iter().filter(|run| saved(run) < WORTHWHILE).cloned().collect();
+            runs.iter().copied().filter(|&run| saved(run) < WORTHWHILE).collect();
         if useless.is_empty() {
             return runs;
         }
@@ -101,38 +126,36 @@ fn join(stretches: &[Stretch], count: usize, length: usize) -> BTreeSet<Run> {
 /// The two neighbours that follow each other most often, as one run.
 fn best_pair(
     stretches: &[Stretch],
-    runs: &BTreeSet<Run>,
-    dropped: &BTreeSet<Run>,
+    runs: &HashSet<Run>,
+    dropped: &HashSet<Run>,
     length: usize,
 ) -> Option<Run> {
     let mut pairs: HashMap<Run, f64> = HashMap::new();
     for stretch in stretches {
-        let tiles = tile(&stretch.operations, runs);
+        let tiles = tile(&stretch.operations, runs, length);
         for pair in tiles.windows(2) {
             let joined = &stretch.operations[pair[0].start..pair[1].end];
             let goes_on = joined[..joined.len() - 1].iter().all(|&(_, goes_on)| goes_on);
             if goes_on && joined.len() <= length {
-                let run = joined.iter().map(|&(name, _)| name).collect();
-                *pairs.entry(run).or_default() += stretch.weight;
+                *pairs.entry(pack(joined)).or_default() += stretch.weight;
             }
         }
     }
     pairs.retain(|run, weight| {
         !runs.contains(run) && !dropped.contains(run) && *weight > WORTHWHILE
     });
-    let best = pairs.into_iter().max_by(|a, b| a.1.total_cmp(&b.1).then_with(|| b.0.cmp(&a.0)));
+    let best = pairs.into_iter().max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)));
     best.map(|(run, _)| run)
 }
 
 /// How the hot loop goes through a stretch: the longest run that fits, at each place.
-fn tile(operations: &[(Name, bool)], runs: &BTreeSet<Run>) -> Vec<std::ops::Range<usize>> {
-    let longest = runs.iter().map(Vec::len).max().unwrap_or(1);
+fn tile(operations: &[Operation], runs: &HashSet<Run>, longest: usize) -> Vec<Range<usize>> {
     let mut tiles = Vec::new();
     let mut at = 0;
     while at < operations.len() {
         let most = longest.min(operations.len() - at);
-        let names: Run = operations[at..at + most].iter().map(|&(name, _)| name).collect();
-        let fits = (2..=most).rev().find(|&length| runs.contains(&names[..length]));
+        let ahead = pack(&operations[at..at + most]);
+        let fits = (2..=most).rev().find(|&length| runs.contains(&prefix(ahead, length)));
         let end = at + fits.unwrap_or(1);
         tiles.push(at..end);
         at = end;
@@ -141,25 +164,40 @@ fn tile(operations: &[(Name, bool)], runs: &BTreeSet<Run>) -> Vec<std::ops::Rang
 }
 
 /// How often each run, and each operation alone, is dispatched.
-fn usage(stretches: &[Stretch], runs: &BTreeSet<Run>) -> BTreeMap<Run, f64> {
-    let mut used = BTreeMap::new();
+fn usage(stretches: &[Stretch], runs: &HashSet<Run>) -> HashMap<Run, f64> {
+    let longest = runs.iter().map(|&run| parts(run).len()).max().unwrap_or(1);
+    let mut used = HashMap::new();
     for stretch in stretches {
-        for tile in tile(&stretch.operations, runs) {
-            let run = stretch.operations[tile].iter().map(|&(name, _)| name).collect();
-            *used.entry(run).or_default() += stretch.weight;
+        for tile in tile(&stretch.operations, runs, longest) {
+            *used.entry(pack(&stretch.operations[tile])).or_default() += stretch.weight;
         }
     }
     used
 }
 
+fn pack(operations: &[Operation]) -> Run {
+    operations.iter().rev().fold(0, |run, &(number, _)| run << BITS | Run::from(number + 1))
+}
+
+fn prefix(run: Run, length: usize) -> Run {
+    run & (Run::MAX >> (Run::BITS as usize - length * BITS))
+}
+
+fn parts(mut run: Run) -> Vec<usize> {
+    let mut parts = Vec::new();
+    while run != 0 {
+        parts.push((run as u16 - 1) as usize);
+        run >>= BITS;
+    }
+    parts
+}
+
 /// The table, in the order that `fusion.rs` wants.
-fn print(runs: &BTreeSet<Run>) {
-    let heads = fusion::plain_operations();
-    for head in heads {
-        let mut group: Vec<&Run> = runs.iter().filter(|run| run[0] == head).collect();
-        group.sort_by_key(|run| (std::cmp::Reverse(run.len()), (*run).clone()));
-        for run in group {
-            println!("                {} = {};", run.concat(), run.join(" "));
-        }
+fn print(runs: &HashSet<Run>, names: &[&str]) {
+    let mut runs: Vec<Vec<usize>> = runs.iter().map(|&run| parts(run)).collect();
+    runs.sort_by_key(|run| (run[0], std::cmp::Reverse(run.len()), run.clone()));
+    for run in runs {
+        let parts: Vec<&str> = run.iter().map(|&number| names[number]).collect();
+        println!("                {} = {};", parts.concat(), parts.join(" "));
     }
 }
