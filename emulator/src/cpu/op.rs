@@ -643,7 +643,6 @@ mod tests {
         macro_rules! table {
             (
                 { $($name:ident = $kind:ident $body:ident $bytes:literal)* }
-                $pairs:tt
                 $runs:tt
             ) => {
                 match code {
