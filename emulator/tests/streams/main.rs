@@ -42,11 +42,11 @@ impl Bench {
         let program = program::build(rows, streams, self.generator.vectors);
         let ours = bare::run(rows, &program, &self.input);
         let theirs = qemu::run(rows, &program, &self.input, &self.directory);
-        let mut ours = program::outcomes(&ours, streams.len());
+        let mut ours = program::outcomes(&program, &ours);
         for logged in ours.iter_mut().flat_map(|outcome| &mut outcome.log) {
             logged.signal = bare::signal(logged.signal);
         }
-        (ours, program::outcomes(&theirs, streams.len()))
+        (ours, program::outcomes(&program, &theirs))
     }
 
     /// What differs, for each stream.

@@ -1,7 +1,7 @@
 //! Makes a stream that differs as short as it can be, and describes it.
 
 use crate::Bench;
-use crate::kit::program::{self, BLOCK_REGISTERS, TEXT};
+use crate::kit::program::{self, BLOCK_REGISTERS};
 use crate::kit::stream::{Insn, Stream};
 use std::fmt::Write;
 
@@ -25,14 +25,10 @@ pub fn report(bench: &Bench, stream: &Stream) -> String {
         std::slice::from_ref(&short),
         bench.generator.vectors,
     );
-    let code = |pc: u64| (pc - TEXT) as usize;
     for (&insn, &pc) in short.items.iter().flatten().zip(&program.streams[0]) {
         let bits = match insn {
             Insn::Half(bits) => format!("{bits:04x}    "),
-            _ => {
-                let bytes = &program.text[code(pc)..][..4];
-                format!("{:08x}", u32::from_le_bytes(bytes.try_into().expect("4 bytes")))
-            }
+            _ => format!("{:08x}", program.bits(pc)),
         };
         let row = bench.generator.row_of(insn);
         let name = row.map_or_else(|| describe(insn), |row| row.mnemonic.to_string());

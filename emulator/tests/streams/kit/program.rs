@@ -85,6 +85,8 @@ pub struct Program {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Logged {
     pub pc: u64,
+    /// The instruction; the upper half of a compressed one is what follows it.
+    pub bits: u32,
     /// The number of the signal that Linux makes of it.
     pub signal: u64,
     /// `stval`, or the signal's address.
@@ -271,7 +273,8 @@ fn emit_dumper(asm: &mut Assembler<'_>, block: u32, vectors: bool) {
 }
 
 /// Splits the output into the streams' outcomes.
-pub fn outcomes(out: &[u8], count: usize) -> Vec<Outcome> {
+pub fn outcomes(program: &Program, out: &[u8]) -> Vec<Outcome> {
+    let count = program.streams.len();
     let number = |at: usize| u64::from_le_bytes(out[at..at + 8].try_into().expect("8 bytes"));
     let mut from = FIRST_BLOCK + RESULT * count as u64;
     let outcome = |index: usize| {
@@ -282,13 +285,24 @@ pub fn outcomes(out: &[u8], count: usize) -> Vec<Outcome> {
         block[CSRS + 8 * LOG_CSR..][..8].fill(0);
         let log = (from..to).step_by(LOGGED as usize).map(|entry| {
             let at = (entry - OUT) as usize;
-            Logged { pc: number(at), signal: number(at + 8), address: number(at + 16) }
+            let pc = number(at);
+            let bits = program.bits(pc);
+            Logged { pc, bits, signal: number(at + 8), address: number(at + 16) }
         });
         let log = log.collect();
         from = to;
         Outcome { block, data: out[at + BLOCK as usize..][..DATA_LENGTH as usize].to_vec(), log }
     };
     (0..count).map(outcome).collect()
+}
+
+impl Program {
+    /// The instruction at an address; 0 if it is not in the program.
+    pub fn bits(&self, pc: u64) -> u32 {
+        let at = pc.wrapping_sub(TEXT) as usize;
+        let bytes = self.text.get(at..at.saturating_add(4));
+        bytes.map_or(0, |bytes| u32::from_le_bytes(bytes.try_into().expect("4 bytes")))
+    }
 }
 
 /// What a trap handler does on either side: logs the exception, and steps `pc` over the

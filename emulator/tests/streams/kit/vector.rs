@@ -92,7 +92,7 @@ fn configure(item: &mut Item<'_>, mnemonic: &str, new: VectorType) {
     if supported {
         item.vector_type = new;
     }
-    let vtype = if supported { new.bits().into() } else { integer(item.random) };
+    let vtype = if supported { new.bits().into() } else { unsupported(item.random) };
     let vlmax = u64::from(new.vlmax());
     let length = match item.below(8) {
         0 => 0,
@@ -118,6 +118,19 @@ fn configure(item: &mut Item<'_>, mnemonic: &str, new: VectorType) {
     }
     if rd != 0 {
         item.insns.push(Insn::Save(rd));
+    }
+}
+
+/// A `vtype` that sets `vill`: reserved bits, no such group, no such width, or elements longer than
+/// the fraction of a register that SEW <= LMUL * ELEN allows. The last may be supported
+/// (unprivileged ISA, "Vector Register Grouping"), but neither QEMU nor the emulator does.
+fn unsupported(random: &mut Random) -> u64 {
+    let any = integer(random);
+    match random.below(4) {
+        0 => any | 0x100,
+        1 => any & 0xf8 | 4,
+        2 => any & 0xff | 0x20,
+        _ => any & 0xc0 | 5 | (1 + random.below(3)) << 3,
     }
 }
 
