@@ -20,7 +20,7 @@ use std::time::{Duration, Instant, SystemTime};
 /// Streams of one program. Their code has to lie within reach of one another.
 const BATCH: u64 = 256;
 /// Batches of a test run.
-const BATCHES: u64 = 24;
+const BATCHES: u64 = 40;
 
 /// Both sides, and what they have in common.
 struct Bench {
