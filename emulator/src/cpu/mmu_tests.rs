@@ -407,6 +407,32 @@ fn pointer_masking_ignores_the_upper_bits_in_user_mode() {
 }
 
 #[test]
+fn pointer_masking_is_for_vectors_too() {
+    const VSETVLI: u32 = 0x0c0f_f057; // vsetvli zero, t6, e8, m1, ta, ma
+    let vectors = [
+        (0x0205_0407, LOAD_PAGE),  // vle8.v v8, (a0)
+        (0x0205_0427, STORE_PAGE), // vse8.v v8, (a0)
+        (0x0a05_0407, LOAD_PAGE),  // vlse8.v v8, (a0), zero
+        (0x0285_0407, LOAD_PAGE),  // vl1re8.v v8, (a0)
+        (0x0285_0427, STORE_PAGE), // vs1r.v v8, (a0)
+    ];
+    for (masking, expected) in [(0, false), (3, true)] {
+        for (bits, cause) in vectors {
+            let mut paged = Paged::new(9);
+            paged.map(PAGE, DATA | pte::RWU);
+            paged.world.hart.csrs.write_sstatus(3 << 9);
+            paged.world.hart.csrs.write_senvcfg(masking << 32);
+            paged.set(31, 16);
+            assert_eq!(paged.attempt(Mode::User, VSETVLI), None);
+            let tagged = PAGE | 0xabcd << 48;
+            paged.set(10, tagged);
+            let fault = (!expected).then_some((cause, tagged));
+            assert_eq!(paged.attempt_twice(Mode::User, bits), fault, "{bits:#x}");
+        }
+    }
+}
+
+#[test]
 fn masked_addresses_extend_the_bit_below_the_mask_and_faults_name_them() {
     let mut paged = Paged::new(9);
     paged.world.hart.csrs.write_senvcfg(3 << 32);
