@@ -13,6 +13,8 @@ pub mod snapshot;
 pub mod virtqueue;
 pub mod world;
 
+use arbitrary::{Arbitrary, Unstructured};
+
 /// A fuzzer's body.
 pub type Check = fn(&[u8]);
 
@@ -26,9 +28,25 @@ pub const TARGETS: [(&str, Check); 6] = [
     ("virtqueue", virtqueue::check),
 ];
 
+/// Up to `MAX` of something: a byte says how many. (A `Vec` tosses a coin for each further element,
+/// so that random bytes hardly ever make more than a few.)
+#[derive(Debug)]
+struct UpTo<T, const MAX: usize>(Vec<T>);
+
+impl<'a, T: Arbitrary<'a>, const MAX: usize> Arbitrary<'a> for UpTo<T, MAX> {
+    fn arbitrary(bytes: &mut Unstructured<'a>) -> arbitrary::Result<Self> {
+        let count = usize::from(u8::arbitrary(bytes)?) % (MAX + 1);
+        let mut all = Vec::new();
+        while all.len() < count && !bytes.is_empty() {
+            all.push(T::arbitrary(bytes)?);
+        }
+        Ok(Self(all))
+    }
+}
+
 /// The input of a fuzzer, if the bytes are enough for one.
-fn parse<'a, T: arbitrary::Arbitrary<'a>>(bytes: &'a [u8]) -> Option<T> {
-    T::arbitrary_take_rest(arbitrary::Unstructured::new(bytes)).ok()
+fn parse<'a, T: Arbitrary<'a>>(bytes: &'a [u8]) -> Option<T> {
+    T::arbitrary_take_rest(Unstructured::new(bytes)).ok()
 }
 
 /// `length` bytes that differ with `seed` and in nothing else (xorshift64*).

@@ -1,6 +1,7 @@
 //! A machine whose guest is random: code, registers, CSRs and page tables. It must stay inside
 //! its memory and its budget, and do the same when it runs again.
 
+use crate::UpTo;
 use crate::guest::{self, HEADER_LENGTH, IMAGE_OFFSET, RAM_LENGTH, asm};
 use crate::world::{Counter, RAM};
 use arbitrary::Arbitrary;
@@ -43,12 +44,12 @@ struct Input {
     root: Option<u8>,
     /// RAM and devices are mapped one to one, by gigabytes.
     identity: bool,
-    entries: Vec<Entry>,
+    entries: UpTo<Entry, 15>,
     x: [Address; 8],
     f: [u64; 4],
-    pieces: Vec<Piece>,
     input: [u16; 2],
     host_clock: bool,
+    pieces: UpTo<Piece, 15>,
 }
 
 /// An entry of a page table.
@@ -100,7 +101,7 @@ impl Address {
 struct Piece {
     page: u8,
     offset: u16,
-    code: Vec<Code>,
+    code: UpTo<Code, 255>,
 }
 
 #[derive(Arbitrary, Debug)]
@@ -188,7 +189,7 @@ impl Input {
         memory.write(RAM, ram).expect("as long as RAM");
         let registers = RAM + IMAGE_OFFSET + REGISTERS as u64;
         memory.write(registers, &self.registers()).expect("less than a page");
-        for entry in self.entries.iter().take(64) {
+        for entry in &self.entries.0 {
             let number = entry.target.get() >> 12 << 10 & ((1 << 54) - 1);
             let bits = number | u64::from(entry.flags) | u64::from(entry.high & 0x0f) << 60;
             let place = place_in_table(entry.table, entry.index);
@@ -201,9 +202,9 @@ impl Input {
                 memory.write(place, &bits.to_le_bytes()).expect("a page of RAM");
             }
         }
-        for piece in self.pieces.iter().take(64) {
+        for piece in &self.pieces.0 {
             let mut bytes = Vec::new();
-            piece.code.iter().for_each(|code| code.append_to(&mut bytes));
+            piece.code.0.iter().for_each(|code| code.append_to(&mut bytes));
             // What would leave RAM is left out.
             let _ = memory.write(Address::Page(piece.page, piece.offset).get(), &bytes);
         }

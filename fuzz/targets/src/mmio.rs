@@ -1,5 +1,6 @@
 //! Registers of every device in every size and order, and guest-physical memory at any address.
 
+use crate::UpTo;
 use crate::world::{RAM, World};
 use arbitrary::Arbitrary;
 use c2w_emulator::layout::{self, Place};
@@ -19,9 +20,9 @@ const PLACES: [Place; 7] = [
 
 #[derive(Arbitrary, Debug)]
 struct Input<'a> {
-    steps: Vec<Step>,
     /// The start of RAM: descriptors and rings, if registers say so.
     ram: &'a [u8],
+    steps: UpTo<Step, 255>,
 }
 
 #[derive(Arbitrary, Debug)]
@@ -108,7 +109,7 @@ pub fn check(bytes: &[u8]) {
     let mut world = World::new(RAM_LENGTH, IMAGE_LENGTH);
     let ram = &input.ram[..input.ram.len().min(RAM_LENGTH as usize)];
     world.memory.write(RAM, ram).expect("cut to RAM");
-    for step in input.steps.iter().take(1000) {
+    for step in &input.steps.0 {
         self::step(&mut world, step);
     }
     world.reload();

@@ -1,6 +1,7 @@
 //! The 9p transport: requests gathered from chains, replies scattered into them, held against a
 //! model.
 
+use crate::UpTo;
 use crate::driver::{self, BUFFERS, DEVICES, Layout, NEXT, P9, WRITE, register};
 use crate::world::World;
 use arbitrary::Arbitrary;
@@ -14,14 +15,14 @@ const SIZE: u16 = 256;
 #[derive(Arbitrary, Debug)]
 struct Input {
     server: bool,
-    exchanges: Vec<Exchange>,
+    exchanges: UpTo<Exchange, 32>,
 }
 
 #[derive(Arbitrary, Debug)]
 struct Exchange {
     /// Lengths of the readable buffers, then of the writable ones.
-    request: Vec<u16>,
-    room: Vec<u16>,
+    request: UpTo<u16, 8>,
+    room: UpTo<u16, 8>,
     /// The request's first bytes.
     header: [u8; 12],
     /// How long the server's reply is.
@@ -63,7 +64,7 @@ pub fn check(bytes: &[u8]) {
     world.write_all(place, driver::negotiate(1));
     world.write_all(place, layout.set_up(0));
     world.write_all(place, [driver::START]);
-    for (index, exchange) in input.exchanges.iter().take(32).enumerate() {
+    for (index, exchange) in input.exchanges.0.iter().enumerate() {
         let conversation = input.server.then_some(&conversation);
         if !exchange.run(&mut world, &layout, index as u16, conversation) {
             return;
@@ -124,8 +125,8 @@ impl Exchange {
 
     /// Lays the chain out; returns the request's bytes and the places for the answer.
     fn post(&self, world: &mut World, layout: &Layout, index: u16) -> (Vec<u8>, Vec<(u64, usize)>) {
-        let readable = self.request.iter().take(8).map(|&length| (length, 0));
-        let writable = self.room.iter().take(8).map(|&length| (length, WRITE));
+        let readable = self.request.0.iter().map(|&length| (length, 0));
+        let writable = self.room.0.iter().map(|&length| (length, WRITE));
         // An empty buffer is an error of its own, which the virtqueues' fuzzer knows.
         let parts: Vec<_> = readable.chain(writable).filter(|&(length, _)| length > 0).collect();
         let (mut request, mut room) = (Vec::new(), Vec::new());

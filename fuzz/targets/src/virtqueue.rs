@@ -1,6 +1,7 @@
 //! Virtqueues of every device, as a hostile driver lays them out: descriptors, rings and buffers
 //! anywhere, sizes and features as it likes, notifications at any time.
 
+use crate::UpTo;
 use crate::driver::{self, BUFFERS, DEVICES, Layout, MAX_SIZE, WRITE, register};
 use crate::world::{RAM, World};
 use arbitrary::Arbitrary;
@@ -14,10 +15,12 @@ struct Input {
     /// Taken from the size of each queue, by shifting; the last bit says how.
     shrink: u8,
     features: u8,
-    /// Queues that lie elsewhere.
-    moved: Vec<(u8, u8, Address)>,
-    driver_ok: bool,
-    steps: Vec<Step>,
+    /// Areas of queues that lie elsewhere; how many is for `moves` to say.
+    moved: [(u8, u8, Address); 2],
+    moves: u8,
+    /// DRIVER_OK is left out if this is zero.
+    start: u8,
+    steps: UpTo<Step, 255>,
 }
 
 #[derive(Arbitrary, Debug)]
@@ -135,7 +138,7 @@ struct Before {
 pub fn check(bytes: &[u8]) {
     let Some(input) = crate::parse::<Input>(bytes) else { return };
     let mut rig = Rig::new(&input);
-    for step in input.steps.iter().take(500) {
+    for step in &input.steps.0 {
         rig.step(step);
     }
     rig.world.reload();
@@ -157,7 +160,9 @@ impl Rig {
             .enumerate()
             .map(|(queue, size)| Layout::of(queue, shrunk(size)))
             .collect();
-        for (queue, area, address) in input.moved.iter().take(4) {
+        for (queue, area, address) in
+            input.moved.iter().take((input.moves % 8).saturating_sub(5).into())
+        {
             let count = queues.len();
             queues[usize::from(*queue) % count].areas[usize::from(*area) % 3] = address.get();
         }
@@ -165,7 +170,7 @@ impl Rig {
         for (queue, layout) in queues.iter().enumerate() {
             world.write_all(place, layout.set_up(queue));
         }
-        if input.driver_ok {
+        if input.start > 0 {
             world.write_all(place, [driver::START]);
         }
         let offered = vec![0; queues.len()];
