@@ -82,8 +82,12 @@ fn instruction(random: &mut Random) -> u32 {
             Format::B => bits = bits & 0x01ff_f07f | 8 << 7,
             Format::J => bits = bits & 0xfff | 8 << 20,
             Format::Csr | Format::CsrI => {
-                let csr = [1, 2, 3, 0x106, 0x140, 0x141, 0x142, 0x143, 0xc02, 0xc1f]
-                    [random.below(10) as usize];
+                // sstatus less often: it switches floating point off.
+                let csr = match random.below(20) {
+                    0 => 0x100,
+                    other => [1, 2, 3, 0x106, 0x140, 0x141, 0x142, 0x143, 0xc02, 0xc1f]
+                        [other as usize % 10],
+                };
                 bits = bits & 0x000f_ffff | csr << 20;
             }
             _ => {}
@@ -159,10 +163,10 @@ fn world(code: &[u8], random: &mut Random) -> World {
     }
     hart.set_x(BASES[0], DATA + 0x1000);
     hart.set_x(BASES[1], DATA + 0x1800 + random.below(8));
-    hart.csrs.stvec = HANDLER;
-    hart.csrs.sstatus = random.below(4) << 13;
-    hart.csrs.frm = if random.below(2) == 0 { 0 } else { random.below(8) as u8 };
-    hart.csrs.fflags = random.below(32) as u8;
+    hart.hot.csrs.stvec = HANDLER;
+    hart.hot.csrs.sstatus = random.next() & 0x6722; // FS, VS, SPP, SPIE, SIE
+    hart.hot.csrs.frm = if random.below(2) == 0 { 0 } else { random.below(8) as u8 };
+    hart.hot.csrs.fflags = random.below(32) as u8;
     match random.below(3) {
         0 => hart.sync(),
         mode => translated(&mut world, 7 + mode, random),
@@ -184,12 +188,12 @@ fn translated(world: &mut World, mode: u64, random: &mut Random) {
     world.memory.write(TABLES + 0x1000, &(TABLES >> 2 | 1).to_le_bytes()).unwrap();
     let root = if mode == 8 { TABLES } else { TABLES + 0x1000 };
     let hart = &mut world.hart;
-    hart.csrs.write_satp(mode << 60 | root >> 12);
-    hart.csrs.stvec = HANDLER + (1 << 30);
+    hart.hot.csrs.write_satp(mode << 60 | root >> 12);
+    hart.hot.csrs.stvec = HANDLER + (1 << 30);
     if user {
         hart.mode = Mode::User;
         let masking = random.below(4);
-        hart.csrs.write_senvcfg(masking << 32 | random.below(256));
+        hart.hot.csrs.write_senvcfg(masking << 32 | random.below(256));
         if masking >= 2 {
             for base in BASES {
                 hart.set_x(base, hart.x(base) | random.below(128) << 57);

@@ -113,7 +113,6 @@ pub struct Hart {
     pub(super) large_pages: LargePages,
     code: CodeCache,
     decoded: DecodedInsns,
-    pub(super) csrs: Csrs,
     pub(super) vector: VectorState,
     pub(super) mode: Mode,
     /// `wfi` was executed and no interrupt is pending.
@@ -124,8 +123,6 @@ pub struct Hart {
     timer_due: bool,
     /// The step at which to look at the clock again.
     next_look: u64,
-    /// Pending interrupts when they were last looked at; what changes them asks for attention.
-    pending: u64,
     /// What the guest asked of the SBI.
     pub(super) power: Option<PowerRequest>,
     /// The step count at which `hot.left` is zero.
@@ -184,6 +181,8 @@ impl Hart {
                 fetch_tag: 0,
                 window: memory.base(),
                 trap: state.trap,
+                csrs: state.csrs.clone(),
+                pending: 0,
                 reservation,
                 fp_ready: false,
                 fp_fast: false,
@@ -193,14 +192,12 @@ impl Hart {
             large_pages: LargePages::default(),
             code: CodeCache::new(memory.pages()),
             decoded: DecodedInsns::new(),
-            csrs: state.csrs.clone(),
             vector: state.vector.sanitized(),
             mode: state.mode,
             waiting: state.waiting,
             attention: true,
             timer_due: false,
             next_look: 0,
-            pending: 0,
             power: None,
             stop_at: state.steps,
             traps: state.traps,
@@ -218,7 +215,7 @@ impl Hart {
             f: self.hot.f,
             pc: self.hot.pc,
             mode: self.mode,
-            csrs: self.csrs.clone(),
+            csrs: self.hot.csrs.clone(),
             trap: self.hot.trap,
             waiting: self.waiting,
             steps: self.steps(),
@@ -241,8 +238,8 @@ impl Hart {
     /// The tick at which the timer ends a wait; `None` when it is off or its interrupt masked,
     /// for then it never does.
     pub fn timer(&self) -> Option<u64> {
-        let enabled = self.csrs.sie >> interrupt::TIMER & 1 != 0;
-        (enabled && self.csrs.stimecmp != u64::MAX).then_some(self.csrs.stimecmp)
+        let enabled = self.hot.csrs.sie >> interrupt::TIMER & 1 != 0;
+        (enabled && self.hot.csrs.stimecmp != u64::MAX).then_some(self.hot.csrs.stimecmp)
     }
 
     /// The next instruction's address.
@@ -264,7 +261,7 @@ impl Hart {
             if self.steps() >= self.next_look {
                 self.look_at_timer(bus);
             }
-            self.pending = self.pending_interrupts(bus);
+            self.hot.pending = self.pending_interrupts(bus);
             if self.deliverable() {
                 self.waiting = false;
             }
@@ -282,7 +279,7 @@ impl Hart {
 
     /// Compares the clock with the timer, and decides when to do so again.
     fn look_at_timer(&mut self, bus: &mut Bus<'_>) {
-        let deadline = self.csrs.stimecmp;
+        let deadline = self.hot.csrs.stimecmp;
         self.timer_due =
             deadline != u64::MAX && bus.clock.ticks(self.steps(), bus.host) >= deadline;
         // A timer that is due but masked must not stop the loop at every step.
@@ -294,14 +291,14 @@ impl Hart {
 
     /// Sets the timer, in ticks.
     pub(super) fn set_timer(&mut self, deadline: u64) {
-        self.csrs.stimecmp = deadline;
+        self.hot.csrs.stimecmp = deadline;
         self.next_look = 0;
         self.attention = true;
     }
 
     /// Whether an interrupt is pending and enabled in `sie`.
     pub(super) fn deliverable(&self) -> bool {
-        self.pending & self.csrs.sie != 0
+        self.hot.pending & self.hot.csrs.sie != 0
     }
 
     /// Sets the step count at which the hot loop stops.
@@ -469,16 +466,14 @@ impl Hart {
             Mode::User => 1,
             Mode::Supervisor => 0,
         };
-        // A reserved rounding mode makes even exact conversions illegal.
-        self.hot.fp_ready = self.csrs.sstatus & status::FS == status::FS && self.csrs.frm <= 4;
-        let inexact = self.csrs.fflags & crate::softfloat::NX != 0;
-        self.hot.fp_fast = self.hot.fp_ready && self.csrs.frm == 0 && inexact;
-        self.hot.may_zero = self.mode == Mode::Supervisor || self.csrs.senvcfg & envcfg::CBZE != 0;
+        self.hot.sync_fp();
+        self.hot.may_zero =
+            self.mode == Mode::Supervisor || self.hot.csrs.senvcfg & envcfg::CBZE != 0;
     }
 
     /// Pending interrupts (`sip`), by the state of timer, PLIC and software.
     pub(super) fn pending_interrupts(&self, bus: &Bus<'_>) -> u64 {
-        let mut pending = u64::from(self.csrs.ssip) << interrupt::SOFTWARE;
+        let mut pending = u64::from(self.hot.csrs.ssip) << interrupt::SOFTWARE;
         pending |= u64::from(self.timer_due) << interrupt::TIMER;
         if bus.devices.external_interrupt() {
             pending |= 1 << interrupt::EXTERNAL;
@@ -490,9 +485,9 @@ impl Hart {
     fn take_interrupt(&mut self) {
         let enabled = match self.mode {
             Mode::User => true,
-            Mode::Supervisor => self.csrs.sstatus & status::SIE != 0,
+            Mode::Supervisor => self.hot.csrs.sstatus & status::SIE != 0,
         };
-        let deliverable = self.pending & self.csrs.sie;
+        let deliverable = self.hot.pending & self.hot.csrs.sie;
         if !enabled || deliverable == 0 {
             return;
         }
@@ -501,7 +496,7 @@ impl Hart {
             .into_iter()
             .find(|number| deliverable >> number & 1 != 0)
             .unwrap_or(interrupt::TIMER);
-        let vectored = self.csrs.stvec & 3 == 1;
+        let vectored = self.hot.csrs.stvec & 3 == 1;
         let offset = if vectored { 4 * number } else { 0 };
         self.enter_trap(1 << 63 | number, 0, offset);
     }
@@ -517,7 +512,7 @@ impl Hart {
     }
 
     fn enter_trap(&mut self, cause: u64, value: u64, offset: u64) {
-        let old = self.csrs.sstatus;
+        let old = self.hot.csrs.sstatus;
         let mut new = old & !(status::SIE | status::SPIE | status::SPP);
         if old & status::SIE != 0 {
             new |= status::SPIE;
@@ -525,11 +520,11 @@ impl Hart {
         if self.mode == Mode::Supervisor {
             new |= status::SPP;
         }
-        self.csrs.sstatus = new;
+        self.hot.csrs.sstatus = new;
         self.hot.trap[trap_register::EPC] = self.hot.pc;
         self.hot.trap[trap_register::CAUSE] = cause;
         self.hot.trap[trap_register::VALUE] = value;
-        self.hot.pc = (self.csrs.stvec & !3).wrapping_add(offset);
+        self.hot.pc = (self.hot.csrs.stvec & !3).wrapping_add(offset);
         self.hot.reservation = 0;
         self.mode = Mode::Supervisor;
         self.sync();

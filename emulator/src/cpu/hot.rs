@@ -20,11 +20,12 @@
 // first macro.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
+use super::csr::{Csrs, status};
 use super::fusion::for_each_fusion;
 use super::op::{Code, Op, SLOT, STRADDLING, for_each_code};
 use super::tlb::{FETCH_ENTRIES, FetchEntry, TAG_SHIFT};
 use crate::memory::PAGE_SHIFT;
-use crate::softfloat::fast;
+use crate::softfloat::{NX, fast};
 use alloc::boxed::Box;
 use bitmanip::{bitmanip, or_combine};
 use range::{finite, finite_s, normal, normal_s};
@@ -68,6 +69,10 @@ pub struct Hot {
     pub window: usize,
     /// [`super::csr::trap_register`]s, which only S-mode may touch.
     pub trap: [u64; 4],
+    /// The other CSRs.
+    pub csrs: Csrs,
+    /// Pending interrupts when they were last looked at; what changes them asks for attention.
+    pub pending: u64,
     /// Window offset + 1 that `lr` reserved; 0 for none.
     pub reservation: u64,
     /// `sstatus.FS` is Dirty and `frm` valid: floating-point registers may be used without
@@ -85,6 +90,15 @@ impl Hot {
     #[inline(always)]
     pub fn fetch_index(pc: u64) -> usize {
         (pc >> 12) as usize & (FETCH_ENTRIES - 1)
+    }
+
+    /// Brings what the loop knows of the floating-point unit in line with the CSRs.
+    #[inline(always)]
+    pub fn sync_fp(&mut self) {
+        let csrs = &self.csrs;
+        // A reserved rounding mode makes even exact conversions illegal.
+        self.fp_ready = csrs.sstatus & status::FS == status::FS && csrs.frm <= 4;
+        self.fp_fast = self.fp_ready && csrs.frm == 0 && csrs.fflags & NX != 0;
     }
 }
 
@@ -264,6 +278,7 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
                     hot.reservation = (address.wrapping_sub(window) + 1) as u64;
                     let place = core::ptr::with_exposed_provenance::<$type>(address);
                     set_x!(a, unsafe { place.read() } as i64 as u64);
+                    hot.x[0] = 0;
                 }};
             }
             macro_rules! store_conditional {
@@ -281,6 +296,25 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
                     }
                     hot.reservation = 0;
                     set_x!(a, u64::from(!holds));
+                    hot.x[0] = 0;
+                }};
+            }
+            // A change of `sstatus` that neither translation nor a pending interrupt depends on.
+            macro_rules! status {
+                ($value:expr, |$old:ident, $operand:ident| $new:expr) => {{
+                    let $old = hot.csrs.sstatus;
+                    let $operand: u64 = $value;
+                    let new = $new & status::WRITABLE;
+                    let interrupts = new & status::SIE != 0 && hot.pending & hot.csrs.sie != 0;
+                    let rare = ($old ^ new) & !status::QUICK != 0;
+                    if fetch_tag != 0 || interrupts || rare {
+                        leave!(Slow);
+                    }
+                    let reads = hot.csrs.read_sstatus();
+                    hot.csrs.sstatus = new;
+                    hot.sync_fp();
+                    set_x!(a, reads);
+                    hot.x[0] = 0;
                 }};
             }
             macro_rules! arithmetic_d {
@@ -734,6 +768,21 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
                     set_x!(a, old);
                     hot.x[0] = 0;
                 }};
+                (status_write) => {
+                    status!(x!(b), |old, operand| operand)
+                };
+                (status_set) => {
+                    status!(x!(b), |old, operand| old | operand)
+                };
+                (status_clear) => {
+                    status!(x!(b), |old, operand| old & !operand)
+                };
+                (status_set_bits) => {
+                    status!(imm!(), |old, operand| old | operand)
+                };
+                (status_clear_bits) => {
+                    status!(imm!(), |old, operand| old & !operand)
+                };
                 (lr_w) => {
                     load_reserved!(i32)
                 };

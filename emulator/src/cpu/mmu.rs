@@ -98,7 +98,7 @@ impl Hart {
         access: Access,
         bus: &mut Bus<'_>,
     ) -> Result<u64, Trap> {
-        if self.csrs.satp == 0 {
+        if self.hot.csrs.satp == 0 {
             return Ok(address);
         }
         let fault = Trap::new(access.page_fault(), address);
@@ -119,12 +119,12 @@ impl Hart {
     fn walk(&self, address: u64, access: Access, bus: &Bus<'_>) -> Result<Leaf, Trap> {
         let fault = Trap::new(access.page_fault(), address);
         // satp.MODE 8 has three levels, 9 has four.
-        let levels = (self.csrs.satp >> 60) as u32 - 5;
+        let levels = (self.hot.csrs.satp >> 60) as u32 - 5;
         let unused = 64 - (12 + 9 * levels);
         if (address as i64) << unused >> unused != address as i64 {
             return Err(fault);
         }
-        let mut table = (self.csrs.satp & ((1 << 44) - 1)) << 12;
+        let mut table = (self.hot.csrs.satp & ((1 << 44) - 1)) << 12;
         for level in (0..levels).rev() {
             let place = table + (address >> (12 + 9 * level) & 0x1ff) * 8;
             let Ok(bytes) = bus.memory.read_array(place) else {
@@ -148,7 +148,7 @@ impl Hart {
 
     fn permits(&self, entry: u64, access: Access) -> bool {
         let user_page = entry & pte::U != 0;
-        let status = self.csrs.sstatus;
+        let status = self.hot.csrs.sstatus;
         let privileged = match (self.mode, user_page) {
             (Mode::User, user) => user,
             (Mode::Supervisor, false) => true,
@@ -180,7 +180,7 @@ impl Hart {
     pub(super) fn privilege(&self) -> Privilege {
         match self.mode {
             Mode::User => Privilege::User,
-            Mode::Supervisor if self.csrs.sstatus & status::SUM != 0 => {
+            Mode::Supervisor if self.hot.csrs.sstatus & status::SUM != 0 => {
                 Privilege::SupervisorUserMemory
             }
             Mode::Supervisor => Privilege::Supervisor,
@@ -193,10 +193,10 @@ impl Hart {
     /// one, for all that translates (or is memory, without translation) has equal upper bits.
     pub(super) fn masked(&self, address: u64) -> u64 {
         let ignored = match self.mode {
-            Mode::User => self.csrs.ignored_bits(),
+            Mode::User => self.hot.csrs.ignored_bits(),
             Mode::Supervisor => 0,
         };
-        match self.csrs.satp {
+        match self.hot.csrs.satp {
             0 => address << ignored >> ignored,
             _ => ((address << ignored) as i64 >> ignored) as u64,
         }

@@ -210,9 +210,9 @@ fn the_supervisor_reaches_user_pages_with_sum_only() {
     let mut paged = Paged::new(8);
     paged.map(PAGE, DATA | pte::RWU);
     for _ in 0..2 {
-        paged.world.hart.csrs.write_sstatus(0);
+        paged.world.hart.hot.csrs.write_sstatus(0);
         assert_eq!(load(&mut paged, Mode::Supervisor, PAGE), Err((LOAD_PAGE, PAGE)));
-        paged.world.hart.csrs.write_sstatus(status::SUM);
+        paged.world.hart.hot.csrs.write_sstatus(status::SUM);
         assert_eq!(load(&mut paged, Mode::Supervisor, PAGE), Ok(0));
         assert_eq!(paged.attempt_twice(Mode::Supervisor, SD), None);
         // But never fetches from them.
@@ -386,8 +386,8 @@ fn pointer_masking_ignores_the_upper_bits_in_user_mode() {
         for tag_bit in 48..64 {
             let mut paged = Paged::new(9);
             paged.map(PAGE, DATA | pte::RWU);
-            paged.world.hart.csrs.write_sstatus(status::FS | status::SUM);
-            paged.world.hart.csrs.write_senvcfg(pmm << 32 | envcfg::CBZE);
+            paged.world.hart.hot.csrs.write_sstatus(status::FS | status::SUM);
+            paged.world.hart.hot.csrs.write_senvcfg(pmm << 32 | envcfg::CBZE);
             let tagged = PAGE | 1 << tag_bit;
             paged.set(10, tagged);
             for bits in accesses {
@@ -435,7 +435,7 @@ fn pointer_masking_is_for_vectors_too() {
 #[test]
 fn masked_addresses_extend_the_bit_below_the_mask_and_faults_name_them() {
     let mut paged = Paged::new(9);
-    paged.world.hart.csrs.write_senvcfg(3 << 32);
+    paged.world.hart.hot.csrs.write_senvcfg(3 << 32);
     for (address, masked) in [
         (0xabcd_0000_0000_5000, 0x5000),
         (0xabcd_8000_0000_5000, 0xffff_8000_0000_5000),
@@ -455,15 +455,15 @@ fn masked_addresses_extend_the_bit_below_the_mask_and_faults_name_them() {
 fn physical_addresses_are_masked_with_zeros_and_mxr_switches_masking_off() {
     let mut paged = Paged::new(9);
     paged.map(PAGE, DATA | pte::RWU);
-    paged.world.hart.csrs.write_senvcfg(3 << 32);
+    paged.world.hart.hot.csrs.write_senvcfg(3 << 32);
     write(&mut paged, DATA, 7);
     assert_eq!(load(&mut paged, Mode::User, PAGE | 5 << 60), Ok(7));
-    paged.world.hart.csrs.write_sstatus(status::MXR);
+    paged.world.hart.hot.csrs.write_sstatus(status::MXR);
     let fault = Err((LOAD_PAGE, PAGE | 5 << 60));
     assert_eq!(load(&mut paged, Mode::User, PAGE | 5 << 60), fault);
     // Without translation.
-    paged.world.hart.csrs.write_sstatus(0);
-    paged.world.hart.csrs.write_satp(0);
+    paged.world.hart.hot.csrs.write_sstatus(0);
+    paged.world.hart.hot.csrs.write_satp(0);
     let value = paged.world.with_bus(|hart, bus| {
         hart.flush_translations();
         hart.mode = Mode::User;

@@ -181,6 +181,11 @@ macro_rules! for_each_code {
             AmoandD = seq amoand_d 16
             TrapRead = seq trap_read 16
             TrapWrite = seq trap_write 16
+            StatusWrite = seq status_write 16
+            StatusSet = seq status_set 16
+            StatusClear = seq status_clear 16
+            StatusSetBits = seq status_set_bits 16
+            StatusClearBits = seq status_clear_bits 16
             LrW = seq lr_w 16
             LrD = seq lr_d 16
             ScW = seq sc_w 16
@@ -473,11 +478,13 @@ pub fn lower(insn: &Insn, offset: usize) -> Op {
         O::AmoorD => register(Code::AmoorD),
         O::AmoandW => register(Code::AmoandW),
         O::AmoandD => register(Code::AmoandD),
-        O::Csrrs | O::Csrrw => trap_register(insn).unwrap_or(slow),
-        O::LrW => loads_x(register(Code::LrW)),
-        O::LrD => loads_x(register(Code::LrD)),
-        O::ScW => loads_x(register(Code::ScW)),
-        O::ScD => loads_x(register(Code::ScD)),
+        O::Csrrw | O::Csrrs | O::Csrrc | O::Csrrsi | O::Csrrci => {
+            system_register(insn).unwrap_or(slow)
+        }
+        O::LrW => register(Code::LrW),
+        O::LrD => register(Code::LrD),
+        O::ScW => register(Code::ScW),
+        O::ScD => register(Code::ScD),
         O::CboZero => register(Code::CboZero),
         // Shifts have their immediate, the others `c`.
         _ => bitmanip(insn)
@@ -550,10 +557,23 @@ pub fn lower_straddling(insn: &Insn) -> Op {
     }
 }
 
-/// Access to one of the trap's registers: `csrrw`, or `csrrs` that only reads.
-fn trap_register(insn: &Insn) -> Option<Op> {
-    let place = csr::trap_register::of(insn.imm as u16 & 0xfff)?;
-    let (a, b, imm) = (insn.rd * 8, insn.rs1 * 8, place as i16);
+/// Access to `sstatus`, or to one of the trap's registers: `csrrw`, or `csrrs` that only reads.
+fn system_register(insn: &Insn) -> Option<Op> {
+    let csr = insn.imm as u16 & 0xfff;
+    let (a, b) = (insn.rd * 8, insn.rs1 * 8);
+    if csr == csr::number::SSTATUS {
+        let (code, imm) = match insn.opcode {
+            Opcode::Csrrw => (Code::StatusWrite, 0),
+            Opcode::Csrrs => (Code::StatusSet, 0),
+            Opcode::Csrrc => (Code::StatusClear, 0),
+            // The field of rs1 is the operand itself.
+            Opcode::Csrrsi => (Code::StatusSetBits, i16::from(insn.rs1)),
+            _ => (Code::StatusClearBits, i16::from(insn.rs1)),
+        };
+        return Some(Op { code, a, b, imm, c: 0, d: 0 });
+    }
+    let place = csr::trap_register::of(csr)?;
+    let imm = place as i16;
     let zeros = u8::from(place == csr::trap_register::EPC);
     match (insn.opcode, insn.rs1, insn.rd) {
         (Opcode::Csrrw, ..) => Some(Op { code: Code::TrapWrite, a, b, imm, c: zeros, d: 0 }),

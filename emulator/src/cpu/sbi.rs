@@ -47,7 +47,7 @@ impl Hart {
             }
             (extension::IPI, 0) => {
                 // Hart mask and base: only hart 0 exists.
-                self.csrs.ssip |= a1 == u64::MAX || a1 == 0 && a0 & 1 != 0;
+                self.hot.csrs.ssip |= a1 == u64::MAX || a1 == 0 && a0 & 1 != 0;
                 self.attention = true;
                 Ok(0)
             }

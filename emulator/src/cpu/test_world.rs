@@ -81,8 +81,8 @@ impl Paged {
         paged.map(SUPERVISOR_CODE, CODE | pte::V | pte::X);
         // j . for the handler, four pages from here.
         paged.world.memory.write(CODE + 0x800, &0x6f_u32.to_le_bytes()).unwrap();
-        paged.world.hart.csrs.stvec = SUPERVISOR_CODE + 0x800;
-        assert!(paged.world.hart.csrs.write_satp(mode << 60 | TABLES >> 12));
+        paged.world.hart.hot.csrs.stvec = SUPERVISOR_CODE + 0x800;
+        assert!(paged.world.hart.hot.csrs.write_satp(mode << 60 | TABLES >> 12));
         paged
     }
 

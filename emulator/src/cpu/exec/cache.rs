@@ -14,7 +14,7 @@ impl Hart {
             Opcode::CboInval => envcfg::CBIE,
             _ => envcfg::CBCFE,
         };
-        if self.mode == Mode::User && self.csrs.senvcfg & field == 0 {
+        if self.mode == Mode::User && self.hot.csrs.senvcfg & field == 0 {
             return Err(Self::illegal(insn));
         }
         let address = self.x(insn.rs1);

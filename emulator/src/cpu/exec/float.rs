@@ -17,7 +17,7 @@ impl Hart {
 
     /// Floating-point load or store.
     pub(super) fn float_memory(&mut self, insn: &Insn, bus: &mut Bus<'_>) -> Result<(), Trap> {
-        if !self.csrs.fp_enabled() {
+        if !self.hot.csrs.fp_enabled() {
             return Err(Self::illegal(insn));
         }
         let address = self.x(insn.rs1).wrapping_add(insn.imm as u64);
@@ -44,14 +44,14 @@ impl Hart {
                 return self.store(address, size, self.hot.f[insn.rs2 as usize & 31], bus);
             }
         }
-        self.csrs.accrue(0);
+        self.hot.csrs.accrue(0);
         self.sync();
         Ok(())
     }
 
     /// Any other floating-point instruction.
     pub(super) fn float(&mut self, insn: &Insn) -> Result<(), Trap> {
-        if !self.csrs.fp_enabled() {
+        if !self.hot.csrs.fp_enabled() {
             return Err(Self::illegal(insn));
         }
         let mut flags = 0;
@@ -62,14 +62,14 @@ impl Hart {
                 _ => self.arithmetic::<F16>(insn, &mut flags)?,
             };
         debug_assert!(known, "{insn}");
-        self.csrs.accrue(flags);
+        self.hot.csrs.accrue(flags);
         self.sync();
         Ok(())
     }
 
     /// The rounding mode of an instruction, static or from `frm`; reserved ones are illegal.
     fn rounding(&self, insn: &Insn) -> Result<RoundingMode, Trap> {
-        let bits = if insn.rm == 7 { self.csrs.frm } else { insn.rm };
+        let bits = if insn.rm == 7 { self.hot.csrs.frm } else { insn.rm };
         RoundingMode::from_bits(bits).ok_or(Self::illegal(insn))
     }
 
@@ -188,12 +188,12 @@ mod tests {
     fn run(bits: u32, a: u64, b: u64) -> (u64, u64, u8) {
         let mut world = Paged::new(8);
         let hart = &mut world.world.hart;
-        hart.csrs.sstatus = 1 << 13;
+        hart.hot.csrs.sstatus = 1 << 13;
         (hart.hot.f[10], hart.hot.f[11]) = (a, b);
         hart.set_x(10, a);
         assert_eq!(world.attempt(Mode::User, bits), None, "{bits:#x}");
         let hart = &world.world.hart;
-        (hart.hot.f[12], hart.x(12), hart.csrs.fflags)
+        (hart.hot.f[12], hart.x(12), hart.hot.csrs.fflags)
     }
 
     #[test]

@@ -49,13 +49,13 @@ impl Hart {
     }
 
     fn sret(&mut self) -> u64 {
-        let old = self.csrs.sstatus;
+        let old = self.hot.csrs.sstatus;
         self.mode = if old & status::SPP != 0 { Mode::Supervisor } else { Mode::User };
         let mut new = old & !(status::SIE | status::SPP) | status::SPIE;
         if old & status::SPIE != 0 {
             new |= status::SIE;
         }
-        self.csrs.sstatus = new;
+        self.hot.csrs.sstatus = new;
         self.attention |= self.deliverable();
         self.sync();
         self.hot.trap[trap_register::EPC]
@@ -94,7 +94,7 @@ impl Hart {
 
     /// A CSR's value; `None` if it does not exist or may not be read here.
     fn read_csr(&mut self, csr: u16, bus: &mut Bus<'_>) -> Option<u64> {
-        let csrs = &self.csrs;
+        let csrs = &self.hot.csrs;
         Some(match csr {
             number::FFLAGS | number::FRM | number::FCSR if !csrs.fp_enabled() => return None,
             number::FFLAGS => u64::from(csrs.fflags),
@@ -131,7 +131,7 @@ impl Hart {
 
     /// Stores a CSR that [`Self::read_csr`] knows.
     fn write_csr(&mut self, csr: u16, value: u64) {
-        let csrs = &mut self.csrs;
+        let csrs = &mut self.hot.csrs;
         match csr {
             number::FFLAGS | number::FRM | number::FCSR => self.write_fcsr(csr, value),
             number::VSTART | number::VXSAT..=number::VXRM | number::VCSR => {
@@ -173,7 +173,7 @@ impl Hart {
     }
 
     fn write_fcsr(&mut self, csr: u16, value: u64) {
-        let csrs = &mut self.csrs;
+        let csrs = &mut self.hot.csrs;
         if csr != number::FRM {
             csrs.fflags = value as u8 & 0x1f;
         }

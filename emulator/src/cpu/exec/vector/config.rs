@@ -30,7 +30,7 @@ impl Hart {
     pub(in crate::cpu) fn read_vector_csr(&self, csr: u16) -> Option<u64> {
         const ILLEGAL_TYPE: u64 = 1 << 63;
         let vector = &self.vector;
-        self.csrs.vector_enabled().then(|| match csr {
+        self.hot.csrs.vector_enabled().then(|| match csr {
             number::VSTART => vector.vstart.into(),
             number::VXSAT => vector.vxsat.into(),
             number::VXRM => vector.vxrm.into(),
@@ -53,6 +53,6 @@ impl Hart {
                 vector.vxrm = (value >> 1) as u8 & 3;
             }
         }
-        self.csrs.mark_vector_dirty();
+        self.hot.csrs.mark_vector_dirty();
     }
 }

@@ -70,7 +70,7 @@ impl Hart {
             return Ok(());
         }
         self.vector.vstart = element as u8;
-        self.csrs.mark_vector_dirty();
+        self.hot.csrs.mark_vector_dirty();
         Err(trap)
     }
 

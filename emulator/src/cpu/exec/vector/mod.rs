@@ -57,7 +57,7 @@ struct Vop<'a> {
 impl Hart {
     /// An instruction of the V extension.
     pub(super) fn vector(&mut self, insn: &Insn, bus: &mut Bus<'_>) -> Result<(), Trap> {
-        if !self.csrs.vector_enabled() {
+        if !self.hot.csrs.vector_enabled() {
             return Err(Self::illegal(insn));
         }
         match insn.opcode.format() {
@@ -67,7 +67,7 @@ impl Hart {
             }
             _ => self.vector_arithmetic(insn).ok_or(Self::illegal(insn))?,
         }
-        self.csrs.mark_vector_dirty();
+        self.hot.csrs.mark_vector_dirty();
         self.vector.vstart = 0;
         Ok(())
     }
@@ -75,10 +75,10 @@ impl Hart {
     fn vector_arithmetic(&mut self, insn: &Insn) -> Option<()> {
         // Bits 14:12 tell integers (IVV, IVX, IVI; MVV, MVX) from floating point (FVV, FVF).
         let is_float = matches!(insn.rm, 1 | 5);
-        if is_float && !self.csrs.fp_enabled() {
+        if is_float && !self.hot.csrs.fp_enabled() {
             return None;
         }
-        let rounding = RoundingMode::from_bits(self.csrs.frm);
+        let rounding = RoundingMode::from_bits(self.hot.csrs.frm);
         if is_float && rounding.is_none() {
             return None;
         }
@@ -96,7 +96,8 @@ impl Hart {
         let masked = !insn.unmasked() && !takes_carry;
         let (vl, start) = (self.vector.vl as usize, self.vector.vstart as usize);
         let mask = if masked { self.vector.mask(0) } else { u128::MAX };
-        let fast = rounding == Some(RoundingMode::NearestEven) && self.csrs.fflags & soft::NX != 0;
+        let fast =
+            rounding == Some(RoundingMode::NearestEven) && self.hot.csrs.fflags & soft::NX != 0;
         let mut vop = Vop {
             insn,
             width,
@@ -142,9 +143,9 @@ impl Hart {
 
     /// Adds floating-point exceptions, and marks that state dirty.
     fn accrue_vector(&mut self, flags: u8) {
-        let before = (self.csrs.fflags, self.csrs.sstatus);
-        self.csrs.accrue(flags);
-        if before != (self.csrs.fflags, self.csrs.sstatus) {
+        let before = (self.hot.csrs.fflags, self.hot.csrs.sstatus);
+        self.hot.csrs.accrue(flags);
+        if before != (self.hot.csrs.fflags, self.hot.csrs.sstatus) {
             self.sync();
         }
     }
