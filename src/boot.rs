@@ -2,9 +2,10 @@
 //! module carries, until its container is created.
 
 use crate::assets;
+use crate::timing::Timing;
 use c2w_emulator::{GuestMemory, OutOfRange, layout};
 use c2w_guest_abi::{ContainerConfig, Stream};
-use c2w_session::{BootFailure, Closed, Guest, Outside, Session};
+use c2w_session::{BootFailure, BootPart, Closed, Guest, Outside, Session};
 use sha2::{Digest, Sha256};
 use std::io::{self, Write};
 
@@ -69,7 +70,8 @@ pub fn allocate(image_size: u64, memory_mib: u64) -> Result<GuestMemory, BootErr
         .map_err(|OutOfRange| BootError::TooLarge { image: image_size >> 20, memory: memory_mib })
 }
 
-/// Boots a machine whose memory holds the root image, and creates the container in it.
+/// Boots a machine whose memory holds the root image, and creates the container in it. `timing`
+/// hears of the parts.
 ///
 /// # Errors
 /// [`BootError`].
@@ -77,10 +79,12 @@ pub fn boot(
     memory: GuestMemory,
     container: ContainerConfig,
     options: &Options,
+    timing: &mut Timing,
 ) -> Result<Session, BootError> {
     let kernel = assets::kernel().map_err(BootError::Assets)?;
     let initramfs = assets::initramfs().map_err(BootError::Assets)?;
-    let mut world = Deterministic::new(options);
+    timing.part("unpack", String::new());
+    let mut world = Deterministic::new(options, timing);
     let mut seed = [0; 64];
     world.entropy(&mut seed);
     let guest = Guest {
@@ -93,34 +97,34 @@ pub fn boot(
 }
 
 /// A world without chance: the same image always boots to the same snapshot.
-pub struct Deterministic {
-    epoch: u64,
-    seed: Vec<u8>,
+struct Deterministic<'a> {
+    options: &'a Options,
+    timing: &'a mut Timing,
+    /// Blocks of entropy so far.
     blocks: u64,
-    kernel_log: bool,
+    /// Steps when the present part of the boot began.
+    steps: u64,
 }
 
-impl Deterministic {
-    /// A world for `options`.
-    pub fn new(options: &Options) -> Self {
-        let seed = options.seed.clone();
-        Self { epoch: options.epoch, seed, blocks: 0, kernel_log: options.kernel_log }
+impl<'a> Deterministic<'a> {
+    fn new(options: &'a Options, timing: &'a mut Timing) -> Self {
+        Self { options, timing, blocks: 0, steps: 0 }
     }
 }
 
-impl Outside for Deterministic {
+impl Outside for Deterministic<'_> {
     fn monotonic_ns(&mut self) -> u64 {
         0
     }
 
     fn realtime_ns(&mut self) -> u64 {
-        self.epoch.saturating_mul(1_000_000_000)
+        self.options.epoch.saturating_mul(1_000_000_000)
     }
 
     fn entropy(&mut self, buffer: &mut [u8]) {
         for chunk in buffer.chunks_mut(32) {
             let mut hash = Sha256::new();
-            hash.update(&self.seed);
+            hash.update(&self.options.seed);
             hash.update(self.blocks.to_le_bytes());
             self.blocks += 1;
             chunk.copy_from_slice(&hash.finalize()[..chunk.len()]);
@@ -132,8 +136,23 @@ impl Outside for Deterministic {
     }
 
     fn kernel_log(&mut self, bytes: &[u8]) {
-        if self.kernel_log {
+        if self.options.kernel_log {
             let _ = io::stderr().write_all(bytes);
         }
     }
+    fn boot_part(&mut self, part: BootPart, steps: u64) {
+        let name = match part {
+            BootPart::Kernel => "kernel",
+            BootPart::Root => "root",
+            BootPart::Container => "container",
+            BootPart::Rest => "rest",
+        };
+        self.timing.part(name, instructions(steps - self.steps));
+        self.steps = steps;
+    }
+}
+
+/// A number of instructions for people.
+pub fn instructions(steps: u64) -> String {
+    format!("{:.1} M instructions", steps as f64 / 1e6)
 }

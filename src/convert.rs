@@ -104,9 +104,9 @@ pub fn prepare(reference: &ImageRef, options: &Options, timing: &mut Timing) -> 
         seed: rootfs.identity,
         kernel_log: options.kernel_log,
     };
-    let session = boot::boot(memory, rootfs.container, &boot_options)?;
+    let session = boot::boot(memory, rootfs.container, &boot_options, timing)?;
     timing.stage("boot");
-    timing.note(format!("{:.1} M instructions", session.steps() as f64 / 1e6));
+    timing.note(boot::instructions(session.steps()));
     Ok(session)
 }
 

@@ -61,7 +61,7 @@ pub fn run(mut session: Session, request: RunRequest) -> anyhow::Result<u8> {
     let mut buffer = vec![0; INPUT_CHUNK];
     loop {
         let wait = match session.run(BUDGET, &mut process) {
-            Step::Running | Step::Hello | Step::Ready => Some(0),
+            Step::Running | Step::Hello | Step::Reached(_) | Step::Ready => Some(0),
             Step::Idle(timer) => timer,
             Step::Exited(status) => return Ok(status),
             Step::Failed(failure) => {

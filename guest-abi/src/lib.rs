@@ -15,6 +15,7 @@
 //! ```text
 //! guest  Hello            PID 1 is up
 //! host   Create           the image's configuration
+//! guest  Reached          twice on the way to Ready
 //! guest  Ready            the container exists, its agent waits: the snapshot is taken here
 //! host   Run              clock, entropy, arguments, environment
 //! both   StdinEof, StdinClosed, OutputClosed
@@ -31,7 +32,8 @@ pub mod frame;
 mod message;
 
 pub use message::{
-    ContainerConfig, Failure, FromGuest, Mount, Rlimit, RunRequest, Stream, TerminalSize, ToGuest,
+    ContainerConfig, Failure, FromGuest, Milestone, Mount, Rlimit, RunRequest, Stream,
+    TerminalSize, ToGuest,
 };
 
 /// Names of the virtio-console ports (`/sys/class/virtio-ports/*/name` in the guest).

@@ -30,6 +30,17 @@ pub enum FromGuest {
     Exited(u8),
     /// The command could not be created or started.
     Failed(Failure),
+    /// How far the creation of the container has come, to tell what takes its time.
+    Reached(Milestone),
+}
+
+/// A point between [`FromGuest::Hello`] and [`FromGuest::Ready`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Milestone {
+    /// The root file system is mounted: the container runtime is started next.
+    RootMounted,
+    /// The container is created, and nothing of the runtime runs any more.
+    ContainerCreated,
 }
 
 /// Why there is no exit status of a command.

@@ -76,7 +76,7 @@ impl Program {
     /// Runs about `budget` instructions, or until the guest waits.
     pub fn run(&mut self, budget: u64) -> Reason {
         let (reason, wait) = match self.session.run(budget, &mut Wasi) {
-            Step::Running | Step::Hello | Step::Ready => (Reason::Budget, 0),
+            Step::Running | Step::Hello | Step::Reached(_) | Step::Ready => (Reason::Budget, 0),
             Step::Idle(timer) if self.session.stdin_room() > 0 => {
                 (Reason::Input, timer.unwrap_or(FOREVER))
             }

@@ -1,16 +1,16 @@
 //! From nothing to the moment of the snapshot.
 
-use crate::outside::{Outside, PORTS};
+use crate::outside::{BootPart, Outside, PORTS};
 use crate::session::{Session, Step};
 use alloc::format;
 use c2w_emulator::{BootConfig, BootError, GuestMemory, Machine};
-use c2w_guest_abi::{ContainerConfig, Failure, ToGuest, frame};
+use c2w_guest_abi::{ContainerConfig, Failure, Milestone, ToGuest, frame};
 use core::fmt;
 
 /// Instructions after which a boot is given up: it takes about 150 million.
 const STEP_LIMIT: u64 = 8_000_000_000;
-/// Instructions between two looks at the machine.
-const SLICE: u64 = 1 << 26;
+/// Instructions between two looks at the machine: how exactly the parts of a boot are measured.
+const SLICE: u64 = 1 << 17;
 
 /// The guest's own software.
 pub struct Guest<'a> {
@@ -84,8 +84,11 @@ pub fn boot(
             false => session.run_to_timer(SLICE, outside),
             true => session.run(SLICE, outside),
         };
+        if let Some(part) = done_with(&step, ready) {
+            outside.boot_part(part, session.steps());
+        }
         match step {
-            Step::Running => {}
+            Step::Running | Step::Reached(_) => {}
             Step::Hello => {
                 if let Some(container) = container.take() {
                     session.send(&ToGuest::Create(container)).map_err(BootFailure::Config)?;
@@ -103,4 +106,15 @@ pub fn boot(
         }
     }
     Err(BootFailure::Endless)
+}
+
+/// The part of the boot that ends with a step.
+fn done_with(step: &Step, ready: bool) -> Option<BootPart> {
+    match step {
+        Step::Hello => Some(BootPart::Kernel),
+        Step::Reached(Milestone::RootMounted) => Some(BootPart::Root),
+        Step::Reached(Milestone::ContainerCreated) => Some(BootPart::Container),
+        Step::Idle(_) if ready => Some(BootPart::Rest),
+        _ => None,
+    }
 }

@@ -12,5 +12,5 @@ mod outside;
 mod session;
 
 pub use boot::{BootFailure, Guest, boot};
-pub use outside::{Closed, Outside};
+pub use outside::{BootPart, Closed, Outside};
 pub use session::{Session, Step};

@@ -39,6 +39,22 @@ pub trait Outside {
 
     /// Shows what the guest kernel says on its console; most surroundings drop it.
     fn kernel_log(&mut self, _bytes: &[u8]) {}
+
+    /// Hears that a part of the boot is done, `steps` after the machine's first instruction.
+    fn boot_part(&mut self, _part: BootPart, _steps: u64) {}
+}
+
+/// The parts of a boot, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BootPart {
+    /// From the first instruction until PID 1 speaks.
+    Kernel,
+    /// The container's root and files.
+    Root,
+    /// The container runtime and the agent that it starts.
+    Container,
+    /// From there to the moment of the snapshot.
+    Rest,
 }
 
 /// What came out of the machine during one call of it.

@@ -8,7 +8,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use c2w_emulator::cpu::observe::Observer;
 use c2w_emulator::{Exit, GENERATION_LENGTH, GuestMemory, Machine, PowerRequest, RestoreError};
-use c2w_guest_abi::{Failure, FromGuest, RunRequest, Stream, ToGuest, frame};
+use c2w_guest_abi::{Failure, FromGuest, Milestone, RunRequest, Stream, ToGuest, frame};
 
 /// Entropy that a run starts with, in bytes.
 const SEED_LENGTH: usize = 64;
@@ -22,6 +22,8 @@ pub enum Step {
     Idle(Option<u64>),
     /// PID 1 is up and waits for its orders.
     Hello,
+    /// The container has come so far.
+    Reached(Milestone),
     /// The container is created: the moment of the snapshot.
     Ready,
     /// The command ended with this status.
@@ -211,6 +213,7 @@ impl Session {
             match message {
                 FromGuest::StdinClosed => self.stdin_wanted = false,
                 FromGuest::Hello => return Ok(Some(Step::Hello)),
+                FromGuest::Reached(milestone) => return Ok(Some(Step::Reached(milestone))),
                 FromGuest::Ready => return Ok(Some(Step::Ready)),
                 FromGuest::Exited(status) => return Ok(Some(Step::Exited(status))),
                 FromGuest::Failed(failure) => return Ok(Some(Step::Failed(failure))),

@@ -12,7 +12,7 @@ mod streams;
 
 use crate::command::Command;
 use crate::failure::{MACHINE, OrFail, Result, failure};
-use c2w_guest_abi::{ContainerConfig, FromGuest, RunRequest, ToGuest};
+use c2w_guest_abi::{ContainerConfig, FromGuest, Milestone, RunRequest, ToGuest};
 use container::Container;
 use control::Control;
 use entropy::RandomPool;
@@ -39,7 +39,6 @@ pub fn main() -> ! {
 fn boot() -> Result<()> {
     mounts::mount_system()?;
     raise_limits()?;
-    memory::limit_page_list()?;
     let ports = ports::open_all()?;
     let mut control = Control::new(ports.control);
     control.send(&FromGuest::Hello)?;
@@ -68,10 +67,13 @@ fn serve(control: &mut Control, streams: StreamPorts) -> Result<u8> {
     if config.hostname.is_empty() {
         config.hostname = b"localhost".to_vec();
     }
+    container::mount_root(&config)?;
+    control.send(&FromGuest::Reached(Milestone::RootMounted))?;
     let mut container = Container::create(&config)?;
+    control.send(&FromGuest::Reached(Milestone::ContainerCreated))?;
     let pipes = Pipes::new()?;
     let random = RandomPool::open()?;
-    memory::clear_free()?;
+    memory::leave_clear()?;
     control.send(&FromGuest::Ready)?;
 
     let Some(ToGuest::Run(run)) = control.receive()? else {

@@ -7,7 +7,9 @@ use crate::command::Command;
 use crate::failure::{MACHINE, OrFail, Result, failure};
 use crate::handoff::{AGENT_FD, FromAgent, Link, SOCKET_FD, ToAgent};
 use c2w_guest_abi::{ContainerConfig, Mount};
-use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, mknodat, openat2};
+use rustix::fs::{
+    CWD, FileType, Mode, OFlags, ResolveFlags, SealFlags, fcntl_add_seals, fstat, mknodat, openat2,
+};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, mount};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
@@ -37,12 +39,8 @@ pub struct Container {
 }
 
 impl Container {
-    /// Creates it and lets the agent do what does not depend on the run.
+    /// Creates it in the mounted root and lets the agent do what does not depend on the run.
     pub fn create(config: &ContainerConfig) -> Result<Self> {
-        mount_root()?;
-        check_databases()?;
-        write_network_files(&config.hostname)?;
-        write_bundle(&config.hostname)?;
         let (mut link, pid) = start_agent()?;
         let process = pidfd_open(pid, PidfdFlags::empty()).or_fail("opening the container")?;
         let prepare =
@@ -87,8 +85,16 @@ fn below_run(name: &str) -> String {
     format!("{RUN}/{name}")
 }
 
+/// Mounts the container's root and writes all that its creation reads.
+pub fn mount_root(config: &ContainerConfig) -> Result<()> {
+    mount_layers()?;
+    check_databases()?;
+    write_network_files(&config.hostname)?;
+    write_bundle(&config.hostname)
+}
+
 /// The image, never written, under a layer in memory.
-fn mount_root() -> Result<()> {
+fn mount_layers() -> Result<()> {
     for name in ["image", "upper", "work", "root"] {
         make_directory(&below_run(name))?;
     }
@@ -166,21 +172,20 @@ fn write_bundle(hostname: &[u8]) -> Result<()> {
     fs::write(below_run("bundle/config.json"), config.to_string()).or_fail("writing config.json")
 }
 
-/// `runc create` and `runc start`: afterwards the agent runs in the container and nothing of the
-/// runtime is left.
+/// `runc run --detach`: afterwards the agent runs in the container and nothing of the runtime is
+/// left.
 fn start_agent() -> Result<(Link, Pid)> {
+    seal_runtime()?;
     let (ours, theirs) =
         socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
             .or_fail("creating the container's socket")?;
     let agent = File::open("/proc/self/exe").or_fail("opening the agent")?;
     let pid_file = below_run("pid");
     let bundle = below_run("bundle");
-    runtime(
-        &["create", "--bundle", &bundle, "--pid-file", &pid_file, "--preserve-fds", "2", ID],
-        &[(&agent.into(), AGENT_FD), (&theirs, SOCKET_FD)],
-    )?;
+    let options = ["--detach", "--bundle", &bundle, "--pid-file", &pid_file];
+    let args = [&["run"], &options[..], &["--preserve-fds", "2", ID]].concat();
+    runtime(&args, &[(&agent.into(), AGENT_FD), (&theirs, SOCKET_FD)])?;
     drop(theirs);
-    runtime(&["start", ID], &[])?;
     let pid = fs::read_to_string(&pid_file)
         .or_fail("reading the container's process id")?
         .trim()
@@ -189,6 +194,15 @@ fn start_agent() -> Result<(Link, Pid)> {
         .and_then(Pid::from_raw)
         .ok_or_else(|| failure(MACHINE, "the container has no process id"))?;
     Ok((Link::new(ours), pid))
+}
+
+/// Seals the runtime's executable against writing. The runtime shares it with the container for a
+/// moment, and copies one that could be changed to memory first, all 10 MB of it.
+fn seal_runtime() -> Result<()> {
+    let file = rustix::fs::open(RUNTIME, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
+        .or_fail("opening the container runtime")?;
+    let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
+    fcntl_add_seals(&file, seals).or_fail("sealing the container runtime")
 }
 
 /// Runs the container runtime with `descriptors` at the given numbers.
