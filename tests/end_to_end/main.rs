@@ -10,6 +10,7 @@ mod container;
 mod conversion;
 mod engine;
 mod process;
+mod profile;
 mod real_image;
 mod refusals;
 mod starts;
@@ -28,6 +29,7 @@ fn main() -> std::process::ExitCode {
         starts::trials(),
         conversion::trials(),
         refusals::trials(),
+        profile::trials(),
         real_image::trials(),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials.into_iter().flatten().collect()).exit_code()
