@@ -324,8 +324,6 @@ impl Hart {
             if let Err(trap) = done {
                 self.raise(trap);
             }
-            // A device or a page table walk may have written over decoded code.
-            self.drop_overwritten_code(bus.memory);
             if self.attention {
                 return;
             }
