@@ -420,8 +420,8 @@ fn pointer_masking_is_for_vectors_too() {
         for (bits, cause) in vectors {
             let mut paged = Paged::new(9);
             paged.map(PAGE, DATA | pte::RWU);
-            paged.world.hart.csrs.write_sstatus(3 << 9);
-            paged.world.hart.csrs.write_senvcfg(masking << 32);
+            paged.world.hart.hot.csrs.write_sstatus(3 << 9);
+            paged.world.hart.hot.csrs.write_senvcfg(masking << 32);
             paged.set(31, 16);
             assert_eq!(paged.attempt(Mode::User, VSETVLI), None);
             let tagged = PAGE | 0xabcd << 48;
