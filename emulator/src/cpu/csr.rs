@@ -79,8 +79,8 @@ pub mod status {
     pub const UXL_64: u64 = 2 << 32;
     /// Some state is dirty.
     pub const SD: u64 = 1 << 63;
-    /// What only traps, floating point and vectors look at.
-    pub const QUICK: u64 = SIE | SPIE | SPP | VS | FS;
+    /// What no cached translation depends on.
+    pub const QUICK: u64 = SIE | SPIE | SPP | VS | FS | SUM;
     /// What software can change.
     pub const WRITABLE: u64 = SIE | SPIE | SPP | VS | FS | SUM | MXR;
 }

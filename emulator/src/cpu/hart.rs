@@ -7,7 +7,7 @@ use super::hot::{self, Hot, Stop};
 use super::isa::Insn;
 use super::mmu::Access;
 use super::observe::Observer;
-use super::tlb::{FetchEntry, LargePages, Tlb, empty_fetch_table};
+use super::tlb::{FetchEntry, LargePages, Privilege, Tlb, empty_fetch_table};
 use super::trap::{Cause, Trap, interrupt};
 use super::vector::VectorState;
 use crate::clock::Clock;
@@ -177,6 +177,7 @@ impl Hart {
                 left: 0,
                 read_tlb: core::ptr::null(),
                 write_tlb: core::ptr::null(),
+                other_sum: [core::ptr::null(); 2],
                 fetch: empty_fetch_table(),
                 fetch_tag: 0,
                 window: memory.base(),
@@ -460,6 +461,11 @@ impl Hart {
         let privilege = self.privilege();
         self.hot.read_tlb = self.tlb.read(privilege).as_ptr();
         self.hot.write_tlb = self.tlb.write(privilege).as_ptr();
+        let other = match privilege {
+            Privilege::SupervisorUserMemory => Privilege::Supervisor,
+            _ => Privilege::SupervisorUserMemory,
+        };
+        self.hot.other_sum = [self.tlb.read(other).as_ptr(), self.tlb.write(other).as_ptr()];
         self.hot.fetch_tag = match self.mode {
             Mode::User => 1,
             Mode::Supervisor => 0,

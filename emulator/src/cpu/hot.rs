@@ -61,6 +61,8 @@ pub struct Hot {
     pub read_tlb: *const u64,
     /// Translations for stores at the current privilege.
     pub write_tlb: *const u64,
+    /// What both become in S-mode when `sstatus.SUM` changes.
+    pub other_sum: [*const u64; 2],
     /// Fetch translations, [`FETCH_ENTRIES`] of them.
     pub fetch: Box<[FetchEntry]>,
     /// Low bits of a matching fetch tag: the privilege mode.
@@ -113,15 +115,15 @@ const BOX: u64 = 0xffff_ffff_0000_0000;
 /// Runs until something needs the caller.
 ///
 /// # Safety
-/// `hot.read_tlb` and `hot.write_tlb` must point to tables of [`super::tlb::ENTRIES`] words whose
+/// `hot.read_tlb`, `hot.write_tlb` and `hot.other_sum` must point to tables of [`super::tlb::ENTRIES`] words whose
 /// pages lie in the window at `hot.window`; write entries must never map a page from which code
 /// is decoded. Entries of `hot.fetch` must be empty or point to the slots of a live code page.
 // The macros nest: `op!()` stands inside other unsafe expressions as often as not.
 #[allow(unused_unsafe, clippy::cognitive_complexity)]
 pub unsafe fn run(hot: &mut Hot) -> Stop {
     let mut left = hot.left;
-    let read_tlb = hot.read_tlb;
-    let write_tlb = hot.write_tlb;
+    let mut read_tlb = hot.read_tlb;
+    let mut write_tlb = hot.write_tlb;
     #[cfg(target_arch = "wasm32")]
     let window = 0usize;
     #[cfg(not(target_arch = "wasm32"))]
@@ -299,7 +301,7 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
                     hot.x[0] = 0;
                 }};
             }
-            // A change of `sstatus` that neither translation nor a pending interrupt depends on.
+            // A change of `sstatus` that lets no interrupt in. Access to user pages swaps the TLBs.
             macro_rules! status {
                 ($value:expr, |$old:ident, $operand:ident| $new:expr) => {{
                     let $old = hot.csrs.sstatus;
@@ -313,6 +315,11 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
                     let reads = hot.csrs.read_sstatus();
                     hot.csrs.sstatus = new;
                     hot.sync_fp();
+                    if ($old ^ new) & status::SUM != 0 {
+                        let old = [hot.read_tlb, hot.write_tlb];
+                        [hot.read_tlb, hot.write_tlb] = core::mem::replace(&mut hot.other_sum, old);
+                        (read_tlb, write_tlb) = (hot.read_tlb, hot.write_tlb);
+                    }
                     set_x!(a, reads);
                     hot.x[0] = 0;
                 }};
@@ -744,6 +751,12 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
                 };
                 (amoor_d) => {
                     amo!(i64, |old, operand| old | operand)
+                };
+                (amoxor_w) => {
+                    amo!(i32, |old, operand| old ^ operand)
+                };
+                (amoxor_d) => {
+                    amo!(i64, |old, operand| old ^ operand)
                 };
                 (amoand_w) => {
                     amo!(i32, |old, operand| old & operand)

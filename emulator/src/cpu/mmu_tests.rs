@@ -224,6 +224,23 @@ fn the_supervisor_reaches_user_pages_with_sum_only() {
 }
 
 #[test]
+fn a_change_of_sum_holds_at_once() {
+    const SET: u32 = 0x1006_a073; // csrs sstatus, a3
+    const CLEAR: u32 = 0x1006_b073; // csrc sstatus, a3
+    const FLIP_TWICE: [u32; 3] = [CLEAR, SET, LD];
+    let mut paged = Paged::new(8);
+    paged.map(PAGE, DATA | pte::RWU);
+    paged.set(10, PAGE);
+    paged.set(13, status::SUM);
+    for _ in 0..3 {
+        paged.world.hart.hot.csrs.write_sstatus(0);
+        assert_eq!(paged.attempt_all(Mode::Supervisor, &[SET, LD]), None);
+        assert_eq!(paged.attempt_all(Mode::Supervisor, &[LD, CLEAR, LD]), Some((LOAD_PAGE, PAGE)));
+        assert_eq!(paged.attempt_all(Mode::Supervisor, &FLIP_TWICE), None);
+    }
+}
+
+#[test]
 fn executable_pages_can_be_read_with_mxr_only() {
     const SET_MXR: u32 = 0x1006_2073; // csrs sstatus, a2
     const CLEAR_MXR: u32 = 0x1006_3073; // csrc sstatus, a2

@@ -175,6 +175,8 @@ macro_rules! for_each_code {
             AmoaddD = seq amoadd_d 16
             AmoswapW = seq amoswap_w 16
             AmoswapD = seq amoswap_d 16
+            AmoxorW = seq amoxor_w 16
+            AmoxorD = seq amoxor_d 16
             AmoorW = seq amoor_w 16
             AmoorD = seq amoor_d 16
             AmoandW = seq amoand_w 16
@@ -474,6 +476,8 @@ pub fn lower(insn: &Insn, offset: usize) -> Op {
         O::AmoaddD => register(Code::AmoaddD),
         O::AmoswapW => register(Code::AmoswapW),
         O::AmoswapD => register(Code::AmoswapD),
+        O::AmoxorW => register(Code::AmoxorW),
+        O::AmoxorD => register(Code::AmoxorD),
         O::AmoorW => register(Code::AmoorW),
         O::AmoorD => register(Code::AmoorD),
         O::AmoandW => register(Code::AmoandW),

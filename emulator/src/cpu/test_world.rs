@@ -8,6 +8,7 @@ use crate::devices::test_host::TestHost;
 use crate::layout::{IMAGE_BASE, RAM_BASE};
 use crate::memory::GuestMemory;
 use alloc::vec;
+use alloc::vec::Vec;
 
 /// A hart and all that it can reach.
 pub struct World {
@@ -122,6 +123,11 @@ impl Paged {
 
     /// Tries an instruction; tells the trap that it raised.
     pub fn attempt(&mut self, mode: Mode, bits: u32) -> Option<Taken> {
+        self.attempt_all(mode, &[bits])
+    }
+
+    /// The same for a few, one after the other.
+    pub fn attempt_all(&mut self, mode: Mode, bits: &[u32]) -> Option<Taken> {
         let hart = &mut self.world.hart;
         hart.mode = mode;
         hart.hot.pc = match mode {
@@ -130,10 +136,10 @@ impl Paged {
         };
         hart.hot.trap[trap_register::CAUSE] = u64::MAX;
         hart.sync();
-        let mut code = bits.to_le_bytes().to_vec();
-        code.extend(0x6f_u32.to_le_bytes());
+        let code: Vec<u8> =
+            bits.iter().chain(&[0x6f]).flat_map(|bits| bits.to_le_bytes()).collect();
         self.world.memory.write(CODE, &code).unwrap();
-        let limit = self.world.hart.steps() + 2;
+        let limit = self.world.hart.steps() + bits.len() as u64 + 1;
         self.world.with_bus(|hart, bus| hart.run(limit, bus));
         let trap = self.world.hart.hot.trap;
         let taken = (trap[trap_register::CAUSE], trap[trap_register::VALUE]);
