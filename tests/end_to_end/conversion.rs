@@ -1,6 +1,6 @@
 //! A module depends on its image, on nothing else.
 
-use crate::container::{C2W, Container, assert_success, busybox_reference};
+use crate::container::{C2W, Container, assert_success, busybox_reference, text};
 use crate::{process, trial};
 use libtest_mimic::Trial;
 use std::fs;
@@ -15,6 +15,7 @@ pub fn trials() -> Vec<Trial> {
         trial("conversion::replaces_an_older_module", replaces_an_older_module),
         trial("conversion::mode_follows_the_umask", mode_follows_the_umask),
         trial("conversion::machines_of_other_sizes", machines_of_other_sizes),
+        trial("conversion::only_used_memory_is_kept", only_used_memory_is_kept),
     ]
 }
 
@@ -69,8 +70,7 @@ fn mode_follows_the_umask() {
     }
 }
 
-/// Free memory is cleared before the snapshot, which small and large machines leave little and
-/// much room for.
+/// A small machine leaves the container's creation little room.
 fn machines_of_other_sizes() {
     for memory in ["64", "100", "1100", "2048"] {
         let mut command = Command::new(C2W);
@@ -78,6 +78,23 @@ fn machines_of_other_sizes() {
         let output = process::run(&mut command, b"");
         assert_success(&output);
         assert_eq!(output.stdout, format!("{memory}\n").as_bytes());
+    }
+}
+
+/// What the boot used and gave back, 20 MiB and more, is zero at the moment of the snapshot: that
+/// holds the kernel, PID 1, the agent, and 16 KiB of page structures for each MiB.
+fn only_used_memory_is_kept() {
+    for memory in [64, 256, 1024] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new(C2W);
+        command.args(["--memory", &memory.to_string(), &busybox_reference()]);
+        let output = process::run(command.arg(folder.path().join("out.wasm")), b"");
+        let said = text(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        let kept = said.rsplit_once("memory ").and_then(|(_, rest)| rest.split_once(" MiB"));
+        let kept: f64 = kept.expect("a summary").0.parse().expect("a number");
+        let most = 12.0 + f64::from(memory) / 60.0;
+        assert!((4.0..most).contains(&kept), "{kept} MiB of {memory} are kept");
     }
 }
 
