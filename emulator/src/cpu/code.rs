@@ -122,8 +122,7 @@ impl CodeCache {
     /// The instruction at `pc`, in a window page, if it is one that only the slow path knows.
     pub fn slow_bits(&self, window_page: u32, pc: u64) -> Option<u32> {
         let place = self.index[(window_page - self.first_page) as usize].checked_sub(1)?;
-        let op = self.pages[place as usize].ops[(pc as usize & (PAGE_SIZE - 1)) / 2];
-        (op.code == Code::Slow && op.wide_imm() != 0).then_some(op.wide_imm() as u32)
+        self.pages[place as usize].ops[(pc as usize & (PAGE_SIZE - 1)) / 2].slow_bits()
     }
 
     fn page_mut(&mut self, window_page: u32) -> Option<&mut CodePage> {

@@ -93,6 +93,7 @@ impl HartState {
             && self.traps <= self.steps
             && self.trap[trap_register::EPC] & 1 == 0
             && self.csrs.is_possible()
+            && self.vector.is_possible()
     }
 
     #[cfg(test)]
@@ -193,7 +194,7 @@ impl Hart {
             large_pages: LargePages::default(),
             code: CodeCache::new(memory.pages()),
             decoded: DecodedInsns::new(),
-            vector: state.vector.sanitized(),
+            vector: state.vector.clone(),
             mode: state.mode,
             waiting: state.waiting,
             attention: true,
@@ -320,7 +321,7 @@ impl Hart {
                 Stop::Limit => return,
                 Stop::Fetch => self.fetch_entry(self.hot.pc, bus).map(|_| ()),
                 Stop::Decode => self.decode(bus),
-                Stop::Slow => self.step(bus),
+                Stop::Slow => self.step_slowly(bus),
             };
             if let Err(trap) = done {
                 self.raise(trap);
@@ -349,6 +350,31 @@ impl Hart {
         }
     }
 
+    /// Executes the instruction at `pc` and those behind it that the hot loop would only come back
+    /// with: vector code is full of such runs.
+    fn step_slowly(&mut self, bus: &mut Bus<'_>) -> Result<(), Trap> {
+        self.step(bus)?;
+        while let Some((bits, window_page)) = self.next_slow_bits(bus) {
+            self.execute_bits(bits, window_page, bus)?;
+        }
+        Ok(())
+    }
+
+    /// The instruction at `pc`, if it is decoded and only the slow path knows it, and nothing is to
+    /// be done first; and the window page it is in.
+    fn next_slow_bits(&mut self, bus: &mut Bus<'_>) -> Option<(u32, u32)> {
+        self.drop_overwritten_code(bus.memory);
+        let entry = &self.hot.fetch[Hot::fetch_index(self.hot.pc)];
+        let tag = self.hot.pc & !(PAGE_SIZE as u64 - 1) | self.hot.fetch_tag;
+        if entry.tag != tag || self.hot.left <= 0 || self.attention {
+            return None;
+        }
+        // SAFETY: fetch entries point to the slots of a live code page, one for each halfword; an
+        // empty one has matched no address.
+        let op = unsafe { &*entry.ops.add((self.hot.pc as usize & (PAGE_SIZE - 1)) / 2) };
+        Some((op.slow_bits()?, entry.window_page))
+    }
+
     /// Executes the instruction at `pc` the slow way.
     fn step(&mut self, bus: &mut Bus<'_>) -> Result<(), Trap> {
         let entry = self.fetch_entry(self.hot.pc, bus)?;
@@ -356,17 +382,22 @@ impl Hart {
             Some(bits) => bits,
             None => self.fetch_bits(bus)?,
         };
+        self.execute_bits(bits, entry.window_page, bus)
+    }
+
+    /// Executes the instruction at `pc`, which has these bits and begins in a window page.
+    fn execute_bits(&mut self, bits: u32, window_page: u32, bus: &mut Bus<'_>) -> Result<(), Trap> {
         let illegal = Trap::new(Cause::IllegalInstruction, u64::from(bits));
         let insn = self.decoded.decode(bits).ok_or(illegal)?;
         let pc = self.hot.pc;
         if pc & 0xfff == 0xffe && insn.length == 4 {
             // Before it is executed: it may overwrite itself.
-            self.code.learn_straddling(entry.window_page, &insn);
+            self.code.learn_straddling(window_page, &insn);
         }
         self.perform(&insn, bus)?;
         self.hot.left -= 1;
         if self.observer.is_some() {
-            self.report_slow(pc, entry.window_page, &insn, bus);
+            self.report_slow(pc, window_page, &insn, bus);
         }
         Ok(())
     }

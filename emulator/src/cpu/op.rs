@@ -321,6 +321,12 @@ impl Op {
         Self { code, a, b: 0, imm: i16::from_le_bytes([low, high]), c, d }
     }
 
+    /// The instruction, if it is one that only the slow path knows and carries its bits.
+    #[inline]
+    pub fn slow_bits(&self) -> Option<u32> {
+        (self.code == Code::Slow && self.wide_imm() != 0).then_some(self.wide_imm() as u32)
+    }
+
     /// The last four bytes as one number.
     #[inline(always)]
     pub fn wide_imm(&self) -> i32 {

@@ -1,6 +1,5 @@
 //! Registers of the V extension (version 1.0, VLEN 128, ELEN 64).
 
-use core::ops::Range;
 use serde::{Deserialize, Serialize};
 
 /// Bytes of a vector register.
@@ -68,18 +67,14 @@ impl VectorState {
         Self { registers, vtype: None, vl: 0, vstart: 0, vxrm: 0, vxsat: false }
     }
 
-    /// The same with every field in its range, as instructions rely on.
-    pub fn sanitized(&self) -> Self {
-        let vtype = self.vtype.and_then(|vtype| Vtype::new(vtype.bits()));
-        let longest = vtype.map_or(0, Vtype::max_length);
-        Self {
-            registers: self.registers,
-            vtype,
-            vl: (longest as u8).min(self.vl),
-            vstart: self.vstart & 127,
-            vxrm: self.vxrm & 3,
-            vxsat: self.vxsat,
-        }
+    /// Whether every field is in its range, as instructions rely on; for state that came from a
+    /// snapshot.
+    pub fn is_possible(&self) -> bool {
+        let legal = self.vtype.is_none_or(|vtype| Vtype::new(vtype.bits()).is_some());
+        legal
+            && usize::from(self.vl) <= self.vtype.map_or(0, Vtype::max_length)
+            && self.vstart < 128
+            && self.vxrm < 4
     }
 
     /// All registers, one after the other.
@@ -105,16 +100,12 @@ impl VectorState {
     /// Element `index` of the group at `register`, of `1 << width` bytes, zero-extended.
     #[inline(always)]
     pub fn element(&self, register: u8, width: u32, index: usize) -> u64 {
-        let place = place(register, width, index);
-        let bytes = self.bytes();
+        let start = place(register, width, index);
         match width {
-            0 => u64::from(bytes[place.start]),
-            1 => u64::from(u16::from_le_bytes([bytes[place.start], bytes[place.start + 1]])),
-            _ => {
-                let mut value = [0; 8];
-                value[..place.len()].copy_from_slice(&bytes[place]);
-                u64::from_le_bytes(value)
-            }
+            0 => u64::from(self.bytes()[start]),
+            1 => u64::from(u16::from_le_bytes(self.array(start))),
+            2 => u64::from(u32::from_le_bytes(self.array(start))),
+            _ => u64::from_le_bytes(self.array(start)),
         }
     }
 
@@ -127,16 +118,28 @@ impl VectorState {
     /// Writes element `index` of the group at `register`.
     #[inline(always)]
     pub fn set_element(&mut self, register: u8, width: u32, index: usize, value: u64) {
-        let place = place(register, width, index);
-        let length = place.len();
-        self.bytes_mut()[place].copy_from_slice(&value.to_le_bytes()[..length]);
+        let start = place(register, width, index);
+        let bytes = &mut self.bytes_mut()[start..];
+        // A copy of a length that is known becomes a store.
+        match width {
+            0 => bytes[0] = value as u8,
+            1 => bytes[..2].copy_from_slice(&(value as u16).to_le_bytes()),
+            2 => bytes[..4].copy_from_slice(&(value as u32).to_le_bytes()),
+            _ => bytes[..8].copy_from_slice(&value.to_le_bytes()),
+        }
+    }
+
+    #[inline(always)]
+    fn array<const N: usize>(&self, start: usize) -> [u8; N] {
+        let mut array = [0; N];
+        array.copy_from_slice(&self.bytes()[start..start + N]);
+        array
     }
 }
 
 #[inline(always)]
-fn place(register: u8, width: u32, index: usize) -> Range<usize> {
-    let start = register as usize * VLENB + (index << width);
-    start..start + (1 << width)
+fn place(register: u8, width: u32, index: usize) -> usize {
+    register as usize * VLENB + (index << width)
 }
 
 /// The low `1 << width` bytes of `value`, sign-extended.
@@ -180,13 +183,16 @@ mod tests {
     }
 
     #[test]
-    fn sanitized_state_is_in_range() {
-        let mut state = VectorState::new();
-        state.vtype = Some(Vtype(0xff));
-        (state.vl, state.vstart, state.vxrm) = (255, 255, 255);
-        let sane = state.sanitized();
-        assert_eq!((sane.vtype, sane.vl, sane.vstart, sane.vxrm), (None, 0, 127, 3));
-        state.vtype = Vtype::new(3);
-        assert_eq!(state.sanitized().vl, 128);
+    fn state_out_of_range_is_impossible() {
+        let sane = VectorState { vtype: Vtype::new(3), vl: 128, ..VectorState::new() };
+        assert!(sane.is_possible() && VectorState::new().is_possible());
+        let wrong = [
+            VectorState { vtype: Some(Vtype(4)), vl: 0, ..sane.clone() },
+            VectorState { vtype: Vtype::new(2), ..sane.clone() },
+            VectorState { vtype: None, ..sane.clone() },
+            VectorState { vstart: 128, ..sane.clone() },
+            VectorState { vxrm: 4, ..sane },
+        ];
+        assert!(wrong.iter().all(|state| !state.is_possible()));
     }
 }

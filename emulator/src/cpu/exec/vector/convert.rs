@@ -1,6 +1,6 @@
 //! Conversions between floating-point formats and integers.
 
-use super::elements::Members;
+use super::elements::members;
 use super::{Vop, require};
 use crate::cpu::isa::Opcode::{self, *};
 use crate::softfloat::{self as soft, F16, F32, F64, NV, RoundingMode};
@@ -47,7 +47,7 @@ impl Vop<'_> {
             Shape::Narrowing => self.check_narrowing()?,
         }
         let rounding = rounding.unwrap_or(self.rounding);
-        for index in Members(self.active) {
+        for index in members(self.active) {
             let value = self.v.element(self.insn.rs2, from, index);
             let value = convert(value, rounding, &mut self.flags);
             self.v.set_element(self.insn.rd, to, index, value);

@@ -22,18 +22,30 @@ impl Extend {
 }
 
 /// The members of a set of elements, in order.
-pub(super) struct Members(pub u128);
+pub(super) struct Members {
+    low: u64,
+    high: u64,
+}
+
+/// The members of a set.
+pub(super) fn members(set: u128) -> Members {
+    Members { low: set as u64, high: (set >> 64) as u64 }
+}
 
 impl Iterator for Members {
     type Item = usize;
 
     #[inline(always)]
     fn next(&mut self) -> Option<usize> {
-        if self.0 == 0 {
+        let (word, first) = match self.low {
+            0 => (&mut self.high, 64),
+            _ => (&mut self.low, 0),
+        };
+        if *word == 0 {
             return None;
         }
-        let index = self.0.trailing_zeros() as usize;
-        self.0 &= self.0 - 1;
+        let index = first + word.trailing_zeros() as usize;
+        *word &= *word - 1;
         Some(index)
     }
 }
@@ -48,7 +60,7 @@ impl Vop<'_> {
     /// Element `index` of `vs1`, or the scalar.
     #[inline(always)]
     pub(super) fn b(&self, extend: Extend, index: usize) -> u64 {
-        let value = match self.has_vs1() {
+        let value = match self.has_vs1 {
             true => self.v.element(self.insn.rs1, self.width, index),
             false => self.scalar,
         };
@@ -62,7 +74,7 @@ impl Vop<'_> {
         f: impl Fn(u64, u64) -> u64,
     ) -> Option<()> {
         self.check_single_width()?;
-        for index in Members(self.active) {
+        for index in members(self.active) {
             let value = f(self.a(self.width, extend, index), self.b(extend, index));
             self.v.set_element(self.insn.rd, self.width, index, value);
         }
@@ -73,7 +85,7 @@ impl Vop<'_> {
     pub(super) fn mask_elements(&mut self, f: impl Fn(usize, u64, u64) -> bool) -> Option<()> {
         self.check_mask_result()?;
         let mut mask = 0;
-        for index in Members(self.active) {
+        for index in members(self.active) {
             let (a, b) = (self.a(self.width, Extend::Zero, index), self.b(Extend::Zero, index));
             mask |= u128::from(f(index, a, b)) << index;
         }

@@ -2,7 +2,7 @@
 
 use super::Vop;
 use super::elements::Extend::{self, Sign, Zero};
-use super::elements::Members;
+use super::elements::members;
 use crate::cpu::isa::Opcode::*;
 
 /// `value / 2^shift`, rounded as `vxrm` says (V, "Vector Fixed-Point Rounding Mode Register").
@@ -38,7 +38,7 @@ impl Vop<'_> {
     /// `vd = f(vs2, vs1 or scalar)`, brought into the range of an element.
     fn saturating(&mut self, extend: Extend, f: impl Fn(i128, i128) -> i128) -> Option<()> {
         self.check_single_width()?;
-        for index in Members(self.active) {
+        for index in members(self.active) {
             let a = number(self.a(self.width, extend, index), extend);
             let b = number(self.b(extend, index), extend);
             self.write_saturated(index, f(a, b), extend);
@@ -90,7 +90,7 @@ impl Vop<'_> {
     fn clip(&mut self, extend: Extend) -> Option<()> {
         self.check_narrowing()?;
         let wide = self.width + 1;
-        for index in Members(self.active) {
+        for index in members(self.active) {
             let amount = self.b(Zero, index) as u32 & ((8 << wide) - 1);
             let value = number(self.a(wide, extend, index), extend);
             self.write_saturated(index, round_off(value, amount, self.v.vxrm), extend);

@@ -10,7 +10,7 @@ impl Vop<'_> {
     /// Legality of a comparison: groups to a mask, which may also be `v0`.
     pub(super) fn check_mask_result(&self) -> Option<()> {
         let lmul = self.multiplier;
-        let sources = [Some(self.insn.rs2), self.has_vs1().then_some(self.insn.rs1)];
+        let sources = [Some(self.insn.rs2), self.has_vs1.then_some(self.insn.rs1)];
         for source in sources.into_iter().flatten() {
             require(aligned(source, lmul))?;
             // A mask counts as the narrowest of elements, even beside a fraction of a register.
@@ -86,11 +86,11 @@ impl Vop<'_> {
     fn with_carry(&mut self) -> Option<()> {
         let lmul = self.multiplier;
         require(aligned(self.insn.rd, lmul) && aligned(self.insn.rs2, lmul))?;
-        require(!self.has_vs1() || aligned(self.insn.rs1, lmul))?;
+        require(!self.has_vs1 || aligned(self.insn.rs1, lmul))?;
         require(self.insn.rd != 0)?;
         let carries = self.v.mask(0);
         let subtract = matches!(self.insn.opcode, VsbcVvm | VsbcVxm);
-        for index in super::elements::Members(self.active) {
+        for index in super::elements::members(self.active) {
             let (a, b) = (self.a(self.width, Zero, index), self.b(Zero, index));
             let carry = (carries >> index) as u64 & 1;
             let value = match subtract {

@@ -15,6 +15,7 @@ pub(super) trait Lane: Copy {
     fn load(bytes: &[u8]) -> Self;
     fn store(self, bytes: &mut [u8]);
     fn truncate(value: u64) -> Self;
+    fn widen(self) -> u64;
 }
 
 macro_rules! lane {
@@ -37,6 +38,11 @@ macro_rules! lane {
             #[inline(always)]
             fn truncate(value: u64) -> Self {
                 value as Self
+            }
+
+            #[inline(always)]
+            fn widen(self) -> u64 {
+                self as u64
             }
         }
     };
@@ -115,7 +121,7 @@ impl Vop<'_> {
     pub(super) fn second<U: Lane>(&self) -> Block {
         let mut block = [0; GROUP];
         let length = self.vl << U::WIDTH;
-        if self.has_vs1() {
+        if self.has_vs1 {
             block[..length].copy_from_slice(self.group(self.insn.rs1, length));
         } else {
             let value = U::truncate(self.scalar);

@@ -1,6 +1,6 @@
 //! Instructions on masks.
 
-use super::elements::Members;
+use super::elements::members;
 use super::{Vop, aligned, overlap, require};
 use crate::cpu::isa::Opcode::*;
 use crate::cpu::vector::low_bits;
@@ -62,7 +62,7 @@ impl Vop<'_> {
         let destination = (self.insn.rd, self.multiplier);
         require(aligned(self.insn.rd, self.multiplier))?;
         require(!overlap(destination, (self.insn.rs2, 0)))?;
-        for index in Members(self.active) {
+        for index in members(self.active) {
             let below = (set & low_bits(index)).count_ones();
             self.v.set_element(self.insn.rd, self.width, index, below.into());
         }
@@ -73,7 +73,7 @@ impl Vop<'_> {
     fn count_up(&mut self) -> Option<()> {
         require(aligned(self.insn.rd, self.multiplier))?;
         self.spares_mask()?;
-        for index in Members(self.active) {
+        for index in members(self.active) {
             self.v.set_element(self.insn.rd, self.width, index, index as u64);
         }
         Some(())

@@ -53,6 +53,9 @@ fn is_load(insn: &Insn) -> bool {
 impl Hart {
     /// A vector load or store.
     pub(super) fn vector_memory(&mut self, insn: &Insn, bus: &mut Bus<'_>) -> Result<(), Trap> {
+        if self.transfer_in_page(insn, bus).is_some() {
+            return Ok(());
+        }
         let transfer = self.transfer(insn).ok_or(Self::illegal(insn))?;
         let base = self.x(insn.rs1);
         let start = self.vector.vstart as usize;
@@ -72,6 +75,35 @@ impl Hart {
         self.vector.vstart = element as u8;
         self.hot.csrs.mark_vector_dirty();
         Err(trap)
+    }
+
+    /// The most frequent case: all elements of one group, unmasked, side by side in a page that the
+    /// TLB has. `None`, and nothing is done, if it is another.
+    fn transfer_in_page(&mut self, insn: &Insn, bus: &mut Bus<'_>) -> Option<()> {
+        // Fields, addressing and mask: one field, unit stride (maybe only to the first fault, which
+        // there is none of), unmasked.
+        require(matches!(insn.bits >> 20, 0x020 | 0x030) && self.vector.vstart == 0)?;
+        let vtype = self.vector.vtype?;
+        let width = memory_width(insn);
+        require(aligned(insn.rd, scaled(vtype.multiplier(), width, vtype.width())))?;
+        let address = self.masked(self.x(insn.rs1));
+        let length = (self.vector.vl as usize) << width;
+        let in_page = address as usize & (PAGE_SIZE - 1);
+        require(in_page + length <= PAGE_SIZE)?;
+        let privilege = self.privilege();
+        let first = insn.rd as usize * VLENB;
+        let registers = first..first + length;
+        if is_load(insn) {
+            let page = self.tlb.read(privilege).lookup(address)?;
+            let physical = bus.memory.physical(page << PAGE_SHIFT)? + in_page as u64;
+            let bytes = bus.memory.slice(physical, length).ok()?;
+            self.vector.bytes_mut()[registers].copy_from_slice(bytes);
+        } else {
+            let page = self.tlb.write(privilege).lookup(address)?;
+            let physical = bus.memory.physical(page << PAGE_SHIFT)? + in_page as u64;
+            bus.memory.write(physical, &self.vector.bytes()[registers]).ok()?;
+        }
+        Some(())
     }
 
     /// What a load or store does; `None` if it is illegal.

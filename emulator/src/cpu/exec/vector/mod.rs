@@ -45,6 +45,8 @@ struct Vop<'a> {
     masked: bool,
     /// The elements to compute.
     active: u128,
+    /// Whether the second operand is the vector `vs1`, not the scalar.
+    has_vs1: bool,
     /// The scalar operand: `x[rs1]`, `f[rs1]` or the immediate.
     scalar: u64,
     /// Rounding mode of floating point, and the exceptions raised.
@@ -106,6 +108,7 @@ impl Hart {
             start,
             masked,
             active: low_bits(vl) & !low_bits(start) & mask,
+            has_vs1: matches!(format, Format::Vv | Format::Vvm | Format::VvAcc | Format::VFromV),
             scalar,
             rounding: rounding.unwrap_or(RoundingMode::NearestEven),
             flags: 0,
@@ -200,15 +203,7 @@ impl Vop<'_> {
 
     /// Whether the sources `vs2` and `vs1` of different widths are apart.
     fn sources_apart(&self, vs2: i32, vs1: i32) -> Option<()> {
-        require(!self.has_vs1() || !overlap((self.insn.rs2, vs2), (self.insn.rs1, vs1)))
-    }
-
-    /// Whether the second operand is the vector `vs1`, not a scalar.
-    fn has_vs1(&self) -> bool {
-        matches!(
-            self.insn.opcode.format(),
-            Format::Vv | Format::Vvm | Format::VvAcc | Format::VFromV
-        )
+        require(!self.has_vs1 || !overlap((self.insn.rs2, vs2), (self.insn.rs1, vs1)))
     }
 
     /// Whether `vd` is an operand, too.
@@ -221,7 +216,7 @@ impl Vop<'_> {
         let lmul = self.multiplier;
         require(aligned(self.insn.rd, lmul) && aligned(self.insn.rs2, lmul))?;
         self.reads(self.insn.rs2)?;
-        if self.has_vs1() {
+        if self.has_vs1 {
             require(aligned(self.insn.rs1, lmul))?;
             self.reads(self.insn.rs1)?;
         }

@@ -1,7 +1,7 @@
 //! Slides, gathers, compression, and moves of scalars and whole registers.
 
 use super::elements::Extend::Zero;
-use super::elements::Members;
+use super::elements::members;
 use super::lanes::Block;
 use super::{Vop, aligned, overlap, require};
 use crate::cpu::isa::Opcode::*;
@@ -109,7 +109,7 @@ impl Vop<'_> {
         }
         require(!overlap((self.insn.rd, data), (self.insn.rs1, indices)))?;
         let (source, length) = self.source();
-        for index in Members(self.active) {
+        for index in members(self.active) {
             let from = self.v.element(self.insn.rs1, index_width, index);
             let value = element_of(&source[..length], self.width, from);
             self.v.set_element(self.insn.rd, self.width, index, value);
@@ -122,7 +122,7 @@ impl Vop<'_> {
         self.check_apart()?;
         let (source, length) = self.source();
         let value = element_of(&source[..length], self.width, self.scalar);
-        for index in Members(self.active) {
+        for index in members(self.active) {
             self.v.set_element(self.insn.rd, self.width, index, value);
         }
         Some(())
@@ -134,7 +134,7 @@ impl Vop<'_> {
         self.check_apart()?;
         require(!overlap((self.insn.rd, self.multiplier), (self.insn.rs1, 0)))?;
         let chosen = self.v.mask(self.insn.rs1) & self.active;
-        for (index, from) in Members(chosen).enumerate() {
+        for (index, from) in members(chosen).enumerate() {
             let value = self.a(self.width, Zero, from);
             self.v.set_element(self.insn.rd, self.width, index, value);
         }

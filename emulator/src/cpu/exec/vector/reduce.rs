@@ -1,7 +1,7 @@
 //! Integer reductions: the active elements of `vs2` and element 0 of `vs1` to element 0 of `vd`.
 
 use super::elements::Extend::{self, Sign, Zero};
-use super::elements::Members;
+use super::elements::members;
 use super::{Vop, aligned, require};
 use crate::cpu::isa::Opcode::*;
 
@@ -30,7 +30,7 @@ impl Vop<'_> {
     fn fold(&mut self, extend: Extend, f: impl Fn(u64, u64) -> u64) -> Option<()> {
         self.check_reduction()?;
         let first = extend.apply(self.v.element(self.insn.rs1, self.width, 0), self.width);
-        let members = Members(self.active);
+        let members = members(self.active);
         let value = members.fold(first, |sum, index| f(sum, self.a(self.width, extend, index)));
         self.set_first(value)
     }
@@ -46,7 +46,7 @@ impl Vop<'_> {
         require(self.width < 3)?;
         let wide = self.width + 1;
         let first = self.v.element(self.insn.rs1, wide, 0);
-        let sum = Members(self.active)
+        let sum = members(self.active)
             .fold(first, |sum, index| sum.wrapping_add(self.a(self.width, extend, index)));
         if self.vl > 0 {
             self.v.set_element(self.insn.rd, wide, 0, sum);

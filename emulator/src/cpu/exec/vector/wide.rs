@@ -1,7 +1,7 @@
 //! Results of twice or half the width of an operand, and extensions.
 
 use super::elements::Extend::{self, Sign, Zero};
-use super::elements::Members;
+use super::elements::members;
 use super::{Vop, aligned, may_overlap, overlap, require};
 use crate::cpu::isa::Opcode::*;
 
@@ -18,12 +18,12 @@ impl Vop<'_> {
         self.reads(self.insn.rs2)?;
         if self.reads_vd() {
             require(!overlap(destination, (self.insn.rs2, narrow)))?;
-            require(!self.has_vs1() || !overlap(destination, (self.insn.rs1, narrow)))?;
+            require(!self.has_vs1 || !overlap(destination, (self.insn.rs1, narrow)))?;
         }
         if wide_vs2 {
             self.sources_apart(wide, narrow)?;
         }
-        if self.has_vs1() {
+        if self.has_vs1 {
             self.reads(self.insn.rs1)?;
             require(aligned(self.insn.rs1, narrow))?;
             require(may_overlap(destination, (self.insn.rs1, narrow)))?;
@@ -39,7 +39,7 @@ impl Vop<'_> {
         require(may_overlap((self.insn.rd, narrow), (self.insn.rs2, wide)))?;
         self.reads(self.insn.rs2)?;
         self.sources_apart(wide, narrow)?;
-        if self.has_vs1() {
+        if self.has_vs1 {
             require(aligned(self.insn.rs1, narrow))?;
             self.reads(self.insn.rs1)?;
         }
@@ -56,7 +56,7 @@ impl Vop<'_> {
         self.check_widening(wide_vs2)?;
         let wide = self.width + 1;
         let a_width = if wide_vs2 { wide } else { self.width };
-        for index in Members(self.active) {
+        for index in members(self.active) {
             let d = self.v.element(self.insn.rd, wide, index);
             let value = f(self.a(a_width, a, index), self.b(b, index), d);
             self.v.set_element(self.insn.rd, wide, index, value);
@@ -114,7 +114,7 @@ impl Vop<'_> {
         require(may_overlap((self.insn.rd, self.multiplier), source))?;
         self.reads(self.insn.rs2)?;
         self.spares_mask()?;
-        for index in Members(self.active) {
+        for index in members(self.active) {
             let value = self.a(source_width, extend, index);
             self.v.set_element(self.insn.rd, self.width, index, value);
         }
@@ -125,7 +125,7 @@ impl Vop<'_> {
     pub(super) fn narrowing_shift(&mut self, extend: Extend) -> Option<()> {
         self.check_narrowing()?;
         let wide = self.width + 1;
-        for index in Members(self.active) {
+        for index in members(self.active) {
             let amount = self.b(Zero, index) & ((8 << wide) - 1);
             let value = (self.a(wide, extend, index) as i64) >> amount;
             let value = match extend {
