@@ -7,7 +7,7 @@ use c2w_emulator::{BootConfig, BootError, GuestMemory, Machine};
 use c2w_guest_abi::{ContainerConfig, Failure, Milestone, ToGuest, frame};
 use core::fmt;
 
-/// Instructions after which a boot is given up: it takes about 150 million.
+/// Instructions after which a boot is given up: it takes about 70 million.
 const STEP_LIMIT: u64 = 8_000_000_000;
 /// Instructions between two looks at the machine: how exactly the parts of a boot are measured.
 const SLICE: u64 = 1 << 17;
