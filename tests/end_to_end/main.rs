@@ -9,6 +9,7 @@ mod commands;
 mod container;
 mod conversion;
 mod engine;
+mod instructions;
 mod process;
 mod profile;
 mod real_image;
@@ -25,6 +26,7 @@ fn main() -> std::process::ExitCode {
     }
     let trials = [
         commands::trials(),
+        instructions::trials(),
         streams::trials(),
         starts::trials(),
         conversion::trials(),

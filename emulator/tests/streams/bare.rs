@@ -1,5 +1,5 @@
-//! Runs a program in the emulator, in process: a kernel of a few dozen instructions maps it, goes to
-//! user mode and logs its exceptions.
+//! Runs a program in the emulator, in process: a kernel of a few dozen instructions maps it, goes
+//! to user mode and logs its exceptions.
 
 use crate::kit::asm::{Assembler, Rows, reg};
 use crate::kit::program::{
@@ -29,7 +29,8 @@ mod csr {
 
 /// FS and VS dirty, SUM: the handler reads the program's code and writes its log.
 const SSTATUS: u64 = 3 << 13 | 3 << 9 | 1 << 18;
-/// Of the cache-block instructions, user mode may use `cbo.zero` only: so says QEMU 10 in user mode.
+/// Of the cache-block instructions, user mode may use `cbo.zero` only: so says QEMU 10 in user
+/// mode.
 const SENVCFG: u64 = 1 << 7;
 const ECALL: u32 = 8;
 

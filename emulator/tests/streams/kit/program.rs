@@ -306,8 +306,8 @@ impl Program {
 }
 
 /// What a trap handler does on either side: logs the exception, and steps `pc` over the
-/// instruction. `pc`, signal and address are in T1, T2 and T3; T0 and T4 are free. Leaves the new pc
-/// in T1.
+/// instruction. `pc`, signal and address are in T1, T2 and T3; T0 and T4 are free. Leaves the new
+/// pc in T1.
 pub fn emit_log(asm: &mut Assembler<'_>) {
     asm.li(T4, OUT);
     asm.load("ld", T0, T4, 0);

@@ -37,8 +37,8 @@ impl VectorType {
         self.lmul as u32 & 7 | self.sew << 3 | self.agnostic << 6
     }
 
-    /// Whether an instruction has, with this type, operands that exist: floating-point numbers of 32
-    /// or 64 bits, elements of twice the width in groups of twice the length.
+    /// Whether an instruction has, with this type, operands that exist: floating-point numbers of
+    /// 32 or 64 bits, elements of twice the width in groups of twice the length.
     fn suits(self, mnemonic: &str) -> bool {
         let narrow = self.sew < 3 && self.lmul < 3;
         let half = mnemonic.contains("cvt.f.") || mnemonic.starts_with("vfn");
