@@ -85,6 +85,21 @@ pub mod status {
     pub const WRITABLE: u64 = SIE | SPIE | SPP | VS | FS | SUM | MXR;
 }
 
+/// Fields of `satp`.
+pub mod satp {
+    const PPN: u64 = (1 << 44) - 1;
+
+    /// Physical address of the root page table.
+    pub fn root(satp: u64) -> u64 {
+        (satp & PPN) << 12
+    }
+
+    /// The address space's identifier: 16 bits.
+    pub fn asid(satp: u64) -> u64 {
+        satp >> 44 & 0xffff
+    }
+}
+
 /// Fields of `senvcfg`: what U-mode may do.
 pub mod envcfg {
     /// Fences of I/O order memory too.
@@ -162,13 +177,11 @@ impl Csrs {
     }
 
     /// Stores `satp`: Bare, Sv39 and Sv48 exist; a write of another mode has no effect at all
-    /// (privileged ISA, "Supervisor Address Translation and Protection Register"). There are no
-    /// address space identifiers. Returns whether something was written.
+    /// (privileged ISA, "Supervisor Address Translation and Protection Register"). Returns whether something was written.
     pub fn write_satp(&mut self, value: u64) -> bool {
-        const PPN: u64 = (1 << 44) - 1;
         match value >> 60 {
             0 => self.satp = 0,
-            8 | 9 => self.satp = value & (0xf << 60 | PPN),
+            8 | 9 => self.satp = value,
             _ => return false,
         }
         true

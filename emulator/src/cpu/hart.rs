@@ -7,6 +7,7 @@ use super::hot::{self, Hot, Stop};
 use super::isa::Insn;
 use super::mmu::Access;
 use super::observe::Observer;
+use super::spaces::Parked;
 use super::tlb::{FetchEntry, LargePages, Privilege, Tlb, empty_fetch_table};
 use super::trap::{Cause, Trap, interrupt};
 use super::vector::VectorState;
@@ -17,6 +18,7 @@ use crate::devices::syscon::PowerRequest;
 use crate::host::Host;
 use crate::memory::{GuestMemory, PAGE_SHIFT, PAGE_SIZE};
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 /// Privilege modes; there is no M-mode, the emulator itself answers SBI calls.
@@ -112,6 +114,8 @@ pub struct Hart {
     pub(super) hot: Hot,
     pub(super) tlb: Tlb,
     pub(super) large_pages: LargePages,
+    /// Translations of address spaces that are not in force, the longest unused first.
+    pub(super) parked: Vec<Parked>,
     code: CodeCache,
     decoded: DecodedInsns,
     pub(super) vector: VectorState,
@@ -192,6 +196,7 @@ impl Hart {
             },
             tlb,
             large_pages: LargePages::default(),
+            parked: Vec::new(),
             code: CodeCache::new(memory.pages()),
             decoded: DecodedInsns::new(),
             vector: state.vector.clone(),
@@ -438,7 +443,7 @@ impl Hart {
         let ops = match self.code.slots(window_page) {
             Some(ops) => ops,
             None => {
-                self.hot.fetch.fill(FetchEntry::EMPTY);
+                self.flush_fetches();
                 self.code.clear(bus.memory);
                 self.code.slots(window_page).ok_or(fault)?
             }
@@ -453,7 +458,7 @@ impl Hart {
         let page = self.fetch_entry(pc, bus)?.window_page;
         if !bus.memory.has_code(page) {
             bus.memory.mark_code(page);
-            self.tlb.protect(page);
+            self.protect(page);
         }
         let fault = Trap::new(Cause::FetchAccess, pc);
         self.code.decode(bus.memory, page, pc as usize & (PAGE_SIZE - 1)).map_err(|_| fault)
@@ -465,25 +470,6 @@ impl Hart {
             for page in pages {
                 self.code.reset(page);
             }
-        }
-    }
-
-    /// Forgets all translations (`satp`, `sfence.vma`).
-    pub(super) fn flush_translations(&mut self) {
-        self.tlb.flush();
-        self.large_pages.clear();
-        self.hot.fetch.fill(FetchEntry::EMPTY);
-    }
-
-    /// Forgets what came from the page table entry that maps an address: one page, or a larger
-    /// range.
-    pub(super) fn flush_page(&mut self, address: u64) {
-        self.tlb.flush_page(address);
-        self.hot.fetch[Hot::fetch_index(address)] = FetchEntry::EMPTY;
-        while let Some((start, span)) = self.large_pages.take(address) {
-            self.tlb.flush_range(start, span);
-            let inside = |entry: &&mut FetchEntry| entry.tag.wrapping_sub(start) < span;
-            self.hot.fetch.iter_mut().filter(inside).for_each(|entry| *entry = FetchEntry::EMPTY);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Address translation (Sv39, Sv48) and the memory accesses of the slow path.
 
-use super::csr::status;
+use super::csr::{satp, status};
 use super::hart::{Bus, Hart, Mode};
 use super::tlb::Privilege;
 use super::trap::{Cause, Trap};
@@ -109,7 +109,7 @@ impl Hart {
         }
         self.mark_used(&leaf, access, bus);
         if span > PAGE_SIZE as u64 && !self.large_pages.note(address, span) {
-            self.flush_translations();
+            self.flush_translations(None);
             self.large_pages.note(address, span);
         }
         Ok(pte::address(leaf.entry) & !(span - 1) | address & (span - 1))
@@ -124,7 +124,7 @@ impl Hart {
         if (address as i64) << unused >> unused != address as i64 {
             return Err(fault);
         }
-        let mut table = (self.hot.csrs.satp & ((1 << 44) - 1)) << 12;
+        let mut table = satp::root(self.hot.csrs.satp);
         for level in (0..levels).rev() {
             let place = table + (address >> (12 + 9 * level) & 0x1ff) * 8;
             let Ok(bytes) = bus.memory.read_array(place) else {

@@ -100,16 +100,66 @@ fn addresses_that_do_not_repeat_their_top_bit_fault() {
 }
 
 #[test]
-fn satp_keeps_only_the_modes_that_exist_and_no_asid() {
+fn satp_keeps_only_the_modes_that_exist() {
     let mut csrs = super::csr::Csrs::default();
     for mode in [8, 9, 0] {
-        assert!(csrs.write_satp(mode << 60 | 0xffff << 44 | 0x123));
-        assert_eq!(csrs.satp, if mode == 0 { 0 } else { mode << 60 | 0x123 });
+        let value = mode << 60 | 0xffff << 44 | 0x123;
+        assert!(csrs.write_satp(value));
+        assert_eq!(csrs.satp, if mode == 0 { 0 } else { value });
     }
     csrs.write_satp(8 << 60 | 1);
     for mode in [1, 7, 10, 11, 15] {
         csrs.write_satp(mode << 60 | 2);
         assert_eq!(csrs.satp, 8 << 60 | 1, "{mode}");
+    }
+}
+
+/// Has the supervisor write `satp` with an identifier, the page tables staying the same.
+fn enter_space(paged: &mut Paged, asid: u64) {
+    const WRITE_SATP: u32 = 0x1806_9073; // csrw satp, a3
+    let satp = paged.world.hart.hot.csrs.satp & !(0xffff << 44) | asid << 44;
+    paged.set(13, satp);
+    assert_eq!(paged.attempt(Mode::Supervisor, WRITE_SATP), None);
+    assert_eq!(paged.world.hart.hot.csrs.satp, satp);
+}
+
+#[test]
+fn a_fence_reaches_the_address_spaces_that_it_means() {
+    const SFENCE_ASID: u32 = 0x12b0_0073; // sfence.vma zero, a1
+    for (fence, other_kept) in
+        [(SFENCE_ALL, false), (SFENCE_A0, false), (SFENCE_ASID, true), (SFENCE_A0_ASID, true)]
+    {
+        let mut paged = Paged::new(8);
+        write(&mut paged, DATA, 1);
+        write(&mut paged, DATA + 0x1000, 2);
+        paged.map(PAGE, DATA | pte::RWU);
+        for asid in [5, 6, 7] {
+            enter_space(&mut paged, asid);
+            assert_eq!(load(&mut paged, Mode::User, PAGE), Ok(1));
+        }
+        paged.map(PAGE, DATA + 0x1000 | pte::RWU);
+        paged.set(10, PAGE);
+        paged.set(11, 5);
+        assert_eq!(paged.attempt(Mode::Supervisor, fence), None);
+        // What was not fenced may be old: here it is, so that fences are shown to be exact.
+        let kept = if other_kept { 1 } else { 2 };
+        assert_eq!(load(&mut paged, Mode::User, PAGE), Ok(kept), "{fence:#x}");
+        enter_space(&mut paged, 5);
+        assert_eq!(load(&mut paged, Mode::User, PAGE), Ok(2), "{fence:#x}");
+        enter_space(&mut paged, 6);
+        assert_eq!(load(&mut paged, Mode::User, PAGE), Ok(kept), "{fence:#x}");
+    }
+}
+
+#[test]
+fn more_address_spaces_than_are_kept_do_not_mix() {
+    let mut paged = Paged::new(8);
+    for asid in 0..30 {
+        write(&mut paged, DATA + 0x1000 * (asid % 2), asid);
+        paged.map(PAGE, DATA + 0x1000 * (asid % 2) | pte::RWU);
+        enter_space(&mut paged, asid);
+        assert_eq!(load(&mut paged, Mode::User, PAGE), Ok(asid));
+        assert_eq!(paged.attempt_twice(Mode::User, SD), None);
     }
 }
 
@@ -482,7 +532,7 @@ fn physical_addresses_are_masked_with_zeros_and_mxr_switches_masking_off() {
     paged.world.hart.hot.csrs.write_sstatus(0);
     paged.world.hart.hot.csrs.write_satp(0);
     let value = paged.world.with_bus(|hart, bus| {
-        hart.flush_translations();
+        hart.flush_translations(None);
         hart.mode = Mode::User;
         hart.load(0xfff5_0000_0000_0000 | DATA, 8, bus)
     });

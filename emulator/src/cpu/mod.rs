@@ -17,6 +17,7 @@ mod mmu_tests;
 pub mod observe;
 mod op;
 mod sbi;
+mod spaces;
 #[cfg(test)]
 mod test_world;
 mod tlb;

@@ -110,10 +110,10 @@ macro_rules! for_each_code {
             Sh = seq sh 16          CSh = seq sh 8
             Sw = seq sw 16          CSw = seq sw 8
             Sd = seq sd 16          CSd = seq sd 8
-            Flw = seq flw 16
-            Fld = seq fld 16        CFld = seq fld 8
-            Fsw = seq fsw 16
-            Fsd = seq fsd 16        CFsd = seq fsd 8
+            Flw = float flw 16
+            Fld = float fld 16        CFld = float fld 8
+            Fsw = float fsw 16
+            Fsd = float fsd 16        CFsd = float fsd 8
             Beq = branch beq 16
             Bne = branch bne 16
             Blt = branch blt 16
@@ -136,41 +136,41 @@ macro_rules! for_each_code {
             JalFar = flow jal_far 16
             Jr = flow jr 16         CJr = flow jr 8
             Jalr = flow jalr 16     CJalr = flow jalr 8
-            FaddD = seq fadd_d 16
-            FsubD = seq fsub_d 16
-            FmulD = seq fmul_d 16
-            FdivD = seq fdiv_d 16
-            FmaddD = seq fmadd_d 16
-            FmsubD = seq fmsub_d 16
-            FnmsubD = seq fnmsub_d 16
-            FnmaddD = seq fnmadd_d 16
-            FaddS = seq fadd_s 16
-            FsubS = seq fsub_s 16
-            FmulS = seq fmul_s 16
-            FdivS = seq fdiv_s 16
-            FmaddS = seq fmadd_s 16
-            FmsubS = seq fmsub_s 16
-            FnmsubS = seq fnmsub_s 16
-            FnmaddS = seq fnmadd_s 16
-            FsgnjD = seq fsgnj_d 16
-            FsgnjnD = seq fsgnjn_d 16
-            FsgnjxD = seq fsgnjx_d 16
-            FmvXD = seq fmv_x_d 16
-            FmvDX = seq fmv_d_x 16
-            FmvXW = seq fmv_x_w 16
-            FmvWX = seq fmv_w_x 16
-            FliD = seq fli_d 16
-            FliS = seq fli_s 16
-            FeqD = seq feq_d 16
-            FltD = seq flt_d 16
-            FleD = seq fle_d 16
-            FcvtDW = seq fcvt_d_w 16
-            FcvtDWu = seq fcvt_d_wu 16
-            FcvtDL = seq fcvt_d_l 16
-            FcvtDS = seq fcvt_d_s 16
-            FcvtSD = seq fcvt_s_d 16
-            FcvtWDRtz = seq fcvt_w_d_rtz 16
-            FcvtLDRtz = seq fcvt_l_d_rtz 16
+            FaddD = float fadd_d 16
+            FsubD = float fsub_d 16
+            FmulD = float fmul_d 16
+            FdivD = float fdiv_d 16
+            FmaddD = float fmadd_d 16
+            FmsubD = float fmsub_d 16
+            FnmsubD = float fnmsub_d 16
+            FnmaddD = float fnmadd_d 16
+            FaddS = float fadd_s 16
+            FsubS = float fsub_s 16
+            FmulS = float fmul_s 16
+            FdivS = float fdiv_s 16
+            FmaddS = float fmadd_s 16
+            FmsubS = float fmsub_s 16
+            FnmsubS = float fnmsub_s 16
+            FnmaddS = float fnmadd_s 16
+            FsgnjD = float fsgnj_d 16
+            FsgnjnD = float fsgnjn_d 16
+            FsgnjxD = float fsgnjx_d 16
+            FmvXD = float fmv_x_d 16
+            FmvDX = float fmv_d_x 16
+            FmvXW = float fmv_x_w 16
+            FmvWX = float fmv_w_x 16
+            FliD = float fli_d 16
+            FliS = float fli_s 16
+            FeqD = float feq_d 16
+            FltD = float flt_d 16
+            FleD = float fle_d 16
+            FcvtDW = float fcvt_d_w 16
+            FcvtDWu = float fcvt_d_wu 16
+            FcvtDL = float fcvt_d_l 16
+            FcvtDS = float fcvt_d_s 16
+            FcvtSD = float fcvt_s_d 16
+            FcvtWDRtz = float fcvt_w_d_rtz 16
+            FcvtLDRtz = float fcvt_l_d_rtz 16
             AmoaddW = seq amoadd_w 16
             AmoaddD = seq amoadd_d 16
             AmoswapW = seq amoswap_w 16
@@ -284,6 +284,8 @@ enum Kind {
     seq,
     /// The same, bit manipulation.
     bit,
+    /// The same, floating point.
+    float,
     /// At the next slot or elsewhere.
     branch,
     /// Elsewhere.

@@ -30,9 +30,10 @@ impl Hart {
             // There is no other hart that could write what is waited for.
             Opcode::WrsNto | Opcode::WrsSto => Ok(next),
             Opcode::SfenceVma | Opcode::SinvalVma if supervisor => {
+                let asid = (insn.rs2 != 0).then(|| self.x(insn.rs2) & 0xffff);
                 match insn.rs1 {
-                    0 => self.flush_translations(),
-                    register => self.flush_page(self.x(register)),
+                    0 => self.flush_translations(asid),
+                    register => self.flush_page(self.x(register), asid),
                 }
                 Ok(next)
             }
@@ -141,7 +142,7 @@ impl Hart {
                 let changed = csrs.sstatus ^ value;
                 csrs.write_sstatus(value);
                 if changed & status::MXR != 0 {
-                    self.flush_translations();
+                    self.flush_translations(None);
                 }
                 self.attention |= self.deliverable();
                 self.sync();
@@ -155,7 +156,12 @@ impl Hart {
                 self.attention = true;
             }
             number::STIMECMP => self.set_timer(value),
-            number::SATP if csrs.write_satp(value) => self.flush_translations(),
+            number::SATP => {
+                let old = csrs.satp;
+                if csrs.write_satp(value) && csrs.satp != old {
+                    self.switch_translations(old);
+                }
+            }
             // Mode 0 direct or 1 vectored; others are reserved.
             number::STVEC => csrs.stvec = value & !2,
             number::SCOUNTEREN => csrs.scounteren = value & 0xffff_ffff,
