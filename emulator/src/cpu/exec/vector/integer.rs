@@ -105,6 +105,8 @@ impl Vop<'_> {
     /// What gives a mask.
     fn comparison(&mut self) -> Option<()> {
         match self.insn.opcode {
+            VmseqVv | VmseqVx | VmseqVi if self.width == 0 => self.compare_bytes(0),
+            VmsneVv | VmsneVx | VmsneVi if self.width == 0 => self.compare_bytes(u128::MAX),
             VmseqVv | VmseqVx | VmseqVi => compare!(self, |a, b| a == b),
             VmsneVv | VmsneVx | VmsneVi => compare!(self, |a, b| a != b),
             VmsltuVv | VmsltuVx => compare!(self, |a, b| a < b),

@@ -207,6 +207,26 @@ impl Vop<'_> {
     }
 }
 
+impl Vop<'_> {
+    /// Which bytes are equal, or with `invert` of ones which are not: what looks for the end of a
+    /// string. Eight at a time, without vector instructions of the host.
+    pub(super) fn compare_bytes(&mut self, invert: u128) -> Option<()> {
+        const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+        self.check_mask_result()?;
+        let mut block = self.second::<u8>();
+        let mut a = [0; GROUP];
+        a[..self.vl].copy_from_slice(self.group(self.insn.rs2, self.vl));
+        for (a, b) in a.chunks_exact(8).zip(block.chunks_exact_mut(8)) {
+            let differs = u64::load(a) ^ u64::load(b);
+            // The top bit of each byte is set if the byte is not zero; no carry leaves a byte.
+            let nonzero = (differs & LOW).wrapping_add(LOW) | differs;
+            (!nonzero >> 7 & 0x0101_0101_0101_0101).store(b);
+        }
+        self.write_mask(pack_bits(&block) ^ invert);
+        Some(())
+    }
+}
+
 /// A bit for each byte, which must be 0 or 1.
 pub(super) fn pack_bits(bytes: &Block) -> u128 {
     let mut mask = [0; GROUP / 8];
