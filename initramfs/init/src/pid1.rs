@@ -100,7 +100,7 @@ fn run_command(
         streams::over_terminal(streams, container.terminal()?, has_stdin)?
     } else {
         container.execute(command, mounts, &pipes.command_ends(has_stdin))?;
-        streams::over_pipes(streams, pipes, has_stdin)
+        streams::over_pipes(streams, pipes, has_stdin)?
     };
     Pump::new(control, &mut container.link, &container.process, stdin, outputs)?.run()
 }

@@ -65,7 +65,7 @@ fn push(driver: &mut Driver<Console>, bytes: &[u8]) -> usize {
 fn queues_and_configuration_are_where_linux_looks() {
     let mut driver = Driver::unstarted(console());
     assert_eq!(driver.read_config(4, 4), 3);
-    assert_eq!(console().queue_sizes(), [64, 256, 16, 16, 64, 256, 64, 256]);
+    assert_eq!(console().queue_sizes(), [8, 256, 16, 16, 8, 256, 8, 256]);
     assert_eq!([0, 1, 2].map(receive_queue), [0, 4, 6]);
 }
 
@@ -105,6 +105,21 @@ fn messages_wait_for_buffers() {
 }
 
 #[test]
+fn long_chains_are_gathered_in_bounded_pieces() {
+    let mut driver = opened(0);
+    let bytes = pattern(5 * GATHER_SIZE / 2);
+    let (pages, large) = bytes.split_at(3 * GATHER_SIZE / 2);
+    let mut parts: Vec<_> = pages.chunks(PAGE).map(|page| Part::Read(page.to_vec())).collect();
+    parts.push(Part::Read(large.to_vec()));
+    driver.post(TRANSMIT, &parts);
+    driver.notify(TRANSMIT);
+    let output = &driver.world.host.output;
+    let lengths: Vec<_> = output.iter().map(|(_, bytes)| bytes.len()).collect();
+    assert_eq!(lengths, [GATHER_SIZE, GATHER_SIZE / 2, GATHER_SIZE]);
+    assert!(output.iter().flat_map(|(_, bytes)| bytes).eq(&bytes));
+}
+
+#[test]
 fn output_of_each_port_reaches_the_host_in_order() {
     let mut driver = opened(0);
     let bytes = pattern(32 * 1024);
@@ -114,8 +129,8 @@ fn output_of_each_port_reaches_the_host_in_order() {
     driver.notify(1);
     driver.post(7, &[Part::Read(b"two".to_vec())]);
     driver.notify(7);
-    let expected =
-        vec![(1, bytes), (1, b"tail".to_vec()), (0, b"zero".to_vec()), (2, b"two".to_vec())];
+    let gathered = [&bytes[..], b"tail"].concat();
+    let expected = vec![(1, gathered), (0, b"zero".to_vec()), (2, b"two".to_vec())];
     assert_eq!(driver.world.host.output, expected);
     assert!(driver.take_used(TRANSMIT).is_some());
     assert!(driver.take_interrupt());

@@ -1,5 +1,8 @@
 //! While the command runs: its streams carried between pipes (or a terminal) and the ports, the
 //! host's messages obeyed, its end awaited. One epoll loop, no timer.
+//!
+//! Streams are watched at their edges: a copy moves all it can and then waits for news from either
+//! side, whichever it was that stopped it. Of those that the kernel carries, only the ends are news.
 
 mod copy;
 
@@ -25,18 +28,22 @@ enum Source {
     Stdin,
     StdinSink,
     Stdout,
+    StdoutSink,
     Stderr,
+    StderrSink,
 }
 
 impl Source {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
         Self::Control,
         Self::Agent,
         Self::Process,
         Self::Stdin,
         Self::StdinSink,
         Self::Stdout,
+        Self::StdoutSink,
         Self::Stderr,
+        Self::StderrSink,
     ];
 }
 
@@ -95,16 +102,12 @@ impl<'a> Pump<'a> {
         }
         watch(&self.epoll, self.process, Source::Process, EventFlags::IN)?;
         if let Some(stdin) = &self.stdin {
-            watch(&self.epoll, &stdin.copy.source, Source::Stdin, EventFlags::IN)?;
-            if !stdin.terminal {
-                // No flag: an error is always reported, and it means that no reader is left.
-                let none = EventFlags::empty();
-                watch(&self.epoll, &stdin.copy.sink, Source::StdinSink, none)?;
-            }
+            watch_copy(&self.epoll, &stdin.copy, [Source::Stdin, Source::StdinSink])?;
         }
-        for (output, source) in self.outputs.iter().zip([Source::Stdout, Source::Stderr]) {
+        let sides = [[Source::Stdout, Source::StdoutSink], [Source::Stderr, Source::StderrSink]];
+        for (output, sides) in self.outputs.iter().zip(sides) {
             if let Some(copy) = output {
-                watch(&self.epoll, &copy.source, source, EventFlags::IN)?;
+                watch_copy(&self.epoll, copy, sides)?;
             }
         }
         Ok(())
@@ -128,7 +131,7 @@ impl<'a> Pump<'a> {
                 }
             }
             if let Some(status) = self.status
-                && self.outputs.iter().flatten().all(|copy| !copy.blocked)
+                && self.outputs.iter().flatten().all(Copy::is_drained)
             {
                 return Ok(status);
             }
@@ -138,24 +141,18 @@ impl<'a> Pump<'a> {
     fn handle(&mut self, source: Source, flags: EventFlags) -> Result<()> {
         let broken = flags.intersects(EventFlags::HUP | EventFlags::ERR);
         match source {
-            Source::Control => self.obey_host(),
-            Source::Agent => self.hear_agent(),
-            Source::Process => self.reap(),
-            Source::Stdin => self.pump_stdin(),
-            Source::StdinSink if broken => self.lose_stdin_reader(),
-            Source::StdinSink => self.pump_stdin(),
-            Source::Stdout => self.handle_output(0, broken),
-            Source::Stderr => self.handle_output(1, broken),
+            Source::Control => self.obey_host()?,
+            Source::Agent => self.hear_agent()?,
+            Source::Process => self.reap()?,
+            Source::StdinSink if broken => self.lose_stdin_reader()?,
+            Source::Stdin | Source::StdinSink => self.pump_stdin()?,
+            // A pipe without writers may still hold bytes; a port without a host takes none.
+            Source::StdoutSink if broken => self.close_output(0),
+            Source::StderrSink if broken => self.close_output(1),
+            Source::Stdout | Source::StdoutSink => self.pump_output(0),
+            Source::Stderr | Source::StderrSink => self.pump_output(1),
         }
-    }
-
-    /// A pipe without writers may still hold bytes; a port without a host takes none.
-    fn handle_output(&mut self, index: usize, broken: bool) -> Result<()> {
-        if broken && self.outputs[index].as_ref().is_some_and(|copy| copy.watching_sink) {
-            self.close_output(index);
-            return Ok(());
-        }
-        self.pump_output(index)
+        Ok(())
     }
 
     fn obey_host(&mut self) -> Result<()> {
@@ -203,44 +200,19 @@ impl<'a> Pump<'a> {
         self.drop_stdin()?;
         // Nobody writes any more: the kernel has killed the rest of the container. What is in
         // the pipes still counts.
-        self.pump_output(0)?;
-        self.pump_output(1)
+        self.pump_output(0);
+        self.pump_output(1);
+        Ok(())
     }
 
     fn pump_stdin(&mut self) -> Result<()> {
         let Some(stdin) = &mut self.stdin else { return Ok(()) };
-        loop {
-            match stdin.copy.advance() {
-                // After the end was announced, all that the port still holds comes first.
-                Progress::More if stdin.ended => {}
-                Progress::Idle if stdin.ended => return self.end_stdin(),
-                Progress::More | Progress::Idle | Progress::Blocked => return self.settle_stdin(),
-                Progress::SourceEnded => return self.end_stdin(),
-                Progress::SinkGone => return self.lose_stdin_reader(),
-            }
-        }
-    }
-
-    /// Watches the port, or the full sink instead.
-    fn settle_stdin(&mut self) -> Result<()> {
-        let Some(stdin) = &mut self.stdin else { return Ok(()) };
-        let copy = &mut stdin.copy;
-        if copy.blocked == copy.watching_sink {
-            return Ok(());
-        }
-        copy.watching_sink = copy.blocked;
-        match (copy.blocked, stdin.terminal) {
-            (true, true) => watch(&self.epoll, &copy.sink, Source::StdinSink, EventFlags::OUT)?,
-            (true, false) => rewatch(&self.epoll, &copy.sink, Source::StdinSink, EventFlags::OUT)?,
-            (false, true) => unwatch(&self.epoll, &copy.sink)?,
-            (false, false) => {
-                rewatch(&self.epoll, &copy.sink, Source::StdinSink, EventFlags::empty())?;
-            }
-        }
-        if copy.blocked {
-            unwatch(&self.epoll, &copy.source)
-        } else {
-            watch(&self.epoll, &copy.source, Source::Stdin, EventFlags::IN)
+        match stdin.copy.advance() {
+            // After the end was announced, all that the port still holds comes first.
+            Progress::Waiting if stdin.ended && stdin.copy.is_drained() => self.end_stdin(),
+            Progress::Waiting => Ok(()),
+            Progress::SourceEnded => self.end_stdin(),
+            Progress::SinkGone => self.lose_stdin_reader(),
         }
     }
 
@@ -265,45 +237,17 @@ impl<'a> Pump<'a> {
 
     fn drop_stdin(&mut self) -> Result<()> {
         let Some(stdin) = self.stdin.take() else { return Ok(()) };
-        if stdin.terminal && stdin.copy.watching_sink {
+        if stdin.terminal {
             // The output's copy holds the same open terminal, so closing would not end the watch.
             unwatch(&self.epoll, &stdin.copy.sink)?;
         }
         Ok(())
     }
 
-    fn pump_output(&mut self, index: usize) -> Result<()> {
-        let Some(copy) = &mut self.outputs[index] else { return Ok(()) };
-        loop {
-            match copy.advance() {
-                // Once the command has ended, all that the pipe holds.
-                Progress::More if self.status.is_some() => {}
-                Progress::More | Progress::Idle | Progress::Blocked => {
-                    return self.settle_output(index);
-                }
-                Progress::SourceEnded | Progress::SinkGone => {
-                    self.close_output(index);
-                    return Ok(());
-                }
-            }
-        }
-    }
-
-    /// Watches the side that the copy waits for, and only that: a port without a host, or a pipe
-    /// without a writer, would report itself without end.
-    fn settle_output(&mut self, index: usize) -> Result<()> {
-        let source = [Source::Stdout, Source::Stderr][index];
-        let Some(copy) = &mut self.outputs[index] else { return Ok(()) };
-        if copy.blocked == copy.watching_sink {
-            return Ok(());
-        }
-        copy.watching_sink = copy.blocked;
-        if copy.blocked {
-            unwatch(&self.epoll, &copy.source)?;
-            watch(&self.epoll, &copy.sink, source, EventFlags::OUT)
-        } else {
-            unwatch(&self.epoll, &copy.sink)?;
-            watch(&self.epoll, &copy.source, source, EventFlags::IN)
+    fn pump_output(&mut self, index: usize) {
+        let Some(copy) = &mut self.outputs[index] else { return };
+        if copy.advance() != Progress::Waiting {
+            self.close_output(index);
         }
     }
 
@@ -317,8 +261,11 @@ fn watch(epoll: &OwnedFd, fd: impl AsFd, source: Source, flags: EventFlags) -> R
     epoll::add(epoll, fd, EventData::new_u64(source as u64), flags).or_fail("watching a stream")
 }
 
-fn rewatch(epoll: &OwnedFd, fd: impl AsFd, source: Source, flags: EventFlags) -> Result<()> {
-    epoll::modify(epoll, fd, EventData::new_u64(source as u64), flags).or_fail("watching a stream")
+/// Ends are always reported: of a pipe's sink, that no reader is left.
+fn watch_copy(epoll: &OwnedFd, copy: &Copy, [source, sink]: [Source; 2]) -> Result<()> {
+    let bytes = if copy.relayed { EventFlags::empty() } else { EventFlags::IN };
+    watch(epoll, &copy.source, source, bytes | EventFlags::ET)?;
+    watch(epoll, &copy.sink, sink, EventFlags::OUT | EventFlags::ET)
 }
 
 fn unwatch(epoll: &OwnedFd, fd: impl AsFd) -> Result<()> {

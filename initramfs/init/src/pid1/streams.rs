@@ -60,11 +60,15 @@ pub fn over_pipes(
     ports: StreamPorts,
     pipes: Pipes,
     has_stdin: bool,
-) -> (Option<Stdin>, [Option<Copy>; 2]) {
-    let stdin = has_stdin.then(|| Stdin::new(Copy::new(ports.stdin, pipes.stdin.write_end), false));
-    let stdout = Copy::new(pipes.stdout.read_end, ports.stdout);
-    let stderr = Copy::new(pipes.stderr.read_end, ports.stderr);
-    (stdin, [Some(stdout), Some(stderr)])
+) -> Result<(Option<Stdin>, [Option<Copy>; 2])> {
+    let stdin = if has_stdin {
+        Some(Stdin::new(Copy::from_port(ports.stdin, pipes.stdin.write_end)?, false))
+    } else {
+        None
+    };
+    let stdout = Copy::to_port(pipes.stdout.read_end, ports.stdout)?;
+    let stderr = Copy::to_port(pipes.stderr.read_end, ports.stderr)?;
+    Ok((stdin, [Some(stdout), Some(stderr)]))
 }
 
 /// The copies between a terminal's master and the ports; standard error is unused.
@@ -76,11 +80,11 @@ pub fn over_terminal(
     set_nonblocking(&master)?;
     let stdin = if has_stdin {
         let sink = master.try_clone().or_fail("duplicating the terminal")?;
-        Some(Stdin::new(Copy::new(ports.stdin, sink), true))
+        Some(Stdin::new(Copy::by_buffer(ports.stdin, sink), true))
     } else {
         None
     };
-    Ok((stdin, [Some(Copy::new(master, ports.stdout)), None]))
+    Ok((stdin, [Some(Copy::by_buffer(master, ports.stdout)), None]))
 }
 
 fn set_nonblocking(fd: &OwnedFd) -> Result<()> {
