@@ -7,6 +7,7 @@ mod memory;
 mod mounts;
 mod ports;
 mod pump;
+mod quiet;
 mod spec;
 mod streams;
 
@@ -38,6 +39,8 @@ pub fn main() -> ! {
 /// Errors here have no way to the host but the console.
 fn boot() -> Result<()> {
     mounts::mount_system()?;
+    quiet::leave_console()?;
+    quiet::stop_background_work()?;
     raise_limits()?;
     let ports = ports::open_all()?;
     let mut control = Control::new(ports.control);
