@@ -154,6 +154,12 @@ pub fn rounding_mode(random: &mut Random) -> u64 {
     if random.below(16) == 0 { random.below(8) } else { random.below(5) }
 }
 
+/// QEMU 10 leaves out `froundnx.d` and some others of Zfa, flags and all, if nothing reads the
+/// result.
+fn must_be_used(row: &Encoding) -> bool {
+    row.extension == "Zfa"
+}
+
 /// An item in the making.
 pub struct Item<'a> {
     pub generator: &'a Generator,
@@ -272,7 +278,7 @@ impl Item<'_> {
         } else {
             self.insns.push(Insn::Word(bits));
         }
-        if has("rd") && self.once_in(4) {
+        if has("rd") && (must_be_used(row) || self.once_in(4)) {
             self.insns.push(Insn::Save(bits >> 7 & 31));
         }
     }
@@ -320,7 +326,7 @@ impl Item<'_> {
             self.word("csrrs", &[FFLAGS, ("rd", rd)]);
             self.insns.push(Insn::Save(rd));
         }
-        if row.operands.contains(&"fd") && self.once_in(4) {
+        if row.operands.contains(&"fd") && (must_be_used(row) || self.once_in(4)) {
             self.insns.push(Insn::SaveFloat(bits >> 7 & 31));
         }
     }
