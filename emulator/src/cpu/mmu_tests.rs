@@ -137,7 +137,7 @@ fn a_fence_reaches_the_address_spaces_that_it_means() {
             enter_space(&mut paged, asid);
             assert_eq!(load(&mut paged, Mode::User, PAGE), Ok(1));
         }
-        paged.map(PAGE, DATA + 0x1000 | pte::RWU);
+        paged.map(PAGE, (DATA + 0x1000) | pte::RWU);
         paged.set(10, PAGE);
         paged.set(11, 5);
         assert_eq!(paged.attempt(Mode::Supervisor, fence), None);
@@ -156,7 +156,7 @@ fn more_address_spaces_than_are_kept_do_not_mix() {
     let mut paged = Paged::new(8);
     for asid in 0..30 {
         write(&mut paged, DATA + 0x1000 * (asid % 2), asid);
-        paged.map(PAGE, DATA + 0x1000 * (asid % 2) | pte::RWU);
+        paged.map(PAGE, (DATA + 0x1000 * (asid % 2)) | pte::RWU);
         enter_space(&mut paged, asid);
         assert_eq!(load(&mut paged, Mode::User, PAGE), Ok(asid));
         assert_eq!(paged.attempt_twice(Mode::User, SD), None);
