@@ -21,8 +21,7 @@ const IMAGE_ALIGN: u64 = 2 << 20;
 /// exec take 1 % more instructions, and every walk is longer. The machine has one container, so
 /// nobody needs to know whose the kernel's own memory is: counting it is 8 % of a pipe.
 const QUIET: &str = "console=hvc0 quiet loglevel=0 panic=-1 no4lvl cgroup.memory=nokmem";
-const VERBOSE: &str =
-    "console=hvc0 earlycon=sbi loglevel=7 panic=-1 no4lvl cgroup.memory=nokmem";
+const VERBOSE: &str = "console=hvc0 earlycon=sbi loglevel=7 panic=-1 no4lvl cgroup.memory=nokmem";
 
 /// What is not the image's about a machine.
 #[derive(Clone, Debug)]

@@ -118,7 +118,6 @@ pub struct Hart {
     pub(super) parked: Vec<Parked>,
     code: CodeCache,
     decoded: DecodedInsns,
-    pub(super) vector: VectorState,
     pub(super) mode: Mode,
     /// `wfi` was executed and no interrupt is pending.
     pub(super) waiting: bool,
@@ -188,6 +187,7 @@ impl Hart {
                 window: memory.base(),
                 trap: state.trap,
                 csrs: state.csrs.clone(),
+                vector: state.vector.clone(),
                 pending: 0,
                 reservation,
                 fp_ready: false,
@@ -199,7 +199,6 @@ impl Hart {
             parked: Vec::new(),
             code: CodeCache::new(memory.pages()),
             decoded: DecodedInsns::new(),
-            vector: state.vector.clone(),
             mode: state.mode,
             waiting: state.waiting,
             attention: true,
@@ -228,7 +227,7 @@ impl Hart {
             steps: self.steps(),
             traps: self.traps,
             reservation: offset.and_then(|offset| memory.physical(offset)),
-            vector: self.vector.clone(),
+            vector: self.hot.vector.clone(),
         }
     }
 

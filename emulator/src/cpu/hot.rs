@@ -24,16 +24,19 @@ use super::csr::{Csrs, status};
 use super::fusion::for_each_fusion;
 use super::op::{Code, Op, SLOT, STRADDLING, for_each_code};
 use super::tlb::{FETCH_ENTRIES, FetchEntry, TAG_SHIFT};
+use super::vector::{VectorState, Vtype};
 use crate::memory::PAGE_SHIFT;
 use crate::softfloat::{NX, fast};
 use alloc::boxed::Box;
 use bitmanip::{bitmanip, or_combine};
 use float::float;
 use range::{finite, finite_s, normal, normal_s};
+use vector::{copy_elements, vector};
 
 mod bitmanip;
 mod float;
 mod range;
+mod vector;
 
 /// Why the loop came back. `pc` in [`Hot`] says where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +78,8 @@ pub struct Hot {
     pub trap: [u64; 4],
     /// The other CSRs.
     pub csrs: Csrs,
+    /// The vector unit.
+    pub vector: VectorState,
     /// Pending interrupts when they were last looked at; what changes them asks for attention.
     pub pending: u64,
     /// Window offset + 1 that `lr` reserved; 0 for none.
@@ -235,6 +240,16 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
                     window.wrapping_add(offset as usize)
                 }};
             }
+            macro_rules! readable {
+                ($va:expr, $size:expr) => {
+                    translate!(read_tlb, $va, $size)
+                };
+            }
+            macro_rules! writable {
+                ($va:expr, $size:expr) => {
+                    translate!(write_tlb, $va, $size)
+                };
+            }
             macro_rules! read {
                 ($type:ty) => {{
                     let address =
@@ -363,6 +378,23 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
             macro_rules! fp_fast {
                 () => {
                     hot.fp_fast
+                };
+            }
+            macro_rules! vector_state {
+                () => {
+                    &mut hot.vector
+                };
+            }
+            macro_rules! need_vectors {
+                () => {
+                    if hot.csrs.sstatus & status::VS != status::VS {
+                        leave!(Slow);
+                    }
+                };
+            }
+            macro_rules! clear_zero {
+                () => {
+                    hot.x[0] = 0
                 };
             }
             macro_rules! need_fp {
@@ -776,6 +808,11 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
             macro_rules! step {
                 (float $body:ident $bytes:literal) => {{
                     float!($body);
+                    left -= 1;
+                    ip = unsafe { ip.byte_add($bytes) };
+                }};
+                (vector $body:ident $bytes:literal) => {{
+                    vector!($body);
                     left -= 1;
                     ip = unsafe { ip.byte_add($bytes) };
                 }};

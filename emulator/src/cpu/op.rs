@@ -13,6 +13,7 @@
 use super::csr;
 use super::fusion::for_each_fusion;
 use super::isa::{Format, Insn, Opcode, constants};
+use super::vector::Vtype;
 use crate::memory::PAGE_SIZE;
 
 /// A slot.
@@ -183,6 +184,9 @@ macro_rules! for_each_code {
             AmoandD = seq amoand_d 16
             TrapRead = seq trap_read 16
             TrapWrite = seq trap_write 16
+            Vsetvli = vector vsetvli 16
+            Vload = vector vload 16
+            Vstore = vector vstore 16
             StatusWrite = seq status_write 16
             StatusSet = seq status_set 16
             StatusClear = seq status_clear 16
@@ -286,6 +290,8 @@ enum Kind {
     bit,
     /// The same, floating point.
     float,
+    /// The same, vectors.
+    vector,
     /// At the next slot or elsewhere.
     branch,
     /// Elsewhere.
@@ -493,6 +499,9 @@ pub fn lower(insn: &Insn, offset: usize) -> Op {
         O::Csrrw | O::Csrrs | O::Csrrc | O::Csrrsi | O::Csrrci => {
             system_register(insn).unwrap_or(slow)
         }
+        O::Vsetvli => set_vector_length(insn).unwrap_or(slow),
+        O::Vle8V | O::Vle16V | O::Vle32V | O::Vle64V => vector_memory(Code::Vload, insn),
+        O::Vse8V | O::Vse16V | O::Vse32V | O::Vse64V => vector_memory(Code::Vstore, insn),
         O::LrW => register(Code::LrW),
         O::LrD => register(Code::LrD),
         O::ScW => register(Code::ScW),
@@ -592,6 +601,31 @@ fn system_register(insn: &Insn) -> Option<Op> {
         (Opcode::Csrrs, 0, 1..) => Some(Op { code: Code::TrapRead, a, b, imm, c: 0, d: 0 }),
         _ => None,
     }
+}
+
+/// `vsetvli` with a legal type and a new length.
+fn set_vector_length(insn: &Insn) -> Option<Op> {
+    let vtype = Vtype::new(insn.imm as u64)?;
+    // With neither register it keeps the length, which may not be possible any more.
+    let (longest, kept) = (insn.rs1 == 0, insn.rs1 == 0 && insn.rd == 0);
+    (!kept).then_some(Op {
+        code: Code::Vsetvli,
+        a: insn.rd * 8,
+        b: insn.rs1 * 8,
+        imm: vtype.bits() as i16,
+        c: longest.into(),
+        d: vtype.max_length() as u8,
+    })
+}
+
+/// An unmasked load or store of one group; everything else about vectors is for the slow path.
+fn vector_memory(code: Code, insn: &Insn) -> Op {
+    // Fields, addressing and mask: one field, unit stride, unmasked.
+    if insn.bits >> 20 != 0x020 {
+        return Op::slow(insn.bits);
+    }
+    let width = if insn.rm == 0 { 0 } else { insn.rm & 3 };
+    Op { code, a: 0, b: insn.rs1 * 8, imm: 0, c: insn.rd, d: width }
 }
 
 /// Bytes between the slots at two page offsets, when both are inside the page.

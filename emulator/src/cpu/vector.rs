@@ -23,6 +23,12 @@ impl Vtype {
         legal.then_some(vtype)
     }
 
+    /// The type in the bits of one that is legal.
+    pub fn from_legal(bits: u8) -> Self {
+        debug_assert!(Self::new(bits.into()).is_some());
+        Self(bits)
+    }
+
     /// As `vtype` reads.
     pub fn bits(self) -> u64 {
         self.0.into()
@@ -75,6 +81,18 @@ impl VectorState {
             && usize::from(self.vl) <= self.vtype.map_or(0, Vtype::max_length)
             && self.vstart < 128
             && self.vxrm < 4
+    }
+
+    /// The first of a group of whole registers that holds elements of `1 << width` bytes, `vl` of
+    /// them from the start; `None` where such a group may not be, or work starts elsewhere.
+    #[inline(always)]
+    pub fn group(&mut self, register: u8, width: u32) -> Option<*mut u8> {
+        let vtype = self.vtype?;
+        let multiplier = vtype.multiplier() + width as i32 - vtype.width() as i32;
+        let registers = 1_u8 << multiplier.clamp(0, 3);
+        let possible = (-3..=3).contains(&multiplier) && register & (registers - 1) == 0;
+        (possible && self.vstart == 0)
+            .then(|| self.registers.as_mut_ptr().wrapping_add(register as usize & 31).cast())
     }
 
     /// All registers, one after the other.

@@ -17,19 +17,19 @@ impl Hart {
         let wanted = match (insn.opcode.format(), insn.rs1, insn.rd) {
             (Format::VSetIvli, length, _) => u64::from(length),
             // Keep the length; if it is no longer possible, take the longest.
-            (_, 0, 0) => u64::from(self.vector.vl),
+            (_, 0, 0) => u64::from(self.hot.vector.vl),
             (_, 0, _) => u64::MAX,
             (_, register, _) => self.x(register),
         };
-        self.vector.vtype = vtype;
-        self.vector.vl = wanted.min(longest) as u8;
-        self.set_x(insn.rd, u64::from(self.vector.vl));
+        self.hot.vector.vtype = vtype;
+        self.hot.vector.vl = wanted.min(longest) as u8;
+        self.set_x(insn.rd, u64::from(self.hot.vector.vl));
     }
 
     /// A vector CSR's value; `None` while the vector unit is off.
     pub(in crate::cpu) fn read_vector_csr(&self, csr: u16) -> Option<u64> {
         const ILLEGAL_TYPE: u64 = 1 << 63;
-        let vector = &self.vector;
+        let vector = &self.hot.vector;
         self.hot.csrs.vector_enabled().then(|| match csr {
             number::VSTART => vector.vstart.into(),
             number::VXSAT => vector.vxsat.into(),
@@ -43,7 +43,7 @@ impl Hart {
 
     /// Stores a vector CSR that can be written.
     pub(in crate::cpu) fn write_vector_csr(&mut self, csr: u16, value: u64) {
-        let vector = &mut self.vector;
+        let vector = &mut self.hot.vector;
         match csr {
             number::VSTART => vector.vstart = value as u8 & 127,
             number::VXSAT => vector.vxsat = value & 1 != 0,

@@ -58,7 +58,7 @@ impl Hart {
         }
         let transfer = self.transfer(insn).ok_or(Self::illegal(insn))?;
         let base = self.x(insn.rs1);
-        let start = self.vector.vstart as usize;
+        let start = self.hot.vector.vstart as usize;
         let whole = low_bits(transfer.end) & !low_bits(start);
         let contiguous = matches!(transfer.addressing, Addressing::Stride(stride)
             if stride == 1 << transfer.width && transfer.fields == 1);
@@ -69,10 +69,10 @@ impl Hart {
         };
         let Err((element, trap)) = done else { return Ok(()) };
         if transfer.stops_at_fault && element > 0 {
-            self.vector.vl = element as u8;
+            self.hot.vector.vl = element as u8;
             return Ok(());
         }
-        self.vector.vstart = element as u8;
+        self.hot.vector.vstart = element as u8;
         self.hot.csrs.mark_vector_dirty();
         Err(trap)
     }
@@ -82,12 +82,12 @@ impl Hart {
     fn transfer_in_page(&mut self, insn: &Insn, bus: &mut Bus<'_>) -> Option<()> {
         // Fields, addressing and mask: one field, unit stride (maybe only to the first fault, which
         // there is none of), unmasked.
-        require(matches!(insn.bits >> 20, 0x020 | 0x030) && self.vector.vstart == 0)?;
-        let vtype = self.vector.vtype?;
+        require(matches!(insn.bits >> 20, 0x020 | 0x030) && self.hot.vector.vstart == 0)?;
+        let vtype = self.hot.vector.vtype?;
         let width = memory_width(insn);
         require(aligned(insn.rd, scaled(vtype.multiplier(), width, vtype.width())))?;
         let address = self.masked(self.x(insn.rs1));
-        let length = (self.vector.vl as usize) << width;
+        let length = (self.hot.vector.vl as usize) << width;
         let in_page = address as usize & (PAGE_SIZE - 1);
         require(in_page + length <= PAGE_SIZE)?;
         let privilege = self.privilege();
@@ -97,11 +97,11 @@ impl Hart {
             let page = self.tlb.read(privilege).lookup(address)?;
             let physical = bus.memory.physical(page << PAGE_SHIFT)? + in_page as u64;
             let bytes = bus.memory.slice(physical, length).ok()?;
-            self.vector.bytes_mut()[registers].copy_from_slice(bytes);
+            self.hot.vector.bytes_mut()[registers].copy_from_slice(bytes);
         } else {
             let page = self.tlb.write(privilege).lookup(address)?;
             let physical = bus.memory.physical(page << PAGE_SHIFT)? + in_page as u64;
-            bus.memory.write(physical, &self.vector.bytes()[registers]).ok()?;
+            bus.memory.write(physical, &self.hot.vector.bytes()[registers]).ok()?;
         }
         Some(())
     }
@@ -129,19 +129,19 @@ impl Hart {
                 Transfer { end: (registers as usize * VLENB) >> transfer.width, ..transfer }
             }
             VlmV | VsmV => {
-                self.vector.vtype?;
-                Transfer { end: (self.vector.vl as usize).div_ceil(8), ..transfer }
+                self.hot.vector.vtype?;
+                Transfer { end: (self.hot.vector.vl as usize).div_ceil(8), ..transfer }
             }
             _ => self.typed_transfer(insn, transfer)?,
         };
-        let range = low_bits(transfer.end) & !low_bits(self.vector.vstart as usize);
+        let range = low_bits(transfer.end) & !low_bits(self.hot.vector.vstart as usize);
         Some(Transfer { active: transfer.active & range, ..transfer })
     }
 
     /// A transfer of `vl` elements, with mask, fields and addresses of any kind.
     fn typed_transfer(&self, insn: &Insn, transfer: Transfer) -> Option<Transfer> {
         use Opcode::*;
-        let vtype = self.vector.vtype?;
+        let vtype = self.hot.vector.vtype?;
         let fields = insn.extra_fields() as u8 + 1;
         let named =
             (memory_width(insn), scaled(vtype.multiplier(), memory_width(insn), vtype.width()));
@@ -166,8 +166,8 @@ impl Hart {
             fields,
             width,
             addressing,
-            end: self.vector.vl as usize,
-            active: if masked { self.vector.mask(0) } else { u128::MAX },
+            end: self.hot.vector.vl as usize,
+            active: if masked { self.hot.vector.mask(0) } else { u128::MAX },
             stops_at_fault: matches!(insn.opcode, Vle8ffV | Vle16ffV | Vle32ffV | Vle64ffV),
             ..transfer
         })
@@ -188,7 +188,7 @@ impl Hart {
             let offset = match transfer.addressing {
                 Addressing::Stride(stride) => stride.wrapping_mul(index as u64),
                 Addressing::Indexed { register, width } => {
-                    self.vector.element(register, width, index)
+                    self.hot.vector.element(register, width, index)
                 }
             };
             let mut address = base.wrapping_add(offset);
@@ -223,10 +223,10 @@ impl Hart {
                 }
                 _ => self.load(address, length, bus)?,
             };
-            self.vector.set_element(register, width, index, value);
+            self.hot.vector.set_element(register, width, index, value);
             return Ok(());
         }
-        let value = self.vector.element(register, width, index);
+        let value = self.hot.vector.element(register, width, index);
         match self.cached_page(address, Access::Write, bus) {
             Some(page) if in_page + length <= PAGE_SIZE => {
                 // The page is memory and has no code: `write` cannot fail and leaves no trace.
@@ -280,10 +280,10 @@ impl Hart {
         let length = registers.len();
         if transfer.is_load {
             let Ok(bytes) = bus.memory.slice(physical, length) else { return false };
-            self.vector.bytes_mut()[registers].copy_from_slice(bytes);
+            self.hot.vector.bytes_mut()[registers].copy_from_slice(bytes);
             return true;
         }
-        bus.memory.write(physical, &self.vector.bytes()[registers]).is_ok()
+        bus.memory.write(physical, &self.hot.vector.bytes()[registers]).is_ok()
     }
 
     /// Guest-physical address of the page of `address`, if the TLB has it or can have it: memory,

@@ -70,7 +70,7 @@ impl Hart {
             _ => self.vector_arithmetic(insn).ok_or(Self::illegal(insn))?,
         }
         self.hot.csrs.mark_vector_dirty();
-        self.vector.vstart = 0;
+        self.hot.vector.vstart = 0;
         Ok(())
     }
 
@@ -84,7 +84,7 @@ impl Hart {
         if is_float && rounding.is_none() {
             return None;
         }
-        let vtype = self.vector.vtype?;
+        let vtype = self.hot.vector.vtype?;
         let format = insn.opcode.format();
         let width = vtype.width();
         let scalar = match format {
@@ -96,8 +96,8 @@ impl Hart {
         };
         let takes_carry = matches!(format, Format::Vvm | Format::Vxm | Format::Vim | Format::Vfm);
         let masked = !insn.unmasked() && !takes_carry;
-        let (vl, start) = (self.vector.vl as usize, self.vector.vstart as usize);
-        let mask = if masked { self.vector.mask(0) } else { u128::MAX };
+        let (vl, start) = (self.hot.vector.vl as usize, self.hot.vector.vstart as usize);
+        let mask = if masked { self.hot.vector.mask(0) } else { u128::MAX };
         let fast =
             rounding == Some(RoundingMode::NearestEven) && self.hot.csrs.fflags & soft::NX != 0;
         let mut vop = Vop {
@@ -113,7 +113,7 @@ impl Hart {
             rounding: rounding.unwrap_or(RoundingMode::NearestEven),
             flags: 0,
             fast,
-            v: &mut self.vector,
+            v: &mut self.hot.vector,
         };
         let mut integer = None;
         let mut float = None;

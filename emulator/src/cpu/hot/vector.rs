@@ -1,0 +1,63 @@
+//! Bodies of the hot loop's vector instructions: setting type and length, and moving one group
+//! between registers and memory. With these there, a copy is made of nothing else.
+
+/// What an operation does, in the terms of the loop's own macros.
+macro_rules! vector {
+    // `imm` has a legal type, `d` its largest length; the length is x[b], or the largest if `c`.
+    (vsetvli) => {{
+        need_vectors!();
+        let wanted = if op!().c != 0 { u64::MAX } else { x!(b) };
+        let length = wanted.min(u64::from(op!().d));
+        let state = vector_state!();
+        state.vtype = Some(Vtype::from_legal(op!().imm as u8));
+        (state.vl, state.vstart) = (length as u8, 0);
+        set_x!(a, length);
+        clear_zero!();
+    }};
+    // Elements of `1 << d` bytes at x[b], from the register `c` on.
+    (vload) => {{
+        need_vectors!();
+        let state = vector_state!();
+        let length = u64::from(state.vl) << op!().d;
+        let Some(group) = state.group(op!().c, u32::from(op!().d)) else { leave!(Slow) };
+        if length > 0 {
+            let address = readable!(x!(b), length);
+            let from = core::ptr::with_exposed_provenance::<u8>(address);
+            unsafe { copy_elements(from, group, length as usize) }
+        }
+    }};
+    (vstore) => {{
+        need_vectors!();
+        let state = vector_state!();
+        let length = u64::from(state.vl) << op!().d;
+        let Some(group) = state.group(op!().c, u32::from(op!().d)) else { leave!(Slow) };
+        if length > 0 {
+            let address = writable!(x!(b), length);
+            let to = core::ptr::with_exposed_provenance_mut::<u8>(address);
+            unsafe { copy_elements(group, to, length as usize) }
+        }
+    }};
+}
+pub(super) use vector;
+
+/// Copies up to 128 bytes without a call.
+///
+/// # Safety
+/// `from` and `to` must be valid for `length` bytes and apart.
+#[inline(always)]
+pub(super) unsafe fn copy_elements(from: *const u8, to: *mut u8, length: usize) {
+    let mut at = 0;
+    // SAFETY: by this function's contract; every access ends at `length` at most.
+    unsafe {
+        while at + 8 <= length {
+            let word = from.add(at).cast::<u64>().read_unaligned();
+            to.add(at).cast::<u64>().write_unaligned(word);
+            at += 8;
+        }
+        while at < length {
+            // Volatile, or the compiler makes a call of the loop.
+            to.add(at).write_volatile(from.add(at).read());
+            at += 1;
+        }
+    }
+}
