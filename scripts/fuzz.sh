@@ -28,6 +28,8 @@ found=$CARGO_TARGET_DIR/$target committed=fuzz/corpus/$target
 mkdir -p "$found" "$committed"
 
 # Per input: 10 s; 512 MiB in all, of which libFuzzer keeps some; 64 MiB at once.
+# Freed memory that AddressSanitizer holds back, 256 MiB of it by default, would count as well.
+export ASAN_OPTIONS=quarantine_size_mb=16
 limits=(-timeout=10 -rss_limit_mb=512 -malloc_limit_mb=64)
 if [ "$seconds" = merge ]; then
     merged=$(mktemp -d)
