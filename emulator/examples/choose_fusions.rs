@@ -59,7 +59,8 @@ fn choose(arguments: Vec<String>) -> Result<(), String> {
     for profile in profiles {
         stretches.extend(read(profile, &names)?);
     }
-    let runs = join(&stretches, count, length);
+    let slow = names.iter().position(|&name| name == "Slow").ok_or("no slow path")? as u16;
+    let runs = join(&stretches, count, length, slow);
     print(&runs, &names);
     let all: f64 = stretches.iter().map(|s| s.weight * s.operations.len() as f64).sum();
     let dispatches: f64 = usage(&stretches, &runs).values().sum();
@@ -100,12 +101,12 @@ fn read(argument: &str, names: &[&str]) -> Result<Vec<Stretch>, String> {
 }
 
 /// Joins neighbours until there are `count` runs, each used enough.
-fn join(stretches: &[Stretch], count: usize, length: usize) -> HashSet<Run> {
+fn join(stretches: &[Stretch], count: usize, length: usize, slow: u16) -> HashSet<Run> {
     let mut runs = HashSet::new();
     let mut dropped = HashSet::new();
     loop {
         while runs.len() < count {
-            let Some(run) = best_pair(stretches, &runs, &dropped, length) else { break };
+            let Some(run) = best_pair(stretches, &runs, &dropped, length, slow) else { break };
             runs.insert(run);
         }
         // A run that became part of longer ones may not be needed any more.
@@ -129,6 +130,7 @@ fn best_pair(
     runs: &HashSet<Run>,
     dropped: &HashSet<Run>,
     length: usize,
+    slow: u16,
 ) -> Option<Run> {
     let mut pairs: HashMap<Run, f64> = HashMap::new();
     for stretch in stretches {
@@ -136,7 +138,9 @@ fn best_pair(
         for pair in tiles.windows(2) {
             let joined = &stretch.operations[pair[0].start..pair[1].end];
             let goes_on = joined[..joined.len() - 1].iter().all(|&(_, goes_on)| goes_on);
-            if goes_on && joined.len() <= length {
+            // What leaves the loop gains nothing from being reached sooner.
+            let stays = joined.iter().all(|&(number, _)| number != slow);
+            if goes_on && stays && joined.len() <= length {
                 *pairs.entry(pack(joined)).or_default() += stretch.weight;
             }
         }

@@ -4,10 +4,8 @@
 //! everything else in it and in the following slots stays as it was, so that a jump into the
 //! middle, and the slow path in the middle, need no special case.
 //!
-//! The pairs are measured: those that ran most often in a boot, a shell loop, gzip, python,
-//! fork + exec, system calls and the two integer programs of `scripts/bench`, each program by its
-//! share of its own run, shell and python twice. The longer sequences were picked by hand from what
-//! the pairs showed. Only an operation that always goes on to the next slot can be first.
+//! The list is made by `examples/choose_fusions.rs` from profiles of real programs. Every part but the
+//! last goes on to the next slot, at least where a branch is not taken.
 
 use super::isa::decode;
 use super::op::{Code, for_each_code, lower};
@@ -20,7 +18,6 @@ macro_rules! for_each_fusion {
         $with! {
             $codes
             {
-                NopSlow = Nop Slow;
                 AddiAddiBgeu = Addi Addi Bgeu;
                 AddiCLiCMv = Addi CLi CMv;
                 AddiCMvJalFar = Addi CMv JalFar;
@@ -105,7 +102,6 @@ macro_rules! for_each_fusion {
                 CMvCJ = CMv CJ;
                 CMvJal = CMv Jal;
                 CMvJalFar = CMv JalFar;
-                LuiAddiwLdSlow = Lui Addiw Ld Slow;
                 LuiAddiBeq = Lui Addi Beq;
                 LuiAddi = Lui Addi;
                 LuiCAddi = Lui CAddi;
@@ -217,9 +213,7 @@ macro_rules! for_each_fusion {
                 AddLb = Add Lb;
                 AddCLd = Add CLd;
                 AddSb = Add Sb;
-                CAddNopNopSlow = CAdd Nop Nop Slow;
                 CAddLbuLw = CAdd Lbu Lw;
-                CAddSlow = CAdd Slow;
                 CAddCAdd = CAdd CAdd;
                 CAddLd = CAdd Ld;
                 CAddLbu = CAdd Lbu;
@@ -282,14 +276,12 @@ macro_rules! for_each_fusion {
                 LdCAddiCSdCSdCSdCSdCSd = Ld CAddi CSd CSd CSd CSd CSd;
                 LdCMvAndiCBnezCLdCLdCLd = Ld CMv Andi CBnez CLd CLd CLd;
                 LdAndiCBnezCLuiCAndCBnez = Ld Andi CBnez CLui CAnd CBnez;
-                LdCMvAndiCBnezSlow = Ld CMv Andi CBnez Slow;
                 LdSdAddwCMvBeqz = Ld Sd Addw CMv Beqz;
                 LdCMvAndiCBnez = Ld CMv Andi CBnez;
                 LdLdLdLd = Ld Ld Ld Ld;
                 LdSdCSdBne = Ld Sd CSd Bne;
                 LdAndiCBnez = Ld Andi CBnez;
                 LdLdCJr = Ld Ld CJr;
-                LdSlow = Ld Slow;
                 LdAddi = Ld Addi;
                 LdCMv = Ld CMv;
                 LdLd = Ld Ld;
@@ -323,7 +315,6 @@ macro_rules! for_each_fusion {
                 CLdCMvCJalr = CLd CMv CJalr;
                 CLdLuiAddi = CLd Lui Addi;
                 CLdAndiCBnez = CLd Andi CBnez;
-                CLdCLdSlow = CLd CLd Slow;
                 CLdCLdLd = CLd CLd Ld;
                 CLdCLdCLd = CLd CLd CLd;
                 CLdCSdCBeqz = CLd CSd CBeqz;
@@ -418,7 +409,6 @@ macro_rules! for_each_fusion {
                 FmaddDFmaddDFdivDFaddDCJ = FmaddD FmaddD FdivD FaddD CJ;
                 TrapReadTrapReadTrapReadTrapRead = TrapRead TrapRead TrapRead TrapRead;
                 TrapWriteAuipcAddiCMvBge = TrapWrite Auipc Addi CMv Bge;
-                TrapWriteCLdCLdSlow = TrapWrite CLd CLd Slow;
                 TrapWriteBnez = TrapWrite Bnez;
             }
         }
