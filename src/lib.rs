@@ -15,6 +15,7 @@ pub mod ext4;
 mod interrupt;
 mod observe;
 pub mod oci;
+pub mod progress;
 pub mod rootfs;
 pub mod run;
 pub mod timing;

@@ -1,8 +1,5 @@
 //! Where images are. One file for each kind of place; each implements [`Source`].
 
-mod auth;
-mod credentials;
-mod http;
 mod layout;
 mod registry;
 
@@ -10,8 +7,10 @@ use super::ErrorKind;
 use super::manifest::Descriptor;
 use super::platform::Platform;
 use super::reference::ImageRef;
+use crate::progress::{Progress, Silent};
 use std::io::Read;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Bytes as a source has them: whoever reads them checks digest and size.
@@ -65,6 +64,8 @@ pub struct SourceOptions {
     pub retries: u32,
     /// The first pause before sending again; each next one is twice as long.
     pub backoff: Duration,
+    /// Hears how far downloads are.
+    pub progress: Arc<dyn Progress>,
 }
 
 impl Default for SourceOptions {
@@ -78,6 +79,7 @@ impl Default for SourceOptions {
             stall_timeout: Duration::from_secs(30),
             retries: 4,
             backoff: Duration::from_millis(500),
+            progress: Arc::new(Silent),
         }
     }
 }

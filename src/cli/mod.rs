@@ -1,13 +1,16 @@
 //! The command line.
 
+mod source_options;
+
 use crate::convert::{self, Options};
 use crate::observe::Watch;
-use crate::oci::{ImageRef, Platform, SourceOptions};
+use crate::oci::ImageRef;
 use crate::timing::Timing;
 use crate::{boot, run};
 use anyhow::{Context, Result};
 use c2w_session::options::{self, Invocation};
 use clap::{Args, Parser};
+use source_options::SourceArgs;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
@@ -67,23 +70,12 @@ struct Run {
 
 #[derive(Args)]
 struct Common {
-    /// What the image must run on.
-    #[arg(long, value_name = "OS/ARCH", default_value = "linux/riscv64")]
-    platform: Platform,
+    #[command(flatten)]
+    source: SourceArgs,
     /// Memory of the machine in MiB.
     #[arg(long, value_name = "MIB", default_value_t = boot::DEFAULT_MEMORY_MIB,
           value_parser = clap::value_parser!(u64).range(64..=3072))]
     memory: u64,
-    /// Whether a registry must prove its identity; without, plain HTTP is tried too. A registry
-    /// on a loopback address may always speak plain HTTP.
-    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
-    tls_verify: bool,
-    /// More certificate authorities, as a PEM file.
-    #[arg(long, value_name = "FILE")]
-    ca_file: Option<PathBuf>,
-    /// Credentials, as Docker's config.json or podman's auth.json.
-    #[arg(long, value_name = "FILE")]
-    authfile: Option<PathBuf>,
     /// Show the guest kernel's console while it boots.
     #[arg(long)]
     debug_image: bool,
@@ -94,21 +86,8 @@ struct Common {
 
 impl Common {
     fn options(&self) -> Result<Options> {
-        // The machine is one: another platform's programs would only fail later, and obscurely.
-        let runs = Platform::linux_riscv64();
-        anyhow::ensure!(
-            runs.accepts(&self.platform),
-            "--platform {}: c2w runs {runs} only",
-            self.platform
-        );
         Ok(Options {
-            source: SourceOptions {
-                platform: self.platform.clone(),
-                tls_verify: self.tls_verify,
-                ca_file: self.ca_file.clone(),
-                auth_file: self.authfile.clone(),
-                ..SourceOptions::default()
-            },
+            source: self.source.options()?,
             memory_mib: self.memory,
             kernel_log: self.debug_image,
         })

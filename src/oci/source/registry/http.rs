@@ -1,7 +1,7 @@
 //! An HTTP client with the patience that registries need: timeouts, retries, honest errors.
 
-use super::SourceOptions;
 use crate::oci::ErrorKind;
+use crate::oci::SourceOptions;
 use reqwest::blocking::{Client, RequestBuilder, Response};
 use reqwest::header::RETRY_AFTER;
 use reqwest::redirect::Policy;

@@ -1,140 +1,41 @@
-//! A registry ([distribution-spec], pull).
-//!
-//! Blobs are streamed to nameless temporary files, several at once, and taken up again where a
-//! connection broke.
-//!
-//! [distribution-spec]: https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pull
+//! The HTTP interface of one repository.
 
 use super::auth::{Authorizer, Challenge};
 use super::credentials::{self, Credential};
 use super::http::{Http, Retry, broken, host, refusal};
-use super::{Blob, Source, SourceOptions};
+use super::{SourceOptions, lock};
 use crate::oci::ErrorKind;
 use crate::oci::digest::{Algorithm, ContentError, Digest, Verifier};
 use crate::oci::manifest::{Descriptor, MAX_MANIFEST, media_type};
 use crate::oci::reference::{DOCKER_HUB, Reference};
+use crate::progress::Progress;
 use reqwest::StatusCode;
 use reqwest::blocking::Response;
-use reqwest::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RANGE,
-};
-use std::collections::{HashMap, VecDeque};
-use std::fs::File;
-use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use std::io::Read;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// Blobs that are fetched at the same time, as Docker and containerd do.
-const PARALLEL: usize = 3;
-
-type Fetched = Result<File, ErrorKind>;
-
-/// One image of a registry.
-pub(super) struct Registry {
-    api: Arc<Api>,
-    root: (Descriptor, Vec<u8>),
-    /// Blobs under way; a digest may be wanted more than once.
-    coming: Mutex<HashMap<Digest, VecDeque<Receiver<Fetched>>>>,
-}
-
-impl Registry {
-    /// Connects, and fetches the manifest or index.
-    pub(super) fn open(reference: &Reference, options: &SourceOptions) -> Result<Self, ErrorKind> {
-        let api = Api::connect(reference, options)?;
-        let root = api.root(reference)?;
-        Ok(Self { api: Arc::new(api), root, coming: Mutex::default() })
-    }
-}
-
-impl Source for Registry {
-    fn roots(&self) -> Result<Vec<Descriptor>, ErrorKind> {
-        Ok(vec![self.root.0.clone()])
-    }
-
-    fn manifest(&self, descriptor: &Descriptor) -> Result<Blob, ErrorKind> {
-        let (root, bytes) = &self.root;
-        if root.digest == descriptor.digest {
-            return Ok(Box::new(Cursor::new(bytes.clone())));
-        }
-        let path = format!("manifests/{}", descriptor.digest);
-        let (_, bytes) =
-            self.api.document(&path).map_err(|error| missing(error, &descriptor.digest))?;
-        Ok(Box::new(Cursor::new(bytes)))
-    }
-
-    fn blob(&self, descriptor: &Descriptor) -> Result<Blob, ErrorKind> {
-        let digest = &descriptor.digest;
-        let coming = lock(&self.coming).get_mut(digest).and_then(VecDeque::pop_front);
-        // A worker that is gone sends nothing: then as if it had never been asked.
-        let fetched = coming.and_then(|coming| coming.recv().ok());
-        let file = fetched.unwrap_or_else(|| self.api.download(descriptor));
-        Ok(Box::new(file.map_err(|error| missing(error, digest))?))
-    }
-
-    fn prefetch(&self, blobs: &[Descriptor]) {
-        let mut queue = VecDeque::new();
-        let mut coming = lock(&self.coming);
-        for blob in blobs {
-            let (sender, receiver) = channel();
-            queue.push_back((blob.clone(), sender));
-            coming.entry(blob.digest.clone()).or_default().push_back(receiver);
-        }
-        let queue = Arc::new(Mutex::new(queue));
-        for _ in 0..PARALLEL.min(blobs.len()) {
-            let (api, queue) = (Arc::clone(&self.api), Arc::clone(&queue));
-            std::thread::spawn(move || fetch_all(&api, &queue));
-        }
-    }
-}
-
-impl Drop for Registry {
-    fn drop(&mut self) {
-        self.api.stop.store(true, Ordering::Relaxed);
-    }
-}
-
-fn fetch_all(api: &Api, queue: &Mutex<VecDeque<(Descriptor, Sender<Fetched>)>>) {
-    loop {
-        let next = lock(queue).pop_front();
-        match next {
-            Some((blob, sender)) if !api.stopped() => {
-                // Nobody waits any more when this fails.
-                let _ = sender.send(api.download(&blob));
-            }
-            _ => return,
-        }
-    }
-}
-
-/// A thread that panicked leaves nothing half-done behind these locks.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn missing(error: ErrorKind, digest: &Digest) -> ErrorKind {
-    match error {
-        ErrorKind::NotFound(_) => ErrorKind::MissingBlob(digest.clone()),
-        error => error,
-    }
-}
-
 /// The HTTP interface of one repository.
-struct Api {
-    http: Http,
+pub(super) struct Api {
+    pub(super) http: Http,
     /// `https://host/v2/repository/`
     base: String,
     scope: String,
-    stall: Duration,
+    pub(super) stall: Duration,
+    pub(super) progress: Arc<dyn Progress>,
     credential: Option<Credential>,
     authorization: Mutex<Option<HeaderValue>>,
     stop: AtomicBool,
 }
 
 impl Api {
-    fn connect(reference: &Reference, options: &SourceOptions) -> Result<Self, ErrorKind> {
+    pub(super) fn connect(
+        reference: &Reference,
+        options: &SourceOptions,
+    ) -> Result<Self, ErrorKind> {
         let host = match reference.registry.as_str() {
             DOCKER_HUB => "registry-1.docker.io",
             other => other,
@@ -150,18 +51,24 @@ impl Api {
             base: format!("{scheme}://{host}/v2/{}/", reference.repository),
             scope: format!("repository:{}:pull", reference.repository),
             stall,
+            progress: Arc::clone(&options.progress),
             credential: credentials::find(reference, options.auth_file.as_deref())?,
             authorization: Mutex::new(None),
             stop: AtomicBool::new(false),
         })
     }
 
-    fn stopped(&self) -> bool {
+    /// Lets the downloads under way end early.
+    pub(super) fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
 
     /// The manifest or index that `reference` names, and what it turned out to be.
-    fn root(&self, reference: &Reference) -> Result<(Descriptor, Vec<u8>), ErrorKind> {
+    pub(super) fn root(&self, reference: &Reference) -> Result<(Descriptor, Vec<u8>), ErrorKind> {
         let name = match (&reference.digest, &reference.tag) {
             (Some(digest), _) => digest.to_string(),
             (None, tag) => tag.clone().unwrap_or_else(|| "latest".into()),
@@ -186,7 +93,7 @@ impl Api {
     }
 
     /// The unchecked bytes of a manifest or an index, at most [`MAX_MANIFEST`].
-    fn document(&self, path: &str) -> Result<(HeaderMap, Vec<u8>), ErrorKind> {
+    pub(super) fn document(&self, path: &str) -> Result<(HeaderMap, Vec<u8>), ErrorKind> {
         let accept = [
             media_type::INDEX,
             media_type::MANIFEST,
@@ -213,64 +120,8 @@ impl Api {
         }
     }
 
-    /// The unchecked bytes of a blob, no more of them than its descriptor announces.
-    fn download(&self, blob: &Descriptor) -> Fetched {
-        let temporary = || ErrorKind::io("write a temporary file (TMPDIR chooses where)");
-        let mut file = tempfile::tempfile().map_err(temporary())?;
-        let path = format!("blobs/{}", blob.digest);
-        let mut retry = self.http.patience();
-        let mut have = 0;
-        loop {
-            let range = (have > 0).then(|| (RANGE, format!("bytes={have}-")));
-            let response = self.get(&path, range.as_slice(), &mut retry)?;
-            let url = response.url().clone();
-            if response.status() != StatusCode::PARTIAL_CONTENT {
-                have = 0;
-                file.set_len(0).map_err(temporary())?;
-            }
-            file.seek(SeekFrom::Start(have)).map_err(temporary())?;
-            let broke = self.append(response, &mut file, &mut have, blob)?;
-            match broke {
-                Some(error) if have < blob.size => {
-                    retry.pause(broken(&error, &url, self.stall), None)?;
-                }
-                _ => break,
-            }
-        }
-        file.rewind().map_err(temporary())?;
-        Ok(file)
-    }
-
-    /// Adds an answer's body to `file` and its length to `have`; gives the error with which the
-    /// body broke off.
-    fn append(
-        &self,
-        mut body: Response,
-        file: &mut File,
-        have: &mut u64,
-        blob: &Descriptor,
-    ) -> Result<Option<io::Error>, ErrorKind> {
-        let mut buffer = vec![0; 64 << 10];
-        while !self.stopped() {
-            let count = match body.read(&mut buffer) {
-                Ok(0) => return Ok(None),
-                Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Ok(Some(error)),
-            };
-            *have += count as u64;
-            if *have > blob.size {
-                let (expected, size) = (blob.digest.clone(), blob.size);
-                return Err(ErrorKind::Content(ContentError::TooLong { expected, size }));
-            }
-            file.write_all(&buffer[..count])
-                .map_err(ErrorKind::io("write a temporary file (TMPDIR chooses where)"))?;
-        }
-        Ok(None)
-    }
-
     /// Sends one GET, logging in when the registry asks for it.
-    fn get(
+    pub(super) fn get(
         &self,
         path: &str,
         headers: &[(HeaderName, String)],

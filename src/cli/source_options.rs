@@ -1,0 +1,42 @@
+//! Options that say where and how an image is read.
+
+use crate::oci::{Platform, SourceOptions};
+use anyhow::Result;
+use clap::Args;
+use std::path::PathBuf;
+
+#[derive(Args)]
+pub(super) struct SourceArgs {
+    /// What the image must run on.
+    #[arg(long, value_name = "OS/ARCH", default_value = "linux/riscv64")]
+    platform: Platform,
+    /// Whether a registry must prove its identity; without, plain HTTP is tried too. A registry
+    /// on a loopback address may always speak plain HTTP.
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    tls_verify: bool,
+    /// More certificate authorities, as a PEM file.
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+    /// Credentials, as Docker's config.json or podman's auth.json.
+    #[arg(long, value_name = "FILE")]
+    authfile: Option<PathBuf>,
+}
+
+impl SourceArgs {
+    pub(super) fn options(&self) -> Result<SourceOptions> {
+        // The machine is one: another platform's programs would only fail later, and obscurely.
+        let runs = Platform::linux_riscv64();
+        anyhow::ensure!(
+            runs.accepts(&self.platform),
+            "--platform {}: c2w runs {runs} only",
+            self.platform
+        );
+        Ok(SourceOptions {
+            platform: self.platform.clone(),
+            tls_verify: self.tls_verify,
+            ca_file: self.ca_file.clone(),
+            auth_file: self.authfile.clone(),
+            ..SourceOptions::default()
+        })
+    }
+}
