@@ -1,6 +1,8 @@
 //! The command line.
 
+mod cache;
 mod source_options;
+mod text;
 
 use crate::convert::{self, Options};
 use crate::observe::Watch;
@@ -12,6 +14,7 @@ use c2w_session::options::{self, Invocation};
 use clap::{Args, Parser};
 use source_options::SourceArgs;
 use std::ffi::OsString;
+use std::io::Write;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -36,6 +39,9 @@ struct Cli {
 enum Command {
     /// Run an image's container natively, in the same machine, without a WASI runtime.
     Run(Run),
+    /// List or remove what earlier runs have kept of registries' images.
+    #[command(subcommand)]
+    Cache(cache::Cache),
 }
 
 #[derive(Args)]
@@ -85,9 +91,9 @@ struct Common {
 }
 
 impl Common {
-    fn options(&self) -> Result<Options> {
+    fn options(&self, image: &ImageRef) -> Result<Options> {
         Ok(Options {
-            source: self.source.options()?,
+            source: self.source.options(image)?,
             memory_mib: self.memory,
             kernel_log: self.debug_image,
         })
@@ -102,6 +108,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let (done, failure) = match cli.command {
         Some(Command::Run(run)) => (run_natively(run), ExitCode::from(NO_CONTAINER)),
+        Some(Command::Cache(command)) => (show(cache::run(&command)), ExitCode::FAILURE),
         None => (convert_image(&cli.convert).map(|()| ExitCode::SUCCESS), ExitCode::FAILURE),
     };
     done.unwrap_or_else(|error| {
@@ -110,25 +117,30 @@ pub fn main() -> ExitCode {
     })
 }
 
+/// Prints a text; a reader that went away is no error.
+fn show(text: Result<String>) -> Result<ExitCode> {
+    let _ = std::io::stdout().write_all(text?.as_bytes());
+    Ok(ExitCode::SUCCESS)
+}
+
 fn image_ref(text: &str) -> Result<ImageRef> {
     text.parse().with_context(|| format!("cannot use image {text:?}"))
 }
 
 fn convert_image(arguments: &Convert) -> Result<()> {
     let mut timing = Timing::start();
-    let options = arguments.common.options()?;
     let reference = image_ref(arguments.image.as_deref().unwrap_or_default())?;
+    let options = arguments.common.options(&reference)?;
     let summary = convert::convert(&reference, &arguments.output, &options, &mut timing)?;
     if arguments.common.timings {
         eprint!("{timing}");
     }
-    let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     eprintln!(
-        "{}: {:.1} MiB (root image {:.1} MiB, memory {:.1} MiB)",
+        "{}: {} MiB (root image {} MiB, memory {} MiB)",
         arguments.output.display(),
-        mib(summary.size),
-        mib(summary.image),
-        mib(summary.ram)
+        text::mib(summary.size),
+        text::mib(summary.image),
+        text::mib(summary.ram)
     );
     Ok(())
 }
@@ -145,8 +157,9 @@ fn run_natively(arguments: Run) -> Result<ExitCode> {
     };
     let mut timing = Timing::start();
     let reference = image_ref(&arguments.image)?;
+    let options = arguments.common.options(&reference)?;
     let watch = Watch::new(arguments.profile.as_deref(), arguments.trace.as_deref())?;
-    let mut session = convert::prepare(&reference, &arguments.common.options()?, &mut timing)?;
+    let mut session = convert::prepare(&reference, &options, &mut timing)?;
     if arguments.common.timings {
         eprint!("{timing}");
     }

@@ -1,6 +1,7 @@
 //! Options that say where and how an image is read.
 
-use crate::oci::{Platform, SourceOptions};
+use super::cache;
+use crate::oci::{ImageRef, Platform, SourceOptions};
 use anyhow::Result;
 use clap::Args;
 use std::path::PathBuf;
@@ -20,10 +21,14 @@ pub(super) struct SourceArgs {
     /// Credentials, as Docker's config.json or podman's auth.json.
     #[arg(long, value_name = "FILE")]
     authfile: Option<PathBuf>,
+    /// Fetch everything anew and keep nothing (see `c2w cache`).
+    #[arg(long)]
+    no_cache: bool,
 }
 
 impl SourceArgs {
-    pub(super) fn options(&self) -> Result<SourceOptions> {
+    /// What reading `image` takes. The cache is opened only for what has use for it.
+    pub(super) fn options(&self, image: &ImageRef) -> Result<SourceOptions> {
         // The machine is one: another platform's programs would only fail later, and obscurely.
         let runs = Platform::linux_riscv64();
         anyhow::ensure!(
@@ -31,11 +36,13 @@ impl SourceArgs {
             "--platform {}: c2w runs {runs} only",
             self.platform
         );
+        let use_cache = !self.no_cache && matches!(image, ImageRef::Registry(_));
         Ok(SourceOptions {
             platform: self.platform.clone(),
             tls_verify: self.tls_verify,
             ca_file: self.ca_file.clone(),
             auth_file: self.authfile.clone(),
+            store: if use_cache { cache::open() } else { None },
             ..SourceOptions::default()
         })
     }

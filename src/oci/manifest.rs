@@ -56,6 +56,11 @@ pub struct Descriptor {
 }
 
 impl Descriptor {
+    /// A descriptor that says no more than it must.
+    pub fn new(media_type: String, digest: Digest, size: u64) -> Self {
+        Self { media_type, digest, size, annotations: BTreeMap::new(), platform: None }
+    }
+
     /// BuildKit's attestations stand in an index beside the images they speak of.
     pub fn is_attestation(&self) -> bool {
         self.annotations.contains_key("vnd.docker.reference.type")

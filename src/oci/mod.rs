@@ -3,6 +3,7 @@
 //! ```text
 //! reference::ImageRef    what the user typed
 //! source::Source         a registry or a layout: documents and blobs by descriptor
+//! store::Store           what registries have sent, kept between runs
 //! resolve                index in index, down to the manifest for the wanted platform
 //! image_config           what to run; the DiffIDs
 //! layer::LayerReader     blob -> uncompressed tar, digest and DiffID checked on the way
@@ -20,6 +21,7 @@ pub mod platform;
 pub mod reference;
 mod resolve;
 pub mod source;
+pub mod store;
 
 pub use error::{Error, ErrorKind};
 pub use image_config::{ImageConfig, guest_config};

@@ -1,5 +1,6 @@
 //! Where images are. One file for each kind of place; each implements [`Source`].
 
+mod cached;
 mod layout;
 mod registry;
 
@@ -7,6 +8,7 @@ use super::ErrorKind;
 use super::manifest::Descriptor;
 use super::platform::Platform;
 use super::reference::ImageRef;
+use super::store::Store;
 use crate::progress::{Progress, Silent};
 use std::io::Read;
 use std::path::PathBuf;
@@ -56,6 +58,8 @@ pub struct SourceOptions {
     pub ca_file: Option<PathBuf>,
     /// Credentials (Docker's or podman's JSON) in place of those in the usual places.
     pub auth_file: Option<PathBuf>,
+    /// Where what registries send is kept; `None` keeps nothing.
+    pub store: Option<Store>,
     /// The longest time to wait for a connection.
     pub connect_timeout: Duration,
     /// The longest time without a byte.
@@ -75,6 +79,7 @@ impl Default for SourceOptions {
             tls_verify: true,
             ca_file: None,
             auth_file: None,
+            store: None,
             connect_timeout: Duration::from_secs(15),
             stall_timeout: Duration::from_secs(30),
             retries: 4,
@@ -90,7 +95,10 @@ pub(super) fn open(
     options: &SourceOptions,
 ) -> Result<Box<dyn Source>, ErrorKind> {
     Ok(match reference {
-        ImageRef::Registry(reference) => Box::new(registry::Registry::open(reference, options)?),
+        ImageRef::Registry(reference) => match &options.store {
+            Some(store) => Box::new(cached::Cached::new(store, reference, options)),
+            None => Box::new(registry::Registry::open(reference, options)?),
+        },
         ImageRef::Layout { dir, select } => Box::new(layout::Layout::open(dir, select)?),
     })
 }

@@ -8,6 +8,7 @@ use crate::oci::ErrorKind;
 use crate::oci::digest::{Algorithm, ContentError, Digest, Verifier};
 use crate::oci::manifest::{Descriptor, MAX_MANIFEST, media_type};
 use crate::oci::reference::{DOCKER_HUB, Reference};
+use crate::oci::store::Store;
 use crate::progress::Progress;
 use reqwest::StatusCode;
 use reqwest::blocking::Response;
@@ -29,6 +30,7 @@ pub(super) struct Api {
     credential: Option<Credential>,
     authorization: Mutex<Option<HeaderValue>>,
     stop: AtomicBool,
+    pub(super) store: Option<Store>,
 }
 
 impl Api {
@@ -55,6 +57,7 @@ impl Api {
             credential: credentials::find(reference, options.auth_file.as_deref())?,
             authorization: Mutex::new(None),
             stop: AtomicBool::new(false),
+            store: options.store.clone(),
         })
     }
 
@@ -82,13 +85,8 @@ impl Api {
         };
         check(&bytes, &digest)?;
         let media_type = text(CONTENT_TYPE.as_str()).and_then(|text| text.split(';').next());
-        let descriptor = Descriptor {
-            media_type: media_type.unwrap_or_default().trim().to_owned(),
-            digest,
-            size: bytes.len() as u64,
-            annotations: Default::default(),
-            platform: None,
-        };
+        let media_type = media_type.unwrap_or_default().trim().to_owned();
+        let descriptor = Descriptor::new(media_type, digest, bytes.len() as u64);
         Ok((descriptor, bytes))
     }
 

@@ -5,6 +5,7 @@ use super::http::broken;
 use crate::oci::ErrorKind;
 use crate::oci::digest::ContentError;
 use crate::oci::manifest::Descriptor;
+use crate::oci::store;
 use reqwest::StatusCode;
 use reqwest::blocking::Response;
 use reqwest::header::RANGE;
@@ -14,11 +15,19 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 impl Api {
     /// The unchecked bytes of a blob, no more of them than its descriptor announces.
     pub(super) fn download(&self, blob: &Descriptor) -> Result<File, ErrorKind> {
+        let receive = |file: &mut File| self.receive(blob, file);
+        match &self.store {
+            Some(store) => store.fetch(&blob.digest, blob.size, receive),
+            None => store::nameless(receive),
+        }
+    }
+
+    /// Appends to `file` what it lacks of a blob.
+    fn receive(&self, blob: &Descriptor, file: &mut File) -> Result<(), ErrorKind> {
         let temporary = || ErrorKind::io("write a temporary file (TMPDIR chooses where)");
-        let mut file = tempfile::tempfile().map_err(temporary())?;
         let path = format!("blobs/{}", blob.digest);
         let mut retry = self.http.patience();
-        let mut have = 0;
+        let mut have = file.metadata().map_err(temporary())?.len();
         loop {
             let range = (have > 0).then(|| (RANGE, format!("bytes={have}-")));
             let response = self.get(&path, range.as_slice(), &mut retry)?;
@@ -28,16 +37,14 @@ impl Api {
                 file.set_len(0).map_err(temporary())?;
             }
             file.seek(SeekFrom::Start(have)).map_err(temporary())?;
-            let broke = self.append(response, &mut file, &mut have, blob)?;
+            let broke = self.append(response, file, &mut have, blob)?;
             match broke {
                 Some(error) if have < blob.size => {
                     retry.pause(broken(&error, &url, self.stall), None)?;
                 }
-                _ => break,
+                _ => return Ok(()),
             }
         }
-        file.rewind().map_err(temporary())?;
-        Ok(file)
     }
 
     /// Adds an answer's body to `file` and its length to `have`; gives the error with which the
