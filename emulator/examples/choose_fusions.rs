@@ -14,7 +14,8 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::process::ExitCode;
 
-/// Up to eight operations, each as its number + 1, the first one lowest: quick to hash.
+/// Up to [`fusion::LONGEST`] operations, each as its number + 1, the first one lowest: quick to
+/// hash.
 type Run = u128;
 
 /// Bits of an operation in a [`Run`].
@@ -23,6 +24,7 @@ const BITS: usize = 16;
 /// A stretch of operations that ran together, and its share of all instructions per execution.
 struct Stretch {
     operations: Vec<Operation>,
+    instructions: f64,
     weight: f64,
 }
 
@@ -51,7 +53,7 @@ fn choose(arguments: Vec<String>) -> Result<(), String> {
     };
     let count: usize = count.parse().map_err(|_| format!("{count} is no number"))?;
     let length: usize = length.parse().map_err(|_| format!("{length} is no number"))?;
-    if length > Run::BITS as usize / BITS {
+    if length > fusion::LONGEST {
         return Err(format!("{length} operations are too many"));
     }
     let names: Vec<&str> = fusion::plain_operations().collect();
@@ -62,7 +64,7 @@ fn choose(arguments: Vec<String>) -> Result<(), String> {
     let slow = names.iter().position(|&name| name == "Slow").ok_or("no slow path")? as u16;
     let runs = join(&stretches, count, length, slow);
     print(&runs, &names);
-    let all: f64 = stretches.iter().map(|s| s.weight * s.operations.len() as f64).sum();
+    let all: f64 = stretches.iter().map(|s| s.weight * s.instructions).sum();
     let dispatches: f64 = usage(&stretches, &runs).values().sum();
     eprintln!("{} superinstructions, {:.2} instructions a dispatch", runs.len(), all / dispatches);
     Ok(())
@@ -84,11 +86,13 @@ fn read(argument: &str, names: &[&str]) -> Result<Vec<Stretch>, String> {
         let code = (0..code.len() / 2).map(|at| u8::from_str_radix(&code[at * 2..][..2], 16));
         let code: Vec<u8> = code.collect::<Result<_, _>>().map_err(|_| bad(line))?;
         let operations = fusion::operations(&code, physical as usize & 0xfff);
+        let instructions: usize = operations.iter().map(|&(_, length, _)| length).sum();
         let operations: Vec<Operation> =
-            operations.into_iter().map(|(name, goes_on)| (number[name], goes_on)).collect();
-        blocks.push((count, operations));
+            operations.into_iter().map(|(name, _, goes_on)| (number[name], goes_on)).collect();
+        blocks.push((count, instructions as f64, operations));
     }
-    let share = |(count, block): &(f64, Vec<Operation>)| count * block.len() as f64;
+    type Block = (f64, f64, Vec<Operation>);
+    let share = |(count, instructions, _): &Block| count * instructions;
     let total: f64 = blocks.iter().map(share).sum();
     // A profile's lines are sorted: the many at the end hardly count.
     let mut left = total * COVERED;
@@ -96,7 +100,11 @@ fn read(argument: &str, names: &[&str]) -> Result<Vec<Stretch>, String> {
         left -= share(block);
         left > 0.0
     });
-    let stretch = |(count, operations)| Stretch { operations, weight: count * weight / total };
+    let stretch = |(count, instructions, operations)| Stretch {
+        operations,
+        instructions,
+        weight: count * weight / total,
+    };
     Ok(counting.map(stretch).collect())
 }
 

@@ -26,18 +26,6 @@ struct CodePage {
     window_page: u32,
 }
 
-impl CodePage {
-    /// Replaces operations by superinstructions, in slots that follow each other.
-    fn fuse(&mut self, decoded: &[(usize, Code)]) {
-        let codes: Vec<Code> = decoded.iter().map(|&(_, code)| code).collect();
-        for (index, &(slot, _)) in decoded.iter().enumerate() {
-            if let Some(code) = fusion::fuse(&codes[index..]) {
-                self.ops[slot].code = code;
-            }
-        }
-    }
-}
-
 /// All decoded pages.
 pub struct CodeCache {
     pages: Vec<CodePage>,
@@ -96,17 +84,20 @@ impl CodeCache {
         let bytes = memory.page(window_page)?;
         let Some(page) = self.page_mut(window_page) else { return Err(OutOfRange) };
         let mut slot = offset / 2;
-        let mut decoded = Vec::new();
+        let (mut slots, mut ops) = (Vec::new(), Vec::new());
         while slot < SLOTS && page.ops[slot].code == Code::Undecoded {
             let (op, halfwords) = decode_slot(bytes, slot);
-            page.ops[slot] = op;
-            decoded.push((slot, op.code));
+            slots.push(slot);
+            ops.push(op);
             if !op.falls_through() {
                 break;
             }
             slot += halfwords;
         }
-        page.fuse(&decoded);
+        fusion::combine(&mut ops);
+        for (slot, op) in slots.into_iter().zip(ops) {
+            page.ops[slot] = op;
+        }
         Ok(())
     }
 

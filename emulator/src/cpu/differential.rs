@@ -117,13 +117,48 @@ fn harmless(insn: &isa::Insn) -> bool {
         && (!jump || insn.imm == 8)
 }
 
+/// Neighbours that load, or store, doublewords at one base, which the hot loop takes together:
+/// inside a page, over its end, with gaps, or with a new base in the middle.
+fn neighbours(random: &mut Random) -> Vec<u32> {
+    const BASE: u32 = 10;
+    let from = u32::from(BASES[random.below(2) as usize]);
+    // addi x10, base, imm
+    let mut code = alloc::vec![(random.next() as u32 & 0xff) << 20 | from << 15 | BASE << 7 | 0x13];
+    let (short, store) = (random.below(2) == 0, random.below(2) == 0);
+    let mut imm = random.below(17) as i32 * 8 - if short { 0 } else { 64 };
+    for _ in 0..2 + random.below(10) {
+        // Any register but those of other data addresses; the base itself now and then.
+        let register = BASE + random.below(6) as u32;
+        let place = imm.rem_euclid(if short { 256 } else { 4096 }) as u32;
+        code.push(match (short, store) {
+            (true, _) => {
+                let bits = (place << 7 & 0x1c00) | (place >> 1 & 0x60) | (BASE - 8) << 7;
+                let operation = if store { 0xe000 } else { 0x6000 };
+                operation | bits | (register - 8) << 2
+            }
+            (false, true) => {
+                let bits = (place >> 5) << 25 | (place & 31) << 7 | BASE << 15;
+                bits | register << 20 | 3 << 12 | 0x23
+            }
+            (false, false) => place << 20 | BASE << 15 | 3 << 12 | register << 7 | 3,
+        });
+        imm += [8, 8, 8, 8, -8, 16, 0, if short { 24 } else { 4 }][random.below(8) as usize];
+    }
+    code
+}
+
 /// The code of a stream, ended by a jump to its start: what straddles pages is met again.
 fn stream(random: &mut Random) -> Vec<u8> {
     let mut code = Vec::new();
     for _ in 0..STREAM {
-        let bits = instruction(random);
-        let length = if bits & 3 == 3 { 4 } else { 2 };
-        code.extend_from_slice(&bits.to_le_bytes()[..length]);
+        let together = match random.below(40) {
+            0 => neighbours(random),
+            _ => alloc::vec![instruction(random)],
+        };
+        for bits in together {
+            let length = if bits & 3 == 3 { 4 } else { 2 };
+            code.extend_from_slice(&bits.to_le_bytes()[..length]);
+        }
     }
     // c.nop, so that a jump over it lands in the loop.
     code.extend_from_slice(&[1, 0, 1, 0, 1, 0, 1, 0]);

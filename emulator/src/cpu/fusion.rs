@@ -7,8 +7,10 @@
 //! The list is made by `examples/choose_fusions.rs` from profiles of real programs. Every part but the
 //! last goes on to the next slot, at least where a branch is not taken.
 
+use super::group::group;
 use super::isa::decode;
-use super::op::{Code, for_each_code, lower};
+use super::op::{Code, Op, for_each_code, lower};
+use alloc::vec;
 use alloc::vec::Vec;
 
 /// Calls `$with!` with the operations in front, and the superinstructions: those that start with
@@ -23,38 +25,48 @@ macro_rules! for_each_fusion {
                 AddiCMvJalFar = Addi CMv JalFar;
                 AddiAddi = Addi Addi;
                 AddiCAddi = Addi CAddi;
-                AddiCAdd = Addi CAdd;
                 AddiCSd = Addi CSd;
+                AddiBne = Addi Bne;
                 AddiBltu = Addi Bltu;
                 AddiCJ = Addi CJ;
-                CAddiCSdLiCSdSdAndiCMvCBnez = CAddi CSd Li CSd Sd Andi CMv CBnez;
+                CAddiCSd8CSd8CSd8CSd5LuiAddiwLd = CAddi CSd8 CSd8 CSd8 CSd5 Lui Addiw Ld;
                 CAddiCMvCAddwSextWCSextWSextWCSextW = CAddi CMv CAddw SextW CSextW SextW CSextW;
-                CAddiCSdCSdCSdCSdCSd = CAddi CSd CSd CSd CSd CSd;
+                CAddiCSd8CSd3LbuLbuCLiSll = CAddi CSd8 CSd3 Lbu Lbu CLi Sll;
+                CAddiCSd3LdCMvAndiCBnez = CAddi CSd3 Ld CMv Andi CBnez;
+                CAddiCSd5LdCMvAndiCBnez = CAddi CSd5 Ld CMv Andi CBnez;
                 CAddiSllAddiCLiCMv = CAddi Sll Addi CLi CMv;
-                CAddiCSdCSdCMv = CAddi CSd CSd CMv;
-                CAddiCSdCSdCSd = CAddi CSd CSd CSd;
+                CAddiCSlliCAddCLd = CAddi CSlli CAdd CLd;
                 CAddiCAddiBne = CAddi CAddi Bne;
-                CAddiCSlliCAdd = CAddi CSlli CAdd;
                 CAddiSextWBne = CAddi SextW Bne;
+                CAddiCAddCLd = CAddi CAdd CLd;
                 CAddiCSdLi = CAddi CSd Li;
                 CAddiCSdLd = CAddi CSd Ld;
-                CAddiCSdCSd = CAddi CSd CSd;
+                CAddiCSd8CSd3 = CAddi CSd8 CSd3;
+                CAddiCSd8CSd5 = CAddi CSd8 CSd5;
+                CAddiCSd8CSd6 = CAddi CSd8 CSd6;
                 CAddiCAddi = CAddi CAddi;
                 CAddiCMv = CAddi CMv;
-                CAddiCAdd = CAddi CAdd;
+                CAddiAdd = CAddi Add;
                 CAddiSll = CAddi Sll;
                 CAddiSd = CAddi Sd;
                 CAddiCSd = CAddi CSd;
                 CAddiBeq = CAddi Beq;
                 CAddiBne = CAddi Bne;
                 CAddiBge = CAddi Bge;
+                CAddiBltu = CAddi Bltu;
                 CAddiCBeqz = CAddi CBeqz;
                 CAddiCBnez = CAddi CBnez;
                 CAddiBneFar = CAddi BneFar;
                 CAddiCJ = CAddi CJ;
+                CAddiJFar = CAddi JFar;
                 CAddiJalFar = CAddi JalFar;
                 CAddiCJr = CAddi CJr;
-                LiBltuCSubCOrXoriCSraiCAnd = Li Bltu CSub COr Xori CSrai CAnd;
+                CAddiCSd2 = CAddi CSd2;
+                CAddiCSd3 = CAddi CSd3;
+                CAddiCSd4 = CAddi CSd4;
+                CAddiCSd5 = CAddi CSd5;
+                CAddiCSd6 = CAddi CSd6;
+                CAddiCSd8 = CAddi CSd8;
                 LiBeqCMvAndiCLi = Li Beq CMv Andi CLi;
                 LiBeqCMv = Li Beq CMv;
                 LiLi = Li Li;
@@ -62,12 +74,12 @@ macro_rules! for_each_fusion {
                 LiBne = Li Bne;
                 LiBltu = Li Bltu;
                 LiJalFar = Li JalFar;
+                CLiCAddiCJr = CLi CAddi CJr;
                 CLiCLiCLi = CLi CLi CLi;
                 CLiCLiJalFar = CLi CLi JalFar;
                 CLiCMvBeq = CLi CMv Beq;
                 CLiCLi = CLi CLi;
                 CLiCMv = CLi CMv;
-                CLiCSlli = CLi CSlli;
                 CLiAndi = CLi Andi;
                 CLiSll = CLi Sll;
                 CLiCSd = CLi CSd;
@@ -76,23 +88,27 @@ macro_rules! for_each_fusion {
                 CLiBlt = CLi Blt;
                 CLiBltu = CLi Bltu;
                 CLiBgeu = CLi Bgeu;
+                CLiCBeqz = CLi CBeqz;
                 CLiCJ = CLi CJ;
                 CLiCJr = CLi CJr;
-                CMvCAddAndCMvBltCLiCJ = CMv CAdd And CMv Blt CLi CJ;
                 CMvCMvCMvCMvCMvCMv = CMv CMv CMv CMv CMv CMv;
+                CMvCMvCSdCLiCLiCLi = CMv CMv CSd CLi CLi CLi;
                 CMvCAddAndCMvBlt = CMv CAdd And CMv Blt;
                 CMvCMvCMvCMv = CMv CMv CMv CMv;
                 CMvCMvCMvJalFar = CMv CMv CMv JalFar;
                 CMvCLdCAddiCJr = CMv CLd CAddi CJr;
                 CMvCMvCLi = CMv CMv CLi;
                 CMvCMvCMv = CMv CMv CMv;
+                CMvCMvCSd = CMv CMv CSd;
                 CMvCMvJalFar = CMv CMv JalFar;
-                CMvCSlliCSrli = CMv CSlli CSrli;
+                CMvAuipcJalr = CMv Auipc Jalr;
                 CMvLhBlt = CMv Lh Blt;
-                CMvCLdCAddi = CMv CLd CAddi;
+                CMvCLi = CMv CLi;
                 CMvCMv = CMv CMv;
                 CMvCAdd = CMv CAdd;
+                CMvCLd = CMv CLd;
                 CMvCSd = CMv CSd;
+                CMvBeq = CMv Beq;
                 CMvBlt = CMv Blt;
                 CMvBge = CMv Bge;
                 CMvBgeu = CMv Bgeu;
@@ -103,13 +119,17 @@ macro_rules! for_each_fusion {
                 CMvJal = CMv Jal;
                 CMvJalFar = CMv JalFar;
                 LuiAddiBeq = Lui Addi Beq;
+                LuiAddiwLd = Lui Addiw Ld;
                 LuiAddi = Lui Addi;
                 LuiCAddi = Lui CAddi;
                 LuiAddiw = Lui Addiw;
-                LuiCAdd = Lui CAdd;
+                CLuiCAndCBnezCLd5CAddiCJr = CLui CAnd CBnez CLd5 CAddi CJr;
                 CLuiCAndCBnez = CLui CAnd CBnez;
+                CLuiAddi = CLui Addi;
                 CLuiCAdd = CLui CAdd;
+                CLuiBltu = CLui Bltu;
                 AuipcAddiCAdd = Auipc Addi CAdd;
+                AuipcLdCSd = Auipc Ld CSd;
                 AuipcLdJalr = Auipc Ld Jalr;
                 AuipcAddi = Auipc Addi;
                 AuipcLw = Auipc Lw;
@@ -118,20 +138,20 @@ macro_rules! for_each_fusion {
                 SlliAuipcAddiAuipcAddiCAdd = Slli Auipc Addi Auipc Addi CAdd;
                 SlliCXorSrliCXorSlliCXor = Slli CXor Srli CXor Slli CXor;
                 SlliBltCAddiSdCBnez = Slli Blt CAddi Sd CBnez;
-                SlliSrliAddiCAdd = Slli Srli Addi CAdd;
                 SlliSrliCAddSh = Slli Srli CAdd Sh;
                 SlliCAddCLdBeq = Slli CAdd CLd Beq;
                 SlliBltCAddiSd = Slli Blt CAddi Sd;
                 SlliCLiBlt = Slli CLi Blt;
                 SlliAuipcAddi = Slli Auipc Addi;
+                SlliSrliAddi = Slli Srli Addi;
                 SlliSrliCAdd = Slli Srli CAdd;
+                SlliAddi = Slli Addi;
                 SlliSrli = Slli Srli;
                 SlliCSrli = Slli CSrli;
                 SlliCAdd = Slli CAdd;
                 SlliCXor = Slli CXor;
                 SlliBlt = Slli Blt;
                 SlliBge = Slli Bge;
-                CSlliAuipcAddiCAddCLdCMvCJalr = CSlli Auipc Addi CAdd CLd CMv CJalr;
                 CSlliOrCSlliOrCSlliCOr = CSlli Or CSlli Or CSlli COr;
                 CSlliCAddCLwCAddCJr = CSlli CAdd CLw CAdd CJr;
                 CSlliAuipcAddiCAdd = CSlli Auipc Addi CAdd;
@@ -139,23 +159,26 @@ macro_rules! for_each_fusion {
                 CSlliCAddCLw = CSlli CAdd CLw;
                 CSlliCAddCLd = CSlli CAdd CLd;
                 CSlliCAddLhu = CSlli CAdd Lhu;
+                CSlliAddi = CSlli Addi;
                 CSlliCSrli = CSlli CSrli;
+                CSlliAndi = CSlli Andi;
                 CSlliCAdd = CSlli CAdd;
                 CSlliOr = CSlli Or;
                 CSlliCOr = CSlli COr;
                 SrliAndi = Srli Andi;
+                SrliCAdd = Srli CAdd;
                 SrliCXor = Srli CXor;
-                SrliCJr = Srli CJr;
                 CSrliSwCAddLbuLw = CSrli Sw CAdd Lbu Lw;
                 CSrliSw = CSrli Sw;
-                CSrliCBnez = CSrli CBnez;
                 CSraiCAnd = CSrai CAnd;
                 AndiCSlliCAddCLdAndiSrliCJr = Andi CSlli CAdd CLd Andi Srli CJr;
                 AndiCSlliCAddCLw = Andi CSlli CAdd CLw;
+                AndiCSlliCAddCLd = Andi CSlli CAdd CLd;
                 AndiCLiBne = Andi CLi Bne;
                 AndiCMvCBnez = Andi CMv CBnez;
-                AndiCSlliCAdd = Andi CSlli CAdd;
+                AndiSrliCJr = Andi Srli CJr;
                 AndiCLi = Andi CLi;
+                AndiSrli = Andi Srli;
                 AndiXori = Andi Xori;
                 AndiBeq = Andi Beq;
                 AndiBne = Andi Bne;
@@ -166,9 +189,9 @@ macro_rules! for_each_fusion {
                 AndiCBnez = Andi CBnez;
                 CAndiCBeqz = CAndi CBeqz;
                 CAndiCBnez = CAndi CBnez;
+                XoriXorAndXorSrliwSlliwSrliwSlliw = Xori Xor And Xor Srliw Slliw Srliw Slliw;
                 AddiwCSlli = Addiw CSlli;
                 CAddiwCSwCBeqz = CAddiw CSw CBeqz;
-                CAddiwCBeqzCSw = CAddiw CBeqz CSw;
                 CAddiwSw = CAddiw Sw;
                 CAddiwCSw = CAddiw CSw;
                 CAddiwCBeqz = CAddiw CBeqz;
@@ -185,11 +208,12 @@ macro_rules! for_each_fusion {
                 SextWBnez = SextW Bnez;
                 CSextWAddiCJ = CSextW Addi CJ;
                 CSextWCSextW = CSextW CSextW;
-                SlliwSlliwLwCLwSrliwSrliw = Slliw Slliw Lw CLw Srliw Srliw;
                 SlliwSraiwCAddBltCSdCJr = Slliw Sraiw CAdd Blt CSd CJr;
+                SlliwSlliwLwCLwSrliw = Slliw Slliw Lw CLw Srliw;
                 SlliwCXorCAndCSextW = Slliw CXor CAnd CSextW;
                 SlliwSrliwSlliw = Slliw Srliw Slliw;
                 SlliwSrliwCOr = Slliw Srliw COr;
+                SlliwSraiwCAdd = Slliw Sraiw CAdd;
                 SlliwOrOr = Slliw Or Or;
                 SlliwCAddi = Slliw CAddi;
                 SlliwSlliw = Slliw Slliw;
@@ -197,11 +221,10 @@ macro_rules! for_each_fusion {
                 SlliwSraiw = Slliw Sraiw;
                 SlliwCXor = Slliw CXor;
                 SlliwAddw = Slliw Addw;
-                SrliwOrSlliwOrOrXori = Srliw Or Slliw Or Or Xori;
                 SrliwSlliwSlliwSrliwOr = Srliw Slliw Slliw Srliw Or;
+                SrliwOrSlliwOrOr = Srliw Or Slliw Or Or;
                 SrliwSlliwSlliw = Srliw Slliw Slliw;
                 SrliwCXorCJ = Srliw CXor CJ;
-                SrliwSrliw = Srliw Srliw;
                 SrliwOr = Srliw Or;
                 SrliwCXor = Srliw CXor;
                 SraiwXorCAddiSextWBne = Sraiw Xor CAddi SextW Bne;
@@ -215,14 +238,18 @@ macro_rules! for_each_fusion {
                 AddSb = Add Sb;
                 CAddLbuLw = CAdd Lbu Lw;
                 CAddCAdd = CAdd CAdd;
+                CAddLw = CAdd Lw;
                 CAddLd = CAdd Ld;
+                CAddCLd = CAdd CLd;
                 CAddLbu = CAdd Lbu;
+                CAddSd = CAdd Sd;
+                CAddCSd = CAdd CSd;
                 CAddCBnez = CAdd CBnez;
                 CAddCJr = CAdd CJr;
                 SubBeq = Sub Beq;
                 CSubCOrXoriCSraiCAnd = CSub COr Xori CSrai CAnd;
                 AndLhuSlliSrliCAddShShSw = And Lhu Slli Srli CAdd Sh Sh Sw;
-                AndAddwXorSlliwSrliwCAddwXor = And Addw Xor Slliw Srliw CAddw Xor;
+                AndAddwXorSlliwSrliw = And Addw Xor Slliw Srliw;
                 AndAddwXor = And Addw Xor;
                 AndCAdd = And CAdd;
                 AndAnd = And And;
@@ -239,7 +266,6 @@ macro_rules! for_each_fusion {
                 COrOrOrSrliwXorCXorSrliwCXor = COr Or Or Srliw Xor CXor Srliw CXor;
                 COrXori = COr Xori;
                 COrCOr = COr COr;
-                XorAndXorSrliwSlliwSrliwSlliw = Xor And Xor Srliw Slliw Srliw Slliw;
                 XorCAddwAddwAddwSextWCSwCAddi = Xor CAddw Addw Addw SextW CSw CAddi;
                 XorAddwAddwCSextWCSextW = Xor Addw Addw CSextW CSextW;
                 XorCAddwAddwAddw = Xor CAddw Addw Addw;
@@ -253,6 +279,7 @@ macro_rules! for_each_fusion {
                 SrlAndi = Srl Andi;
                 AddwXor = Addw Xor;
                 AddwAddw = Addw Addw;
+                CAddwXorOrOrAndAnd = CAddw Xor Or Or And And;
                 CAddwShCAddiBne = CAddw Sh CAddi Bne;
                 CAddwXor = CAddw Xor;
                 CAddwCAddw = CAddw CAddw;
@@ -263,27 +290,20 @@ macro_rules! for_each_fusion {
                 LwCAddiwAddiwCSlliAddiw = Lw CAddiw Addiw CSlli Addiw;
                 LwSlliwSrliwCOr = Lw Slliw Srliw COr;
                 LwCAddiw = Lw CAddiw;
-                LwXor = Lw Xor;
                 LwLw = Lw Lw;
                 LwCLw = Lw CLw;
                 LwCBeqz = Lw CBeqz;
-                LwCBnez = Lw CBnez;
                 CLwCAddiwCBeqzCSw = CLw CAddiw CBeqz CSw;
+                CLwCAddiwCBeqz = CLw CAddiw CBeqz;
                 CLwCLw = CLw CLw;
                 CLwCLd = CLw CLd;
-                CLwCSd = CLw CSd;
-                LdSdAddwCMvBeqzCMvLhBlt = Ld Sd Addw CMv Beqz CMv Lh Blt;
-                LdCAddiCSdCSdCSdCSdCSd = Ld CAddi CSd CSd CSd CSd CSd;
-                LdCMvAndiCBnezCLdCLdCLd = Ld CMv Andi CBnez CLd CLd CLd;
-                LdAndiCBnezCLuiCAndCBnez = Ld Andi CBnez CLui CAnd CBnez;
-                LdSdAddwCMvBeqz = Ld Sd Addw CMv Beqz;
-                LdCMvAndiCBnez = Ld CMv Andi CBnez;
-                LdLdLdLd = Ld Ld Ld Ld;
+                LdAndiCBnezLiBltu = Ld Andi CBnez Li Bltu;
+                LdCAddiCSd8CSd6 = Ld CAddi CSd8 CSd6;
                 LdSdCSdBne = Ld Sd CSd Bne;
                 LdAndiCBnez = Ld Andi CBnez;
-                LdLdCJr = Ld Ld CJr;
                 LdAddi = Ld Addi;
                 LdCMv = Ld CMv;
+                LdLui = Ld Lui;
                 LdLd = Ld Ld;
                 LdCLd = Ld CLd;
                 LdSd = Ld Sd;
@@ -291,40 +311,24 @@ macro_rules! for_each_fusion {
                 LdBeq = Ld Beq;
                 LdBeqz = Ld Beqz;
                 LdCBeqz = Ld CBeqz;
-                CLdCLdLdLdLdLdLdLd = CLd CLd Ld Ld Ld Ld Ld Ld;
-                CLdCLdCLdCLdCMvCLdCAddiCJr = CLd CLd CLd CLd CMv CLd CAddi CJr;
-                CLdCLdCLdCLdCLdCLdCAddiCJr = CLd CLd CLd CLd CLd CLd CAddi CJr;
-                CLdCLdCLdCLdCLdCLdCLdCLd = CLd CLd CLd CLd CLd CLd CLd CLd;
-                CLdCLdCLdCLdCLdCAddiCJr = CLd CLd CLd CLd CLd CAddi CJr;
-                CLdCLdCLdCLdCLdCLdCLd = CLd CLd CLd CLd CLd CLd CLd;
-                CLdCLdCMvCLdCAddiCJr = CLd CLd CMv CLd CAddi CJr;
-                CLdCLdLdLdLdLd = CLd CLd Ld Ld Ld Ld;
-                CLdCLdCLdCLdCAddiCJr = CLd CLd CLd CLd CAddi CJr;
+                CLdAndiCBnezCAddiSdTrapWriteCLd2 = CLd Andi CBnez CAddi Sd TrapWrite CLd2;
                 CLdCMvCLdCAddiCJr = CLd CMv CLd CAddi CJr;
-                CLdAndiCBnezCAddiSd = CLd Andi CBnez CAddi Sd;
-                CLdCLdCLdCAddiCJ = CLd CLd CLd CAddi CJ;
-                CLdCLdCLdCAddiCJr = CLd CLd CLd CAddi CJr;
-                CLdCLdCLdCSdCLd = CLd CLd CLd CSd CLd;
                 CLdLdCXorCLi = CLd Ld CXor CLi;
-                CLdCLdCAddiCJr = CLd CLd CAddi CJr;
                 CLdCLdSlliBge = CLd CLd Slli Bge;
-                CLdCLdCLdCLd = CLd CLd CLd CLd;
+                CLdCAddiCAddi = CLd CAddi CAddi;
+                CLdCAddiCSd = CLd CAddi CSd;
                 CLdCAddiCJr = CLd CAddi CJr;
                 CLdCLiBeq = CLd CLi Beq;
                 CLdCMvCBeqz = CLd CMv CBeqz;
                 CLdCMvCJalr = CLd CMv CJalr;
                 CLdLuiAddi = CLd Lui Addi;
                 CLdAndiCBnez = CLd Andi CBnez;
-                CLdCLdLd = CLd CLd Ld;
-                CLdCLdCLd = CLd CLd CLd;
                 CLdCSdCBeqz = CLd CSd CBeqz;
                 CLdAddi = CLd Addi;
-                CLdCAddi = CLd CAddi;
                 CLdCLi = CLd CLi;
                 CLdCMv = CLd CMv;
                 CLdCSlli = CLd CSlli;
                 CLdAndi = CLd Andi;
-                CLdCAdd = CLd CAdd;
                 CLdCLw = CLd CLw;
                 CLdLd = CLd Ld;
                 CLdCLd = CLd CLd;
@@ -335,6 +339,8 @@ macro_rules! for_each_fusion {
                 CLdCBeqz = CLd CBeqz;
                 CLdCBnez = CLd CBnez;
                 CLdCJ = CLd CJ;
+                CLdCLd2 = CLd CLd2;
+                CLdCSd2 = CLd CSd2;
                 LbuCMvCSdBeqzLdLuiAddiBeq = Lbu CMv CSd Beqz Ld Lui Addi Beq;
                 LbuCAddiCXorAndiCSlliCAddCLw = Lbu CAddi CXor Andi CSlli CAdd CLw;
                 LbuCAddiAddSbCBnez = Lbu CAddi Add Sb CBnez;
@@ -344,11 +350,14 @@ macro_rules! for_each_fusion {
                 LbuCAddiCXor = Lbu CAddi CXor;
                 LbuCAddiCBnez = Lbu CAddi CBnez;
                 LbuCMvCSd = Lbu CMv CSd;
+                LbuCMvBeqz = Lbu CMv Beqz;
                 LbuLbuBeq = Lbu Lbu Beq;
                 LbuLbuBne = Lbu Lbu Bne;
                 LbuAddi = Lbu Addi;
                 LbuCAddi = Lbu CAddi;
                 LbuCLi = Lbu CLi;
+                LbuCMv = Lbu CMv;
+                LbuAddw = Lbu Addw;
                 LbuLbu = Lbu Lbu;
                 LbuBne = Lbu Bne;
                 LbuCBeqz = Lbu CBeqz;
@@ -366,38 +375,20 @@ macro_rules! for_each_fusion {
                 SwCAddiCAddiBne = Sw CAddi CAddi Bne;
                 SwAddw = Sw Addw;
                 SwSw = Sw Sw;
-                SdLdCAddiCSdCSdCSdCSdCSd = Sd Ld CAddi CSd CSd CSd CSd CSd;
-                SdSdSdSdSdSd = Sd Sd Sd Sd Sd Sd;
-                SdSdSdSd = Sd Sd Sd Sd;
                 SdLd = Sd Ld;
-                SdSd = Sd Sd;
-                CSdCSdSdSdSdSdSdSd = CSd CSd Sd Sd Sd Sd Sd Sd;
-                CSdCSdCSdCSdCSdCSdCSdCSd = CSd CSd CSd CSd CSd CSd CSd CSd;
-                CSdCMvCMvCSdCLiCLiCLi = CSd CMv CMv CSd CLi CLi CLi;
-                CSdCMvCLdCLdCLdCAddiCJ = CSd CMv CLd CLd CLd CAddi CJ;
-                CSdCSdCSdCSdCSdCSd = CSd CSd CSd CSd CSd CSd;
-                CSdCSdCSdCSdCSd = CSd CSd CSd CSd CSd;
+                CSdSdAndiCMvCBnez = CSd Sd Andi CMv CBnez;
                 CSdCAddiCAddiBne = CSd CAddi CAddi Bne;
-                CSdCMvCMvCSd = CSd CMv CMv CSd;
-                CSdCSdCSdCSd = CSd CSd CSd CSd;
-                CSdCLdCSd = CSd CLd CSd;
-                CSdCSdCSd = CSd CSd CSd;
                 CSdCMv = CSd CMv;
-                CSdCLd = CSd CLd;
                 CSdSd = CSd Sd;
-                CSdCSd = CSd CSd;
                 CSdBne = CSd Bne;
                 CSdCBnez = CSd CBnez;
                 CSdCJ = CSd CJ;
-                CSdJalFar = CSd JalFar;
                 BltCSdCJr = Blt CSd CJr;
                 BltCSd = Blt CSd;
                 BgeFmulDFsubDCAddiFmulDFmulD = Bge FmulD FsubD CAddi FmulD FmulD;
                 BltuAuipcAddiCSlliCAddCLwCAddCJr = Bltu Auipc Addi CSlli CAdd CLw CAdd CJr;
                 BltuAuipcAddi = Bltu Auipc Addi;
-                BltuCJr = Bltu CJr;
                 BgeuLdCJalr = Bgeu Ld CJalr;
-                BgeuCLi = Bgeu CLi;
                 BgeuCAddiw = Bgeu CAddiw;
                 BgeuLd = Bgeu Ld;
                 BeqzLdLuiAddiBeq = Beqz Ld Lui Addi Beq;
@@ -405,11 +396,30 @@ macro_rules! for_each_fusion {
                 CBeqzAndiCLiBne = CBeqz Andi CLi Bne;
                 CBeqzSlliCSrli = CBeqz Slli CSrli;
                 CBeqzLd = CBeqz Ld;
-                CBeqzLwu = CBeqz Lwu;
                 FmaddDFmaddDFdivDFaddDCJ = FmaddD FmaddD FdivD FaddD CJ;
                 TrapReadTrapReadTrapReadTrapRead = TrapRead TrapRead TrapRead TrapRead;
-                TrapWriteAuipcAddiCMvBge = TrapWrite Auipc Addi CMv Bge;
+                TrapWriteCLd8CLd8CLd8CLd7 = TrapWrite CLd8 CLd8 CLd8 CLd7;
                 TrapWriteBnez = TrapWrite Bnez;
+                Ld2CJr = Ld2 CJr;
+                Ld6CSd2Sd6AddiAddiBgeu = Ld6 CSd2 Sd6 Addi Addi Bgeu;
+                CLd2Ld6CSd2Sd6AddiAddiBgeu = CLd2 Ld6 CSd2 Sd6 Addi Addi Bgeu;
+                CLd2CMvCLdCAddiCJr = CLd2 CMv CLd CAddi CJr;
+                CLd2CAddiCJr = CLd2 CAddi CJr;
+                CLd3CSdCLd8CLd2CMvCLdCAddiCJr = CLd3 CSd CLd8 CLd2 CMv CLd CAddi CJr;
+                CLd3CAddiCSdLi = CLd3 CAddi CSd Li;
+                CLd3CAddiCJ = CLd3 CAddi CJ;
+                CLd3CAddiCJr = CLd3 CAddi CJr;
+                CLd3CSd = CLd3 CSd;
+                CLd4CMvCLdCAddiCJr = CLd4 CMv CLd CAddi CJr;
+                CLd4CAddiCJr = CLd4 CAddi CJr;
+                CLd5CAddiCJr = CLd5 CAddi CJr;
+                CLd6CAddiCJr = CLd6 CAddi CJr;
+                CLd8CLd2CMvCLdCAddiCJr = CLd8 CLd2 CMv CLd CAddi CJr;
+                Sd6AddiAddiBgeu = Sd6 Addi Addi Bgeu;
+                Sd8Sd8 = Sd8 Sd8;
+                CSd6TrapWriteAuipcAddiCMvBge = CSd6 TrapWrite Auipc Addi CMv Bge;
+                CSd8CSd8CSd5 = CSd8 CSd8 CSd5;
+                CSd8CSd5 = CSd8 CSd5;
             }
         }
     };
@@ -449,10 +459,44 @@ const fn starts() -> [u16; Code::PLAIN + 1] {
 }
 
 /// The longest superinstruction that `codes` (plain ones) start with, if there is one.
-pub fn fuse(codes: &[Code]) -> Option<Code> {
+fn fuse(codes: &[Code]) -> Option<Code> {
     let head = *codes.first()? as usize;
     let runs = &RUNS[STARTS[head] as usize..STARTS[head + 1] as usize];
     runs.iter().find(|(_, parts)| codes.starts_with(parts)).map(|&(run, _)| run)
+}
+
+/// The most operations in a superinstruction.
+pub const LONGEST: usize = 8;
+
+/// Makes groups and superinstructions of operations that follow each other.
+pub fn combine(ops: &mut [Op]) {
+    let lengths = make_groups(ops);
+    let codes: Vec<Code> = ops.iter().map(|op| op.code).collect();
+    for (start, op) in ops.iter_mut().enumerate() {
+        let mut ahead = [op.code; LONGEST];
+        let mut at = start;
+        let mut count = 0;
+        while count < LONGEST && at < codes.len() {
+            ahead[count] = codes[at];
+            at += lengths[at];
+            count += 1;
+        }
+        if let Some(code) = fuse(&ahead[..count]) {
+            op.code = code;
+        }
+    }
+}
+
+/// Makes the groups that start at each of `ops`; returns how many operations each then covers.
+fn make_groups(ops: &mut [Op]) -> Vec<usize> {
+    let groups: Vec<Option<(Op, usize)>> = (0..ops.len()).map(|at| group(&ops[at..])).collect();
+    let mut lengths = vec![1; ops.len()];
+    for (at, found) in groups.into_iter().enumerate() {
+        if let Some((op, length)) = found {
+            (ops[at], lengths[at]) = (op, length);
+        }
+    }
+    lengths
 }
 
 /// The names of all operations that are no superinstructions, in order.
@@ -460,18 +504,25 @@ pub fn plain_operations() -> impl Iterator<Item = &'static str> {
     Code::NAMES[..Code::PLAIN].iter().copied()
 }
 
-/// The operations of a piece of code that starts at a byte offset of its page, by name, each with
-/// whether the next one may follow it in a superinstruction.
-pub fn operations(code: &[u8], offset: usize) -> Vec<(&'static str, bool)> {
-    let mut names = Vec::new();
+/// The operations of a piece of code that starts at a byte offset of its page, groups made: each
+/// by name, how many instructions it has, and whether the next one may follow it in a
+/// superinstruction.
+pub fn operations(code: &[u8], offset: usize) -> Vec<(&'static str, usize, bool)> {
+    let mut ops = Vec::new();
     let mut at = 0;
     while let Some(&low) = code.get(at) {
         let length = if low & 3 == 3 { 4 } else { 2 };
         let Some(bytes) = code.get(at..at + length) else { break };
         let bits = bytes.iter().rev().fold(0, |bits, &byte| bits << 8 | u32::from(byte));
-        let operation = decode(bits).map_or(Code::Slow, |insn| lower(&insn, offset + at).code);
-        names.push((operation.name(), operation.may_go_on()));
+        ops.push(decode(bits).map_or(Op::SLOW, |insn| lower(&insn, offset + at)));
         at += length;
+    }
+    let lengths = make_groups(&mut ops);
+    let mut names = Vec::new();
+    let mut at = 0;
+    while let Some(op) = ops.get(at) {
+        names.push((op.code.name(), lengths[at], op.code.may_go_on()));
+        at += lengths[at];
     }
     names
 }

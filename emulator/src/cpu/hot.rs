@@ -30,11 +30,13 @@ use crate::softfloat::{NX, fast};
 use alloc::boxed::Box;
 use bitmanip::{bitmanip, or_combine};
 use float::float;
+use group::{group, group_base, group_part};
 use range::{finite, finite_s, normal, normal_s};
 use vector::{copy_elements, vector};
 
 mod bitmanip;
 mod float;
+mod group;
 mod range;
 mod vector;
 
@@ -195,6 +197,23 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
                 ($field:ident) => {
                     f64::from_bits(f!($field))
                 };
+            }
+            // Another slot of a group, and its register.
+            macro_rules! part {
+                ($bytes:expr) => {
+                    unsafe { &*ip.byte_add($bytes) }
+                };
+            }
+            macro_rules! part_x {
+                ($bytes:expr) => {
+                    unsafe { *registers.add(part!($bytes).a as usize).cast::<u64>() }
+                };
+            }
+            macro_rules! set_part_x {
+                ($bytes:expr, $value:expr) => {{
+                    let value: u64 = $value;
+                    unsafe { *registers.add(part!($bytes).a as usize).cast::<u64>() = value }
+                }};
             }
             macro_rules! pc {
                 () => {
@@ -805,29 +824,33 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
                     ip = ops;
                 }};
             }
+            macro_rules! go_on {
+                ($instructions:literal $bytes:tt) => {{
+                    left -= $instructions;
+                    ip = unsafe { ip.byte_add($bytes) };
+                }};
+            }
             macro_rules! step {
                 (float $body:ident $bytes:literal) => {{
                     float!($body);
-                    left -= 1;
-                    ip = unsafe { ip.byte_add($bytes) };
+                    go_on!(1 $bytes);
                 }};
                 (vector $body:ident $bytes:literal) => {{
                     vector!($body);
-                    left -= 1;
-                    ip = unsafe { ip.byte_add($bytes) };
+                    go_on!(1 $bytes);
                 }};
                 (bit $body:ident $bytes:literal) => {{
                     bitmanip!($body);
-                    left -= 1;
-                    ip = unsafe { ip.byte_add($bytes) };
+                    go_on!(1 $bytes);
                 }};
                 (seq $body:ident $bytes:literal) => {{
                     body!($body);
-                    left -= 1;
-                    ip = unsafe { ip.byte_add($bytes) };
+                    go_on!(1 $bytes);
                 }};
                 (branch $body:ident $bytes:literal) => { flow!($body $bytes) };
                 (flow $body:ident $bytes:literal) => { flow!($body $bytes) };
+                (loads $body:ident $bytes:literal) => { group!(loads $body $bytes) };
+                (stores $body:ident $bytes:literal) => { group!(stores $body $bytes) };
                 (stop decode $bytes:literal) => { leave!(Decode) };
                 (stop slow $bytes:literal) => { leave!(Slow) };
             }

@@ -8,6 +8,7 @@ mod decoded;
 mod differential;
 mod exec;
 pub mod fusion;
+mod group;
 pub mod hart;
 mod hot;
 pub mod isa;

@@ -45,7 +45,8 @@ pub const STRADDLING: usize = SLOTS + 1;
 pub const ALL_SLOTS: usize = STRADDLING + 3;
 
 /// Calls `$with!` with every operation: `Name = kind body bytes`, where bytes is how far the
-/// next slot is: 16 for a 4-byte instruction, 8 for a compressed one.
+/// next slot is: 16 for a 4-byte instruction, 8 for a compressed one. Of a group
+/// ([`super::group`]), `xN` is how many instructions it has, and bytes counts for each.
 macro_rules! for_each_code {
     ($with:ident) => {
         for_each_fusion! { $with {
@@ -240,6 +241,34 @@ macro_rules! for_each_code {
             CzeroEqz = bit czero_eqz 16
             CzeroNez = bit czero_nez 16
             CZextW = bit zext_w 8
+            Ld2 = loads x2 16
+            Ld3 = loads x3 16
+            Ld4 = loads x4 16
+            Ld5 = loads x5 16
+            Ld6 = loads x6 16
+            Ld7 = loads x7 16
+            Ld8 = loads x8 16
+            CLd2 = loads x2 8
+            CLd3 = loads x3 8
+            CLd4 = loads x4 8
+            CLd5 = loads x5 8
+            CLd6 = loads x6 8
+            CLd7 = loads x7 8
+            CLd8 = loads x8 8
+            Sd2 = stores x2 16
+            Sd3 = stores x3 16
+            Sd4 = stores x4 16
+            Sd5 = stores x5 16
+            Sd6 = stores x6 16
+            Sd7 = stores x7 16
+            Sd8 = stores x8 16
+            CSd2 = stores x2 8
+            CSd3 = stores x3 8
+            CSd4 = stores x4 8
+            CSd5 = stores x5 8
+            CSd6 = stores x6 8
+            CSd7 = stores x7 8
+            CSd8 = stores x8 8
         } }
     };
 }
@@ -292,6 +321,10 @@ enum Kind {
     float,
     /// The same, vectors.
     vector,
+    /// At the next slot behind the group.
+    loads,
+    /// The same.
+    stores,
     /// At the next slot or elsewhere.
     branch,
     /// Elsewhere.
