@@ -20,10 +20,10 @@ use super::xattr::{self, EncodedXattrs, MAX_SHARES};
 use super::{Ext4Error, ImageSummary, LOST_AND_FOUND};
 use crate::rootfs::tree::{DataExtent, InodeId, Metadata, Node, Tree, Xattrs};
 
-/// Largest file: the last block number of a file has a meaning of its own.
-const MAX_FILE_SIZE: u64 = (u32::MAX as u64 - 1) * BLOCK_SIZE as u64;
+/// Largest file in bytes: the last block number of a file has a meaning of its own.
+pub(crate) const MAX_FILE_SIZE: u64 = (u32::MAX as u64 - 1) * BLOCK_SIZE as u64;
 /// Most names of one file.
-const MAX_LINKS: u32 = 65_000;
+pub(crate) const MAX_LINKS: u32 = 65_000;
 
 /// How the image is divided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -335,7 +335,7 @@ impl<'t> Planner<'t> {
         let runs = match (content, id.map(|id| &self.tree.inode(id).node)) {
             (Content::Inline, _) => Vec::new(),
             (Content::Directory(shape), _) => vec![Run { logical: 0, length: shape.blocks }],
-            (Content::Data, Some(Node::File(content))) => data_runs(&content.extents),
+            (Content::Data, Some(Node::File(content))) => cheapest(data_runs(&content.extents)),
             (Content::Data, _) => vec![Run { logical: 0, length: 1 }],
         };
         let index_blocks = index_block_count(&runs);
@@ -393,17 +393,53 @@ fn data_runs(extents: &[DataExtent]) -> Vec<Run> {
     runs
 }
 
-/// The first path of an inode, for messages.
-fn path_of(tree: &Tree, wanted: InodeId) -> Vec<u8> {
-    let mut walks = vec![(Vec::new(), tree.root())];
-    while let Some((path, id)) = walks.pop() {
-        if id == wanted {
-            return if path.is_empty() { b"/".to_vec() } else { path };
-        }
-        let below = tree.entries(id).map(|(name, id)| ([&path, &b"/"[..], name].concat(), id));
-        walks.extend(below);
+/// The runs with as many of the holes filled in as save more blocks of the extent tree than they
+/// cost: the smallest ones go first.
+fn cheapest(runs: Vec<Run>) -> Vec<Run> {
+    const FILLED: [u32; 5] = [1, 2, 4, 8, 16];
+    if index_block_count(&runs) == 0 {
+        return runs;
     }
-    Vec::new()
+    let cost = |runs: &[Run]| {
+        index_block_count(runs) + runs.iter().map(|run| u64::from(run.length)).sum::<u64>()
+    };
+    let filled = FILLED.map(|largest| fill_holes(&runs, largest));
+    // Of equal ones the last: fewer runs.
+    filled.into_iter().fold(runs, |best, runs| if cost(&runs) <= cost(&best) { runs } else { best })
+}
+
+/// Joins runs with at most `largest` blocks between them.
+fn fill_holes(runs: &[Run], largest: u32) -> Vec<Run> {
+    let mut joined: Vec<Run> = Vec::new();
+    for run in runs {
+        match joined.last_mut() {
+            Some(last) if run.logical - (last.logical + last.length) <= largest => {
+                last.length = run.logical + run.length - last.logical;
+            }
+            _ => joined.push(*run),
+        }
+    }
+    joined
+}
+
+/// The first path of an inode, for messages. The walk keeps names and joins them only once: a path
+/// can be as long as the tree is large.
+fn path_of(tree: &Tree, wanted: InodeId) -> Vec<u8> {
+    let mut path: Vec<&[u8]> = Vec::new();
+    let mut walks = vec![tree.entries(tree.root())];
+    while let Some(entries) = walks.last_mut() {
+        let Some((name, id)) = entries.next() else {
+            walks.pop();
+            path.pop();
+            continue;
+        };
+        path.push(name);
+        if id == wanted {
+            return path.iter().flat_map(|name| [b"/", *name]).flatten().copied().collect();
+        }
+        walks.push(tree.entries(id));
+    }
+    b"/".to_vec()
 }
 
 #[cfg(test)]
@@ -431,5 +467,21 @@ mod tests {
         let runs: Vec<_> =
             data_runs(&extents).iter().map(|run| (run.logical, run.length)).collect();
         assert_eq!(runs, [(0, 2), (3, 1), (9, 3)]);
+    }
+
+    #[test]
+    fn holes_are_kept_where_they_save_blocks() {
+        let every = |count: u32, step: u32| -> Vec<Run> {
+            (0..count).map(|i| Run { logical: step * i, length: 1 }).collect()
+        };
+        // The inode has room for four.
+        assert_eq!(cheapest(every(4, 2)).len(), 4);
+        // Five holes of a block are more than the block that maps the runs.
+        assert_eq!(cheapest(every(6, 2)).len(), 6);
+        // Here one hole less is one block less.
+        let mut mixed = every(4, 100);
+        mixed.push(Run { logical: 302, length: 1 });
+        assert_eq!(cheapest(mixed).len(), 4);
+        assert_eq!(cheapest(every(1000, 20)).len(), 1000);
     }
 }

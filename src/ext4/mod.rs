@@ -21,7 +21,8 @@ use std::io::{self, Write};
 
 use crate::rootfs::printable;
 use crate::rootfs::spool::Spool;
-use crate::rootfs::tree::{Timestamp, Tree};
+use crate::rootfs::tree::{Timestamp, Tree, Xattrs};
+pub(crate) use layout::{MAX_FILE_SIZE, MAX_LINKS};
 pub use xattr::XattrError;
 
 /// The directory that e2fsck puts files without a name into; it must be there.
@@ -94,6 +95,15 @@ pub enum Ext4Error {
     /// The image could not be written.
     #[error("cannot write the ext4 image")]
     Write(#[source] io::Error),
+}
+
+/// Says whether an inode can have these attributes.
+///
+/// # Errors
+///
+/// When ext4 has no room or no name for them, or an access control list is malformed.
+pub(crate) fn check_xattrs(xattrs: &Xattrs) -> Result<(), XattrError> {
+    if xattrs.is_empty() { Ok(()) } else { xattr::encode(xattrs).map(drop) }
 }
 
 /// A tree laid out as an image: its size is known, nothing is written yet.

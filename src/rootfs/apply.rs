@@ -4,12 +4,14 @@
 //! here touches the host's filesystem; a name is only ever looked up in the tree.
 
 use std::collections::VecDeque;
-use std::io::{self, Read};
+use std::io::Read;
 
 use super::printable;
 use super::spool::{Spool, SpoolError};
 use super::tar::{Archive, Entry, EntryKind, Segment, TarError};
 use super::tree::{Device, FileContent, Inode, InodeId, Metadata, Node, Tree, TreeFull, Xattrs};
+// What the filesystem cannot hold is refused here, where the layer and the entry are known.
+use crate::ext4::{MAX_FILE_SIZE, MAX_LINKS, XattrError, check_xattrs};
 
 /// Names in front of which this stands are whiteouts.
 const WHITEOUT_PREFIX: &[u8] = b".wh.";
@@ -18,10 +20,22 @@ const WHITEOUT_META_PREFIX: &[u8] = b".wh..wh.";
 /// Hides all that lower layers have in the directory that it is in.
 const OPAQUE_WHITEOUT: &[u8] = b".wh..wh..opq";
 
+/// What the overlay filesystem keeps for itself; nobody sees it through an overlay.
+const OVERLAY_XATTR: &[u8] = b"trusted.overlay.";
+/// On a directory, with the value "y": as [`OPAQUE_WHITEOUT`] in it.
+const OVERLAY_OPAQUE: &[u8] = b"trusted.overlay.opaque";
+/// A character device with this number is a whiteout of its own name to the overlay filesystem.
+const OVERLAY_WHITEOUT: Device = Device { major: 0, minor: 0 };
+
 /// Longest name in a directory, as Linux and ext4 have it.
 const MAX_NAME: usize = 255;
-/// Longest path and longest symlink target, without the NUL (Linux's `PATH_MAX` counts it).
-const MAX_PATH: usize = 4095;
+/// Longest symlink target, without the NUL (Linux's `PATH_MAX` counts it). Paths of entries may be
+/// longer: a system call takes no more at once, but a program can go there step by step.
+const MAX_TARGET: usize = 4095;
+/// Longest value of an attribute (`XATTR_SIZE_MAX` of Linux).
+const MAX_XATTR_VALUE: usize = 64 << 10;
+/// To chown(2) this means "as it is", so no file can belong to it.
+const NO_OWNER: u32 = u32::MAX;
 /// Symbolic links followed for one path, as in Linux.
 const MAX_SYMLINKS: usize = 40;
 /// Warnings kept word for word; the rest is only counted.
@@ -42,9 +56,6 @@ pub enum LayerError {
         #[source]
         rule: EntryError,
     },
-    /// What follows the archive could not be read.
-    #[error("cannot read the layer to its end")]
-    Read(#[source] io::Error),
 }
 
 /// Why an entry is refused.
@@ -62,9 +73,9 @@ pub enum EntryError {
     /// A name in the path is too long.
     #[error("a name in the path is longer than {MAX_NAME} bytes")]
     NameTooLong,
-    /// The path or the target of a link is too long.
-    #[error("a path or link target is longer than {MAX_PATH} bytes")]
-    PathTooLong,
+    /// The target of a symbolic link is too long.
+    #[error("the target of a symbolic link is longer than {MAX_TARGET} bytes")]
+    TargetTooLong,
     /// Something other than a directory is in the place of the root.
     #[error("only a directory can be the root")]
     Root,
@@ -95,6 +106,15 @@ pub enum EntryError {
     /// A device number that Linux does not have.
     #[error("the device number {}:{} does not exist", .0.major, .0.minor)]
     DeviceNumber(Device),
+    /// More names for one file than ext4 counts.
+    #[error("hard link to \"{0}\", which has {MAX_LINKS} names already: ext4 allows no more")]
+    TooManyLinks(String),
+    /// A file that ext4 cannot hold.
+    #[error("a file of {0} bytes: ext4 allows {MAX_FILE_SIZE}")]
+    FileTooLarge(u64),
+    /// Extended attributes that ext4 cannot hold.
+    #[error(transparent)]
+    Xattrs(#[from] XattrError),
     /// The content could not be stored.
     #[error(transparent)]
     Content(#[from] SpoolError),
@@ -138,7 +158,7 @@ pub fn apply_layer(
     if unkept > 0 {
         warnings.push(format!("{unkept} more warnings like these"));
     }
-    archive.drain().map_err(LayerError::Read)?;
+    archive.drain()?;
     Ok(AppliedLayer { entries, warnings })
 }
 
@@ -163,26 +183,36 @@ impl Applier<'_> {
             return Ok(());
         }
         if let Some(hidden) = name.strip_prefix(WHITEOUT_PREFIX) {
-            return self.apply_whiteout(parents, name, hidden);
+            self.apply_whiteout(parents, name, hidden)?;
+            return self.reclaim();
         }
         let parent = self.create_parents(parents)?;
         match &entry.kind {
-            EntryKind::HardLink => self.apply_hard_link(parent, name, &entry.link),
-            EntryKind::Directory => self.apply_directory(parent, name, entry),
+            EntryKind::HardLink => self.apply_hard_link(parent, name, &entry.link)?,
+            EntryKind::Directory => self.apply_directory(parent, name, entry)?,
+            EntryKind::CharDevice(OVERLAY_WHITEOUT) => self.tree.remove(parent, name),
             _ => {
+                // First, so that what was there gives its space to the new content.
+                self.tree.remove(parent, name);
+                self.reclaim()?;
                 let node = self.read_node(entry, data)?;
-                let metadata = self.metadata(entry);
+                let metadata = self.metadata(entry)?;
                 self.tree.insert(parent, name, Inode::new(metadata, node))?;
-                Ok(())
             }
         }
+        self.reclaim()
+    }
+
+    /// Gives back the space of files that are gone.
+    fn reclaim(&mut self) -> Result<(), EntryError> {
+        let released = self.tree.take_released();
+        Ok(self.spool.release(&released).map_err(SpoolError::Write)?)
     }
 
     fn apply_root(&mut self, entry: &Entry) -> Result<(), EntryError> {
         match entry.kind {
             EntryKind::Directory if !entry.path.is_empty() => {
-                let metadata = self.metadata(entry);
-                Ok(self.tree.set_metadata(self.tree.root(), metadata)?)
+                self.set_directory(self.tree.root(), entry)
             }
             _ if entry.path.is_empty() => Err(EntryError::EmptyPath),
             _ => Err(EntryError::Root),
@@ -201,8 +231,14 @@ impl Applier<'_> {
         if name == OPAQUE_WHITEOUT {
             let directory = self.create_parents(parents)?;
             self.tree.hide_lower_entries(directory);
-        } else if let Some(directory) = Resolver::new(self.tree).directory(parents, false)? {
-            self.tree.hide_lower(directory, hidden);
+            return Ok(());
+        }
+        match Resolver::new(self.tree).directory(parents, false) {
+            Ok(Some(directory)) => self.tree.hide_lower(directory, hidden),
+            // Nothing is there to be hidden. Some builders hide a file after they have hidden the
+            // directory that it was in, or have put something else in its place.
+            Ok(None) | Err(EntryError::NotDirectory(_)) => {}
+            Err(error) => return Err(error),
         }
         Ok(())
     }
@@ -214,18 +250,26 @@ impl Applier<'_> {
         name: &[u8],
         entry: &Entry,
     ) -> Result<(), EntryError> {
-        let metadata = self.metadata(entry);
-        match self.tree.child(parent, name) {
+        let id = match self.tree.child(parent, name) {
             Some(id) if self.tree.inode(id).node.is_directory() => {
                 self.tree.touch(parent, name);
-                self.tree.set_metadata(id, metadata)?;
+                id
             }
             _ => {
-                let inode = Inode::new(metadata, Node::empty_directory());
-                self.tree.insert(parent, name, inode)?;
+                let inode = Inode::new(Metadata::implicit_directory(), Node::empty_directory());
+                self.tree.insert(parent, name, inode)?
             }
+        };
+        self.set_directory(id, entry)
+    }
+
+    /// Gives the directory `id` what `entry` says of it.
+    fn set_directory(&mut self, id: InodeId, entry: &Entry) -> Result<(), EntryError> {
+        if entry.xattrs.get(OVERLAY_OPAQUE).is_some_and(|value| **value == *b"y") {
+            self.tree.hide_lower_entries(id);
         }
-        Ok(())
+        let metadata = self.metadata(entry)?;
+        Ok(self.tree.set_metadata(id, metadata)?)
     }
 
     /// A hard link's own metadata says nothing: the inode keeps what it has.
@@ -246,6 +290,9 @@ impl Applier<'_> {
         let inode = self.tree.child(directory, target_name).ok_or_else(missing)?;
         if self.tree.inode(inode).node.is_directory() {
             return Err(to_directory());
+        }
+        if self.tree.inode(inode).name_count() >= MAX_LINKS {
+            return Err(EntryError::TooManyLinks(printable(target)));
         }
         Ok(self.tree.link(parent, name, inode)?)
     }
@@ -277,6 +324,9 @@ impl Applier<'_> {
         map: &[Segment],
         data: &mut impl Read,
     ) -> Result<FileContent, EntryError> {
+        if size > MAX_FILE_SIZE {
+            return Err(EntryError::FileTooLarge(size));
+        }
         let mut extents = Vec::new();
         for segment in map {
             self.spool.store(data, segment.offset, segment.length, &mut extents)?;
@@ -285,17 +335,33 @@ impl Applier<'_> {
         Ok(FileContent { size, extents })
     }
 
-    fn metadata(&mut self, entry: &Entry) -> Metadata {
+    fn metadata(&mut self, entry: &Entry) -> Result<Metadata, EntryError> {
         let mut xattrs = Xattrs::new();
         for (name, value) in &entry.xattrs {
-            if is_xattr_name(name) {
-                xattrs.insert(name.clone(), value.clone());
-            } else {
-                let (path, name) = (printable(&entry.path), printable(name));
-                self.warn(format!("\"{path}\": left out the attribute \"{name}\": no such name"));
+            match xattr_obstacle(name, value, &entry.kind) {
+                None => {
+                    xattrs.insert(name.clone(), value.clone());
+                }
+                Some(_) if &**name == OVERLAY_OPAQUE => {}
+                Some(why) => {
+                    let (path, name) = (printable(&entry.path), printable(name));
+                    self.warn(format!("\"{path}\": left out the attribute \"{name}\": {why}"));
+                }
             }
         }
-        Metadata { mode: entry.mode, uid: entry.uid, gid: entry.gid, mtime: entry.mtime, xattrs }
+        check_xattrs(&xattrs)?;
+        let uid = self.owner(entry, "uid", entry.uid);
+        let gid = self.owner(entry, "gid", entry.gid);
+        Ok(Metadata { mode: entry.mode, uid, gid, mtime: entry.mtime, xattrs })
+    }
+
+    fn owner(&mut self, entry: &Entry, kind: &str, id: u32) -> u32 {
+        if id != NO_OWNER {
+            return id;
+        }
+        let path = printable(&entry.path);
+        self.warn(format!("\"{path}\": its {kind} {id} is no one's on Linux: it gets 0"));
+        0
     }
 
     fn warn(&mut self, warning: String) {
@@ -385,7 +451,8 @@ fn names(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
     path.split(|&byte| byte == b'/').filter(|name| !matches!(*name, b"" | b"."))
 }
 
-/// The names of a hostile path below the root; ".." takes the name before it away.
+/// The names of a hostile path below the root; ".." takes the name before it away. It cannot climb
+/// above the root; a path that starts there stays there, as "/.." is "/".
 fn clean_path(path: &[u8]) -> Result<Vec<&[u8]>, EntryError> {
     if path.contains(&0) {
         return Err(EntryError::Nul);
@@ -395,19 +462,19 @@ fn clean_path(path: &[u8]) -> Result<Vec<&[u8]>, EntryError> {
         if name.len() > MAX_NAME {
             return Err(EntryError::NameTooLong);
         }
-        if name == b".." {
-            clean.pop().ok_or(EntryError::OutsideRoot)?;
-        } else {
+        if name != b".." {
             clean.push(name);
+        } else if clean.pop().is_none() && !path.starts_with(b"/") {
+            return Err(EntryError::OutsideRoot);
         }
     }
-    if path.len() > MAX_PATH { Err(EntryError::PathTooLong) } else { Ok(clean) }
+    Ok(clean)
 }
 
 fn symlink_target(target: &[u8]) -> Result<Box<[u8]>, EntryError> {
     match target {
         [] => Err(EntryError::EmptyTarget),
-        _ if target.len() > MAX_PATH => Err(EntryError::PathTooLong),
+        _ if target.len() > MAX_TARGET => Err(EntryError::TargetTooLong),
         _ if target.contains(&0) => Err(EntryError::Nul),
         _ => Ok(target.into()),
     }
@@ -419,20 +486,38 @@ fn device_number(device: Device) -> Result<Device, EntryError> {
     exists.then_some(device).ok_or(EntryError::DeviceNumber(device))
 }
 
-/// Whether Linux takes this name for an extended attribute on ext4.
-fn is_xattr_name(name: &[u8]) -> bool {
-    const ACLS: [&[u8]; 2] = [b"system.posix_acl_access", b"system.posix_acl_default"];
+/// Why an attribute is left out, if it is: Linux on ext4 would not take it, or would not show it.
+fn xattr_obstacle(name: &[u8], value: &[u8], kind: &EntryKind) -> Option<&'static str> {
+    const ACCESS_ACL: &[u8] = b"system.posix_acl_access";
+    const DEFAULT_ACL: &[u8] = b"system.posix_acl_default";
     let prefixes = [&b"user."[..], b"trusted.", b"security."];
     let in_namespace = prefixes
         .iter()
         .any(|prefix| name.strip_prefix(*prefix).is_some_and(|suffix| !suffix.is_empty()));
-    name.len() <= MAX_NAME && !name.contains(&0) && (in_namespace || ACLS.contains(&name))
+    let is_directory = *kind == EntryKind::Directory;
+    let has_content =
+        matches!(kind, EntryKind::File | EntryKind::SparseFile { .. }) || is_directory;
+    if name.len() > MAX_NAME || name.contains(&0) {
+        return Some("no such name");
+    }
+    match name {
+        _ if name.starts_with(OVERLAY_XATTR) => Some("it is the overlay filesystem's own"),
+        _ if name.starts_with(b"user.") && in_namespace && !has_content => {
+            Some("only files and directories can have it")
+        }
+        ACCESS_ACL if *kind == EntryKind::Symlink => Some("a symbolic link cannot have it"),
+        DEFAULT_ACL if !is_directory => Some("only a directory can have it"),
+        _ if !in_namespace && ![ACCESS_ACL, DEFAULT_ACL].contains(&name) => Some("no such name"),
+        _ if value.len() > MAX_XATTR_VALUE => Some("its value is longer than 65536 bytes"),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::rootfs::tree::Timestamp;
+    use std::io;
 
     #[test]
     fn paths_are_cleaned_and_kept_inside() {
@@ -441,7 +526,8 @@ mod tests {
         assert!(matches!(clean_path(b"a/../.."), Err(EntryError::OutsideRoot)));
         assert!(matches!(clean_path(b"a\0b"), Err(EntryError::Nul)));
         assert!(matches!(clean_path(&[b'a'; 256]), Err(EntryError::NameTooLong)));
-        assert!(matches!(clean_path(&[b'/'; 4096]), Err(EntryError::PathTooLong)));
+        assert!(clean_path(b"/../x/../../y").unwrap() == [b"y"]);
+        assert_eq!(clean_path(&b"a/".repeat(5000)).unwrap().len(), 5000);
     }
 
     #[test]
@@ -459,11 +545,17 @@ mod tests {
     }
 
     #[test]
-    fn xattr_names_need_a_known_namespace_and_a_name() {
-        assert!(is_xattr_name(b"user.a") && is_xattr_name(b"system.posix_acl_access"));
-        for name in [&b"user."[..], b"bogus.name", b"system.x", b"user.a\0", b""] {
-            assert!(!is_xattr_name(name), "{}", name.escape_ascii());
+    fn xattrs_need_a_known_namespace_a_name_and_the_right_type() {
+        let (file, link) = (EntryKind::File, EntryKind::Symlink);
+        let taken = |name: &[u8], kind| xattr_obstacle(name, b"", kind).is_none();
+        assert!(taken(b"user.a", &file) && taken(b"system.posix_acl_access", &file));
+        assert!(taken(b"security.a", &link) && taken(b"trusted.a", &EntryKind::Fifo));
+        for name in [&b"user."[..], b"bogus.name", b"system.x", b"user.a\0", b"", &[b'u'; 256]] {
+            assert!(!taken(name, &file), "{}", name.escape_ascii());
         }
+        assert!(!taken(b"user.a", &link) && !taken(b"system.posix_acl_default", &file));
+        assert!(!taken(b"trusted.overlay.redirect", &EntryKind::Directory));
+        assert!(xattr_obstacle(b"user.a", &[0; (64 << 10) + 1], &file).is_some());
     }
 
     fn entry(path: &str, kind: EntryKind) -> Entry {

@@ -1,4 +1,4 @@
-//! The merged root filesystem, independent of image formats and of ext4.
+//! The merged root filesystem, independent of image formats. Of ext4 it knows only the limits.
 //!
 //! A layer is a tar stream. [`tar`] turns it into entries, [`apply`] merges the entries into one
 //! [`tree::Tree`] by the layer rules of the OCI image specification, and file contents go to a

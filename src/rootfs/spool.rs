@@ -1,19 +1,25 @@
 //! File contents on disk while an image is converted.
 //!
 //! All contents go, one after the other, to one temporary file that has no name, so nothing is
-//! left behind however the process ends. Long runs of zeros are not stored.
+//! left behind however the process ends. Blocks of zeros are not stored, and what files have stored
+//! that a later layer replaces or removes is given back to the host's filesystem.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 
 use super::tree::DataExtent;
 
-/// Contents are looked at, and found to be zeros or not, in pieces of this size. Smaller holes
-/// would save little and break files into more runs.
+/// Bytes taken from a content at once.
 const PIECE: usize = 64 << 10;
+/// Zeros are found, and space is given back, in blocks of this size, as ext4 has them.
+const BLOCK: usize = 4096;
+/// Runs that a content may have before only whole pieces of zeros are left out: a bound on the
+/// memory that a hostile pattern takes.
+const MAX_FINE_RUNS: usize = 1 << 16;
 /// Bytes gathered before they are written out.
 const BUFFER: usize = 1 << 20;
-/// What a spool stores unless told otherwise: more than a module can ever carry.
+/// What a spool takes in unless told otherwise: more than a module can ever carry.
 const DEFAULT_LIMIT: u64 = 64 << 30;
 
 static ZEROS: [u8; PIECE] = [0; PIECE];
@@ -31,9 +37,9 @@ pub enum SpoolError {
         missing: u64,
     },
     /// The contents of all files are more than the spool may store.
-    #[error("the image's files need more than {limit} bytes of temporary storage")]
+    #[error("the files of all layers have more than {limit} bytes")]
     Full {
-        /// Bytes that the spool may store.
+        /// Bytes that the spool takes.
         limit: u64,
     },
     /// The temporary file could not be written.
@@ -49,6 +55,8 @@ pub struct Spool {
     written: u64,
     buffer: Vec<u8>,
     limit: u64,
+    /// How many bytes of each block of the temporary file are still of use.
+    live: Vec<u16>,
 }
 
 impl Spool {
@@ -61,17 +69,18 @@ impl Spool {
         Self::with_limit(DEFAULT_LIMIT)
     }
 
-    /// An empty spool that stores at most `limit` bytes.
+    /// An empty spool that takes in at most `limit` bytes.
     ///
     /// # Errors
     ///
     /// When no temporary file can be made.
     pub fn with_limit(limit: u64) -> io::Result<Self> {
         let file = tempfile::tempfile()?;
-        Ok(Self { file, written: 0, buffer: Vec::with_capacity(BUFFER), limit })
+        let buffer = Vec::with_capacity(BUFFER);
+        Ok(Self { file, written: 0, buffer, limit, live: Vec::new() })
     }
 
-    /// Bytes stored so far.
+    /// Bytes stored so far, with those that were given back.
     pub fn len(&self) -> u64 {
         self.written + self.buffer.len() as u64
     }
@@ -81,8 +90,13 @@ impl Spool {
         self.len() == 0
     }
 
+    /// Bytes of the host's storage that the spool takes, at most.
+    pub fn used(&self) -> u64 {
+        self.live.iter().filter(|&&bytes| bytes > 0).count() as u64 * BLOCK as u64
+    }
+
     /// Stores the next `length` bytes of `content`, which lie at `file_offset` in their file, and
-    /// appends to `extents` where they are; pieces that are all zeros are left out.
+    /// appends to `extents` where they are; blocks that are all zeros are left out.
     ///
     /// # Errors
     ///
@@ -97,44 +111,94 @@ impl Spool {
         let mut done = 0;
         while done < length {
             let piece = (length - done).min(PIECE as u64) as usize;
-            let spool_offset = self.len();
-            if self.append(content, piece, length - done)? {
-                push_extent(extents, file_offset + done, spool_offset, piece as u64);
+            if self.buffer.len() + piece > BUFFER {
+                self.flush().map_err(SpoolError::Write)?;
+            }
+            let start = self.buffer.len();
+            let got = self.append(content, piece);
+            if !matches!(got, Ok(got) if got == piece) {
+                self.buffer.truncate(start);
+                let missing = length - done - got.map_err(SpoolError::Read)? as u64;
+                return Err(SpoolError::Short { missing });
+            }
+            self.keep(start, file_offset + done, extents);
+            if self.len() > self.limit {
+                return Err(SpoolError::Full { limit: self.limit });
             }
             done += piece as u64;
         }
         Ok(())
     }
 
-    /// Appends `piece` bytes; says whether they were worth storing, that is not all zeros.
-    fn append(
-        &mut self,
-        content: &mut impl Read,
-        piece: usize,
-        wanted: u64,
-    ) -> Result<bool, SpoolError> {
-        if self.buffer.len() + piece > BUFFER {
-            self.flush().map_err(SpoolError::Write)?;
-        }
+    /// Appends up to `piece` bytes to the buffer; returns how many came.
+    fn append(&mut self, content: &mut impl Read, piece: usize) -> io::Result<usize> {
         let start = self.buffer.len();
         self.buffer.resize(start + piece, 0);
-        let got = read_full(content, &mut self.buffer[start..]).map_err(|error| {
+        read_full(content, &mut self.buffer[start..])
+    }
+
+    /// Takes the blocks of zeros out of the piece that starts at `start` in the buffer and at
+    /// `file_offset` in its file, and records where the rest is.
+    fn keep(&mut self, start: usize, file_offset: u64, extents: &mut Vec<DataExtent>) {
+        let length = self.buffer.len() - start;
+        if self.buffer[start..] == ZEROS[..length] {
             self.buffer.truncate(start);
-            SpoolError::Read(error)
-        })?;
-        if got < piece {
-            self.buffer.truncate(start);
-            return Err(SpoolError::Short { missing: wanted - got as u64 });
+            return;
         }
-        if self.buffer[start..] == ZEROS[..piece] {
-            self.buffer.truncate(start);
-            return Ok(false);
+        let whole = extents.len() > MAX_FINE_RUNS;
+        let (mut from, mut kept) = (0, start);
+        while from < length {
+            let at = file_offset + from as u64;
+            let to_block = BLOCK - (at % BLOCK as u64) as usize;
+            let count = if whole { length } else { to_block.min(length - from) };
+            let block = start + from..start + from + count;
+            if self.buffer[block.clone()] != ZEROS[..count] {
+                self.buffer.copy_within(block, kept);
+                push_extent(extents, at, self.written + kept as u64, count as u64);
+                kept += count;
+            }
+            from += count;
         }
-        if self.len() > self.limit {
-            self.buffer.truncate(start);
-            return Err(SpoolError::Full { limit: self.limit });
+        self.buffer.truncate(kept);
+        self.count_live(start..kept);
+    }
+
+    /// Counts a range of the buffer as bytes of use.
+    fn count_live(&mut self, range: Range<usize>) {
+        let range = self.written + range.start as u64..self.written + range.end as u64;
+        let blocks = range.end.div_ceil(BLOCK as u64) as usize;
+        self.live.resize(blocks.max(self.live.len()), 0);
+        for (block, bytes) in blocks_of(range) {
+            self.live[block] += bytes;
         }
-        Ok(true)
+    }
+
+    /// Gives back what removed files had stored. Where the host's filesystem cannot take space out
+    /// of a file, it stays in use.
+    ///
+    /// # Errors
+    ///
+    /// When the temporary file cannot be written.
+    pub fn release(&mut self, extents: &[DataExtent]) -> io::Result<()> {
+        for extent in extents {
+            let end = extent.spool_offset + extent.length;
+            if end > self.written {
+                self.flush()?;
+            }
+            let mut unused: Option<Range<u64>> = None;
+            for (block, bytes) in blocks_of(extent.spool_offset..end) {
+                self.live[block] -= bytes;
+                // The last block may not be full yet; it is given back with its other bytes.
+                let at = (block * BLOCK) as u64;
+                if self.live[block] == 0 && at + BLOCK as u64 <= self.written {
+                    unused = Some(unused.map_or(at, |range| range.start)..at + BLOCK as u64);
+                }
+            }
+            if let Some(range) = unused {
+                punch(&self.file, range);
+            }
+        }
+        Ok(())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -166,6 +230,27 @@ impl Spool {
         Ok(())
     }
 }
+
+/// The blocks that a range touches, each with how many of its bytes.
+fn blocks_of(range: Range<u64>) -> impl Iterator<Item = (usize, u16)> {
+    const SIZE: u64 = BLOCK as u64;
+    (range.start / SIZE..range.end.div_ceil(SIZE)).map(move |block| {
+        let bytes = range.end.min((block + 1) * SIZE) - range.start.max(block * SIZE);
+        (block as usize, bytes as u16)
+    })
+}
+
+/// Makes a hole of a range of whole blocks.
+#[cfg(target_os = "linux")]
+fn punch(file: &File, range: Range<u64>) {
+    use rustix::fs::{FallocateFlags, fallocate};
+    let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+    // Not every filesystem can; nothing but space is lost then.
+    let _ = fallocate(file, flags, range.start, range.end - range.start);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn punch(_: &File, _: Range<u64>) {}
 
 /// Adds a run to `extents`, or makes the last one longer when the run follows it in both places.
 fn push_extent(extents: &mut Vec<DataExtent>, file_offset: u64, spool_offset: u64, length: u64) {
@@ -222,12 +307,62 @@ mod tests {
         let mut content = vec![0; 5 * PIECE + 9];
         content[2 * PIECE] = 1;
         let extents = store(&mut spool, &content);
-        let piece = PIECE as u64;
-        assert_eq!(
-            extents,
-            [DataExtent { file_offset: 2 * piece, spool_offset: 0, length: piece }]
-        );
+        let (file_offset, length) = (2 * PIECE as u64, BLOCK as u64);
+        assert_eq!(extents, [DataExtent { file_offset, spool_offset: 0, length }]);
         assert!(store(&mut spool, &[0]).is_empty());
+        assert_eq!(spool.len(), length);
+    }
+
+    #[test]
+    fn holes_are_where_blocks_of_the_file_are() {
+        let mut spool = Spool::new().unwrap();
+        let mut extents = Vec::new();
+        let mut content = vec![0; 3 * BLOCK];
+        content[BLOCK] = 1;
+        spool.store(&mut &content[..], 1000, content.len() as u64, &mut extents).unwrap();
+        let (file_offset, length) = (BLOCK as u64, BLOCK as u64);
+        assert_eq!(extents, [DataExtent { file_offset, spool_offset: 0, length }]);
+        let mut stored = vec![9; BLOCK];
+        spool.read_at(0, &mut stored).unwrap();
+        assert_eq!(stored, content[BLOCK - 1000..2 * BLOCK - 1000]);
+    }
+
+    #[test]
+    fn a_pattern_of_holes_takes_bounded_memory() {
+        let mut spool = Spool::new().unwrap();
+        let mut pattern = vec![0; 2 * BLOCK];
+        pattern[0] = 1;
+        let content = pattern.repeat(MAX_FINE_RUNS + 1000);
+        let extents = store(&mut spool, &content);
+        assert!(extents.len() < MAX_FINE_RUNS + 100, "{}", extents.len());
+        let mut back = vec![0; content.len()];
+        for extent in extents {
+            let range = extent.file_offset as usize..(extent.file_offset + extent.length) as usize;
+            spool.read_at(extent.spool_offset, &mut back[range]).unwrap();
+        }
+        assert!(back == content);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn what_is_released_takes_no_space() {
+        use std::os::unix::fs::MetadataExt;
+        let mut spool = Spool::new().unwrap();
+        let first = store(&mut spool, &vec![1; 4 * BUFFER]);
+        let small: Vec<_> = (0..100).flat_map(|i| store(&mut spool, &[i + 1; 100])).collect();
+        let last = store(&mut spool, &vec![2; BUFFER]);
+        spool.release(&first).unwrap();
+        spool.release(&small[..99]).unwrap();
+        let mut bytes = [0; 100];
+        spool.read_at(small[99].spool_offset, &mut bytes).unwrap();
+        assert_eq!(bytes, [100; 100]);
+        spool.release(&small[99..]).unwrap();
+        spool.flush().unwrap();
+        assert!(spool.used() <= (BUFFER + 2 * BLOCK) as u64, "{}", spool.used());
+        let on_disk = spool.file.metadata().unwrap().blocks() * 512;
+        assert!(on_disk <= spool.used() + PIECE as u64, "{on_disk} of {}", spool.used());
+        spool.read_at(last[0].spool_offset, &mut bytes).unwrap();
+        assert_eq!(bytes, [2; 100]);
     }
 
     #[test]
@@ -238,6 +373,5 @@ mod tests {
         assert!(matches!(short, Err(SpoolError::Short { missing }) if missing == (1 << 60) - 3));
         let full = spool.store(&mut &[1; 11][..], 0, 11, &mut extents);
         assert!(matches!(full, Err(SpoolError::Full { limit: 10 })));
-        assert!(extents.is_empty() && spool.is_empty());
     }
 }

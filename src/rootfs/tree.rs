@@ -3,7 +3,7 @@
 //! Directories map names (bytes, in byte order) to inodes in one table, so the names of a hard
 //! link share an inode. File contents are references into a [`Spool`](super::spool::Spool).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// Bytes of names, attributes, symlink targets and bookkeeping a tree may hold: a bound on memory
 /// for hostile images that still leaves room for about five million files.
@@ -173,6 +173,10 @@ pub struct Tree {
     free: Vec<InodeId>,
     layer: u32,
     footprint: usize,
+    /// What removed files have stored, until it is taken.
+    released: Vec<DataExtent>,
+    /// Directories that the current layer has emptied of what lower layers brought.
+    emptied: HashSet<InodeId>,
 }
 
 impl Default for Tree {
@@ -186,7 +190,14 @@ impl Tree {
     pub fn new() -> Self {
         let mut root = Inode::new(Metadata::implicit_directory(), Node::empty_directory());
         root.names = 1;
-        Self { inodes: vec![Some(root)], free: Vec::new(), layer: 0, footprint: 0 }
+        Self {
+            inodes: vec![Some(root)],
+            free: Vec::new(),
+            layer: 0,
+            footprint: 0,
+            released: Vec::new(),
+            emptied: HashSet::new(),
+        }
     }
 
     /// The root directory.
@@ -251,6 +262,12 @@ impl Tree {
     /// Starts the next layer: entries of all layers so far become lower ones.
     pub(super) fn begin_layer(&mut self) {
         self.layer += 1;
+        self.emptied.clear();
+    }
+
+    /// What files that are gone by now have stored: the spool's to give back.
+    pub(super) fn take_released(&mut self) -> Vec<DataExtent> {
+        std::mem::take(&mut self.released)
     }
 
     /// Says that the current layer names this entry, so that its own whiteouts keep it.
@@ -341,8 +358,12 @@ impl Tree {
             let inode = self.inodes[id.index()].take().expect("the id of a living inode");
             self.release(inode.footprint());
             self.free.push(id);
-            if let Node::Directory(entries) = inode.node {
-                removed.extend(entries.into_iter().map(|(name, entry)| (name, entry.inode)));
+            match inode.node {
+                Node::Directory(entries) => {
+                    removed.extend(entries.into_iter().map(|(name, entry)| (name, entry.inode)));
+                }
+                Node::File(content) => self.released.extend(content.extents),
+                _ => {}
             }
         }
     }
@@ -361,6 +382,11 @@ impl Tree {
     pub(super) fn hide_lower_entries(&mut self, directory: InodeId) {
         let mut directories = vec![directory];
         while let Some(directory) = directories.pop() {
+            // Once a layer is enough, as all that comes now is its own. A layer of nothing but
+            // markers would take the square of its length otherwise.
+            if !self.emptied.insert(directory) {
+                continue;
+            }
             let Node::Directory(entries) = &self.inode(directory).node else {
                 continue;
             };

@@ -27,13 +27,19 @@ impl<'a> Header<'a> {
         (stored == unsigned || stored == signed).then_some(Self(block))
     }
 
-    /// The type flag; the name's trailing slash makes a directory of the oldest kind of file.
-    pub(super) fn kind(self) -> u8 {
-        match self.0[156] {
-            0 if self.name().ends_with(b"/") => b'5',
+    /// The type flag of an entry called `path`: the oldest kind of file is a directory when its
+    /// name ends in a slash.
+    pub(super) fn kind(self, path: &[u8]) -> u8 {
+        match self.flag() {
+            0 if path.ends_with(b"/") => b'5',
             0 => b'0',
             kind => kind,
         }
+    }
+
+    /// The type flag as it stands there.
+    pub(super) fn flag(self) -> u8 {
+        self.0[156]
     }
 
     fn name(self) -> &'a [u8] {
@@ -117,7 +123,7 @@ pub(super) fn number(field: &[u8]) -> Option<i64> {
         _ => {
             let padding = |byte: &u8| matches!(byte, b' ' | 0);
             let start = field.iter().position(|byte| !padding(byte)).unwrap_or(field.len());
-            let digits = field[start..].split(|byte| padding(byte)).next().unwrap_or_default();
+            let digits = text(&field[start..]).trim_ascii_end();
             digits.iter().try_fold(0_i64, |value, &byte| match byte {
                 b'0'..=b'7' => value.checked_mul(8).map(|value| value | i64::from(byte - b'0')),
                 _ => None,
@@ -140,7 +146,10 @@ mod tests {
         let mut negative = [0xff; 12];
         negative[9..].copy_from_slice(&[0xfe, 0xae, 0x80]);
         assert_eq!(number(&negative), Some(-86_400));
-        assert_eq!(number(b"12x4\0"), None);
+        assert_eq!(number(b"12 \0junk"), Some(10));
+        for bad in [&b"12x4\0"[..], b"12 34\0", b"8\0", b"-1\0", b"0x1\0"] {
+            assert_eq!(number(bad), None, "{}", bad.escape_ascii());
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod header;
 mod pax;
 mod sparse;
 
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 
 pub use header::BadNumber;
 pub use pax::PaxError;
@@ -22,6 +22,9 @@ use pax::Pax;
 /// Bytes of long names and pax records that one entry may have. The largest attributes that fit
 /// an inode take a few KiB.
 const MAX_EXTENSION: u64 = 1 << 20;
+/// Bytes of one uncompressed archive: more than a module can ever carry. It ends bombs of zeros,
+/// which take no space, before they have taken hours.
+const MAX_ARCHIVE: u64 = 64 << 30;
 /// Bytes read at once from the layer.
 const BUFFER: usize = 128 << 10;
 
@@ -108,6 +111,9 @@ pub enum TarProblem {
     /// A block of zeros with more archive behind it: readers disagree on what that means.
     #[error("a lone block of zeros is inside of the archive")]
     LoneZeroBlock,
+    /// More bytes than any image has.
+    #[error("the archive has more than {MAX_ARCHIVE} bytes")]
+    TooLong,
     /// Long names and pax records that are too long.
     #[error("its long names and pax records have more than {MAX_EXTENSION} bytes")]
     ExtensionTooLong,
@@ -132,6 +138,16 @@ struct Extensions {
     link: Option<Vec<u8>>,
     pax: Pax,
     bytes: u64,
+}
+
+impl Extensions {
+    /// The entry's name: that of a sparse file's own record, else GNU's long one, else a pax
+    /// record's, else the header's. Both of the last kinds at once are no honest writer's.
+    fn take_path(&mut self, header: Header) -> Vec<u8> {
+        let sparse = self.pax.sparse.name.take();
+        let long = sparse.or(self.path.take()).or(self.pax.path.take());
+        long.unwrap_or_else(|| header.path())
+    }
 }
 
 /// Reads the entries of an archive one after the other.
@@ -182,9 +198,16 @@ impl<R: Read> Archive<R> {
     ///
     /// # Errors
     ///
-    /// When the input fails.
-    pub fn drain(mut self) -> io::Result<()> {
-        io::copy(&mut self.input, &mut io::sink()).map(drop)
+    /// When the input fails, or is longer than any archive.
+    pub fn drain(mut self) -> Result<(), TarError> {
+        let position = self.position;
+        self.skip_rest().map_err(|problem| TarError { position, entry: Vec::new(), problem })
+    }
+
+    fn skip_rest(&mut self) -> Result<(), TarProblem> {
+        let rest = &mut (&mut self.input).take(MAX_ARCHIVE.saturating_sub(self.position));
+        io::copy(rest, &mut io::sink())?;
+        if self.input.fill_buf()?.is_empty() { Ok(()) } else { Err(TarProblem::TooLong) }
     }
 
     fn read_entry(
@@ -201,11 +224,13 @@ impl<R: Read> Archive<R> {
                 return if orphaned { Err(TarProblem::OrphanedExtension) } else { Ok(None) };
             };
             let header = Header::parse(&block).ok_or(TarProblem::Checksum)?;
-            match header.kind() {
+            match header.flag() {
                 b'L' => extensions.path = Some(self.read_name(header, &mut extensions.bytes)?),
                 b'K' => extensions.link = Some(self.read_name(header, &mut extensions.bytes)?),
                 b'x' | b'X' => {
                     let records = self.read_extension(header, &mut extensions.bytes)?;
+                    // Of two in a row the second counts alone, as for other tools for images.
+                    extensions.pax = Pax::default();
                     extensions.pax.apply(&records)?;
                 }
                 // Defaults for all entries that follow; as other tools for images do, skipped.
@@ -214,7 +239,7 @@ impl<R: Read> Archive<R> {
                     self.skip_data()?;
                 }
                 _ => {
-                    *name = extensions.path.clone().unwrap_or_else(|| header.path());
+                    *name = extensions.take_path(header);
                     return self.finish_entry(header, extensions, name).map(Some);
                 }
             }
@@ -234,6 +259,9 @@ impl<R: Read> Archive<R> {
     }
 
     fn next_block(&mut self) -> Result<Option<Block>, TarProblem> {
+        if self.position > MAX_ARCHIVE {
+            return Err(TarProblem::TooLong);
+        }
         let mut block = [0; BLOCK_SIZE];
         let count = read_full(&mut self.input, &mut block)?;
         self.position += count as u64;
@@ -246,6 +274,9 @@ impl<R: Read> Archive<R> {
 
     fn begin_data(&mut self, size: u64) -> Result<(), TarProblem> {
         let padded = size.checked_next_multiple_of(BLOCK_SIZE as u64).ok_or(BadNumber("size"))?;
+        if self.position.saturating_add(padded) > MAX_ARCHIVE {
+            return Err(TarProblem::TooLong);
+        }
         (self.data_left, self.padding) = (size, padded - size);
         Ok(())
     }
@@ -292,13 +323,10 @@ impl<R: Read> Archive<R> {
         &mut self,
         header: Header,
         extensions: Extensions,
-        name: &mut Vec<u8>,
+        name: &[u8],
     ) -> Result<Entry, TarProblem> {
         let Extensions { link, mut pax, .. } = extensions;
-        if let Some(path) = pax.sparse.name.take().or(pax.path.take()) {
-            *name = path;
-        }
-        let kind = self.entry_kind(header, &mut pax)?;
+        let kind = self.entry_kind(header, name, &mut pax)?;
         let mtime = match pax.mtime {
             Some(mtime) => mtime,
             None => Timestamp { seconds: header.mtime()?, nanoseconds: 0 },
@@ -308,8 +336,8 @@ impl<R: Read> Archive<R> {
             u32::try_from(value).map_err(|_| BadNumber(key))
         };
         Ok(Entry {
-            path: name.clone(),
-            link: pax.link.or(link).unwrap_or_else(|| header.link()),
+            path: name.to_vec(),
+            link: link.or(pax.link).unwrap_or_else(|| header.link()),
             kind,
             mode: (header.mode()? & 0o7777) as u16,
             uid: id(pax.uid, header.uid(), "uid")?,
@@ -322,7 +350,12 @@ impl<R: Read> Archive<R> {
 
     /// The type, and with it whether data follows. Types other than files have none even when a
     /// size says so: believing it makes the next entries vanish in another reader's eyes.
-    fn entry_kind(&mut self, header: Header, pax: &mut Pax) -> Result<EntryKind, TarProblem> {
+    fn entry_kind(
+        &mut self,
+        header: Header,
+        name: &[u8],
+        pax: &mut Pax,
+    ) -> Result<EntryKind, TarProblem> {
         let device = || {
             let (major, minor) = header.device()?;
             let field = |value: i64, name| u32::try_from(value).map_err(|_| BadNumber(name));
@@ -331,7 +364,7 @@ impl<R: Read> Archive<R> {
                 minor: field(minor, "devminor")?,
             })
         };
-        Ok(match header.kind() {
+        Ok(match header.kind(name) {
             b'0' | b'7' => {
                 self.begin_data(pax.size.map_or_else(|| header.size(), Ok)?)?;
                 self.pax_file_kind(pax)?

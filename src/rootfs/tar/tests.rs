@@ -84,12 +84,23 @@ fn the_prefix_and_the_long_name_and_the_pax_path() {
         .header(b'L', "././@LongLink", 301, |_| {})
         .data(format!("{long}\0").as_bytes())
         .header(b'0', "nnn", 0, |_| {})
-        .pax("11 path=\u{fc}\n")
-        .header(b'\0', "dir/", 0, |_| {})
+        .pax("12 path=\u{fc}/\n")
+        .header(b'\0', "dir", 0, |_| {})
         .read()
         .unwrap();
-    assert_eq!(names(&entries), [b"a/b/c", long.as_bytes(), "\u{fc}".as_bytes()]);
+    assert_eq!(names(&entries), [b"a/b/c", long.as_bytes(), "\u{fc}/".as_bytes()]);
     assert_eq!(entries[2].0.kind, EntryKind::Directory);
+}
+
+#[test]
+fn of_two_pax_headers_the_second_counts_alone() {
+    let entries = Builder::default()
+        .pax("10 uid=77\n")
+        .pax("10 gid=78\n")
+        .header(b'0', "f", 0, |_| {})
+        .read()
+        .unwrap();
+    assert_eq!((entries[0].0.uid, entries[0].0.gid), (0, 78));
 }
 
 #[test]
@@ -122,6 +133,8 @@ fn huge_extensions_and_wrapping_numbers_are_refused() {
     let wrapping = |block: &mut Block| block[124..126].copy_from_slice(&[0x80, 1]);
     let size = Builder::default().header(b'0', "f", 0, wrapping);
     assert!(matches!(size.problem(), TarProblem::Number(BadNumber("size"))));
+    let size = Builder::default().header(b'0', "f", (64 << 30) - 1, |_| {});
+    assert!(matches!(size.problem(), TarProblem::TooLong));
     let chain = (0..40).fold(Builder::default(), |builder, _| {
         builder.header(b'L', "l", 64 << 10, |_| {}).data(&[b'n'; 64 << 10])
     });
