@@ -200,11 +200,6 @@ impl<R: Read> Verifier<R> {
         io::copy(self, &mut io::sink()).map(drop)
     }
 
-    /// The reader inside.
-    pub fn get_mut(&mut self) -> &mut R {
-        &mut self.inner
-    }
-
     fn check_end(&self) -> Result<(), ContentError> {
         let expected = self.expected.clone();
         if let Some(size) = self.size.filter(|size| self.read < *size) {

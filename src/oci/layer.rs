@@ -1,27 +1,34 @@
 //! A layer's blob as its uncompressed tar, checked twice while it streams: the blob against the
 //! manifest's digest and size, the tar against the configuration's DiffID.
+//!
+//! ```text
+//! thread 1    read and hash the blob
+//! thread 2    uncompress
+//! caller      hash the tar, and use it
+//! ```
 
 use super::digest::{ContentError, Digest, Verifier};
 use super::manifest::Descriptor;
+use super::read_ahead::ReadAhead;
 use flate2::bufread::MultiGzDecoder;
-use std::io::{self, BufReader, Chain, Cursor, Read};
+use std::io::{self, BufRead, Read};
 
 /// The largest zstd window, as a power of two: 128 MiB, what `zstd --ultra -22` writes. It bounds
 /// the memory that a hostile layer can take.
 const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 
-/// Enough of the first bytes to know every compression.
-const MAGIC_LENGTH: u64 = 6;
-
-type Blob = Verifier<Box<dyn Read + Send>>;
-type Input = Chain<Cursor<Vec<u8>>, BufReader<Blob>>;
-
 /// The uncompressed tar of one layer. Reads fail with an [`io::Error`] around a [`LayerError`].
 ///
 /// A tar reader stops at the end marker: call [`finish`](Self::finish) to check the rest.
 pub struct LayerReader {
-    tar: Verifier<Decoder>,
-    digest: Digest,
+    tar: Tar,
+    layer: Digest,
+}
+
+enum Tar {
+    /// Uncompressed already, and the DiffID is the blob's digest: one check is both.
+    Blob(Uncompressed),
+    Other(Verifier<Box<dyn Read + Send>>),
 }
 
 /// What is wrong with a layer.
@@ -63,50 +70,70 @@ impl From<LayerError> for io::Error {
 }
 
 enum Decoder {
-    Plain(Box<Input>),
-    Gzip(Box<MultiGzDecoder<Input>>),
-    Zstd(Box<zstd::Decoder<'static, Input>>),
+    Plain(ReadAhead),
+    Gzip(Box<MultiGzDecoder<ReadAhead>>),
+    Zstd(Box<zstd::Decoder<'static, ReadAhead>>),
 }
 
 impl Decoder {
     /// Chooses by the first bytes, because media types lie (containers/image does the same).
-    fn new(blob: Blob, layer: &Digest) -> io::Result<Self> {
-        let mut blob = BufReader::with_capacity(64 << 10, blob);
-        let mut magic = Vec::new();
-        blob.by_ref().take(MAGIC_LENGTH).read_to_end(&mut magic)?;
+    fn new(mut blob: ReadAhead, layer: &Digest) -> io::Result<Self> {
         let refuse = |name| Err(LayerError::Compression { layer: layer.clone(), name }.into());
-        let input = Cursor::new(magic.clone()).chain(blob);
-        match magic[..] {
-            [0x1f, 0x8b, 0x08, ..] => Ok(Self::Gzip(Box::new(MultiGzDecoder::new(input)))),
+        match *blob.fill_buf()? {
+            [0x1f, 0x8b, 0x08, ..] => Ok(Self::Gzip(Box::new(MultiGzDecoder::new(blob)))),
             // A frame, or a skippable frame in front of one.
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
-                let mut decoder = zstd::Decoder::with_buffer(input)?;
+                let mut decoder = zstd::Decoder::with_buffer(blob)?;
                 decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
                 Ok(Self::Zstd(Box::new(decoder)))
             }
-            [0xfd, b'7', b'z', b'X', b'Z', 0] => refuse("xz"),
-            [b'B', b'Z', b'h', b'1'..=b'9', b'1', b'A'] => refuse("bzip2"),
-            _ => Ok(Self::Plain(Box::new(input))),
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => refuse("xz"),
+            [b'B', b'Z', b'h', b'1'..=b'9', b'1', b'A', ..] => refuse("bzip2"),
+            _ => Ok(Self::Plain(blob)),
         }
     }
 
-    fn blob(&mut self) -> &mut Blob {
-        let input = match self {
-            Self::Plain(input) => input,
+    fn blob(&mut self) -> &mut ReadAhead {
+        match self {
+            Self::Plain(blob) => blob,
             Self::Gzip(decoder) => decoder.get_mut(),
             Self::Zstd(decoder) => decoder.get_mut(),
-        };
-        input.get_mut().1.get_mut()
+        }
     }
 }
 
 impl Read for Decoder {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::Plain(input) => input.read(buffer),
+            Self::Plain(blob) => blob.read(buffer),
             Self::Gzip(decoder) => decoder.read(buffer),
             Self::Zstd(decoder) => decoder.read(buffer),
         }
+    }
+}
+
+/// The uncompressed bytes, with errors that say whose fault they are. Its end is the blob's end
+/// too: all of the blob has been checked then.
+struct Uncompressed {
+    decoder: Decoder,
+    layer: Digest,
+}
+
+impl Read for Uncompressed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.decoder.read(buffer);
+        let error = match read {
+            Ok(0) if !buffer.is_empty() => match self.decoder.blob().drain() {
+                Ok(()) => return Ok(0),
+                Err(error) => error,
+            },
+            Ok(count) => return Ok(count),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(error),
+            Err(error) if content_error(&error).is_some() => error,
+            // The blob's own fault comes first: a flipped bit shows as any error of the decoder.
+            Err(error) => self.decoder.blob().drain().err().unwrap_or(error),
+        };
+        Err(name_layer(error, &self.layer))
     }
 }
 
@@ -121,10 +148,22 @@ impl LayerReader {
         descriptor: &Descriptor,
         diff_id: &Digest,
     ) -> io::Result<Self> {
-        let digest = descriptor.digest.clone();
-        let blob = Verifier::new(blob, digest.clone(), Some(descriptor.size));
-        let decoder = Decoder::new(blob, &digest).map_err(|error| name_layer(error, &digest))?;
-        Ok(Self { tar: Verifier::new(decoder, diff_id.clone(), None), digest })
+        let layer = descriptor.digest.clone();
+        let blob = Verifier::new(blob, layer.clone(), Some(descriptor.size));
+        let decoder = ReadAhead::new(blob)
+            .and_then(|blob| Decoder::new(blob, &layer))
+            .map_err(|error| name_layer(error, &layer))?;
+        let is_plain = matches!(decoder, Decoder::Plain(_));
+        let bytes = Uncompressed { decoder, layer: layer.clone() };
+        let tar = match is_plain {
+            true if *diff_id == layer => Tar::Blob(bytes),
+            true => Tar::Other(Verifier::new(Box::new(bytes), diff_id.clone(), None)),
+            false => {
+                let bytes = ReadAhead::new(bytes).map_err(|error| name_layer(error, &layer))?;
+                Tar::Other(Verifier::new(Box::new(bytes), diff_id.clone(), None))
+            }
+        };
+        Ok(Self { tar, layer })
     }
 
     /// Reads what is left of the layer, so that every byte of blob and tar has been checked.
@@ -132,33 +171,19 @@ impl LayerReader {
     /// # Errors
     /// As reading.
     pub fn finish(mut self) -> io::Result<()> {
-        io::copy(&mut self, &mut io::sink())?;
-        let blob = self.tar.get_mut().blob();
-        blob.drain().map_err(|error| name_layer(error, &self.digest))
-    }
-
-    /// The blob's own fault comes first: a flipped bit shows as any error of the decoder.
-    fn explain(&mut self, error: io::Error) -> io::Error {
-        match content_error(&error) {
-            Some(ContentError::Mismatch { expected, .. }) if *expected != self.digest => {}
-            Some(_) => return name_layer(error, &self.digest),
-            None => {
-                let cause = self.tar.get_mut().blob().drain().err().unwrap_or(error);
-                return name_layer(cause, &self.digest);
-            }
-        }
-        match error.downcast::<ContentError>() {
-            Ok(source) => LayerError::DiffId { layer: self.digest.clone(), source }.into(),
-            Err(error) => error,
-        }
+        io::copy(&mut self, &mut io::sink()).map(drop)
     }
 }
 
 impl Read for LayerReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.tar.read(buffer).map_err(|error| match error.kind() {
-            io::ErrorKind::Interrupted => error,
-            _ => self.explain(error),
+        let tar = match &mut self.tar {
+            Tar::Blob(bytes) => return bytes.read(buffer),
+            Tar::Other(tar) => tar,
+        };
+        tar.read(buffer).map_err(|error| match error.downcast::<ContentError>() {
+            Ok(source) => LayerError::DiffId { layer: self.layer.clone(), source }.into(),
+            Err(error) => error,
         })
     }
 }
@@ -181,7 +206,7 @@ fn name_layer(error: io::Error, layer: &Digest) -> io::Error {
 mod tests {
     use super::super::digest::Algorithm;
     use super::*;
-    use std::io::Write;
+    use std::io::{Cursor, Write};
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());

@@ -18,6 +18,7 @@ pub mod image_config;
 pub mod layer;
 pub mod manifest;
 pub mod platform;
+mod read_ahead;
 pub mod reference;
 mod resolve;
 pub mod source;
