@@ -9,6 +9,7 @@ use crate::oci::{self, ImageRef, SourceOptions};
 use crate::rootfs::apply::apply_layer;
 use crate::rootfs::spool::Spool;
 use crate::rootfs::tree::{Timestamp, Tree};
+use crate::sparse::SparseWriter;
 use crate::wasm::{self, Parts, Template};
 use crate::{assets, timing::Timing};
 use anyhow::{Context, Result};
@@ -44,8 +45,8 @@ pub struct Rootfs {
 ///
 /// # Errors
 /// When the image cannot be had or one of its layers is refused.
-pub fn unpack(reference: &ImageRef, options: &Options, timing: &mut Timing) -> Result<Rootfs> {
-    let image = oci::open(reference, &options.source)?;
+pub fn unpack(reference: &ImageRef, source: &SourceOptions, timing: &mut Timing) -> Result<Rootfs> {
+    let image = oci::open(reference, source)?;
     timing.stage("manifest");
     let mut tree = Tree::new();
     let mut spool = Spool::new().context("cannot make a temporary file")?;
@@ -77,16 +78,53 @@ fn epoch(config: &oci::ImageConfig) -> u64 {
     from_environment.and_then(|text| text.parse().ok()).unwrap_or(config.created_seconds())
 }
 
+impl Rootfs {
+    /// Writes the ext4 image to `out`.
+    ///
+    /// # Errors
+    /// When the tree holds what ext4 cannot, or the image cannot be written.
+    pub fn write(&self, out: &mut impl Write, timing: &mut Timing) -> Result<ext4::ImageSummary> {
+        let plan = ext4::plan(&self.tree)?;
+        plan.write(&self.spool, &self.ext4_options(), out)?;
+        timing.stage("ext4");
+        Ok(plan.summary())
+    }
+
+    fn ext4_options(&self) -> ext4::Options {
+        let uuid = Sha256::digest(&self.identity)[..16].try_into().expect("16 bytes");
+        let created = Timestamp { seconds: self.epoch as i64, nanoseconds: 0 };
+        ext4::Options { uuid, created }
+    }
+}
+
+/// Writes the root filesystem of an image to `output`, which appears only when it is whole.
+///
+/// # Errors
+/// When the image cannot be had, one of its layers is refused, or the output cannot be written.
+pub fn rootfs(
+    reference: &ImageRef,
+    output: &Path,
+    source: &SourceOptions,
+    timing: &mut Timing,
+) -> Result<ext4::ImageSummary> {
+    let staged = Staged::create(output)?;
+    let rootfs = unpack(reference, source, timing)?;
+    staged.finish(|out| {
+        let mut out = SparseWriter::new(out);
+        let summary = rootfs.write(&mut out, timing)?;
+        out.finish()?;
+        Ok(summary)
+    })
+}
+
 /// Makes the machine's memory with the root image in it.
 fn memory(rootfs: &Rootfs, options: &Options, timing: &mut Timing) -> Result<GuestMemory> {
     let plan = ext4::plan(&rootfs.tree)?;
     let mut memory = boot::allocate(plan.summary().size, options.memory_mib)?;
-    let uuid = Sha256::digest(&rootfs.identity)[..16].try_into().expect("16 bytes");
-    let created = Timestamp { seconds: rootfs.epoch as i64, nanoseconds: 0 };
     let image = memory.image();
     let target = memory.slice_mut(image.start, image.length as usize);
     let mut target = target.ok().context("the image does not fit into memory")?;
-    plan.write(&rootfs.spool, &ext4::Options { uuid, created }, &mut target)?;
+    plan.write(&rootfs.spool, &rootfs.ext4_options(), &mut target)?;
     timing.stage("ext4");
     Ok(memory)
 }
@@ -96,7 +134,7 @@ fn memory(rootfs: &Rootfs, options: &Options, timing: &mut Timing) -> Result<Gue
 /// # Errors
 /// When the image cannot be had, does not fit, or the container cannot be created.
 pub fn prepare(reference: &ImageRef, options: &Options, timing: &mut Timing) -> Result<Session> {
-    let rootfs = unpack(reference, options, timing)?;
+    let rootfs = unpack(reference, &options.source, timing)?;
     let memory = memory(&rootfs, options, timing)?;
     let boot_options = BootOptions {
         memory_mib: options.memory_mib,

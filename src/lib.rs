@@ -18,5 +18,6 @@ pub mod oci;
 pub mod progress;
 pub mod rootfs;
 pub mod run;
+pub mod sparse;
 pub mod timing;
 pub mod wasm;

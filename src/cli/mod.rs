@@ -1,6 +1,7 @@
 //! The command line.
 
 mod cache;
+mod rootfs;
 mod source_options;
 mod text;
 
@@ -39,6 +40,8 @@ struct Cli {
 enum Command {
     /// Run an image's container natively, in the same machine, without a WASI runtime.
     Run(Run),
+    /// Write an image's root filesystem alone, as ext4.
+    Rootfs(rootfs::Rootfs),
     /// List or remove what earlier runs have kept of registries' images.
     #[command(subcommand)]
     Cache(cache::Cache),
@@ -108,6 +111,9 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let (done, failure) = match cli.command {
         Some(Command::Run(run)) => (run_natively(run), ExitCode::from(NO_CONTAINER)),
+        Some(Command::Rootfs(command)) => {
+            (rootfs::run(&command).map(|()| ExitCode::SUCCESS), ExitCode::FAILURE)
+        }
         Some(Command::Cache(command)) => (show(cache::run(&command)), ExitCode::FAILURE),
         None => (convert_image(&cli.convert).map(|()| ExitCode::SUCCESS), ExitCode::FAILURE),
     };
