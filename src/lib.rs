@@ -12,6 +12,7 @@ pub mod boot;
 pub mod cli;
 pub mod convert;
 pub mod ext4;
+pub mod input;
 mod interrupt;
 mod observe;
 pub mod oci;

@@ -52,6 +52,23 @@ impl Digest {
         hasher.digest()
     }
 
+    /// The digest of all that `reader` gives.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub fn of_reader(algorithm: Algorithm, mut reader: impl Read) -> io::Result<Self> {
+        let mut hasher = Hasher::new(algorithm);
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            match reader.read(&mut buffer) {
+                Ok(0) => return Ok(hasher.digest()),
+                Ok(count) => hasher.update(&buffer[..count]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     /// The name of the hash function, as in an OCI layout's `blobs/<algorithm>/`.
     pub fn algorithm(&self) -> &'static str {
         self.algorithm.name()

@@ -26,12 +26,15 @@ pub enum ErrorKind {
     /// A blob that the manifest names is missing.
     #[error("its blob {0} is not there: the copy is incomplete, copy or push the image again")]
     MissingBlob(Digest),
-    /// A layout has several images and none was chosen.
-    #[error("the layout holds several images: add one of their tags, {0}")]
+    /// A layout or an archive has several images and none was chosen.
+    #[error("it holds several images: add one of their tags, {0}")]
     Ambiguous(String),
-    /// The directory is no OCI layout.
+    /// The directory or the archive is not what it should be.
     #[error("{0}")]
-    Layout(String),
+    Place(String),
+    /// skopeo could not read the image.
+    #[error("skopeo cannot read it: {0}")]
+    Skopeo(String),
     /// No variant for the wanted platform.
     #[error("it has no {want} variant, only {}: choose or build one for {want}, \
              for example with `docker buildx build --platform {want}`", list(.have))]

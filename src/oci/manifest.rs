@@ -1,7 +1,7 @@
 //! Descriptors, indexes and manifests: OCI image-spec 1.1 and Docker's schema 2, whose JSON is
 //! the same but for its media types.
 
-use super::digest::Digest;
+use super::digest::{Digest, InvalidDigest};
 use super::platform::Platform;
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
@@ -104,6 +104,9 @@ pub enum ManifestError {
     /// An encrypted layer.
     #[error("its layer {0} is encrypted: decrypt it with `skopeo copy --decryption-key`")]
     Encrypted(Digest),
+    /// A digest of bad form.
+    #[error(transparent)]
+    Digest(#[from] InvalidDigest),
     /// Over [`MAX_LAYERS`].
     #[error("it has {0} layers, at most {MAX_LAYERS} are allowed")]
     TooManyLayers(usize),

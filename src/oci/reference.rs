@@ -1,6 +1,7 @@
 //! What the user typed, as a place to read an image from.
 
 use super::digest::{Digest, InvalidDigest};
+use crate::input::Input;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -11,7 +12,7 @@ pub const DOCKER_HUB: &str = "docker.io";
 /// The longest `registry/repository`, in characters, as the distribution project has it.
 const MAX_NAME: usize = 255;
 
-/// An image, wherever it is.
+/// An image, wherever it is; in the syntax of containers-transports(5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ImageRef {
     /// In a registry: `debian`, `docker://host:5000/a/b@sha256:...`.
@@ -23,17 +24,47 @@ pub enum ImageRef {
         /// Which of its images.
         select: Select,
     },
+    /// In a tar archive of an OCI image layout: `oci-archive:FILE[:TAG|@DIGEST]`.
+    LayoutArchive {
+        /// The archive.
+        file: Input,
+        /// Which of its images.
+        select: Select,
+    },
+    /// In what `docker save` and `podman save` write: `docker-archive:FILE[:REFERENCE]`.
+    DockerArchive {
+        /// The archive.
+        file: Input,
+        /// Which of its images.
+        select: Select,
+    },
+    /// In a directory that skopeo has written: `dir:DIR`.
+    Directory(PathBuf),
+    /// Where skopeo reads it from: `docker-daemon:REFERENCE`, `containers-storage:REFERENCE`.
+    Skopeo(SkopeoRef),
 }
 
-/// Which image of a layout.
+/// An image that skopeo reads for us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SkopeoRef {
+    /// The name of skopeo's transport.
+    pub transport: &'static str,
+    /// What comes after the colon.
+    pub name: String,
+}
+
+/// Which image of a layout or an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Select {
     /// The only one there is.
     Only,
-    /// The one whose `org.opencontainers.image.ref.name` is this.
+    /// The one whose `org.opencontainers.image.ref.name`, or in a Docker archive whose name and tag,
+    /// is this.
     Tag(String),
     /// The one with this digest of its manifest or index.
     Digest(Digest),
+    /// The one at this place of the index, `@0` the first.
+    Index(usize),
 }
 
 /// An image in a registry.
@@ -55,14 +86,6 @@ pub enum ReferenceError {
     /// Nothing was typed, or nothing after the transport.
     #[error("{0:?} names no image: write for example debian:trixie or oci:DIRECTORY")]
     Empty(String),
-    /// A known transport that is not read yet.
-    #[error("{transport}: is not supported yet: {instead}")]
-    Unsupported {
-        /// The transport's name.
-        transport: &'static str,
-        /// What to do in its place.
-        instead: &'static str,
-    },
     /// `something://`.
     #[error("{0}:// is no image transport: write the image as REGISTRY/REPOSITORY[:TAG|@DIGEST]")]
     Scheme(String),
@@ -83,20 +106,6 @@ pub enum ReferenceError {
     Digest(#[from] InvalidDigest),
 }
 
-/// Transports of containers-transports(5) that are not read, and what to do.
-const UNSUPPORTED: &[(&str, &str)] = &[
-    ("oci-archive", "unpack it with `mkdir DIR && tar -xf FILE -C DIR`, then use oci:DIR"),
-    ("docker-archive", "run `skopeo copy docker-archive:FILE oci:DIR:latest`, then use oci:DIR"),
-    ("dir", "run `skopeo copy dir:PATH oci:DIR:latest`, then use oci:DIR"),
-    ("docker-daemon", "run `skopeo copy docker-daemon:NAME:TAG oci:DIR:latest`, then use oci:DIR"),
-    (
-        "containers-storage",
-        "run `skopeo copy containers-storage:NAME oci:DIR:latest`, then use oci:DIR",
-    ),
-    ("tarball", "run `skopeo copy tarball:FILE oci:DIR:latest`, then use oci:DIR"),
-    ("rootfs", "make an image of it with `umoci` or `buildah`, then use oci:DIR"),
-];
-
 impl FromStr for ImageRef {
     type Err = ReferenceError;
 
@@ -107,31 +116,49 @@ impl FromStr for ImageRef {
         if let Some((scheme, _)) = text.split_once("://") {
             return Err(ReferenceError::Scheme(scheme.to_owned()));
         }
-        if let Some(rest) = text.strip_prefix("oci:") {
-            return layout(text, rest);
+        let Some((transport, rest)) = text.split_once(':') else {
+            return text.parse().map(Self::Registry);
+        };
+        match transport {
+            "oci" | "oci-archive" | "docker-archive" => {
+                let (path, select) = split_select(text, rest)?;
+                Ok(match transport {
+                    "oci" => Self::Layout { dir: path.into(), select },
+                    "oci-archive" => Self::LayoutArchive { file: Input::new(path), select },
+                    _ => Self::DockerArchive { file: Input::new(path), select },
+                })
+            }
+            "dir" | "docker-daemon" | "containers-storage" if rest.is_empty() => {
+                Err(ReferenceError::Empty(text.to_owned()))
+            }
+            "dir" => Ok(Self::Directory(rest.into())),
+            "docker-daemon" => Ok(Self::Skopeo(SkopeoRef::new("docker-daemon", rest))),
+            "containers-storage" => Ok(Self::Skopeo(SkopeoRef::new("containers-storage", rest))),
+            _ => text.parse().map(Self::Registry),
         }
-        if let Some((before, _)) = text.split_once(':')
-            && let Some(&(transport, instead)) = UNSUPPORTED.iter().find(|(n, _)| *n == before)
-        {
-            return Err(ReferenceError::Unsupported { transport, instead });
-        }
-        text.parse().map(Self::Registry)
     }
 }
 
-/// `DIR[:TAG|@DIGEST]`; as in containers-transports(5), the directory has no colon.
-fn layout(text: &str, rest: &str) -> Result<ImageRef, ReferenceError> {
-    let (dir, select) = if let Some((dir, digest)) = split_digest(rest) {
-        (dir, Select::Digest(digest.parse()?))
-    } else if let Some((dir, tag)) = rest.split_once(':') {
-        (dir, Select::Tag(tag.to_owned()))
+impl SkopeoRef {
+    fn new(transport: &'static str, name: &str) -> Self {
+        Self { transport, name: name.to_owned() }
+    }
+}
+
+/// `PATH[:TAG|:@INDEX|@DIGEST]`; as in containers-transports(5), the path has no colon.
+fn split_select<'t>(text: &str, rest: &'t str) -> Result<(&'t str, Select), ReferenceError> {
+    let (path, select) = if let Some((path, digest)) = split_digest(rest) {
+        (path, Select::Digest(digest.parse()?))
+    } else if let Some((path, tag)) = rest.split_once(':') {
+        let index = tag.strip_prefix('@').and_then(|number| number.parse().ok());
+        (path, index.map_or_else(|| Select::Tag(tag.to_owned()), Select::Index))
     } else {
         (rest, Select::Only)
     };
-    if dir.is_empty() || select == Select::Tag(String::new()) {
+    if path.is_empty() || select == Select::Tag(String::new()) {
         return Err(ReferenceError::Empty(text.to_owned()));
     }
-    Ok(ImageRef::Layout { dir: dir.into(), select })
+    Ok((path, select))
 }
 
 /// Splits at the `@` of a digest; a directory's name may have an `@` of its own.
@@ -253,18 +280,26 @@ impl fmt::Display for Reference {
     }
 }
 
+impl fmt::Display for Select {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Only => Ok(()),
+            Self::Tag(tag) => write!(f, ":{tag}"),
+            Self::Digest(digest) => write!(f, "@{digest}"),
+            Self::Index(number) => write!(f, ":@{number}"),
+        }
+    }
+}
+
 impl fmt::Display for ImageRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Registry(reference) => reference.fmt(f),
-            Self::Layout { dir, select } => {
-                write!(f, "oci:{}", dir.display())?;
-                match select {
-                    Select::Only => Ok(()),
-                    Select::Tag(tag) => write!(f, ":{tag}"),
-                    Select::Digest(digest) => write!(f, "@{digest}"),
-                }
-            }
+            Self::Layout { dir, select } => write!(f, "oci:{}{select}", dir.display()),
+            Self::LayoutArchive { file, select } => write!(f, "oci-archive:{file}{select}"),
+            Self::DockerArchive { file, select } => write!(f, "docker-archive:{file}{select}"),
+            Self::Directory(dir) => write!(f, "dir:{}", dir.display()),
+            Self::Skopeo(image) => write!(f, "{}:{}", image.transport, image.name),
         }
     }
 }
@@ -359,11 +394,31 @@ mod tests {
     }
 
     #[test]
-    fn transports_of_a_later_stage_say_what_to_do_instead() {
-        for (transport, _) in UNSUPPORTED {
-            let error = format!("{transport}:x").parse::<ImageRef>().unwrap_err().to_string();
-            assert!(error.starts_with(&format!("{transport}: is not supported yet")), "{error}");
-            assert!(error.contains("oci:DIR"), "{error}");
+    fn every_other_transport() {
+        let select = |tag: &str| Select::Tag(tag.into());
+        let archive =
+            |file: &str, select| ImageRef::DockerArchive { file: Input::new(file), select };
+        let skopeo = |transport, name| ImageRef::Skopeo(SkopeoRef::new(transport, name));
+        let layout =
+            |file: &str, select| ImageRef::LayoutArchive { file: Input::new(file), select };
+        let cases = [
+            ("docker-archive:a.tar", archive("a.tar", Select::Only)),
+            ("docker-archive:a.tar:b/c:v1", archive("a.tar", select("b/c:v1"))),
+            ("docker-archive:-:@2", archive("-", Select::Index(2))),
+            ("oci-archive:/a/b.tar:v1", layout("/a/b.tar", select("v1"))),
+            ("oci-archive:-", layout("-", Select::Only)),
+            ("dir:a:b", ImageRef::Directory("a:b".into())),
+            ("docker-daemon:a/b:v1", skopeo("docker-daemon", "a/b:v1")),
+            ("containers-storage:[vfs@/x]a", skopeo("containers-storage", "[vfs@/x]a")),
+        ];
+        for (text, expected) in cases {
+            let parsed = text.parse::<ImageRef>().unwrap();
+            assert_eq!(parsed, expected, "{text}");
+            assert_eq!(parsed.to_string(), text);
+        }
+        for empty in ["docker-archive:", "oci-archive::v1", "dir:", "docker-daemon:"] {
+            let error = empty.parse::<ImageRef>().unwrap_err();
+            assert!(matches!(error, ReferenceError::Empty(_)), "{empty}: {error}");
         }
     }
 }

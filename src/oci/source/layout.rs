@@ -1,24 +1,19 @@
-//! An OCI image layout in a directory ([image-spec, image layout]).
-//!
-//! The directory may be hostile: only regular files are read, and none outside of it.
+//! An OCI image layout, in a directory or in an archive ([image-spec, image layout]).
 //!
 //! [image-spec, image layout]: https://github.com/opencontainers/image-spec/blob/main/image-layout.md
 
+use super::files::Files;
 use super::{Blob, Source};
 use crate::oci::ErrorKind;
 use crate::oci::manifest::{self, Descriptor, Document, MAX_MANIFEST, REF_NAME};
 use crate::oci::reference::Select;
-use cap_std::ambient_authority;
-use cap_std::fs::{Dir, File};
 use serde::Deserialize;
-use std::io::{self, Read};
-use std::path::Path;
 
 /// The most bytes of the file `oci-layout`.
 const MAX_LAYOUT_FILE: u64 = 4096;
 
 pub(super) struct Layout {
-    dir: Dir,
+    files: Files,
     roots: Vec<Descriptor>,
 }
 
@@ -29,30 +24,38 @@ struct LayoutFile {
 }
 
 impl Layout {
-    /// Opens the layout and finds what `select` names in its index.
-    pub(super) fn open(path: &Path, select: &Select) -> Result<Self, ErrorKind> {
-        let dir = Dir::open_ambient_dir(path, ambient_authority())
-            .map_err(ErrorKind::io(format!("open the directory {}", path.display())))?;
-        let file = read_file(&dir, "oci-layout", MAX_LAYOUT_FILE)?;
+    /// Finds what `select` names in the layout's index.
+    pub(super) fn open(files: Files, select: &Select) -> Result<Self, ErrorKind> {
+        let file = required(&files, "oci-layout", MAX_LAYOUT_FILE)?;
         let version = serde_json::from_slice::<LayoutFile>(&file)
             .map_err(|error| {
-                ErrorKind::Layout(format!("the file oci-layout is malformed: {error}"))
+                ErrorKind::Place(format!("the file oci-layout is malformed: {error}"))
             })?
             .image_layout_version;
         if !version.starts_with("1.") {
             let text = format!("OCI layout version {version:?} is unknown, 1.0.0 is supported");
-            return Err(ErrorKind::Layout(text));
+            return Err(ErrorKind::Place(text));
         }
-        let index = read_file(&dir, "index.json", MAX_MANIFEST)?;
+        let index = required(&files, "index.json", MAX_MANIFEST)?;
         let entries = match manifest::parse(&index, manifest::media_type::INDEX)? {
             Document::Index(entries) => entries,
             Document::Manifest(_) => {
-                return Err(ErrorKind::Layout("its index.json is no index".into()));
+                return Err(ErrorKind::Place("its index.json is no index".into()));
             }
         };
         let roots = choose(entries, select)?;
-        Ok(Self { dir, roots })
+        Ok(Self { files, roots })
     }
+}
+
+fn required(files: &Files, name: &str, limit: u64) -> Result<Vec<u8>, ErrorKind> {
+    files.read(name, limit)?.ok_or_else(|| {
+        let place = match files {
+            Files::Directory(_) => "directory",
+            Files::Archive(_) => "archive",
+        };
+        ErrorKind::Place(format!("the {place} is no OCI layout: it has no file {name}"))
+    })
 }
 
 impl Source for Layout {
@@ -62,14 +65,9 @@ impl Source for Layout {
 
     fn blob(&self, descriptor: &Descriptor) -> Result<Blob, ErrorKind> {
         let digest = &descriptor.digest;
-        let path = format!("blobs/{}/{}", digest.algorithm(), digest.hex());
-        match open_regular(&self.dir, &path) {
-            Ok(file) => Ok(Box::new(file)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(ErrorKind::MissingBlob(digest.clone()))
-            }
-            Err(error) => Err(ErrorKind::io(format!("read {path}"))(error)),
-        }
+        let name = format!("blobs/{}/{}", digest.algorithm(), digest.hex());
+        let found = self.files.open(&name)?;
+        Ok(found.ok_or_else(|| ErrorKind::MissingBlob(digest.clone()))?.content)
     }
 }
 
@@ -90,6 +88,7 @@ fn choose(entries: Vec<Descriptor>, select: &Select) -> Result<Vec<Descriptor>, 
         Select::Only => true,
         Select::Tag(name) => tag(entry) == Some(name),
         Select::Digest(digest) => entry.digest == *digest,
+        Select::Index(number) => entries.get(*number).is_some_and(|at| std::ptr::eq(at, entry)),
     };
     let chosen: Vec<Descriptor> = entries.iter().filter(|entry| named(entry)).cloned().collect();
     if chosen.is_empty() {
@@ -100,29 +99,4 @@ fn choose(entries: Vec<Descriptor>, select: &Select) -> Result<Vec<Descriptor>, 
 
 fn tag(entry: &Descriptor) -> Option<&str> {
     entry.annotations.get(REF_NAME).map(String::as_str)
-}
-
-/// Opens a file of the layout. cap-std resolves every part of the path inside the directory.
-fn open_regular(dir: &Dir, path: &str) -> io::Result<File> {
-    if !dir.symlink_metadata(path)?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
-    }
-    // Checked before: opening a FIFO would wait for a writer.
-    dir.open(path)
-}
-
-fn read_file(dir: &Dir, name: &str, limit: u64) -> Result<Vec<u8>, ErrorKind> {
-    let file = match open_regular(dir, name) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let text = format!("the directory is no OCI layout: it has no file {name}");
-            return Err(ErrorKind::Layout(text));
-        }
-        other => other.map_err(ErrorKind::io(format!("read {name}")))?,
-    };
-    let mut bytes = Vec::new();
-    file.take(limit + 1).read_to_end(&mut bytes).map_err(ErrorKind::io(format!("read {name}")))?;
-    if bytes.len() as u64 > limit {
-        return Err(ErrorKind::Layout(format!("its {name} has more than {limit} bytes: refused")));
-    }
-    Ok(bytes)
 }

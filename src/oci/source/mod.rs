@@ -1,15 +1,28 @@
 //! Where images are. One file for each kind of place; each implements [`Source`].
 
+mod archive;
 mod cached;
+mod docker_archive;
+mod files;
 mod layout;
 mod registry;
+mod skopeo;
+mod skopeo_dir;
 
 use super::ErrorKind;
 use super::manifest::Descriptor;
 use super::platform::Platform;
-use super::reference::ImageRef;
+use super::reference::{ImageRef, Select};
 use super::store::Store;
+use crate::input::Input;
 use crate::progress::{Progress, Silent};
+use archive::Archive;
+use cached::Cached;
+use docker_archive::DockerArchive;
+use files::Files;
+use layout::Layout;
+use registry::Registry;
+use skopeo_dir::SkopeoDir;
 use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -89,16 +102,30 @@ impl Default for SourceOptions {
     }
 }
 
-/// The place that `reference` names.
+/// The place that `reference` names. Only a registry is ever asked over the network.
 pub(super) fn open(
     reference: &ImageRef,
     options: &SourceOptions,
 ) -> Result<Box<dyn Source>, ErrorKind> {
     Ok(match reference {
         ImageRef::Registry(reference) => match &options.store {
-            Some(store) => Box::new(cached::Cached::new(store, reference, options)),
-            None => Box::new(registry::Registry::open(reference, options)?),
+            Some(store) => Box::new(Cached::new(store, reference, options)),
+            None => Box::new(Registry::open(reference, options)?),
         },
-        ImageRef::Layout { dir, select } => Box::new(layout::Layout::open(dir, select)?),
+        ImageRef::Layout { dir, select } => Box::new(Layout::open(Files::directory(dir)?, select)?),
+        ImageRef::LayoutArchive { file, select } => Box::new(Layout::open(archive(file)?, select)?),
+        ImageRef::DockerArchive { file, select } => {
+            Box::new(DockerArchive::open(archive(file)?, select)?)
+        }
+        ImageRef::Directory(dir) => Box::new(SkopeoDir::open(Files::directory(dir)?)?),
+        ImageRef::Skopeo(image) => {
+            let file = skopeo::archive(image, &options.platform)?;
+            Box::new(DockerArchive::open(Files::Archive(Archive::open(file)?), &Select::Only)?)
+        }
     })
+}
+
+fn archive(input: &Input) -> Result<Files, ErrorKind> {
+    let file = input.open_seekable().map_err(ErrorKind::io(format!("read {input}")))?;
+    Ok(Files::Archive(Archive::open(file)?))
 }

@@ -7,7 +7,7 @@ mod header;
 mod pax;
 mod sparse;
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek};
 
 pub use header::BadNumber;
 pub use pax::PaxError;
@@ -210,6 +210,11 @@ impl<R: Read> Archive<R> {
         if self.input.fill_buf()?.is_empty() { Ok(()) } else { Err(TarProblem::TooLong) }
     }
 
+    /// Bytes of the input up to here: after [`Archive::next_entry`], where the entry's data starts.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
     fn read_entry(
         &mut self,
         position: &mut u64,
@@ -398,6 +403,23 @@ impl<R: Read> Archive<R> {
         let size = sparse.size.ok_or(SparseError::Malformed)?;
         sparse::check(&map, size, self.data_left)?;
         Ok(EntryKind::SparseFile { size, map })
+    }
+}
+
+impl<R: Read + Seek> Archive<R> {
+    /// Goes over what is left of the current entry's data without reading it. That there is so
+    /// much is for the caller to know: an input can be sought beyond its end.
+    ///
+    /// # Errors
+    ///
+    /// When the input fails, or the entry is larger than any input.
+    pub fn skip_by_seeking(&mut self) -> io::Result<()> {
+        let bytes = self.data_left + self.padding;
+        let distance = i64::try_from(bytes).map_err(io::Error::other)?;
+        self.input.seek_relative(distance)?;
+        self.position += bytes;
+        (self.data_left, self.padding) = (0, 0);
+        Ok(())
     }
 }
 

@@ -1,0 +1,78 @@
+//! A folder of files that an image is stored in: a directory of the host, or a tar archive.
+//!
+//! Either may be hostile: only regular files are read, and none outside of it.
+
+use super::Blob;
+use super::archive::Archive;
+use crate::oci::ErrorKind;
+use crate::oci::compression::Compression;
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
+use std::io::{self, Read};
+use std::path::Path;
+
+pub(super) enum Files {
+    Directory(Dir),
+    Archive(Archive),
+}
+
+/// One of the files.
+pub(super) struct Found {
+    pub(super) length: u64,
+    pub(super) content: Blob,
+}
+
+impl Files {
+    pub(super) fn directory(path: &Path) -> Result<Self, ErrorKind> {
+        let dir = Dir::open_ambient_dir(path, ambient_authority())
+            .map_err(ErrorKind::io(format!("open the directory {}", path.display())))?;
+        Ok(Self::Directory(dir))
+    }
+
+    /// Opens a file; `None` when there is none of that name.
+    pub(super) fn open(&self, name: &str) -> Result<Option<Found>, ErrorKind> {
+        match self {
+            Self::Directory(dir) => match open_regular(dir, name) {
+                Ok(found) => Ok(Some(found)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+                Err(error) => Err(ErrorKind::io(format!("read {name}"))(error)),
+            },
+            Self::Archive(archive) => Ok(archive
+                .get(name)?
+                .map(|section| Found { length: section.length(), content: Box::new(section) })),
+        }
+    }
+
+    /// All of a small file; `None` when there is none of that name.
+    pub(super) fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, ErrorKind> {
+        let Some(found) = self.open(name)? else { return Ok(None) };
+        let mut bytes = Vec::new();
+        let mut content = found.content.take(limit + 1);
+        content.read_to_end(&mut bytes).map_err(ErrorKind::io(format!("read {name}")))?;
+        if bytes.len() as u64 > limit {
+            let text = format!("its {name} has more than {limit} bytes: refused");
+            return Err(ErrorKind::Place(text));
+        }
+        Ok(Some(bytes))
+    }
+
+    /// How a file is compressed, by its first bytes.
+    pub(super) fn compression(&self, name: &str) -> Result<Compression, ErrorKind> {
+        let mut magic = Vec::new();
+        if let Some(found) = self.open(name)? {
+            let mut head = found.content.take(16);
+            head.read_to_end(&mut magic).map_err(ErrorKind::io(format!("read {name}")))?;
+        }
+        Ok(Compression::of(&magic))
+    }
+}
+
+/// cap-std resolves every part of the path inside the directory.
+fn open_regular(dir: &Dir, name: &str) -> io::Result<Found> {
+    let metadata = dir.symlink_metadata(name)?;
+    if !metadata.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+    }
+    // Checked before: opening a FIFO would wait for a writer.
+    Ok(Found { length: metadata.len(), content: Box::new(dir.open(name)?) })
+}
