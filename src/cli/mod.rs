@@ -39,7 +39,7 @@ struct Cli {
 #[derive(clap::Subcommand)]
 enum Command {
     /// Run an image's container natively, in the same machine, without a WASI runtime.
-    Run(Run),
+    Run(Box<Run>),
     /// Write an image's root filesystem alone, as ext4.
     Rootfs(rootfs::Rootfs),
     /// List or remove what earlier runs have kept of registries' images.
@@ -110,7 +110,7 @@ const NO_CONTAINER: u8 = 125;
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let (done, failure) = match cli.command {
-        Some(Command::Run(run)) => (run_natively(run), ExitCode::from(NO_CONTAINER)),
+        Some(Command::Run(run)) => (run_natively(*run), ExitCode::from(NO_CONTAINER)),
         Some(Command::Rootfs(command)) => {
             (rootfs::run(&command).map(|()| ExitCode::SUCCESS), ExitCode::FAILURE)
         }

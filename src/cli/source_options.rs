@@ -1,7 +1,7 @@
 //! Options that say where and how an image is read.
 
 use super::cache;
-use crate::oci::{ImageRef, Platform, SourceOptions};
+use crate::oci::{ImageRef, Platform, SourceOptions, UserPassword};
 use anyhow::Result;
 use clap::Args;
 use std::path::PathBuf;
@@ -11,16 +11,21 @@ pub(super) struct SourceArgs {
     /// What the image must run on.
     #[arg(long, value_name = "OS/ARCH", default_value = "linux/riscv64")]
     platform: Platform,
-    /// Whether a registry must prove its identity; without, plain HTTP is tried too. A registry
-    /// on a loopback address may always speak plain HTTP.
-    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
-    tls_verify: bool,
-    /// More certificate authorities, as a PEM file.
-    #[arg(long, value_name = "FILE")]
-    ca_file: Option<PathBuf>,
+    /// Name and password for the registry. Others on this machine can see a command line:
+    /// --authfile hides them.
+    #[arg(long, value_name = "USER[:PASSWORD]")]
+    creds: Option<UserPassword>,
     /// Credentials, as Docker's config.json or podman's auth.json.
     #[arg(long, value_name = "FILE")]
     authfile: Option<PathBuf>,
+    /// The registry's own certificates: *.crt are authorities, NAME.cert and NAME.key the client's.
+    #[arg(long, value_name = "DIR")]
+    cert_dir: Option<PathBuf>,
+    /// Whether a registry must prove its identity; without, plain HTTP is tried too. A registry
+    /// on a loopback address may always speak plain HTTP.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true")]
+    tls_verify: Option<bool>,
     /// Fetch everything anew and keep nothing (see `c2w cache`).
     #[arg(long)]
     no_cache: bool,
@@ -40,7 +45,8 @@ impl SourceArgs {
         Ok(SourceOptions {
             platform: self.platform.clone(),
             tls_verify: self.tls_verify,
-            ca_file: self.ca_file.clone(),
+            creds: self.creds.clone(),
+            cert_dir: self.cert_dir.clone(),
             auth_file: self.authfile.clone(),
             store: if use_cache { cache::open() } else { None },
             ..SourceOptions::default()

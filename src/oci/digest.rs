@@ -117,8 +117,9 @@ impl<'de> Deserialize<'de> for Digest {
     }
 }
 
+/// A digest on its way.
 #[derive(Clone)]
-enum Hasher {
+pub(super) enum Hasher {
     Sha256(Sha256),
     Sha512(Sha512),
 }
@@ -131,14 +132,20 @@ impl Hasher {
         }
     }
 
-    fn update(&mut self, bytes: &[u8]) {
+    /// Of the kind that `digest` is.
+    pub(super) fn for_digest(digest: &Digest) -> Self {
+        Self::new(digest.algorithm)
+    }
+
+    pub(super) fn update(&mut self, bytes: &[u8]) {
         match self {
             Self::Sha256(hasher) => hasher.update(bytes),
             Self::Sha512(hasher) => hasher.update(bytes),
         }
     }
 
-    fn digest(&self) -> Digest {
+    /// Of what came so far.
+    pub(super) fn digest(&self) -> Digest {
         match self.clone() {
             Self::Sha256(hasher) => Self::named(Algorithm::Sha256, &hasher.finalize()),
             Self::Sha512(hasher) => Self::named(Algorithm::Sha512, &hasher.finalize()),

@@ -90,9 +90,23 @@ pub enum ErrorKind {
     /// Credentials could not be read.
     #[error("cannot get credentials: {0}")]
     Credentials(String),
-    /// An own certificate authority could not be read.
-    #[error("cannot read the certificate authority: {0}")]
-    Authority(String),
+    /// Own certificates could not be read.
+    #[error("cannot use the certificates: {0}")]
+    Certificates(String),
+    /// registries.conf forbids, or could not be read.
+    #[error("cannot use registries.conf(5): {0}")]
+    RegistriesConf(String),
+    /// A proxy's address.
+    #[error("cannot use the proxy of the environment: {0}")]
+    Proxy(String),
+    /// No place of the image has it.
+    #[error("{error}; its mirrors failed, too: {mirrors}")]
+    Mirrors {
+        /// What its own registry says.
+        error: Box<ErrorKind>,
+        /// What the mirrors say.
+        mirrors: String,
+    },
     /// No answer.
     #[error(
         "cannot reach {registry}: {reason}; check the name, the network and the proxy settings"
@@ -105,8 +119,8 @@ pub enum ErrorKind {
     },
     /// No trust.
     #[error(
-        "no secure connection to {registry}: {reason}; if the registry has an own certificate \
-             authority, name its certificate with SSL_CERT_FILE"
+        "no secure connection to {registry}: {reason}; if the registry has a certificate \
+             authority of its own, put that into DIR as ca.crt and use --cert-dir DIR"
     )]
     Tls {
         /// The registry's host.
@@ -141,8 +155,14 @@ const MAX_TEXT: usize = 1000;
 /// A text with parts that others wrote, on one line and without what could play with a terminal.
 fn printable(text: impl fmt::Display) -> String {
     let text = text.to_string();
-    let clean = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
+    let clean = text.chars().map(|c| if plays(c) { '\u{fffd}' } else { c });
     clean.take(MAX_TEXT).collect()
+}
+
+/// Control characters, and those that change the direction of what follows.
+fn plays(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
 }
 
 fn list(platforms: &[Platform]) -> String {

@@ -30,7 +30,7 @@ pub use image_config::{ImageConfig, guest_config};
 pub use layer::LayerReader;
 pub use platform::Platform;
 pub use reference::ImageRef;
-pub use source::SourceOptions;
+pub use source::{SourceOptions, UserPassword};
 
 use digest::Digest;
 use manifest::Descriptor;

@@ -170,6 +170,20 @@ impl FromStr for Reference {
     type Err = ReferenceError;
 
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
+        Self::parse(text, split_registry)
+    }
+}
+
+impl Reference {
+    /// An image whose name begins with its registry, whatever that looks like: no short forms.
+    ///
+    /// # Errors
+    /// [`ReferenceError`], as for any reference.
+    pub fn at(text: &str) -> Result<Self, ReferenceError> {
+        Self::parse(text, |name| name.split_once('/').unwrap_or((name, "")))
+    }
+
+    fn parse(text: &str, split_registry: fn(&str) -> (&str, &str)) -> Result<Self, ReferenceError> {
         if text.is_empty() {
             return Err(ReferenceError::Empty(text.to_owned()));
         }

@@ -1,7 +1,14 @@
 //! An HTTP server on a loopback port that answers as a test says: late, cut short, wrong.
 
+// Each test uses a part of it.
+#![allow(dead_code)]
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -46,6 +53,12 @@ impl Reply {
     }
 }
 
+trait Stream: Read + Write + Send {}
+
+impl<T: Read + Write + Send> Stream for T {}
+
+type Wrap = dyn Fn(TcpStream) -> Box<dyn Stream> + Send;
+
 type Handler = dyn Fn(&Request) -> Reply + Send + Sync;
 
 pub struct FaultyServer {
@@ -57,6 +70,35 @@ pub struct FaultyServer {
 
 impl FaultyServer {
     pub fn start(handler: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
+        Self::start_with(Box::new(|stream| Box::new(stream)), handler)
+    }
+
+    /// A server that speaks TLS with this certificate and key.
+    pub fn start_tls(
+        (certificate, key): (&Path, &Path),
+        handler: impl Fn(&Request) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let chain = CertificateDer::pem_file_iter(certificate).unwrap();
+        let chain = chain.collect::<Result<Vec<_>, _>>().unwrap();
+        let key = PrivateKeyDer::from_pem_file(key).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(chain, key);
+        let config = Arc::new(config.unwrap());
+        let secure = move |stream| -> Box<dyn Stream> {
+            let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+            Box::new(StreamOwned::new(connection, stream))
+        };
+        Self::start_with(Box::new(secure), handler)
+    }
+
+    fn start_with(
+        wrap: Box<Wrap>,
+        handler: impl Fn(&Request) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -66,7 +108,7 @@ impl FaultyServer {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (handler, seen) = (Arc::clone(&handler), Arc::clone(&kept));
-                let closed = Arc::clone(&closed);
+                let (closed, stream) = (Arc::clone(&closed), wrap(stream));
                 thread::spawn(move || serve(stream, &*handler, &seen, &closed));
             }
         });
@@ -91,17 +133,18 @@ impl FaultyServer {
 
 /// Answers one request; clients that try TLS first, or go away, get nothing.
 fn serve(
-    mut stream: TcpStream,
+    mut stream: Box<dyn Stream>,
     handler: &Handler,
     seen: &Mutex<Vec<Request>>,
     closed: &Mutex<Receiver<()>>,
 ) {
-    let Some(request) = read_request(&stream) else { return };
+    let Some(request) = read_request(&mut stream) else { return };
     seen.lock().unwrap().push(request.clone());
     let reply = handler(&request);
     let mut head = format!("HTTP/1.1 {} x\r\nConnection: close\r\n", reply.status);
     let mut headers = reply.headers.clone();
-    if !headers.iter().any(|(name, _)| name == "Content-Length") {
+    let chunked = headers.iter().any(|(name, _)| name == "Transfer-Encoding");
+    if !chunked && !headers.iter().any(|(name, _)| name == "Content-Length") {
         headers.push(("Content-Length".into(), reply.body.len().to_string()));
     }
     for (name, value) in headers {
@@ -109,12 +152,13 @@ fn serve(
     }
     let body = &reply.body[..reply.cut.unwrap_or(reply.body.len())];
     let sent = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(b"\r\n"));
-    if sent.and_then(|()| stream.write_all(body)).is_ok() && reply.stall {
+    let sent = sent.and_then(|()| stream.write_all(body)).and_then(|()| stream.flush());
+    if sent.is_ok() && reply.stall {
         let _ = closed.lock().unwrap().recv();
     }
 }
 
-fn read_request(stream: &TcpStream) -> Option<Request> {
+fn read_request(stream: &mut dyn Stream) -> Option<Request> {
     let mut reader = BufReader::new(stream);
     if reader.fill_buf().ok()?.first()? == &0x16 {
         return None; // A TLS handshake.

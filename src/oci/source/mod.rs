@@ -23,8 +23,10 @@ use files::Files;
 use layout::Layout;
 use registry::Registry;
 use skopeo_dir::SkopeoDir;
+use std::fmt;
 use std::io::Read;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,17 +60,49 @@ pub trait Source {
     fn prefetch(&self, _blobs: &[Descriptor]) {}
 }
 
+/// A name and a password for a registry.
+#[derive(Clone, PartialEq, Eq)]
+pub struct UserPassword {
+    /// Has no colon.
+    pub user: String,
+    /// May be empty.
+    pub password: String,
+}
+
+impl FromStr for UserPassword {
+    type Err = &'static str;
+
+    /// `USER[:PASSWORD]`; nobody is asked for a password that is left out: it is empty.
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        let (user, password) = text.split_once(':').unwrap_or((text, ""));
+        if user.is_empty() {
+            return Err("write USER[:PASSWORD]");
+        }
+        Ok(Self { user: user.to_owned(), password: password.to_owned() })
+    }
+}
+
+/// Shows no password.
+impl fmt::Debug for UserPassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UserPassword").field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
 /// How to read an image. The default is right for most.
 #[derive(Clone, Debug)]
 pub struct SourceOptions {
     /// What the image must run on.
     pub platform: Platform,
-    /// Whether a registry must prove who it is. Without, plain HTTP is tried, too. A registry on a
-    /// loopback address may always speak plain HTTP.
-    pub tls_verify: bool,
-    /// Certificate authorities (PEM) in addition to Mozilla's and the system's; the latter are
-    /// replaced by `SSL_CERT_FILE` and `SSL_CERT_DIR`.
-    pub ca_file: Option<PathBuf>,
+    /// Whether a registry must prove who it is. Without, plain HTTP is tried, too. `None`: unless
+    /// registries.conf calls it insecure. A registry on a loopback address may always speak plain
+    /// HTTP.
+    pub tls_verify: Option<bool>,
+    /// A directory of the registry's own certificates, in place of the usual ones
+    /// (containers-certs.d(5)).
+    pub cert_dir: Option<PathBuf>,
+    /// Credentials for the registry of the reference, in place of any file's.
+    pub creds: Option<UserPassword>,
     /// Credentials (Docker's or podman's JSON) in place of those in the usual places.
     pub auth_file: Option<PathBuf>,
     /// Where what registries send is kept; `None` keeps nothing.
@@ -89,8 +123,9 @@ impl Default for SourceOptions {
     fn default() -> Self {
         Self {
             platform: Platform::linux_riscv64(),
-            tls_verify: true,
-            ca_file: None,
+            tls_verify: None,
+            cert_dir: None,
+            creds: None,
             auth_file: None,
             store: None,
             connect_timeout: Duration::from_secs(15),

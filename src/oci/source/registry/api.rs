@@ -1,69 +1,73 @@
-//! The HTTP interface of one repository.
+//! The HTTP interface of one repository at one place.
 
 use super::auth::{Authorizer, Challenge};
+use super::certs_d;
 use super::credentials::{self, Credential};
-use super::http::{Http, Retry, broken, host, refusal};
-use super::{SourceOptions, lock};
-use crate::oci::ErrorKind;
+use super::fault::{broken, host, refusal};
+use super::http::{Http, Request, is_loopback};
+use super::registries_conf::Location;
+use super::retry::Retry;
+use super::{lock, tls};
 use crate::oci::digest::{Algorithm, ContentError, Digest, Verifier};
 use crate::oci::manifest::{Descriptor, MAX_MANIFEST, media_type};
 use crate::oci::reference::{DOCKER_HUB, Reference};
-use crate::oci::store::Store;
+use crate::oci::{ErrorKind, SourceOptions};
 use crate::progress::Progress;
-use reqwest::StatusCode;
 use reqwest::blocking::Response;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{StatusCode, Url};
 use std::io::Read;
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// The HTTP interface of one repository.
 pub(super) struct Api {
     pub(super) http: Http,
-    /// `https://host/v2/repository/`
-    base: String,
-    scope: String,
-    pub(super) stall: Duration,
     pub(super) progress: Arc<dyn Progress>,
+    /// `https://host/v2/repository/`
+    base: Url,
+    scope: String,
+    /// The next place is as good: this one is asked once.
+    is_mirror: bool,
     credential: Option<Credential>,
     authorization: Mutex<Option<HeaderValue>>,
-    stop: AtomicBool,
-    pub(super) store: Option<Store>,
+    stop: Arc<AtomicBool>,
 }
 
 impl Api {
     pub(super) fn connect(
-        reference: &Reference,
+        location: &Location,
         options: &SourceOptions,
+        stop: Arc<AtomicBool>,
     ) -> Result<Self, ErrorKind> {
+        let reference = &location.reference;
         let host = match reference.registry.as_str() {
             DOCKER_HUB => "registry-1.docker.io",
             other => other,
         };
-        let loopback = is_loopback(host);
-        let http = Http::new(options, loopback)?;
-        let stall = options.stall_timeout;
-        let may_be_plain = loopback || !options.tls_verify;
-        let plain = may_be_plain && !http.speaks_tls(&format!("https://{host}/v2/"), stall)?;
-        let scheme = if plain { "http" } else { "https" };
+        let own = certs_d::find(&reference.registry, options.cert_dir.as_deref())?;
+        let verify = options.tls_verify.unwrap_or(!location.insecure);
+        let http = Http::new(options, &tls::config(verify, own)?, verify)?;
+        let address = format!("https://{host}/v2/{}/", reference.repository);
+        let mut base = Url::parse(&address).map_err(|error| ErrorKind::Registry {
+            registry: host.to_owned(),
+            reason: format!("nothing: its address is malformed ({error})"),
+        })?;
+        let may_be_plain = !verify || base.host_str().is_some_and(is_loopback);
+        if may_be_plain && !http.speaks_tls(&base.join("/v2/").unwrap_or(base.clone()))? {
+            // Cannot fail between these two.
+            let _ = base.set_scheme("http");
+        }
         Ok(Self {
             http,
-            base: format!("{scheme}://{host}/v2/{}/", reference.repository),
-            scope: format!("repository:{}:pull", reference.repository),
-            stall,
             progress: Arc::clone(&options.progress),
-            credential: credentials::find(reference, options.auth_file.as_deref())?,
+            base,
+            scope: format!("repository:{}:pull", reference.repository),
+            is_mirror: location.is_mirror,
+            credential: credentials::find(reference, options)?,
             authorization: Mutex::new(None),
-            stop: AtomicBool::new(false),
-            store: options.store.clone(),
+            stop,
         })
-    }
-
-    /// Lets the downloads under way end early.
-    pub(super) fn stop(&self) {
-        self.stop.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn stopped(&self) -> bool {
@@ -76,74 +80,98 @@ impl Api {
             (Some(digest), _) => digest.to_string(),
             (None, tag) => tag.clone().unwrap_or_else(|| "latest".into()),
         };
-        let (headers, bytes) = self.document(&format!("manifests/{name}"))?;
+        let patience =
+            if self.is_mirror { Retry::new(0, Duration::ZERO) } else { self.http.patience() };
+        let (headers, bytes) = self.document(&name, patience)?;
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let announced = text("docker-content-digest").and_then(|digest| digest.parse().ok());
         let digest = match reference.digest.clone().or(announced) {
             Some(digest) => digest,
             None => Digest::of(Algorithm::Sha256, &bytes),
         };
-        check(&bytes, &digest)?;
+        check(&bytes, &digest, None)?;
         let media_type = text(CONTENT_TYPE.as_str()).and_then(|text| text.split(';').next());
         let media_type = media_type.unwrap_or_default().trim().to_owned();
         let descriptor = Descriptor::new(media_type, digest, bytes.len() as u64);
         Ok((descriptor, bytes))
     }
 
+    /// A manifest or an index: its bytes have the digest and the size that `descriptor` says.
+    pub(super) fn manifest(&self, descriptor: &Descriptor) -> Result<Vec<u8>, ErrorKind> {
+        let digest = &descriptor.digest;
+        let (_, bytes) = self
+            .document(&digest.to_string(), self.http.patience())
+            .map_err(|error| missing(error, digest))?;
+        check(&bytes, digest, Some(descriptor.size))?;
+        Ok(bytes)
+    }
+
     /// The unchecked bytes of a manifest or an index, at most [`MAX_MANIFEST`].
-    pub(super) fn document(&self, path: &str) -> Result<(HeaderMap, Vec<u8>), ErrorKind> {
+    fn document(&self, name: &str, mut retry: Retry) -> Result<(HeaderMap, Vec<u8>), ErrorKind> {
         let accept = [
             media_type::INDEX,
             media_type::MANIFEST,
             media_type::DOCKER_LIST,
             media_type::DOCKER_MANIFEST,
         ];
-        let mut retry = self.http.patience();
+        let too_large = |size| ErrorKind::TooLarge {
+            what: "manifest",
+            digest: name.to_owned(),
+            size,
+            limit: MAX_MANIFEST,
+        };
+        let path = format!("manifests/{name}");
         loop {
-            let response = self.get(path, &[(ACCEPT, accept.join(", "))], &mut retry)?;
+            let response = self.get(&path, &[(ACCEPT, accept.join(", "))], &mut retry)?;
+            if let Some(size) = response.content_length().filter(|size| *size > MAX_MANIFEST) {
+                return Err(too_large(size));
+            }
             let (headers, url) = (response.headers().clone(), response.url().clone());
             let mut bytes = Vec::new();
             match response.take(MAX_MANIFEST + 1).read_to_end(&mut bytes) {
-                Ok(_) if bytes.len() as u64 > MAX_MANIFEST => {
-                    return Err(ErrorKind::TooLarge {
-                        what: "manifest",
-                        digest: path.trim_start_matches("manifests/").to_owned(),
-                        size: bytes.len() as u64,
-                        limit: MAX_MANIFEST,
-                    });
-                }
+                Ok(size) if size as u64 > MAX_MANIFEST => return Err(too_large(size as u64)),
                 Ok(_) => return Ok((headers, bytes)),
-                Err(error) => retry.pause(broken(&error, &url, self.stall), None)?,
+                Err(error) => retry.pause(broken(&error, &url, self.http.stall), None)?,
             }
         }
     }
 
+    /// A blob, or the part of it that `headers` ask for.
+    pub(super) fn blob(
+        &self,
+        digest: &Digest,
+        headers: &[(HeaderName, String)],
+        retry: &mut Retry,
+    ) -> Result<Response, ErrorKind> {
+        let path = format!("blobs/{digest}");
+        self.get(&path, headers, retry).map_err(|error| missing(error, digest))
+    }
+
     /// Sends one GET, logging in when the registry asks for it.
-    pub(super) fn get(
+    fn get(
         &self,
         path: &str,
         headers: &[(HeaderName, String)],
         retry: &mut Retry,
     ) -> Result<Response, ErrorKind> {
-        let url = format!("{}{path}", self.base);
+        let url = self.base.join(path).map_err(|error| ErrorKind::Registry {
+            registry: host(&self.base),
+            reason: format!("nothing: {path} makes no address ({error})"),
+        })?;
         let mut answered = false;
         loop {
             let authorization = lock(&self.authorization).clone();
-            let response = self.http.send(retry, self.stall, |client| {
-                let mut request = client.get(&url);
-                for (name, value) in headers {
-                    request = request.header(name, value);
-                }
-                match &authorization {
-                    Some(value) => request.header(AUTHORIZATION, value),
-                    None => request,
-                }
-            })?;
+            let request = Request {
+                headers: headers.to_vec(),
+                authorization: authorization.clone(),
+                ..Request::get(url.clone())
+            };
+            let response = self.http.send(&request, retry)?;
             match response.status() {
                 StatusCode::OK | StatusCode::PARTIAL_CONTENT => return Ok(response),
                 StatusCode::UNAUTHORIZED if !answered => {
                     answered = true;
-                    self.log_in(response, authorization, retry)?;
+                    self.log_in(&response, authorization, retry)?;
                 }
                 StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                     return Err(self.unauthorized(&response));
@@ -160,7 +188,7 @@ impl Api {
     /// one that was `used`. Tokens live for minutes: a long pull needs several.
     fn log_in(
         &self,
-        response: Response,
+        response: &Response,
         used: Option<HeaderValue>,
         retry: &mut Retry,
     ) -> Result<(), ErrorKind> {
@@ -168,18 +196,18 @@ impl Api {
         if *current != used {
             return Ok(());
         }
-        let Some(challenge) = Challenge::find(response.headers()) else {
-            return Err(self.unauthorized(&response));
-        };
+        // A place that a redirect led to has nothing to ask for.
+        let ours = response.url().origin() == self.base.origin();
+        let challenge = Challenge::find(response.headers()).filter(|_| ours);
+        let challenge = challenge.ok_or_else(|| self.unauthorized(response))?;
         let authorizer = Authorizer {
             http: &self.http,
-            stall: self.stall,
             credential: self.credential.as_ref(),
-            plain: self.base.starts_with("http:"),
+            registry: &self.base,
             scope: &self.scope,
         };
         let answer = authorizer.answer(&challenge, retry)?;
-        *current = Some(answer.ok_or_else(|| self.unauthorized(&response))?);
+        *current = Some(answer.ok_or_else(|| self.unauthorized(response))?);
         Ok(())
     }
 
@@ -187,43 +215,25 @@ impl Api {
         let reason = match &self.credential {
             Some(credential) => credential.not_accepted(),
             None => "there is no such image, or it is not public: check the name, or log in with \
-                     `docker login` or `podman login`"
+                     `docker login` or `podman login`, or use --creds"
                 .into(),
         };
         ErrorKind::Unauthorized { registry: host(response.url()), reason }
     }
 }
 
-fn check(bytes: &[u8], digest: &Digest) -> Result<(), ErrorKind> {
-    Verifier::new(bytes, digest.clone(), None).drain().map_err(|error| {
+fn missing(error: ErrorKind, digest: &Digest) -> ErrorKind {
+    match error {
+        ErrorKind::NotFound(_) => ErrorKind::MissingBlob(digest.clone()),
+        error => error,
+    }
+}
+
+fn check(bytes: &[u8], digest: &Digest, size: Option<u64>) -> Result<(), ErrorKind> {
+    Verifier::new(bytes, digest.clone(), size).drain().map_err(|error| {
         match error.downcast::<ContentError>() {
             Ok(content) => ErrorKind::Content(content),
             Err(error) => ErrorKind::io("check the manifest")(error),
         }
     })
-}
-
-/// Whether `host`, maybe with a port, is this machine: `localhost`, 127.0.0.0/8 or ::1.
-fn is_loopback(host: &str) -> bool {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if !port.contains(']') => name,
-        _ => host,
-    };
-    let address = name.trim_start_matches('[').trim_end_matches(']');
-    name == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn loopback_hosts() {
-        for host in ["localhost", "localhost:5000", "127.0.0.1", "127.1.2.3:80", "[::1]:5000"] {
-            assert!(is_loopback(host), "{host}");
-        }
-        for host in ["docker.io", "10.0.0.1:5000", "127.0.0.1.example", "localhost.example:80"] {
-            assert!(!is_loopback(host), "{host}");
-        }
-    }
 }

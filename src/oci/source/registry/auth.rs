@@ -4,15 +4,16 @@
 //! [distribution, token authentication]: https://distribution.github.io/distribution/spec/auth/token/
 
 use super::credentials::{Credential, Secret};
-use super::http::{Http, Retry, broken, host, refusal};
+use super::fault::{broken, host, refusal};
+use super::http::{Http, Request, is_loopback};
+use super::retry::Retry;
 use crate::oci::ErrorKind;
 use base64::{Engine, prelude::BASE64_STANDARD};
-use reqwest::Url;
-use reqwest::blocking::{Client, RequestBuilder};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use http_auth::{ChallengeParser, ChallengeRef};
+use reqwest::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use reqwest::{StatusCode, Url};
 use serde::Deserialize;
 use std::io::Read;
-use std::time::Duration;
 
 /// The most bytes of a token server's answer.
 const MAX_TOKEN: u64 = 1 << 20;
@@ -27,69 +28,38 @@ pub(super) enum Challenge {
 impl Challenge {
     /// The first challenge that can be answered, a token before a password.
     pub(super) fn find(headers: &HeaderMap) -> Option<Self> {
-        let all: Vec<Self> = headers
-            .get_all(WWW_AUTHENTICATE)
-            .iter()
-            .filter_map(|value| Self::parse(value.to_str().ok()?))
-            .collect();
+        let mut all = Vec::new();
+        for value in headers.get_all(WWW_AUTHENTICATE) {
+            // A malformed challenge ends its header.
+            let challenges = ChallengeParser::new(value.to_str().unwrap_or_default());
+            all.extend(challenges.map_while(Result::ok).filter_map(|one| Self::of(&one)));
+        }
         all.iter().find(|challenge| **challenge != Self::Basic).or(all.first()).cloned()
     }
 
-    fn parse(text: &str) -> Option<Self> {
-        let (scheme, rest) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
-        match scheme.to_ascii_lowercase().as_str() {
+    fn of(challenge: &ChallengeRef<'_>) -> Option<Self> {
+        let get = |name: &str| {
+            let found = challenge.params.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+            found.map(|(_, value)| value.to_unescaped())
+        };
+        match challenge.scheme.to_ascii_lowercase().as_str() {
             "basic" => Some(Self::Basic),
-            "bearer" => {
-                let parameters = parameters(rest);
-                let get = |name: &str| {
-                    let found = parameters.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
-                    found.map(|(_, value)| value.clone())
-                };
-                Some(Self::Bearer {
-                    realm: get("realm")?,
-                    service: get("service"),
-                    scope: get("scope"),
-                })
-            }
+            "bearer" => Some(Self::Bearer {
+                realm: get("realm")?,
+                service: get("service"),
+                scope: get("scope"),
+            }),
             _ => None,
         }
-    }
-}
-
-/// `name="value", name=value`, with backslash escapes in quotes.
-fn parameters(text: &str) -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    let mut chars = text.chars().peekable();
-    loop {
-        while chars.next_if(|c| c.is_whitespace() || *c == ',').is_some() {}
-        let mut name = String::new();
-        while let Some(c) = chars.next_if(|c| *c != '=') {
-            name.push(c);
-        }
-        if chars.next().is_none() {
-            return found;
-        }
-        let mut value = String::new();
-        if chars.next_if_eq(&'"').is_some() {
-            while let Some(c) = chars.next().filter(|c| *c != '"') {
-                value.extend(if c == '\\' { chars.next() } else { Some(c) });
-            }
-        } else {
-            while let Some(c) = chars.next_if(|c| *c != ',') {
-                value.push(c);
-            }
-        }
-        found.push((name.trim().to_owned(), value));
     }
 }
 
 /// What answering a challenge needs.
 pub(super) struct Authorizer<'a> {
     pub http: &'a Http,
-    pub stall: Duration,
     pub credential: Option<&'a Credential>,
-    /// Whether a token may be asked for without TLS.
-    pub plain: bool,
+    /// An address of the registry.
+    pub registry: &'a Url,
     /// `repository:NAME:pull`, when the registry names no scope.
     pub scope: &'a str,
 }
@@ -102,62 +72,62 @@ impl Authorizer<'_> {
         challenge: &Challenge,
         retry: &mut Retry,
     ) -> Result<Option<HeaderValue>, ErrorKind> {
-        let secret = self.credential.map(|credential| &credential.secret);
-        match (challenge, secret) {
+        match (challenge, self.secret()) {
             (Challenge::Basic, Some(Secret::Password { user, password })) => {
-                header(format!("Basic {}", basic(user, password))).map(Some)
+                basic(user, password).map(Some)
             }
             (Challenge::Basic, _) => Ok(None),
-            (Challenge::Bearer { realm, service, scope }, secret) => {
+            (Challenge::Bearer { realm, service, scope }, _) => {
                 let realm = self.realm(realm)?;
                 let scope = scope.as_deref().unwrap_or(self.scope);
                 let mut pairs = vec![("scope", scope)];
                 pairs.extend(service.as_deref().map(|service| ("service", service)));
-                let token = self.token(&realm, pairs, secret, retry)?;
+                let token = self.token(&realm, &pairs, retry)?;
                 header(format!("Bearer {token}")).map(Some)
             }
         }
     }
 
-    /// A token server gets the password: it must be as safe as the registry.
+    fn secret(&self) -> Option<&Secret> {
+        self.credential.map(|credential| &credential.secret)
+    }
+
+    /// A token server gets the password. The registry chooses which, but not that it travels in
+    /// plain text further than it would to a plain registry itself.
     fn realm(&self, text: &str) -> Result<Url, ErrorKind> {
         let bad = |reason| ErrorKind::Credentials(format!("the registry's token server {reason}"));
         let url = Url::parse(text).map_err(|_| bad("has a malformed address"))?;
+        let loopback = |url: &Url| url.host_str().is_some_and(is_loopback);
+        let as_plain = self.registry.scheme() == "http" && url.host() == self.registry.host();
         match url.scheme() {
             "https" => Ok(url),
-            "http" if self.plain => Ok(url),
+            "http" if as_plain || (loopback(&url) && loopback(self.registry)) => Ok(url),
             _ => Err(bad("speaks no HTTPS: refused")),
         }
     }
 
-    fn token<'a>(
+    fn token(
         &self,
         realm: &Url,
-        mut pairs: Vec<(&str, &'a str)>,
-        secret: Option<&'a Secret>,
+        pairs: &[(&str, &str)],
         retry: &mut Retry,
     ) -> Result<String, ErrorKind> {
-        let response = match secret {
-            // OAuth 2, for the identity tokens of `docker login`.
-            Some(Secret::IdentityToken(token)) => {
-                pairs.extend([("grant_type", "refresh_token"), ("client_id", "c2w")]);
-                pairs.push(("refresh_token", token));
-                let body = encode(realm, &pairs).query().unwrap_or_default().to_owned();
-                let post = |client: &Client| -> RequestBuilder {
-                    let form = "application/x-www-form-urlencoded";
-                    client.post(realm.clone()).header(CONTENT_TYPE, form).body(body.clone())
-                };
-                self.http.send(retry, self.stall, post)?
+        let mut get = Request::get(encode(realm, pairs));
+        let mut response = None;
+        match self.secret() {
+            Some(Secret::Password { user, password }) => {
+                get.authorization = Some(basic(user, password)?);
             }
-            password => {
-                let url = encode(realm, &pairs);
-                self.http.send(retry, self.stall, |client| match password {
-                    Some(Secret::Password { user, password }) => client
-                        .get(url.clone())
-                        .header(AUTHORIZATION, format!("Basic {}", basic(user, password))),
-                    _ => client.get(url.clone()),
-                })?
+            Some(Secret::IdentityToken { user, token }) => {
+                get.authorization = Some(basic(user, token)?);
+                let refresh = self.http.send(&refresh(realm, pairs, token), retry)?;
+                response = Some(refresh).filter(|answer| !knows_no_post(answer.status()));
             }
+            None => {}
+        }
+        let response = match response {
+            Some(response) => response,
+            None => self.http.send(&get, retry)?,
         };
         if !response.status().is_success() {
             return Err(match (response.status().as_u16(), self.credential) {
@@ -173,12 +143,27 @@ impl Authorizer<'_> {
         response
             .take(MAX_TOKEN)
             .read_to_end(&mut body)
-            .map_err(|error| broken(&error, &url, self.stall))?;
+            .map_err(|error| broken(&error, &url, self.http.stall))?;
         token_in(&body).ok_or_else(|| ErrorKind::Registry {
             registry: host(&url),
             reason: "without a token".into(),
         })
     }
+}
+
+/// The request of OAuth 2 for a new access token (RFC 6749, section 6).
+fn refresh(realm: &Url, pairs: &[(&str, &str)], token: &str) -> Request {
+    let mut pairs = pairs.to_vec();
+    pairs.extend([("grant_type", "refresh_token"), ("client_id", "c2w"), ("refresh_token", token)]);
+    let mut bare = realm.clone();
+    bare.set_query(None);
+    let form = encode(&bare, &pairs).query().unwrap_or_default().to_owned();
+    Request { form: Some(form), ..Request::get(realm.clone()) }
+}
+
+/// What token servers without that request answer; a wrong token gets the same from some.
+fn knows_no_post(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 400 | 401 | 404 | 405)
 }
 
 fn token_in(body: &[u8]) -> Option<String> {
@@ -198,8 +183,8 @@ fn encode(url: &Url, pairs: &[(&str, &str)]) -> Url {
     url
 }
 
-fn basic(user: &str, password: &str) -> String {
-    BASE64_STANDARD.encode(format!("{user}:{password}"))
+fn basic(user: &str, secret: &str) -> Result<HeaderValue, ErrorKind> {
+    header(format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{secret}"))))
 }
 
 /// A header that does not show in logs.
@@ -230,11 +215,11 @@ mod tests {
                 r#"Bearer realm="https://a/t",service="s",scope="repository:a,b:pull,push""#,
                 bearer("https://a/t", Some("s"), Some("repository:a,b:pull,push")),
             ),
-            (
-                r#"bearer  realm=https://a , service="a\"b""#,
-                bearer("https://a ", Some("a\"b"), None),
-            ),
-            (r#"Bearer realm="open"#, bearer("open", None, None)),
+            (r#"bearer realm=a , service="a\"b""#, bearer("a", Some("a\"b"), None)),
+            (r#"Basic realm="x", Bearer realm="y",service="z""#, bearer("y", Some("z"), None)),
+            (r#"Bearer realm="y",Basic realm="x""#, bearer("y", None, None)),
+            (r#"Basic realm="x", ===="#, None),
+            (r#"Bearer realm="open"#, None),
             ("Basic realm=\"x\"", Some(Challenge::Basic)),
             ("Basic", Some(Challenge::Basic)),
             ("Bearer service=\"x\"", None),
@@ -244,7 +229,9 @@ mod tests {
             ("", None),
         ];
         for (text, expected) in cases {
-            assert_eq!(Challenge::parse(text), expected, "{text}");
+            let mut headers = HeaderMap::new();
+            headers.append(WWW_AUTHENTICATE, HeaderValue::from_static(text));
+            assert_eq!(Challenge::find(&headers), expected, "{text}");
         }
     }
 

@@ -1,5 +1,14 @@
 //! A registry ([distribution-spec], pull).
 //!
+//! ```text
+//! registries_conf   which places a reference stands for: mirrors, other names, none
+//! places            asks one after the other
+//! api, download     the HTTP interface of one repository; blobs into files
+//! auth, credentials what a registry asks for; what docker, podman and the command line know
+//! http, retry       one request: redirects, proxies, time limits; sending it again
+//! tls, certs_d      whom we believe; a registry's own certificates
+//! ```
+//!
 //! Blobs are streamed to nameless temporary files, several at once, and taken up again where a
 //! connection broke.
 //!
@@ -7,16 +16,24 @@
 
 mod api;
 mod auth;
+mod certs_d;
 mod credentials;
 mod download;
+mod environment;
+mod fault;
 mod http;
+mod places;
+mod registries_conf;
+mod retry;
+mod tls;
 
 use super::{Blob, Source, SourceOptions};
 use crate::oci::ErrorKind;
 use crate::oci::digest::Digest;
 use crate::oci::manifest::Descriptor;
 use crate::oci::reference::Reference;
-use api::Api;
+use crate::oci::store;
+use places::Places;
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::Cursor;
@@ -30,7 +47,7 @@ type Fetched = Result<File, ErrorKind>;
 
 /// One image of a registry.
 pub(super) struct Registry {
-    api: Arc<Api>,
+    places: Arc<Places>,
     root: (Descriptor, Vec<u8>),
     /// Blobs under way; a digest may be wanted more than once.
     coming: Mutex<HashMap<Digest, VecDeque<Receiver<Fetched>>>>,
@@ -39,9 +56,9 @@ pub(super) struct Registry {
 impl Registry {
     /// Connects, and fetches the manifest or index.
     pub(super) fn open(reference: &Reference, options: &SourceOptions) -> Result<Self, ErrorKind> {
-        let api = Api::connect(reference, options)?;
-        let root = api.root(reference)?;
-        Ok(Self { api: Arc::new(api), root, coming: Mutex::default() })
+        let places = Places::of(reference, options)?;
+        let root = places.choose(|api, reference| api.root(reference))?;
+        Ok(Self { places: Arc::new(places), root, coming: Mutex::default() })
     }
 }
 
@@ -55,19 +72,15 @@ impl Source for Registry {
         if root.digest == descriptor.digest {
             return Ok(Box::new(Cursor::new(bytes.clone())));
         }
-        let path = format!("manifests/{}", descriptor.digest);
-        let (_, bytes) =
-            self.api.document(&path).map_err(|error| missing(error, &descriptor.digest))?;
+        let bytes = self.places.ask(|api| api.manifest(descriptor))?;
         Ok(Box::new(Cursor::new(bytes)))
     }
 
     fn blob(&self, descriptor: &Descriptor) -> Result<Blob, ErrorKind> {
-        let digest = &descriptor.digest;
-        let coming = lock(&self.coming).get_mut(digest).and_then(VecDeque::pop_front);
+        let coming = lock(&self.coming).get_mut(&descriptor.digest).and_then(VecDeque::pop_front);
         // A worker that is gone sends nothing: then as if it had never been asked.
         let fetched = coming.and_then(|coming| coming.recv().ok());
-        let file = fetched.unwrap_or_else(|| self.api.download(descriptor));
-        Ok(Box::new(file.map_err(|error| missing(error, digest))?))
+        Ok(Box::new(fetched.unwrap_or_else(|| fetch(&self.places, descriptor))?))
     }
 
     fn prefetch(&self, blobs: &[Descriptor]) {
@@ -80,39 +93,41 @@ impl Source for Registry {
         }
         let queue = Arc::new(Mutex::new(queue));
         for _ in 0..PARALLEL.min(blobs.len()) {
-            let (api, queue) = (Arc::clone(&self.api), Arc::clone(&queue));
-            std::thread::spawn(move || fetch_all(&api, &queue));
+            let (places, queue) = (Arc::clone(&self.places), Arc::clone(&queue));
+            std::thread::spawn(move || fetch_all(&places, &queue));
         }
     }
 }
 
 impl Drop for Registry {
     fn drop(&mut self) {
-        self.api.stop();
+        self.places.stop();
     }
 }
 
-fn fetch_all(api: &Api, queue: &Mutex<VecDeque<(Descriptor, Sender<Fetched>)>>) {
+fn fetch_all(places: &Places, queue: &Mutex<VecDeque<(Descriptor, Sender<Fetched>)>>) {
     loop {
         let next = lock(queue).pop_front();
         match next {
-            Some((blob, sender)) if !api.stopped() => {
+            Some((blob, sender)) if !places.stopped() => {
                 // Nobody waits any more when this fails.
-                let _ = sender.send(api.download(&blob));
+                let _ = sender.send(fetch(places, &blob));
             }
             _ => return,
         }
     }
 }
 
+/// A blob, checked, from the store or from the first place that has it.
+fn fetch(places: &Places, blob: &Descriptor) -> Fetched {
+    let receive = |file: &mut File| places.ask(|api| api.receive(blob, file));
+    match places.store() {
+        Some(store) => store.fetch(&blob.digest, blob.size, receive),
+        None => store::nameless(receive),
+    }
+}
+
 /// A thread that panicked leaves nothing half-done behind these locks.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn missing(error: ErrorKind, digest: &Digest) -> ErrorKind {
-    match error {
-        ErrorKind::NotFound(_) => ErrorKind::MissingBlob(digest.clone()),
-        error => error,
-    }
 }

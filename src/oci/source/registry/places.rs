@@ -1,0 +1,113 @@
+//! The places of one image: its mirrors, then its own registry.
+
+use super::api::Api;
+use super::lock;
+use super::registries_conf::{self, Location};
+use crate::oci::reference::Reference;
+use crate::oci::store::Store;
+use crate::oci::{ErrorKind, SourceOptions};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+pub(super) struct Places {
+    all: Vec<Place>,
+    /// The registry that was asked for, wherever it is.
+    registry: String,
+    options: SourceOptions,
+    /// The place that had the image: the first one to ask for what belongs to it.
+    chosen: AtomicUsize,
+    stop: Arc<AtomicBool>,
+}
+
+struct Place {
+    location: Location,
+    api: Mutex<Option<Arc<Api>>>,
+}
+
+impl Places {
+    pub(super) fn of(reference: &Reference, options: &SourceOptions) -> Result<Self, ErrorKind> {
+        let locations = registries_conf::locations(reference)?;
+        let place = |location| Place { location, api: Mutex::default() };
+        Ok(Self {
+            all: locations.into_iter().map(place).collect(),
+            registry: reference.registry.clone(),
+            options: options.clone(),
+            chosen: AtomicUsize::new(0),
+            stop: Arc::default(),
+        })
+    }
+
+    pub(super) fn store(&self) -> Option<&Store> {
+        self.options.store.as_ref()
+    }
+
+    /// Lets the downloads under way end early.
+    pub(super) fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// What the first place that can do it gives for the image itself. From then on it comes first.
+    pub(super) fn choose<T>(
+        &self,
+        ask: impl Fn(&Api, &Reference) -> Result<T, ErrorKind>,
+    ) -> Result<T, ErrorKind> {
+        self.first(|index, place| {
+            let found = ask(&*self.api(place)?, &place.location.reference)?;
+            self.chosen.store(index, Ordering::Relaxed);
+            Ok(found)
+        })
+    }
+
+    /// What the first place that can do it gives.
+    pub(super) fn ask<T>(
+        &self,
+        mut ask: impl FnMut(&Api) -> Result<T, ErrorKind>,
+    ) -> Result<T, ErrorKind> {
+        self.first(|_, place| ask(&*self.api(place)?))
+    }
+
+    fn first<T>(
+        &self,
+        mut ask: impl FnMut(usize, &Place) -> Result<T, ErrorKind>,
+    ) -> Result<T, ErrorKind> {
+        let (chosen, last) = (self.chosen.load(Ordering::Relaxed), self.all.len() - 1);
+        let others = (0..=last).filter(|index| *index != chosen);
+        let mut failed = Vec::new();
+        for index in std::iter::once(chosen).chain(others) {
+            match ask(index, &self.all[index]) {
+                Ok(found) => return Ok(found),
+                // No other place has another disk.
+                Err(error @ ErrorKind::Io { .. }) => return Err(error),
+                Err(error) => failed.push((index, error)),
+            }
+        }
+        // The registry itself has the last word, whenever it was asked.
+        let at = failed.iter().position(|(index, _)| *index == last).unwrap_or_default();
+        let (_, error) = failed.remove(at);
+        if failed.is_empty() {
+            return Err(error);
+        }
+        let name = |index: usize| &self.all[index].location.reference.registry;
+        let mirrors: Vec<_> =
+            failed.iter().map(|(index, error)| format!("{}: {error}", name(*index))).collect();
+        Err(ErrorKind::Mirrors { error: Box::new(error), mirrors: mirrors.join("; ") })
+    }
+
+    fn api(&self, place: &Place) -> Result<Arc<Api>, ErrorKind> {
+        let mut api = lock(&place.api);
+        if let Some(api) = &*api {
+            return Ok(Arc::clone(api));
+        }
+        let mut options = self.options.clone();
+        if place.location.reference.registry != self.registry {
+            // They are for the registry on the command line, not for whoever mirrors it.
+            options.creds = None;
+        }
+        let new = Api::connect(&place.location, &options, Arc::clone(&self.stop))?;
+        Ok(Arc::clone(api.insert(Arc::new(new))))
+    }
+}

@@ -1,0 +1,149 @@
+//! Token servers, and registries that lead to wrong ones.
+
+use crate::faulty_server::{FaultyServer, Reply};
+use crate::{MANIFEST_PATH, Stored, assert_whole, auth_json, pull, pull_with, registry};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A registry whose tokens are good for `uses` requests each, and its token server in one.
+fn with_tokens(uses: usize) -> FaultyServer {
+    let (stored, tokens, used) = (Stored::new(), AtomicUsize::new(0), AtomicUsize::new(0));
+    FaultyServer::start(move |request| {
+        if request.path.starts_with("/token") {
+            used.store(0, Ordering::SeqCst);
+            let number = tokens.fetch_add(1, Ordering::SeqCst) + 1;
+            return Reply::new(200, format!(r#"{{"access_token":"t{number}"}}"#));
+        }
+        let good = format!("Bearer t{}", tokens.load(Ordering::SeqCst));
+        let fresh = used.fetch_add(1, Ordering::SeqCst) < uses;
+        if fresh && request.header("authorization") == Some(&good) {
+            return stored.answer(request);
+        }
+        let challenge = format!(
+            "Bearer realm=\"http://{}/token\",service=\"s & t\"",
+            request.header("host").unwrap()
+        );
+        Reply::new(401, "").header("WWW-Authenticate", challenge)
+    })
+}
+
+#[test]
+fn tokens_are_fetched_and_renewed() {
+    let scope = "/token?scope=repository%3Aa%3Apull&service=s+%26+t";
+    let server = with_tokens(100);
+    assert_whole(pull(&server));
+    assert_eq!(server.count(scope), 1);
+    let asked = server.seen().into_iter().find(|request| request.path == scope).unwrap();
+    assert_eq!(asked.header("authorization"), None);
+
+    let server = with_tokens(1);
+    assert_whole(pull_with(&server, &auth_json(&server, "user", "secret"), 0));
+    assert_eq!(server.count(scope), 3);
+    let asked = server.seen().into_iter().find(|request| request.path == scope).unwrap();
+    let basic = format!("Basic {}", BASE64_STANDARD.encode("user:secret"));
+    assert_eq!(asked.header("authorization"), Some(basic.as_str()));
+}
+
+#[test]
+fn an_identity_token_is_posted() {
+    let server = with_tokens(100);
+    let auth = format!(r#"{{"auths":{{"{}":{{"identitytoken":"i&d"}}}}}}"#, server.host());
+    assert_whole(pull_with(&server, &auth, 0));
+    let asked = server.seen().into_iter().find(|request| request.method == "POST").unwrap();
+    assert_eq!(asked.path, "/token");
+    assert_eq!(
+        asked.body,
+        "scope=repository%3Aa%3Apull&service=s+%26+t&grant_type=refresh_token&client_id=c2w\
+         &refresh_token=i%26d"
+    );
+}
+
+#[test]
+fn token_servers_that_refuse() {
+    let token_server = |reply: Reply| {
+        FaultyServer::start(move |request| {
+            if request.path.starts_with("/token") {
+                return reply.clone();
+            }
+            let host = request.header("host").unwrap();
+            let challenge = format!("Bearer realm=\"http://{host}/token\"");
+            Reply::new(401, "").header("WWW-Authenticate", challenge)
+        })
+    };
+    let cases = [
+        (Reply::new(401, ""), "are not accepted"),
+        (Reply::new(404, ""), "404"),
+        (Reply::new(200, "{}"), "without a token"),
+        (Reply::new(200, r#"{"token":"a\nb"}"#), "no header can hold"),
+        // A token that opens nothing.
+        (Reply::new(200, r#"{"token":"t"}"#), "are not accepted"),
+    ];
+    for (reply, words) in cases {
+        let server = token_server(reply);
+        let error = pull_with(&server, &auth_json(&server, "user", "secret"), 0).unwrap_err();
+        assert!(error.contains(words), "{words}: {error}");
+        assert!(!error.contains("secret"), "{error}");
+    }
+    let server = token_server(Reply::new(200, r#"{"token":"t"}"#));
+    let error = pull(&server).unwrap_err();
+    assert!(error.contains("there is no such image, or it is not public"), "{error}");
+}
+
+#[test]
+fn a_challenge_nobody_can_answer() {
+    for challenge in ["Negotiate", "Bearer realm=\"ftp://x/\"", "Bearer realm=\"nonsense\""] {
+        let server = registry(MANIFEST_PATH, move |_, _, _| {
+            Some(Reply::new(401, "").header("WWW-Authenticate", challenge))
+        });
+        assert!(pull(&server).is_err(), "{challenge}");
+        assert_eq!(server.count(MANIFEST_PATH), 1);
+    }
+}
+
+#[test]
+fn no_password_goes_to_plain_http_elsewhere() {
+    // Nobody listens at these: a request would be another error.
+    for host in [
+        "192.0.2.1",
+        "evil.test",
+        "127.0.0.1.evil.test",
+        "user@evil.test",
+        "localhost.evil.test:80",
+    ] {
+        let realm = format!("http://{host}/token");
+        let server = registry(MANIFEST_PATH, move |_, _, _| {
+            let challenge = format!("Bearer realm=\"{realm}\"");
+            Some(Reply::new(401, "").header("WWW-Authenticate", challenge))
+        });
+        let error = pull_with(&server, &auth_json(&server, "user", "secret"), 0).unwrap_err();
+        assert!(error.contains("speaks no HTTPS: refused"), "{host}: {error}");
+    }
+}
+
+#[test]
+fn a_token_server_cannot_hand_the_password_on() {
+    let elsewhere = FaultyServer::start(|_| Reply::new(200, r#"{"token":"t"}"#));
+    let target = format!("http://{}/x", elsewhere.host());
+    let start = || {
+        let target = target.clone();
+        FaultyServer::start(move |request| match request.path.starts_with("/token") {
+            true => Reply::new(307, "").header("Location", target.as_str()),
+            false => {
+                let realm = format!("http://{}/token", request.header("host").unwrap());
+                let challenge = format!("Bearer realm=\"{realm}\"");
+                Reply::new(401, "").header("WWW-Authenticate", challenge)
+            }
+        })
+    };
+    let server = start();
+    let error = pull_with(&server, &auth_json(&server, "user", "secret"), 0).unwrap_err();
+    assert!(error.contains("are not accepted"), "{error}");
+    assert!(elsewhere.seen().iter().all(|request| request.header("authorization").is_none()));
+    // An identity token is in the body, which goes nowhere else at all.
+    let before = elsewhere.seen().len();
+    let server = start();
+    let auth = format!(r#"{{"auths":{{"{}":{{"identitytoken":"secret"}}}}}}"#, server.host());
+    let error = pull_with(&server, &auth, 0).unwrap_err();
+    assert!(error.contains("answered 307"), "{error}");
+    assert_eq!(elsewhere.seen().len(), before);
+}
