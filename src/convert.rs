@@ -5,7 +5,9 @@
 use crate::boot::{self, Options as BootOptions};
 use crate::ext4;
 use crate::interrupt::Guard;
-use crate::oci::{self, ImageRef, SourceOptions};
+use crate::oci::{self, ImageConfig, ImageRef, SourceOptions};
+use crate::place::Place;
+use crate::plain::{self, Plain, PlainRef};
 use crate::rootfs::apply::apply_layer;
 use crate::rootfs::spool::Spool;
 use crate::rootfs::tree::{Timestamp, Tree};
@@ -41,11 +43,22 @@ pub struct Rootfs {
     epoch: u64,
 }
 
-/// Reads an image and merges its layers.
+/// Reads an image and merges its layers, or reads a plain root filesystem.
 ///
 /// # Errors
-/// When the image cannot be had or one of its layers is refused.
-pub fn unpack(reference: &ImageRef, source: &SourceOptions, timing: &mut Timing) -> Result<Rootfs> {
+/// When the image cannot be had or one of its layers is refused, or a file cannot be read.
+pub fn unpack(place: &Place, source: &SourceOptions, timing: &mut Timing) -> Result<Rootfs> {
+    match place {
+        Place::Image(reference) => unpack_image(reference, source, timing),
+        Place::Plain(reference) => unpack_plain(reference, timing),
+    }
+}
+
+fn unpack_image(
+    reference: &ImageRef,
+    source: &SourceOptions,
+    timing: &mut Timing,
+) -> Result<Rootfs> {
     let image = oci::open(reference, source)?;
     timing.stage("manifest");
     let mut tree = Tree::new();
@@ -60,25 +73,38 @@ pub fn unpack(reference: &ImageRef, source: &SourceOptions, timing: &mut Timing)
         reader.finish().with_context(name)?;
     }
     timing.stage("layers");
-    // As Docker names a container after its id; this one is known by its image.
-    let hostname = image.manifest_digest.hex().as_bytes()[..12].to_vec();
-    Ok(Rootfs {
-        tree,
-        spool,
-        container: ContainerConfig { hostname, ..oci::guest_config(&image.config) },
-        identity: image.manifest_digest.to_string().into_bytes(),
-        epoch: epoch(&image.config),
-    })
+    Ok(Rootfs::new(tree, spool, &image.manifest_digest, &image.config))
+}
+
+fn unpack_plain(reference: &PlainRef, timing: &mut Timing) -> Result<Rootfs> {
+    let Plain { tree, spool, identity, notes } = plain::read(reference)?;
+    for note in notes {
+        eprintln!("c2w: warning: {note}");
+    }
+    timing.stage("files");
+    Ok(Rootfs::new(tree, spool, &identity, &plain::config()))
 }
 
 /// The moment at which a conversion pretends to happen: `SOURCE_DATE_EPOCH`, or when the image
 /// was created.
-fn epoch(config: &oci::ImageConfig) -> u64 {
+fn epoch(config: &ImageConfig) -> u64 {
     let from_environment = std::env::var("SOURCE_DATE_EPOCH").ok();
     from_environment.and_then(|text| text.parse().ok()).unwrap_or(config.created_seconds())
 }
 
 impl Rootfs {
+    fn new(tree: Tree, spool: Spool, identity: &oci::digest::Digest, config: &ImageConfig) -> Self {
+        // As Docker names a container after its id; this one is known by its image.
+        let hostname = identity.hex().as_bytes()[..12].to_vec();
+        Self {
+            tree,
+            spool,
+            container: ContainerConfig { hostname, ..oci::guest_config(config) },
+            identity: identity.to_string().into_bytes(),
+            epoch: epoch(config),
+        }
+    }
+
     /// Writes the ext4 image to `out`.
     ///
     /// # Errors
@@ -102,13 +128,13 @@ impl Rootfs {
 /// # Errors
 /// When the image cannot be had, one of its layers is refused, or the output cannot be written.
 pub fn rootfs(
-    reference: &ImageRef,
+    place: &Place,
     output: &Path,
     source: &SourceOptions,
     timing: &mut Timing,
 ) -> Result<ext4::ImageSummary> {
     let staged = Staged::create(output)?;
-    let rootfs = unpack(reference, source, timing)?;
+    let rootfs = unpack(place, source, timing)?;
     staged.finish(|out| {
         let mut out = SparseWriter::new(out);
         let summary = rootfs.write(&mut out, timing)?;
@@ -133,8 +159,8 @@ fn memory(rootfs: &Rootfs, options: &Options, timing: &mut Timing) -> Result<Gue
 ///
 /// # Errors
 /// When the image cannot be had, does not fit, or the container cannot be created.
-pub fn prepare(reference: &ImageRef, options: &Options, timing: &mut Timing) -> Result<Session> {
-    let rootfs = unpack(reference, &options.source, timing)?;
+pub fn prepare(place: &Place, options: &Options, timing: &mut Timing) -> Result<Session> {
+    let rootfs = unpack(place, &options.source, timing)?;
     let memory = memory(&rootfs, options, timing)?;
     let boot_options = BootOptions {
         memory_mib: options.memory_mib,
@@ -153,13 +179,13 @@ pub fn prepare(reference: &ImageRef, options: &Options, timing: &mut Timing) -> 
 /// # Errors
 /// As [`prepare`], or when the output cannot be written.
 pub fn convert(
-    reference: &ImageRef,
+    place: &Place,
     output: &Path,
     options: &Options,
     timing: &mut Timing,
 ) -> Result<wasm::Summary> {
     let staged = Staged::create(output)?;
-    let mut session = prepare(reference, options, timing)?;
+    let mut session = prepare(place, options, timing)?;
     let state = session.save(&mut Silent);
     let memory = session.memory();
     let region = |region: c2w_emulator::Region| {

@@ -16,6 +16,8 @@ pub mod input;
 mod interrupt;
 mod observe;
 pub mod oci;
+pub mod place;
+pub mod plain;
 pub mod progress;
 pub mod rootfs;
 pub mod run;

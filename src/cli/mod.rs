@@ -7,7 +7,7 @@ mod text;
 
 use crate::convert::{self, Options};
 use crate::observe::Watch;
-use crate::oci::ImageRef;
+use crate::place::Place;
 use crate::timing::Timing;
 use crate::{boot, run};
 use anyhow::{Context, Result};
@@ -49,8 +49,10 @@ enum Command {
 
 #[derive(Args)]
 struct Convert {
-    /// A registry reference (debian, docker.io/library/debian:trixie, host:5000/a@sha256:...) or
-    /// oci:DIR[:TAG|@DIGEST].
+    /// A registry reference (debian, docker.io/library/debian:trixie, host:5000/a@sha256:...),
+    /// oci:DIR[:TAG|@DIGEST], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME], dir:DIR,
+    /// docker-daemon:NAME, containers-storage:NAME, or a plain root filesystem, tarball:FILE or
+    /// rootfs:DIR; a FILE of - is standard input.
     #[arg(required = true)]
     image: Option<String>,
     /// The module to write.
@@ -94,9 +96,9 @@ struct Common {
 }
 
 impl Common {
-    fn options(&self, image: &ImageRef) -> Result<Options> {
+    fn options(&self, place: &Place) -> Result<Options> {
         Ok(Options {
-            source: self.source.options(image)?,
+            source: self.source.options(place)?,
             memory_mib: self.memory,
             kernel_log: self.debug_image,
         })
@@ -129,15 +131,15 @@ fn show(text: Result<String>) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn image_ref(text: &str) -> Result<ImageRef> {
+fn parse_place(text: &str) -> Result<Place> {
     text.parse().with_context(|| format!("cannot use image {text:?}"))
 }
 
 fn convert_image(arguments: &Convert) -> Result<()> {
     let mut timing = Timing::start();
-    let reference = image_ref(arguments.image.as_deref().unwrap_or_default())?;
-    let options = arguments.common.options(&reference)?;
-    let summary = convert::convert(&reference, &arguments.output, &options, &mut timing)?;
+    let place = parse_place(arguments.image.as_deref().unwrap_or_default())?;
+    let options = arguments.common.options(&place)?;
+    let summary = convert::convert(&place, &arguments.output, &options, &mut timing)?;
     if arguments.common.timings {
         eprint!("{timing}");
     }
@@ -162,10 +164,10 @@ fn run_natively(arguments: Run) -> Result<ExitCode> {
         Err(error) => anyhow::bail!("{}", error.0),
     };
     let mut timing = Timing::start();
-    let reference = image_ref(&arguments.image)?;
-    let options = arguments.common.options(&reference)?;
+    let place = parse_place(&arguments.image)?;
+    let options = arguments.common.options(&place)?;
     let watch = Watch::new(arguments.profile.as_deref(), arguments.trace.as_deref())?;
-    let mut session = convert::prepare(&reference, &options, &mut timing)?;
+    let mut session = convert::prepare(&place, &options, &mut timing)?;
     if arguments.common.timings {
         eprint!("{timing}");
     }

@@ -1,7 +1,7 @@
 //! `c2w rootfs`: the first half of a conversion by itself.
 
 use super::source_options::SourceArgs;
-use super::{image_ref, text};
+use super::{parse_place, text};
 use crate::convert;
 use crate::timing::Timing;
 use anyhow::{Context, Result, ensure};
@@ -26,18 +26,18 @@ pub(super) struct Rootfs {
 /// Writes the root filesystem of an image.
 pub(super) fn run(arguments: &Rootfs) -> Result<()> {
     let mut timing = Timing::start();
-    let reference = image_ref(&arguments.image)?;
-    let source = arguments.source.options(&reference)?;
+    let place = parse_place(&arguments.image)?;
+    let source = arguments.source.options(&place)?;
     let summary = if arguments.output.as_os_str() == "-" {
         let stdout = io::stdout().lock();
         ensure!(!stdout.is_terminal(), "an ext4 image is not for a terminal: name a file");
-        let rootfs = convert::unpack(&reference, &source, &mut timing)?;
+        let rootfs = convert::unpack(&place, &source, &mut timing)?;
         let mut out = BufWriter::with_capacity(1 << 20, stdout);
         let summary = rootfs.write(&mut out, &mut timing)?;
         out.flush().context("cannot write to standard output")?;
         summary
     } else {
-        convert::rootfs(&reference, &arguments.output, &source, &mut timing)?
+        convert::rootfs(&place, &arguments.output, &source, &mut timing)?
     };
     if arguments.timings {
         eprint!("{timing}");

@@ -2,6 +2,7 @@
 
 use super::cache;
 use crate::oci::{ImageRef, Platform, SourceOptions, UserPassword};
+use crate::place::Place;
 use anyhow::Result;
 use clap::Args;
 use std::path::PathBuf;
@@ -32,8 +33,8 @@ pub(super) struct SourceArgs {
 }
 
 impl SourceArgs {
-    /// What reading `image` takes. The cache is opened only for what has use for it.
-    pub(super) fn options(&self, image: &ImageRef) -> Result<SourceOptions> {
+    /// What reading `place` takes. The cache is opened only for what has use for it.
+    pub(super) fn options(&self, place: &Place) -> Result<SourceOptions> {
         // The machine is one: another platform's programs would only fail later, and obscurely.
         let runs = Platform::linux_riscv64();
         anyhow::ensure!(
@@ -41,7 +42,7 @@ impl SourceArgs {
             "--platform {}: c2w runs {runs} only",
             self.platform
         );
-        let use_cache = !self.no_cache && matches!(image, ImageRef::Registry(_));
+        let use_cache = !self.no_cache && matches!(place, Place::Image(ImageRef::Registry(_)));
         Ok(SourceOptions {
             platform: self.platform.clone(),
             tls_verify: self.tls_verify,

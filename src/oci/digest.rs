@@ -56,17 +56,10 @@ impl Digest {
     ///
     /// # Errors
     /// When it fails.
-    pub fn of_reader(algorithm: Algorithm, mut reader: impl Read) -> io::Result<Self> {
-        let mut hasher = Hasher::new(algorithm);
-        let mut buffer = vec![0; 64 << 10];
-        loop {
-            match reader.read(&mut buffer) {
-                Ok(0) => return Ok(hasher.digest()),
-                Ok(count) => hasher.update(&buffer[..count]),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
+    pub fn of_reader(algorithm: Algorithm, reader: impl Read) -> io::Result<Self> {
+        let mut reader = HashReader::new(reader, algorithm);
+        io::copy(&mut reader, &mut io::sink())?;
+        Ok(reader.digest())
     }
 
     /// The name of the hash function, as in an OCI layout's `blobs/<algorithm>/`.
@@ -117,38 +110,43 @@ impl<'de> Deserialize<'de> for Digest {
     }
 }
 
-/// A digest on its way.
+/// A digest in the making.
 #[derive(Clone)]
-pub(super) enum Hasher {
+pub struct Hasher(State);
+
+#[derive(Clone)]
+enum State {
     Sha256(Sha256),
     Sha512(Sha512),
 }
 
 impl Hasher {
-    fn new(algorithm: Algorithm) -> Self {
-        match algorithm {
-            Algorithm::Sha256 => Self::Sha256(Sha256::new()),
-            Algorithm::Sha512 => Self::Sha512(Sha512::new()),
+    /// Of no bytes yet.
+    pub fn new(algorithm: Algorithm) -> Self {
+        Self(match algorithm {
+            Algorithm::Sha256 => State::Sha256(Sha256::new()),
+            Algorithm::Sha512 => State::Sha512(Sha512::new()),
+        })
+    }
+
+    /// Takes in the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        match &mut self.0 {
+            State::Sha256(hasher) => hasher.update(bytes),
+            State::Sha512(hasher) => hasher.update(bytes),
         }
     }
 
     /// Of the kind that `digest` is.
-    pub(super) fn for_digest(digest: &Digest) -> Self {
+    pub fn for_digest(digest: &Digest) -> Self {
         Self::new(digest.algorithm)
     }
 
-    pub(super) fn update(&mut self, bytes: &[u8]) {
-        match self {
-            Self::Sha256(hasher) => hasher.update(bytes),
-            Self::Sha512(hasher) => hasher.update(bytes),
-        }
-    }
-
-    /// Of what came so far.
-    pub(super) fn digest(&self) -> Digest {
-        match self.clone() {
-            Self::Sha256(hasher) => Self::named(Algorithm::Sha256, &hasher.finalize()),
-            Self::Sha512(hasher) => Self::named(Algorithm::Sha512, &hasher.finalize()),
+    /// The digest of all bytes so far.
+    pub fn digest(&self) -> Digest {
+        match self.0.clone() {
+            State::Sha256(hasher) => Self::named(Algorithm::Sha256, &hasher.finalize()),
+            State::Sha512(hasher) => Self::named(Algorithm::Sha512, &hasher.finalize()),
         }
     }
 
@@ -158,6 +156,32 @@ impl Hasher {
             write!(hex, "{byte:02x}").expect("writing to a String cannot fail");
         }
         Digest { algorithm, hex }
+    }
+}
+
+/// Passes bytes on and hashes them.
+pub struct HashReader<R> {
+    inner: R,
+    hasher: Hasher,
+}
+
+impl<R: Read> HashReader<R> {
+    /// Hashes what is read of `inner`.
+    pub fn new(inner: R, algorithm: Algorithm) -> Self {
+        Self { inner, hasher: Hasher::new(algorithm) }
+    }
+
+    /// The digest of all that was read so far.
+    pub fn digest(&self) -> Digest {
+        self.hasher.digest()
+    }
+}
+
+impl<R: Read> Read for HashReader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.hasher.update(&buffer[..count]);
+        Ok(count)
     }
 }
 

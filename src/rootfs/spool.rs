@@ -11,7 +11,7 @@ use std::ops::Range;
 use super::tree::DataExtent;
 
 /// Bytes taken from a content at once.
-const PIECE: usize = 64 << 10;
+pub(crate) const PIECE: usize = 64 << 10;
 /// Zeros are found, and space is given back, in blocks of this size, as ext4 has them.
 const BLOCK: usize = 4096;
 /// Runs that a content may have before only whole pieces of zeros are left out: a bound on the

@@ -1,0 +1,60 @@
+//! What the user wants to have converted.
+
+use crate::input::Input;
+use crate::oci::ImageRef;
+use crate::oci::reference::ReferenceError;
+use crate::plain::PlainRef;
+use std::fmt;
+use std::str::FromStr;
+
+/// An image, or a root filesystem that is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A container image.
+    Image(ImageRef),
+    /// Files without a configuration.
+    Plain(PlainRef),
+}
+
+impl FromStr for Place {
+    type Err = ReferenceError;
+
+    fn from_str(text: &str) -> Result<Self, ReferenceError> {
+        match text.split_once(':') {
+            Some(("tarball" | "rootfs", "")) => Err(ReferenceError::Empty(text.to_owned())),
+            Some(("tarball", rest)) => Ok(Self::Plain(PlainRef::Tarball(Input::new(rest)))),
+            Some(("rootfs", rest)) => Ok(Self::Plain(PlainRef::Directory(rest.into()))),
+            _ => text.parse().map(Self::Image),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Image(image) => image.fmt(f),
+            Self::Plain(PlainRef::Tarball(file)) => write!(f, "tarball:{file}"),
+            Self::Plain(PlainRef::Directory(dir)) => write!(f, "rootfs:{}", dir.display()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_and_plain_roots() {
+        let tarball = |name| Place::Plain(PlainRef::Tarball(Input::new(name)));
+        assert_eq!("tarball:a.tar.xz".parse(), Ok(tarball("a.tar.xz")));
+        assert_eq!("tarball:-".parse(), Ok(Place::Plain(PlainRef::Tarball(Input::Stdin))));
+        assert_eq!("rootfs:/a:b".parse(), Ok(Place::Plain(PlainRef::Directory("/a:b".into()))));
+        assert!(matches!("debian:trixie".parse(), Ok(Place::Image(ImageRef::Registry(_)))));
+        for text in ["tarball:a.tar.xz", "rootfs:/a:b", "oci:a:b", "tarball:-"] {
+            assert_eq!(text.parse::<Place>().unwrap().to_string(), text);
+        }
+        for empty in ["tarball:", "rootfs:"] {
+            assert!(matches!(empty.parse::<Place>(), Err(ReferenceError::Empty(_))), "{empty}");
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Root filesystems that are no images: a tar archive as `docker export` writes it, or a directory
+//! of the host. They have no manifest, no configuration and no layers.
+
+mod directory;
+mod identity;
+mod tarball;
+
+use crate::input::Input;
+use crate::oci::Platform;
+use crate::oci::digest::Digest;
+use crate::oci::image_config::{ImageConfig, RunConfig};
+use crate::rootfs::spool::Spool;
+use crate::rootfs::tree::Tree;
+use anyhow::{Context, Result};
+use std::path::PathBuf;
+
+/// Where a plain root filesystem is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PlainRef {
+    /// A tar archive, maybe compressed: `tarball:FILE`.
+    Tarball(Input),
+    /// A directory: `rootfs:DIR`.
+    Directory(PathBuf),
+}
+
+/// A plain root filesystem, read.
+pub struct Plain {
+    /// Its files.
+    pub tree: Tree,
+    /// Their contents.
+    pub spool: Spool,
+    /// What it is known by: of an archive the digest of the file, of a directory one over all that
+    /// a module can see of it.
+    pub identity: Digest,
+    /// What was left out, for the user to read.
+    pub notes: Vec<String>,
+}
+
+/// Most notes that are kept; the rest is only counted.
+const MAX_NOTES: usize = 50;
+
+/// Reads all of a plain root filesystem.
+///
+/// # Errors
+/// When it cannot be read, names the file in question.
+pub fn read(place: &PlainRef) -> Result<Plain> {
+    let mut tree = Tree::new();
+    let mut spool = Spool::new().context("cannot make a temporary file")?;
+    let (identity, notes) = match place {
+        PlainRef::Tarball(input) => tarball::read(input, &mut tree, &mut spool)
+            .with_context(|| format!("tarball:{input}"))?,
+        PlainRef::Directory(path) => {
+            let notes = directory::read(path, &mut tree, &mut spool)
+                .with_context(|| format!("rootfs:{}", path.display()))?;
+            let identity = identity::of(&tree, &spool).context("cannot read a temporary file")?;
+            (identity, notes)
+        }
+    };
+    Ok(Plain { tree, spool, identity, notes })
+}
+
+/// What stands in for the configuration: a shell. As after `docker import`, there is no
+/// environment, no user and no directory.
+pub fn config() -> ImageConfig {
+    let run = RunConfig { cmd: vec!["/bin/sh".into()], ..RunConfig::default() };
+    ImageConfig { platform: Platform::linux_riscv64(), run, ..ImageConfig::default() }
+}
