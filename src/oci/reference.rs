@@ -89,6 +89,12 @@ pub enum ReferenceError {
     /// `something://`.
     #[error("{0}:// is no image transport: write the image as REGISTRY/REPOSITORY[:TAG|@DIGEST]")]
     Scheme(String),
+    /// The digits of an image's ID.
+    #[error(
+        "{0} is an image's ID, which only its own machine knows: write its name, or \
+             NAME@sha256:... with the digest of its manifest"
+    )]
+    Id(String),
     /// A part breaks the rules of its kind.
     #[error("{text:?} is no image reference: {part:?} is no {kind} ({rule})")]
     Part {
@@ -170,6 +176,10 @@ impl FromStr for Reference {
     type Err = ReferenceError;
 
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
+        // Docker refuses it, too: it is meant for `docker run`, and no name in a registry.
+        if text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            return Err(ReferenceError::Id(text.to_owned()));
+        }
         Self::parse(text, split_registry)
     }
 }
@@ -253,7 +263,7 @@ fn is_registry(text: &str) -> bool {
             !label.is_empty()
                 && !label.starts_with('-')
                 && !label.ends_with('-')
-                && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+                && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
         }),
     };
     good_host
@@ -395,8 +405,9 @@ mod tests {
             ("a b", "repository name"),
             ("a@sha256:zz", "no digest"),
             ("a@md5:00", "no digest"),
+            (HEX, "is an image's ID"),
             ("host:99999/a", "no registry"),
-            ("ho_st.x/a", "no registry"),
+            ("ho+st.x/a", "no registry"),
             ("[::z]:1/a", "no registry"),
             ("https://debian", "no image transport"),
             (&long, "255"),

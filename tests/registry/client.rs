@@ -118,7 +118,11 @@ fn child_pull() {
         tls_verify: std::env::var("C2W_TEST_TLS_VERIFY").ok().map(|value| value == "true"),
         ..SourceOptions::default()
     };
-    match oci::open(&name.parse().unwrap(), &options) {
+    let reference = match name.parse() {
+        Ok(reference) => reference,
+        Err(error) => return println!("{error}"),
+    };
+    match oci::open(&reference, &options) {
         Ok(image) => {
             println!("pulled {} with {} layers", image.manifest_digest, tars(&image).len());
         }

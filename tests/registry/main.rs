@@ -15,4 +15,5 @@ mod login;
 mod mirrors;
 mod proxies;
 mod pull;
+mod references;
 mod tls;

@@ -65,7 +65,7 @@ fn a_cut_download_goes_on_where_it_broke() {
 }
 
 /// The layer from `start` on, as RFC 9110 has it.
-fn part(layer: &[u8], start: usize) -> Reply {
+pub fn part(layer: &[u8], start: usize) -> Reply {
     if start == 0 {
         return Reply::new(200, layer);
     }
@@ -74,7 +74,7 @@ fn part(layer: &[u8], start: usize) -> Reply {
 }
 
 /// The first byte that a request asks for.
-fn start_of(request: &Request) -> usize {
+pub fn start_of(request: &Request) -> usize {
     let range = request.header("range").unwrap_or("bytes=0-");
     range.strip_prefix("bytes=").unwrap().strip_suffix('-').unwrap().parse().unwrap()
 }

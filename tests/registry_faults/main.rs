@@ -7,6 +7,7 @@ mod faulty_server;
 
 mod downloads;
 mod hostile;
+mod layers;
 mod redirects;
 mod tokens;
 

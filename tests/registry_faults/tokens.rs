@@ -1,7 +1,10 @@
 //! Token servers, and registries that lead to wrong ones.
 
-use crate::faulty_server::{FaultyServer, Reply};
-use crate::{MANIFEST_PATH, Stored, assert_whole, auth_json, pull, pull_with, registry};
+use crate::certificates::Authority;
+use crate::faulty_server::{FaultyServer, Reply, Request};
+use crate::{
+    MANIFEST_PATH, Stored, assert_whole, auth_json, options, pull, pull_as, pull_with, registry,
+};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -146,4 +149,47 @@ fn a_token_server_cannot_hand_the_password_on() {
     let error = pull_with(&server, &auth, 0).unwrap_err();
     assert!(error.contains("answered 307"), "{error}");
     assert_eq!(elsewhere.seen().len(), before);
+}
+
+/// A registry with TLS that wants a token from `realm`.
+fn secure(authority: &Authority, realm: String) -> FaultyServer {
+    let (stored, (certificate, key)) = (Stored::new(), authority.issue("server"));
+    FaultyServer::start_tls((&certificate, &key), move |request| {
+        match request.header("authorization") {
+            Some("Bearer t") => stored.answer(request),
+            _ => {
+                let challenge = format!("Bearer realm=\"{realm}\",service=\"s\"");
+                Reply::new(401, "").header("WWW-Authenticate", challenge)
+            }
+        }
+    })
+}
+
+#[test]
+fn a_token_server_must_prove_itself_as_the_registry_must() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let dir = authority.cert_dir(&[(&authority.certificate(), "ca.crt")]);
+    let answer = |_: &Request| Reply::new(200, r#"{"token":"t"}"#);
+    let ((certificate, key), (odd, odd_key)) = (authority.issue("tokens"), other.issue("tokens"));
+    let good = FaultyServer::start_tls((&certificate, &key), answer);
+    let bad = FaultyServer::start_tls((&odd, &odd_key), answer);
+    let plain = FaultyServer::start(answer);
+    let (mut options, _auth) = options(0);
+    options.cert_dir = Some(dir.path().to_owned());
+    options.creds = Some("user:secret".parse().unwrap());
+
+    let server = secure(&authority, format!("https://{}/token", good.host()));
+    assert_whole(pull_as(&server, &options));
+    assert_eq!(good.seen().len(), 1);
+    // All on this machine: then the wire is not one.
+    let server = secure(&authority, format!("http://{}/token", plain.host()));
+    assert_whole(pull_as(&server, &options));
+
+    let server = secure(&authority, format!("https://{}/token", bad.host()));
+    let error = pull_as(&server, &options).unwrap_err();
+    assert!(error.contains("no secure connection"), "{error}");
+    assert!(bad.seen().is_empty());
+    let server = secure(&authority, "http://evil.test/token".into());
+    let error = pull_as(&server, &options).unwrap_err();
+    assert!(error.contains("speaks no HTTPS: refused"), "{error}");
 }

@@ -125,6 +125,11 @@ impl FaultyServer {
         self.seen.lock().unwrap().clone()
     }
 
+    /// The requests so far, which are then forgotten.
+    pub fn take(&self) -> Vec<Request> {
+        std::mem::take(&mut self.seen.lock().unwrap())
+    }
+
     /// How many requests had this path.
     pub fn count(&self, path: &str) -> usize {
         self.seen().iter().filter(|request| request.path == path).count()
