@@ -1,38 +1,17 @@
 //! A guest that waits costs next to nothing: counted in instructions and in waits of the host, each
 //! of which is a call of `poll_oneoff` in a module, over a minute that passes at once.
 
-use c2w::convert::{self, Options};
-use c2w::oci::SourceOptions;
-use c2w::timing::Timing;
-use c2w_guest_abi::{RunRequest, Stream};
-use c2w_session::{Closed, Outside, Session, Step};
+#[path = "support/booted.rs"]
+mod booted;
+
+use booted::{World, booted};
+use c2w_guest_abi::RunRequest;
+use c2w_session::{Session, Step};
 
 const SECOND: u64 = 1_000_000_000;
 /// Time for the command to start, and for what the kernel puts off.
 const SETTLED: u64 = 20 * SECOND;
 const MINUTE: u64 = 60 * SECOND;
-
-/// A world whose clock moves by a microsecond whenever somebody looks, and by every wait.
-#[derive(Default)]
-struct World {
-    now: u64,
-}
-
-impl Outside for World {
-    fn monotonic_ns(&mut self) -> u64 {
-        self.now += 1000;
-        self.now
-    }
-    fn realtime_ns(&mut self) -> u64 {
-        1_700_000_000_000_000_000
-    }
-    fn entropy(&mut self, buffer: &mut [u8]) {
-        buffer.fill(7);
-    }
-    fn output(&mut self, _: Stream, _: &[u8]) -> Result<(), Closed> {
-        Ok(())
-    }
-}
 
 /// What a stretch of time cost.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -49,9 +28,7 @@ enum Stdin {
 }
 
 fn started(command: &[&str], stdin: Stdin, world: &mut World) -> Session {
-    let options = Options { source: SourceOptions::default(), memory_mib: 128, kernel_log: false };
-    let image = "oci:examples/busybox".parse().unwrap();
-    let mut session = convert::prepare(&image, &options, &mut Timing::start()).unwrap();
+    let mut session = booted();
     let args = command.iter().map(|argument| argument.as_bytes().to_vec()).collect();
     let request = RunRequest { args, stdin: true, ..RunRequest::default() };
     session.start(request, world).unwrap();

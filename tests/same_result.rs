@@ -1,42 +1,13 @@
 //! The property that snapshots rest on: boot, then run the command, equals boot, save, restore,
 //! then run the command - registers, devices, memory and output alike.
 
-use c2w::convert::{self, Options};
-use c2w::oci::SourceOptions;
-use c2w::timing::Timing;
+#[path = "support/booted.rs"]
+mod booted;
+
+use booted::{World, booted};
 use c2w_emulator::GuestMemory;
-use c2w_guest_abi::{RunRequest, Stream};
-use c2w_session::{Closed, Outside, Session, Step};
-
-/// A world in which the clock moves by a microsecond whenever somebody looks.
-#[derive(Default)]
-struct World {
-    now: u64,
-    output: Vec<u8>,
-}
-
-impl Outside for World {
-    fn monotonic_ns(&mut self) -> u64 {
-        self.now += 1000;
-        self.now
-    }
-    fn realtime_ns(&mut self) -> u64 {
-        1_700_000_000_000_000_000
-    }
-    fn entropy(&mut self, buffer: &mut [u8]) {
-        buffer.fill(7);
-    }
-    fn output(&mut self, _: Stream, bytes: &[u8]) -> Result<(), Closed> {
-        self.output.extend_from_slice(bytes);
-        Ok(())
-    }
-}
-
-fn booted() -> Session {
-    let options = Options { source: SourceOptions::default(), memory_mib: 128, kernel_log: false };
-    let image = "oci:examples/busybox".parse().unwrap();
-    convert::prepare(&image, &options, &mut Timing::start()).unwrap()
-}
+use c2w_guest_abi::RunRequest;
+use c2w_session::{Session, Step};
 
 /// A copy of a session by way of its saved state.
 fn restored(session: &mut Session) -> Session {

@@ -1,0 +1,40 @@
+//! The example image's machine in a world that the test rules.
+
+use c2w::convert::{self, Options};
+use c2w::oci::SourceOptions;
+use c2w::timing::Timing;
+use c2w_guest_abi::Stream;
+use c2w_session::{Closed, Outside, Session};
+
+/// A world whose clock moves by a microsecond whenever somebody looks; waits are the test's to add.
+#[derive(Default)]
+pub struct World {
+    /// Nanoseconds since the machine was made.
+    pub now: u64,
+    /// What the container wrote, to either stream.
+    pub output: Vec<u8>,
+}
+
+impl Outside for World {
+    fn monotonic_ns(&mut self) -> u64 {
+        self.now += 1000;
+        self.now
+    }
+    fn realtime_ns(&mut self) -> u64 {
+        1_700_000_000_000_000_000
+    }
+    fn entropy(&mut self, buffer: &mut [u8]) {
+        buffer.fill(7);
+    }
+    fn output(&mut self, _: Stream, bytes: &[u8]) -> Result<(), Closed> {
+        self.output.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+/// A machine whose container waits for its command.
+pub fn booted() -> Session {
+    let options = Options { source: SourceOptions::default(), memory_mib: 128, kernel_log: false };
+    let image = "oci:examples/busybox".parse().unwrap();
+    convert::prepare(&image, &options, &mut Timing::start()).unwrap()
+}
