@@ -407,18 +407,20 @@ impl<'t> Resolver<'t> {
                 continue;
             }
             match self.tree.child(here, &name) {
-                Some(id) => self.step(id, &name)?,
+                Some(id) => {
+                    self.step(id, &name)?;
+                    // A symbolic link that was followed is still the lower layer's.
+                    if create && self.tree.inode(id).node.is_directory() {
+                        self.tree.touch(here, &name);
+                    }
+                }
                 None if !create => return Ok(None),
                 None if from_link => return Err(EntryError::Dangling(printable(&name))),
                 None => {
                     let inode = Inode::new(Metadata::implicit_directory(), Node::empty_directory());
                     let id = self.tree.insert(here, &name, inode)?;
                     self.walked.push(id);
-                    continue;
                 }
-            }
-            if create {
-                self.tree.touch(here, &name);
             }
         }
         Ok(Some(self.here()))

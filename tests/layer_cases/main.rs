@@ -2,10 +2,12 @@
 //! is written as ext4, judged by e2fsck and read back.
 
 mod hostile;
+mod images;
 mod links;
 mod metadata;
 mod names;
 mod sparse;
+mod umoci;
 mod whiteouts;
 
 #[path = "../support/layered.rs"]
@@ -18,9 +20,12 @@ mod row;
 mod tar_builder;
 #[path = "../support/tree_rows.rs"]
 mod tree_rows;
+#[path = "../support/walk.rs"]
+mod walk;
 
 use std::fs::File;
 use std::path::PathBuf;
+use std::process::Command;
 
 use c2w::ext4::{self, Options};
 use c2w::rootfs::tree::Timestamp;
@@ -65,4 +70,14 @@ fn refused(layers: Vec<Vec<u8>>, expected: &str) {
 
 fn tar() -> Tar {
     Tar::new()
+}
+
+/// Runs a program; `None` when there is none. Else what it printed.
+fn run(program: &str, arguments: &[&str]) -> Option<Result<String, String>> {
+    let output = Command::new(program).args(arguments).output().ok()?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Some(match output.status.success() {
+        true => Ok(text(&output.stdout)),
+        false => Err(text(&output.stdout) + &text(&output.stderr)),
+    })
 }

@@ -19,6 +19,9 @@ fn whiteouts_hide_lower_layers_in_whatever_order() {
     // Twice, of nothing, and with a type that is no file.
     let odd = tar().file(".wh.f", "").file(".wh.f", "").file("no/.wh.f", "").dir(".wh.none/");
     becomes(vec![base(), odd.end()], &["d/", "d/a=old", "d/b/", "d/b/c=old"]);
+    // A link of a lower layer is hidden even when the layer's files went through it.
+    let link = tar().dir("d").symlink("l", "d").end();
+    becomes(vec![link, tar().file("l/new", "").file(".wh.l", "").end()], &["d/", "d/new="]);
     // Of its own layer nothing is hidden.
     becomes(vec![tar().file("a", "x").file(".wh.a", "").end()], &["a=x"]);
 }

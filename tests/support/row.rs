@@ -33,17 +33,22 @@ pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Fails with the paths that differ.
-pub fn assert_same(expected: &Rows, found: &Rows) {
+/// The paths that differ, and how.
+pub fn differences(expected: &Rows, found: &Rows) -> Vec<String> {
     let paths: std::collections::BTreeSet<_> = expected.keys().chain(found.keys()).collect();
-    let differences: Vec<_> = paths
+    paths
         .into_iter()
         .filter(|path| expected.get(*path) != found.get(*path))
         .map(|path| {
             let (expected, found) = (expected.get(path), found.get(path));
             format!("{}:\n  expected {expected:?}\n  found    {found:?}", path.escape_ascii())
         })
-        .collect();
+        .collect()
+}
+
+/// Fails with the paths that differ.
+pub fn assert_same(expected: &Rows, found: &Rows) {
+    let differences = differences(expected, found);
     assert!(
         differences.is_empty(),
         "{} paths differ:\n{}",
