@@ -377,8 +377,8 @@ impl Applier<'_> {
 /// the root of the system: absolute targets start at the root, ".." stops there.
 struct Resolver<'t> {
     tree: &'t mut Tree,
-    /// Directories from the root to where the walk is.
-    walked: Vec<InodeId>,
+    /// Directories below the root on the way to where the walk is, with their names.
+    walked: Vec<(InodeId, Box<[u8]>)>,
     /// Names still to walk; true for those that a symbolic link brought in.
     pending: VecDeque<(Box<[u8]>, bool)>,
     symlinks: usize,
@@ -386,63 +386,62 @@ struct Resolver<'t> {
 
 impl<'t> Resolver<'t> {
     fn new(tree: &'t mut Tree) -> Self {
-        let walked = vec![tree.root()];
-        Self { tree, walked, pending: VecDeque::new(), symlinks: 0 }
+        Self { tree, walked: Vec::new(), pending: VecDeque::new(), symlinks: 0 }
     }
 
     fn here(&self) -> InodeId {
-        *self.walked.last().expect("the root is never left")
+        self.walked.last().map_or(self.tree.root(), |(id, _)| *id)
     }
 
     /// The directory at `path`. With `create`, directories that are missing are made and those
-    /// passed belong to the current layer from then on; without, `None` when one is missing.
+    /// that it is in belong to the current layer from then on, but not links and directories on a
+    /// way around; without, `None` when one is missing.
     fn directory(mut self, path: &[&[u8]], create: bool) -> Result<Option<InodeId>, EntryError> {
         self.pending = path.iter().map(|&name| (name.into(), false)).collect();
         while let Some((name, from_link)) = self.pending.pop_front() {
             let here = self.here();
             if &*name == b".." {
-                if self.walked.len() > 1 {
-                    self.walked.pop();
-                }
+                self.walked.pop();
                 continue;
             }
             match self.tree.child(here, &name) {
-                Some(id) => {
-                    self.step(id, &name)?;
-                    // A symbolic link that was followed is still the lower layer's.
-                    if create && self.tree.inode(id).node.is_directory() {
-                        self.tree.touch(here, &name);
-                    }
-                }
+                Some(id) => self.step(id, name)?,
                 None if !create => return Ok(None),
                 None if from_link => return Err(EntryError::Dangling(printable(&name))),
                 None => {
                     let inode = Inode::new(Metadata::implicit_directory(), Node::empty_directory());
                     let id = self.tree.insert(here, &name, inode)?;
-                    self.walked.push(id);
+                    self.walked.push((id, name));
                 }
+            }
+        }
+        if create {
+            let mut parent = self.tree.root();
+            for (id, name) in &self.walked {
+                self.tree.touch(parent, name);
+                parent = *id;
             }
         }
         Ok(Some(self.here()))
     }
 
     /// Goes into the directory `id`, or where the symbolic link `id` leads.
-    fn step(&mut self, id: InodeId, name: &[u8]) -> Result<(), EntryError> {
+    fn step(&mut self, id: InodeId, name: Box<[u8]>) -> Result<(), EntryError> {
         match &self.tree.inode(id).node {
-            Node::Directory(_) => self.walked.push(id),
+            Node::Directory(_) => self.walked.push((id, name)),
             Node::Symlink(target) => {
                 self.symlinks += 1;
                 if self.symlinks > MAX_SYMLINKS {
                     return Err(EntryError::SymlinkLoop);
                 }
                 if target.starts_with(b"/") {
-                    self.walked.truncate(1);
+                    self.walked.clear();
                 }
                 for name in names(target).rev() {
                     self.pending.push_front((name.into(), true));
                 }
             }
-            _ => return Err(EntryError::NotDirectory(printable(name))),
+            _ => return Err(EntryError::NotDirectory(printable(&name))),
         }
         Ok(())
     }

@@ -22,6 +22,8 @@ fn whiteouts_hide_lower_layers_in_whatever_order() {
     // A link of a lower layer is hidden even when the layer's files went through it.
     let link = tar().dir("d").symlink("l", "d").end();
     becomes(vec![link, tar().file("l/new", "").file(".wh.l", "").end()], &["d/", "d/new="]);
+    let around = tar().symlink("d/up", "..").end();
+    becomes(vec![around, tar().file("d/up/new", "").file(".wh.d", "").end()], &["new="]);
     // Of its own layer nothing is hidden.
     becomes(vec![tar().file("a", "x").file(".wh.a", "").end()], &["a=x"]);
 }
