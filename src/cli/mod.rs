@@ -1,6 +1,7 @@
 //! The command line.
 
 mod cache;
+mod inspect;
 mod rootfs;
 mod source_options;
 mod text;
@@ -41,7 +42,9 @@ enum Command {
     /// Run an image's container natively, in the same machine, without a WASI runtime.
     Run(Box<Run>),
     /// Write an image's root filesystem alone, as ext4.
-    Rootfs(rootfs::Rootfs),
+    Rootfs(Box<rootfs::Rootfs>),
+    /// Show what a conversion would take: platform, layers and their sizes, configuration.
+    Inspect(Box<inspect::Inspect>),
     /// List or remove what earlier runs have kept of registries' images.
     #[command(subcommand)]
     Cache(cache::Cache),
@@ -116,6 +119,7 @@ pub fn main() -> ExitCode {
         Some(Command::Rootfs(command)) => {
             (rootfs::run(&command).map(|()| ExitCode::SUCCESS), ExitCode::FAILURE)
         }
+        Some(Command::Inspect(command)) => (show(inspect::run(&command)), ExitCode::FAILURE),
         Some(Command::Cache(command)) => (show(cache::run(&command)), ExitCode::FAILURE),
         None => (convert_image(&cli.convert).map(|()| ExitCode::SUCCESS), ExitCode::FAILURE),
     };

@@ -12,6 +12,9 @@ pub(super) struct SourceArgs {
     /// What the image must run on.
     #[arg(long, value_name = "OS/ARCH", default_value = "linux/riscv64")]
     platform: Platform,
+    /// The same by the CPU alone, as container2wasm has it.
+    #[arg(long, value_name = "ARCH", conflicts_with = "platform")]
+    target_arch: Option<String>,
     /// Name and password for the registry. Others on this machine can see a command line:
     /// --authfile hides them.
     #[arg(long, value_name = "USER[:PASSWORD]")]
@@ -33,18 +36,24 @@ pub(super) struct SourceArgs {
 }
 
 impl SourceArgs {
-    /// What reading `place` takes. The cache is opened only for what has use for it.
+    /// What converting `place` takes.
     pub(super) fn options(&self, place: &Place) -> Result<SourceOptions> {
+        let options = self.any_platform(place)?;
         // The machine is one: another platform's programs would only fail later, and obscurely.
-        let runs = Platform::linux_riscv64();
-        anyhow::ensure!(
-            runs.accepts(&self.platform),
-            "--platform {}: c2w runs {runs} only",
-            self.platform
-        );
+        let (runs, asked) = (Platform::linux_riscv64(), &options.platform);
+        anyhow::ensure!(runs.accepts(asked), "c2w runs {runs} only, not {asked}");
+        Ok(options)
+    }
+
+    /// What reading `place` takes. The cache is opened only for what has use for it.
+    pub(super) fn any_platform(&self, place: &Place) -> Result<SourceOptions> {
+        let platform = match &self.target_arch {
+            Some(architecture) => format!("linux/{architecture}").parse()?,
+            None => self.platform.clone(),
+        };
         let use_cache = !self.no_cache && matches!(place, Place::Image(ImageRef::Registry(_)));
         Ok(SourceOptions {
-            platform: self.platform.clone(),
+            platform,
             tls_verify: self.tls_verify,
             creds: self.creds.clone(),
             cert_dir: self.cert_dir.clone(),

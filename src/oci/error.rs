@@ -26,6 +26,13 @@ pub enum ErrorKind {
     /// A blob that the manifest names is missing.
     #[error("its blob {0} is not there: the copy is incomplete, copy or push the image again")]
     MissingBlob(Digest),
+    /// A layer that registries must not have.
+    #[error(
+        "its layer {0} is not stored with the image (a foreign layer), and its own addresses \
+             are not asked: push the image again with `skopeo copy` or \
+             `docker push --allow-nondistributable-artifacts`"
+    )]
+    Foreign(Digest),
     /// A layout or an archive has several images and none was chosen.
     #[error("it holds several images: add one of their tags, {0}")]
     Ambiguous(String),

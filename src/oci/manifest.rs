@@ -1,8 +1,9 @@
 //! Descriptors, indexes and manifests: OCI image-spec 1.1 and Docker's schema 2, whose JSON is
 //! the same but for its media types.
 
-use super::digest::{Digest, InvalidDigest};
+use super::digest::{Digest, Hasher, InvalidDigest};
 use super::platform::Platform;
+use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 
@@ -53,12 +54,28 @@ pub struct Descriptor {
     /// What the image runs on, in an index.
     #[serde(default)]
     pub platform: Option<Platform>,
+    /// The bytes themselves, in base64: small documents may come along.
+    #[serde(default)]
+    data: Option<String>,
 }
 
 impl Descriptor {
     /// A descriptor that says no more than it must.
     pub fn new(media_type: String, digest: Digest, size: u64) -> Self {
-        Self { media_type, digest, size, annotations: BTreeMap::new(), platform: None }
+        Self { media_type, digest, size, annotations: BTreeMap::new(), platform: None, data: None }
+    }
+
+    /// The bytes that came along with the descriptor, if they are what it says.
+    pub fn embedded(&self) -> Option<Vec<u8>> {
+        let bytes = BASE64_STANDARD.decode(self.data.as_ref()?).ok()?;
+        let mut hasher = Hasher::for_digest(&self.digest);
+        hasher.update(&bytes);
+        (bytes.len() as u64 == self.size && hasher.digest() == self.digest).then_some(bytes)
+    }
+
+    /// Whether this is a layer that the image's makers did not allow registries to have.
+    pub fn is_foreign(&self) -> bool {
+        self.media_type.contains(".nondistributable.") || self.media_type.contains(".foreign.")
     }
 
     /// BuildKit's attestations stand in an index beside the images they speak of.
@@ -243,6 +260,21 @@ mod tests {
         );
         let index = format!(r#"{{"manifests":[{}]}}"#, descriptor(media_type::MANIFEST));
         assert!(matches!(parse(index.as_bytes(), media_type::INDEX), Ok(Document::Index(_))));
+    }
+
+    #[test]
+    fn data_counts_if_it_is_what_the_descriptor_says() {
+        let digest = Digest::of(crate::oci::digest::Algorithm::Sha256, b"{}");
+        let parse = |size: u64, data: &str| -> Descriptor {
+            let json = format!(r#"{{"digest":"{digest}","size":{size},"data":{data}}}"#);
+            serde_json::from_str(&json).unwrap()
+        };
+        assert_eq!(parse(2, r#""e30=""#).embedded().unwrap(), b"{}");
+        for (size, data) in
+            [(2, r#""e31=""#), (3, r#""e30=""#), (2, r#""e30""#), (2, r#""?""#), (2, "null")]
+        {
+            assert_eq!(parse(size, data).embedded(), None, "{size} {data}");
+        }
     }
 
     #[test]

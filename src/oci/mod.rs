@@ -40,6 +40,8 @@ use source::Source;
 pub struct Image {
     /// The digest of the manifest of the chosen platform: the image's identity.
     pub manifest_digest: Digest,
+    /// What the image says it runs on.
+    pub platform: Platform,
     /// What to run, and the DiffIDs.
     pub config: ImageConfig,
     name: String,
@@ -66,6 +68,7 @@ pub fn open(reference: &ImageRef, options: &SourceOptions) -> Result<Image, Erro
         let source = source::open(reference, options)?;
         let found = resolve::resolve(source.as_ref(), &options.platform)?;
         Ok(Image {
+            platform: found.descriptor.platform.unwrap_or_else(|| found.config.platform.clone()),
             manifest_digest: found.descriptor.digest,
             config: found.config,
             name: name.clone(),
@@ -82,11 +85,18 @@ impl Image {
         &self.name
     }
 
+    /// What the layers are, base first: their blobs and their DiffIDs.
+    pub fn layer_descriptors(&self) -> impl Iterator<Item = (&Descriptor, &Digest)> + Clone {
+        self.layers.iter().zip(&self.config.diff_ids)
+    }
+
     /// The layers, base first. A registry starts to send them now, several at once.
     pub fn layers(&self) -> Vec<Layer<'_>> {
-        self.source.prefetch(&self.layers);
-        let pairs = self.layers.iter().zip(&self.config.diff_ids);
-        pairs.map(|(descriptor, diff_id)| Layer { descriptor, diff_id, image: self }).collect()
+        let elsewhere = self.layers.iter().filter(|layer| layer.embedded().is_none());
+        self.source.prefetch(&elsewhere.cloned().collect::<Vec<_>>());
+        self.layer_descriptors()
+            .map(|(descriptor, diff_id)| Layer { descriptor, diff_id, image: self })
+            .collect()
     }
 }
 
@@ -98,7 +108,7 @@ impl Layer<'_> {
     /// around a [`layer::LayerError`]; call [`LayerReader::finish`] when the tar has ended.
     pub fn open(&self) -> Result<LayerReader, Error> {
         let fail = |kind: ErrorKind| kind.of(&self.image.name);
-        let blob = self.image.source.blob(self.descriptor).map_err(fail)?;
+        let blob = source::blob(self.image.source.as_ref(), self.descriptor).map_err(fail)?;
         LayerReader::new(blob, self.descriptor, self.diff_id)
             .map_err(|error| fail(ErrorKind::Layer(error)))
     }

@@ -6,7 +6,7 @@ use super::digest::{ContentError, Verifier};
 use super::image_config::{ImageConfig, MAX_CONFIG};
 use super::manifest::{self, Descriptor, Document, MAX_MANIFEST, Manifest};
 use super::platform::Platform;
-use super::source::{Blob, Source};
+use super::source::{self, Blob, Source};
 use std::io::Read;
 
 /// How deep indexes may nest. Real ones nest once or twice.
@@ -77,7 +77,7 @@ impl Search<'_> {
         if self.read > MAX_DOCUMENTS {
             return Err(ErrorKind::Nesting);
         }
-        let fetch = |descriptor: &Descriptor| self.source.manifest(descriptor);
+        let fetch = |descriptor: &Descriptor| source::manifest(self.source, descriptor);
         let bytes = read_limited(entry, "manifest", MAX_MANIFEST, fetch)?;
         match manifest::parse(&bytes, &entry.media_type) {
             Ok(Document::Index(entries)) => self.among(&entries, depth + 1),
@@ -94,7 +94,7 @@ impl Search<'_> {
         entry: &Descriptor,
         manifest: Manifest,
     ) -> Result<Option<Found>, ErrorKind> {
-        let fetch = |descriptor: &Descriptor| self.source.blob(descriptor);
+        let fetch = |descriptor: &Descriptor| source::blob(self.source, descriptor);
         let bytes = read_limited(&manifest.config, "configuration", MAX_CONFIG, fetch)?;
         let config = ImageConfig::parse(&bytes, manifest.layers.len())?;
         // An index is believed over a configuration: builders copy the latter from a base image.

@@ -24,7 +24,7 @@ use layout::Layout;
 use registry::Registry;
 use skopeo_dir::SkopeoDir;
 use std::fmt;
-use std::io::Read;
+use std::io::{Cursor, Read};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -135,6 +135,25 @@ impl Default for SourceOptions {
             progress: Arc::new(Silent),
         }
     }
+}
+
+/// A manifest or an index: the bytes that its descriptor brings along, or else the source's.
+pub(super) fn manifest(source: &dyn Source, descriptor: &Descriptor) -> Result<Blob, ErrorKind> {
+    match descriptor.embedded() {
+        Some(bytes) => Ok(Box::new(Cursor::new(bytes))),
+        None => source.manifest(descriptor),
+    }
+}
+
+/// A configuration or a layer: the bytes that its descriptor brings along, or else the source's.
+pub(super) fn blob(source: &dyn Source, descriptor: &Descriptor) -> Result<Blob, ErrorKind> {
+    if let Some(bytes) = descriptor.embedded() {
+        return Ok(Box::new(Cursor::new(bytes)));
+    }
+    source.blob(descriptor).map_err(|error| match error {
+        ErrorKind::MissingBlob(digest) if descriptor.is_foreign() => ErrorKind::Foreign(digest),
+        error => error,
+    })
 }
 
 /// The place that `reference` names. Only a registry is ever asked over the network.

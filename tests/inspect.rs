@@ -1,0 +1,145 @@
+//! `c2w inspect`, and which image of an index a command takes.
+
+#[path = "support/docker_registry.rs"]
+mod docker_registry;
+
+use docker_registry::{DockerRegistry, Guard};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/images").join(name)
+}
+
+/// What `c2w` prints, or the error.
+fn c2w(arguments: &[&str]) -> Result<String, String> {
+    let cache = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_c2w"));
+    command.args(arguments).env("C2W_CACHE_DIR", cache.path()).env("HOME", cache.path());
+    let output = command.output().unwrap();
+    match output.status.success() {
+        true => Ok(String::from_utf8(output.stdout).unwrap()),
+        false => Err(String::from_utf8(output.stderr).unwrap()),
+    }
+}
+
+fn inspect(name: &str) -> Value {
+    let text = c2w(&["inspect", "--json", name]).unwrap_or_else(|error| panic!("{name}: {error}"));
+    serde_json::from_str(&text).unwrap()
+}
+
+fn rich() -> String {
+    format!("oci:{}", fixture("rich").display())
+}
+
+#[test]
+fn all_that_an_image_says() {
+    let found = inspect(&rich());
+    let layers = found["layers"].as_array().unwrap();
+    let sizes: u64 = layers.iter().map(|layer| layer["size"].as_u64().unwrap()).sum();
+    assert_eq!(
+        found["digest"],
+        "sha256:3dbc518e09b67cf02aaf9ca9f4d6af06fbe32168410d0effd053be278082481f"
+    );
+    assert_eq!(found["platform"], "linux/riscv64");
+    assert_eq!((layers.len(), found["size"].as_u64().unwrap()), (3, sizes));
+    assert_eq!(layers[1]["mediaType"], "application/vnd.oci.image.layer.v1.tar+zstd");
+    assert_eq!(found["config"]["Entrypoint"], json!(["/bin/sh", "-c"]));
+    assert_eq!(found["config"]["Volumes"], json!({ "/data": {} }));
+
+    let text = c2w(&["inspect", &rich()]).unwrap();
+    for layer in layers {
+        for key in ["digest", "diffId", "mediaType"] {
+            assert!(text.contains(layer[key].as_str().unwrap()), "{text}");
+        }
+    }
+    for line in
+        ["platform    linux/riscv64", "entrypoint  [\"/bin/sh\",\"-c\"]", "volumes     /data"]
+    {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+}
+
+#[test]
+fn no_layer_is_fetched() {
+    let registry = DockerRegistry::start(Guard::Open);
+    registry.push(&fixture("rich"), "latest", "a/rich:v1");
+    let name = format!("{}/a/rich:v1", registry.host);
+    let found = inspect(&name);
+    assert_eq!(found["source"], *name);
+    assert_eq!(found["layers"], inspect(&rich())["layers"]);
+    // Without its layers a layout is of no use, but it can be inspected.
+    let dir = tempfile::tempdir().unwrap();
+    let status = Command::new("cp").arg("-r").arg(fixture("rich")).arg(dir.path()).status();
+    assert!(status.unwrap().success());
+    for layer in found["layers"].as_array().unwrap() {
+        let digest = layer["digest"].as_str().unwrap().replace(':', "/");
+        fs::remove_file(dir.path().join("rich/blobs").join(digest)).unwrap();
+    }
+    assert_eq!(
+        inspect(&format!("oci:{}", dir.path().join("rich").display()))["layers"],
+        found["layers"]
+    );
+}
+
+#[test]
+fn any_platform_can_be_looked_at_and_one_runs() {
+    for (arguments, platform) in [
+        (["--platform", "linux/arm/v6"], "linux/arm/v6"),
+        (["--platform", "linux/arm64"], "linux/arm64/v8"),
+        (["--target-arch", "aarch64"], "linux/arm64/v8"),
+        (["--target-arch", "riscv64"], "linux/riscv64"),
+    ] {
+        let found = c2w(&["inspect", "--json", arguments[0], arguments[1], &rich()]).unwrap();
+        let found: Value = serde_json::from_str(&found).unwrap();
+        assert_eq!(found["platform"], platform, "{arguments:?}");
+    }
+    let error = c2w(&["inspect", "--platform", "linux/s390x", &rich()]).unwrap_err();
+    assert!(
+        error.contains("no linux/s390x variant, only") && error.contains("linux/riscv64"),
+        "{error}"
+    );
+    for arguments in [["--target-arch", "amd64"], ["--platform", "linux/amd64"]] {
+        let error = c2w(&["rootfs", arguments[0], arguments[1], &rich(), "out"]).unwrap_err();
+        assert!(error.contains("c2w runs linux/riscv64 only, not linux/amd64"), "{error}");
+    }
+    let both = ["inspect", "--platform", "linux/arm", "--target-arch", "arm", &rich()];
+    assert!(c2w(&both).unwrap_err().contains("cannot be used with"));
+}
+
+#[test]
+fn plain_roots_and_modules() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("root")).unwrap();
+    fs::write(dir.path().join("root/file"), "content").unwrap();
+    let name = format!("rootfs:{}", dir.path().join("root").display());
+    let found = inspect(&name);
+    assert_eq!((found["source"].as_str(), found["size"].as_u64()), (Some(&*name), Some(7)));
+    assert!(c2w(&["inspect", &name]).unwrap().contains(found["digest"].as_str().unwrap()));
+
+    let module = dir.path().join("out.wasm");
+    fs::write(&module, b"\0asm\x01\0\0\0").unwrap();
+    let error = c2w(&["inspect", module.to_str().unwrap()]).unwrap_err();
+    assert!(error.contains("is a WebAssembly module, no image"), "{error}");
+}
+
+#[test]
+fn what_an_image_says_cannot_play_with_the_terminal() {
+    let dir = tempfile::tempdir().unwrap();
+    let layout = dir.path().join("layout");
+    let status = Command::new("umoci").arg("init").arg("--layout").arg(&layout).status();
+    assert!(status.expect("this test needs umoci").success());
+    let image = format!("{}:v1", layout.display());
+    let umoci = |arguments: &[&str]| {
+        let output = Command::new("umoci").args(arguments).args(["--image", &image]).output();
+        assert!(output.unwrap().status.success(), "{arguments:?}");
+    };
+    umoci(&["new"]);
+    umoci(&["config", "--os=linux", "--architecture=riscv64", "--config.label=a=\u{1b}[31m\nb"]);
+    let text = c2w(&["inspect", &format!("oci:{image}")]).unwrap();
+    assert!(text.contains("labels    a=\u{fffd}[31m\u{fffd}b"), "{text}");
+    let found = inspect(&format!("oci:{image}"));
+    assert_eq!(found["config"]["Labels"]["a"], "\u{1b}[31m\nb");
+}
