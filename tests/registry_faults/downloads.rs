@@ -181,6 +181,18 @@ fn silence_is_noticed() {
 }
 
 #[test]
+fn a_trickle_is_as_good_as_silence() {
+    let server = registry(layer_path(), |_, stored, _| {
+        let trickle = Some(Duration::from_millis(10));
+        Some(Reply { trickle, ..Reply::new(200, stored.layer.as_slice()) })
+    });
+    let (mut options, _auth) = options(0);
+    options.stall_timeout = Duration::from_millis(500);
+    let error = pull_as(&server, &options).unwrap_err();
+    assert!(error.contains("less than 4096 bytes came within 2s"), "{error}");
+}
+
+#[test]
 fn wrong_bytes_are_refused() {
     let wrong = |change: fn(&mut Vec<u8>)| {
         let server = registry(layer_path(), move |_, stored, _| {

@@ -92,6 +92,11 @@ impl DockerRegistry {
         }
     }
 
+    /// A certificate and its key from the registry's own authority.
+    pub fn issue(&self, name: &str) -> (PathBuf, PathBuf) {
+        self.authority.issue(name)
+    }
+
     /// Copies all that a tag of an OCI layout names to `name` in the registry.
     pub fn push(&self, layout: &Path, tag: &str, name: &str) {
         let mut command = self.skopeo("copy", "--dest-");

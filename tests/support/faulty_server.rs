@@ -12,6 +12,7 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 /// One request as it came.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +41,8 @@ pub struct Reply {
     pub cut: Option<usize>,
     /// In place of an end, keeps the connection open and silent.
     pub stall: bool,
+    /// Sends the body byte by byte, with this pause after each.
+    pub trickle: Option<Duration>,
 }
 
 impl Reply {
@@ -75,19 +78,10 @@ impl FaultyServer {
 
     /// A server that speaks TLS with this certificate and key.
     pub fn start_tls(
-        (certificate, key): (&Path, &Path),
+        pair: (&Path, &Path),
         handler: impl Fn(&Request) -> Reply + Send + Sync + 'static,
     ) -> Self {
-        let chain = CertificateDer::pem_file_iter(certificate).unwrap();
-        let chain = chain.collect::<Result<Vec<_>, _>>().unwrap();
-        let key = PrivateKeyDer::from_pem_file(key).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(chain, key);
-        let config = Arc::new(config.unwrap());
+        let config = server_config(pair);
         let secure = move |stream| -> Box<dyn Stream> {
             let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
             Box::new(StreamOwned::new(connection, stream))
@@ -136,6 +130,20 @@ impl FaultyServer {
     }
 }
 
+/// TLS with this certificate and key.
+pub fn server_config((certificate, key): (&Path, &Path)) -> Arc<ServerConfig> {
+    let chain = CertificateDer::pem_file_iter(certificate).unwrap();
+    let chain = chain.collect::<Result<Vec<_>, _>>().unwrap();
+    let key = PrivateKeyDer::from_pem_file(key).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key);
+    Arc::new(config.unwrap())
+}
+
 /// Answers one request; clients that try TLS first, or go away, get nothing.
 fn serve(
     mut stream: Box<dyn Stream>,
@@ -157,7 +165,16 @@ fn serve(
     }
     let body = &reply.body[..reply.cut.unwrap_or(reply.body.len())];
     let sent = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(b"\r\n"));
-    let sent = sent.and_then(|()| stream.write_all(body)).and_then(|()| stream.flush());
+    let size = if reply.trickle.is_some() { 1 } else { body.len().max(1) };
+    let sent = sent.and_then(|()| {
+        body.chunks(size).try_for_each(|bytes| {
+            stream.write_all(bytes)?;
+            stream.flush()?;
+            thread::sleep(reply.trickle.unwrap_or_default());
+            Ok(())
+        })
+    });
+    let sent = sent.and_then(|()| stream.flush());
     if sent.is_ok() && reply.stall {
         let _ = closed.lock().unwrap().recv();
     }

@@ -1,10 +1,14 @@
 //! A proxy that leads all connections to one place, whatever name they ask for, and tells what it
 //! was asked.
 
+use crate::faulty_server::server_config;
+use rustls::{ServerConnection, StreamOwned};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 pub struct Proxy {
     address: SocketAddr,
@@ -22,6 +26,22 @@ impl Proxy {
     /// SOCKS 5 (RFC 1928) without a password.
     pub fn socks(to: &str) -> Self {
         Self::start(to, serve_socks)
+    }
+
+    /// As [`Proxy::http`], behind TLS with this certificate and key.
+    pub fn https(to: &str, pair: (&Path, &Path)) -> Self {
+        let inner = Self::http(to);
+        let (config, plain) = (server_config(pair), inner.address);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+                let tls = StreamOwned::new(connection, stream);
+                thread::spawn(move || unwrap_tls(tls, TcpStream::connect(plain)?));
+            }
+        });
+        Self { address, seen: inner.seen }
     }
 
     fn start(to: &str, serve: Serve) -> Self {
@@ -104,6 +124,25 @@ fn serve_socks(
     let server = TcpStream::connect(to)?;
     client.get_mut().write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0])?;
     join(client, server)
+}
+
+/// Passes what TLS holds on, in both directions, until either ends.
+fn unwrap_tls(
+    mut tls: StreamOwned<ServerConnection, TcpStream>,
+    mut plain: TcpStream,
+) -> io::Result<()> {
+    let soon = Some(Duration::from_millis(1));
+    tls.sock.set_read_timeout(soon)?;
+    plain.set_read_timeout(soon)?;
+    let mut buffer = [0; 16 << 10];
+    let mut pass = |from: &mut dyn Read, to: &mut dyn Write| match from.read(&mut buffer) {
+        Ok(0) => Ok(false),
+        Ok(count) => to.write_all(&buffer[..count]).and_then(|()| to.flush()).map(|()| true),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),
+        Err(error) => Err(error),
+    };
+    while pass(&mut tls, &mut plain)? && pass(&mut plain, &mut tls)? {}
+    Ok(())
 }
 
 fn take<const N: usize>(from: &mut impl Read) -> io::Result<[u8; N]> {

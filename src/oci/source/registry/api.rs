@@ -5,6 +5,7 @@ use super::certs_d;
 use super::credentials::{self, Credential};
 use super::fault::{broken, host, refusal};
 use super::http::{Http, Request, is_loopback};
+use super::pace::Paced;
 use super::registries_conf::Location;
 use super::retry::Retry;
 use super::{lock, tls};
@@ -128,7 +129,8 @@ impl Api {
             }
             let (headers, url) = (response.headers().clone(), response.url().clone());
             let mut bytes = Vec::new();
-            match response.take(MAX_MANIFEST + 1).read_to_end(&mut bytes) {
+            let mut body = Paced::new(response, self.http.stall).take(MAX_MANIFEST + 1);
+            match body.read_to_end(&mut bytes) {
                 Ok(size) if size as u64 > MAX_MANIFEST => return Err(too_large(size as u64)),
                 Ok(_) => return Ok((headers, bytes)),
                 Err(error) => retry.pause(broken(&error, &url, self.http.stall), None)?,
@@ -179,7 +181,7 @@ impl Api {
                 StatusCode::NOT_FOUND => {
                     return Err(ErrorKind::NotFound(format!(" at {}", host(response.url()))));
                 }
-                _ => return Err(refusal(response)),
+                _ => return Err(refusal(response, self.http.stall)),
             }
         }
     }

@@ -6,6 +6,7 @@
 use super::credentials::{Credential, Secret};
 use super::fault::{broken, host, refusal};
 use super::http::{Http, Request, is_loopback};
+use super::pace::Paced;
 use super::retry::Retry;
 use crate::oci::ErrorKind;
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -135,12 +136,12 @@ impl Authorizer<'_> {
                     registry: host(response.url()),
                     reason: credential.not_accepted(),
                 },
-                _ => refusal(response),
+                _ => refusal(response, self.http.stall),
             });
         }
         let url = response.url().clone();
         let mut body = Vec::new();
-        response
+        Paced::new(response, self.http.stall)
             .take(MAX_TOKEN)
             .read_to_end(&mut body)
             .map_err(|error| broken(&error, &url, self.http.stall))?;

@@ -2,6 +2,7 @@
 
 use super::api::Api;
 use super::fault::{broken, host};
+use super::pace::Paced;
 use crate::oci::ErrorKind;
 use crate::oci::digest::{ContentError, Hasher};
 use crate::oci::manifest::Descriptor;
@@ -72,7 +73,8 @@ impl Api {
     }
 
     /// Adds an answer's body to the file; gives the error with which the body broke off.
-    fn append(&self, mut body: Response, part: &mut Part) -> Result<Option<io::Error>, ErrorKind> {
+    fn append(&self, answer: Response, part: &mut Part) -> Result<Option<io::Error>, ErrorKind> {
+        let mut body = Paced::new(answer, self.http.stall);
         let mut buffer = vec![0; BUFFER];
         while !self.stopped() {
             let count = match body.read(&mut buffer) {

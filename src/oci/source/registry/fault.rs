@@ -1,6 +1,7 @@
 //! What went wrong between us and a registry, in words. Addresses stay out of them but for host and
 //! port: they may carry signatures.
 
+use super::pace::Paced;
 use crate::oci::ErrorKind;
 use reqwest::blocking::Response;
 use reqwest::{StatusCode, Url};
@@ -16,7 +17,7 @@ const MAX_ERROR_TEXT: u64 = 64 << 10;
 const MAX_SAID: usize = 300;
 
 /// The registry's own words for a refusal, without what could play with a terminal.
-pub(super) fn refusal(response: Response) -> ErrorKind {
+pub(super) fn refusal(response: Response, stall: Duration) -> ErrorKind {
     #[derive(Deserialize)]
     struct Body {
         errors: Vec<Item>,
@@ -31,7 +32,7 @@ pub(super) fn refusal(response: Response) -> ErrorKind {
     let (status, registry) = (response.status(), host(response.url()));
     let mut body = Vec::new();
     // The status alone is worth reporting when its text does not come.
-    let _ = response.take(MAX_ERROR_TEXT).read_to_end(&mut body);
+    let _ = Paced::new(response, stall).take(MAX_ERROR_TEXT).read_to_end(&mut body);
     let said = serde_json::from_slice::<Body>(&body).ok().and_then(|body| {
         let item = body.errors.into_iter().next()?;
         Some(format!(": {} {}", item.code, item.message))

@@ -97,7 +97,7 @@ impl Http {
                 Ok(response) if !may_pass(response.status()) => return Ok(response),
                 Ok(response) => {
                     let asked = retry_after(&response);
-                    (refusal(response), asked)
+                    (refusal(response, self.stall), asked)
                 }
                 Err(error @ ErrorKind::Unreachable { .. }) => (error, None),
                 Err(error) => return Err(error),

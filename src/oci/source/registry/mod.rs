@@ -5,7 +5,7 @@
 //! places            asks one after the other
 //! api, download     the HTTP interface of one repository; blobs into files
 //! auth, credentials what a registry asks for; what docker, podman and the command line know
-//! http, retry       one request: redirects, proxies, time limits; sending it again
+//! http, retry, pace one request: redirects, proxies, time limits; sending it again
 //! tls, certs_d      whom we believe; a registry's own certificates
 //! ```
 //!
@@ -22,6 +22,7 @@ mod download;
 mod environment;
 mod fault;
 mod http;
+mod pace;
 mod places;
 mod registries_conf;
 mod retry;
