@@ -5,7 +5,9 @@ use crate::{
     MANIFEST_PATH, Stored, assert_whole, digest, layer_path, options, pull, pull_as, pull_with,
     registry,
 };
+use c2w::oci::store::Store;
 use c2w::oci::{self, ErrorKind};
+use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
@@ -146,6 +148,40 @@ fn a_server_without_ranges_starts_again() {
 }
 
 #[test]
+fn the_next_run_goes_on_where_this_one_broke() {
+    let cache = tempfile::tempdir().unwrap();
+    let (mut options, _auth) = options(0);
+    options.store = Some(Store::open(cache.path()).unwrap());
+    // What the second run finds is right; what the third finds has been spoilt.
+    for spoil in [false, true] {
+        let server = registry(layer_path(), |tries, stored, request| {
+            let cut = (tries == 0).then_some(100_000);
+            Some(Reply { cut, ..part(&stored.layer, start_of(request)) })
+        });
+        assert!(pull_as(&server, &options).unwrap_err().contains("the connection broke"));
+        if spoil {
+            let partial = cache.path().join("partial");
+            let partial = fs::read_dir(partial).unwrap().next().unwrap().unwrap().path();
+            let mut bytes = fs::read(&partial).unwrap();
+            bytes[5] ^= 1;
+            fs::write(&partial, bytes).unwrap();
+        }
+        assert_whole(pull_as(&server, &options));
+        let starts: Vec<_> =
+            server.seen().iter().filter(|r| r.path == layer_path()).map(start_of).collect();
+        assert_eq!(starts[..2], [0, 100_000]);
+        assert_eq!(starts[2..], if spoil { vec![0] } else { vec![] });
+        // And the run after that asks for nothing but what the tag stands for.
+        let before = server.seen().len();
+        assert_whole(pull_as(&server, &options));
+        let asked: Vec<_> = server.seen()[before..].iter().map(|r| r.path.clone()).collect();
+        assert_eq!(asked, [MANIFEST_PATH]);
+        fs::remove_dir_all(cache.path().join("blobs/sha256")).unwrap();
+        fs::create_dir(cache.path().join("blobs/sha256")).unwrap();
+    }
+}
+
+#[test]
 fn a_cut_manifest_is_fetched_again() {
     let server = registry(MANIFEST_PATH, |tries, stored, _| {
         (tries == 0).then(|| Reply { cut: Some(9), ..Reply::new(200, stored.manifest.as_str()) })
@@ -160,7 +196,8 @@ fn a_cut_manifest_is_fetched_again() {
 
 #[test]
 fn silence_is_noticed() {
-    let (options, _auth) = options(1);
+    let (mut options, _auth) = options(1);
+    options.stall_timeout = Duration::from_secs(1);
     let silent = |path: String, after: usize| {
         registry(path, move |_, stored, _| {
             Some(Reply {

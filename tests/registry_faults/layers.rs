@@ -82,8 +82,7 @@ fn three_layers_come_at_once() {
         }
         None => image.document(request),
     });
-    let (mut options, _auth) = options(0);
-    options.stall_timeout = Duration::from_secs(10);
+    let (options, _auth) = options(0);
     assert!(pull(&server, &options) == expected);
 }
 

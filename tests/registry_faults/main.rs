@@ -111,13 +111,13 @@ fn pull_with(server: &FaultyServer, auth: &str, retries: u32) -> Result<Vec<u8>,
     pull_as(server, &options)
 }
 
-/// Options of an impatient client without credentials, and the file that keeps it without.
+/// Options of a client without credentials, and the file that keeps it without.
 fn options(retries: u32) -> (SourceOptions, tempfile::NamedTempFile) {
     let auth_file = tempfile::NamedTempFile::new().unwrap();
     fs::write(auth_file.path(), "{}").unwrap();
     let options = SourceOptions {
         auth_file: Some(auth_file.path().to_owned()),
-        stall_timeout: Duration::from_secs(1),
+        stall_timeout: Duration::from_secs(10),
         backoff: Duration::from_millis(1),
         retries,
         ..SourceOptions::default()

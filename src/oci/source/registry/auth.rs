@@ -199,6 +199,7 @@ fn header(text: String) -> Result<HeaderValue, ErrorKind> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn bearer(realm: &str, service: Option<&str>, scope: Option<&str>) -> Option<Challenge> {
         let own = |text: &str| text.to_owned();
@@ -252,5 +253,19 @@ mod tests {
         assert_eq!(token_in(br#"{"access_token":"b","expires_in":60}"#).as_deref(), Some("b"));
         assert_eq!(token_in(br#"{"token":""}"#), None);
         assert_eq!(token_in(b"<html>"), None);
+    }
+
+    const HEADERS: &str = "(Basic |Bearer |realm=|scope=|[,\"= a-z\\\\\t\u{e4}]){0,20}";
+
+    proptest! {
+        #[test]
+        fn any_header_is_a_challenge_or_none(text in HEADERS) {
+            let mut headers = HeaderMap::new();
+            headers.append(WWW_AUTHENTICATE, HeaderValue::from_bytes(text.as_bytes()).unwrap());
+            if let Some(Challenge::Bearer { .. }) = Challenge::find(&headers) {
+                let text = text.to_lowercase();
+                prop_assert!(text.contains("bearer") && text.contains("realm"));
+            }
+        }
     }
 }

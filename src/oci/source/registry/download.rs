@@ -195,7 +195,8 @@ fn content_range(text: &str) -> Option<(u64, Option<u64>)> {
 }
 
 fn unwritable(error: io::Error) -> ErrorKind {
-    ErrorKind::io("write a temporary file (TMPDIR chooses where)")(error)
+    let places = "C2W_CACHE_DIR chooses where, with --no-cache TMPDIR";
+    ErrorKind::io(format!("write what the registry sends ({places})"))(error)
 }
 
 #[cfg(test)]

@@ -124,9 +124,9 @@ fn fail(path: &Path, reason: impl std::fmt::Display) -> ErrorKind {
 impl Config {
     fn parse(text: &str) -> Result<Self, String> {
         let mut config: Self = toml::from_str(text).map_err(|error| {
-            let line = error.span().map(|span| text[..span.start].lines().count().max(1));
-            let line = line.map(|line| format!("line {line}: ")).unwrap_or_default();
-            format!("{line}{}", error.message())
+            let start = error.span().map_or(0, |span| span.start.min(text.len()));
+            let line = text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count() + 1;
+            format!("line {line}: {}", error.message())
         })?;
         if config.old.is_some() {
             return Err("is in version 1 of the format: write [[registry]] tables, as \

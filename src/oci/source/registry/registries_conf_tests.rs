@@ -1,4 +1,5 @@
 use super::*;
+use proptest::prelude::*;
 
 const HEX: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
@@ -153,4 +154,19 @@ fn what_breaks_the_rules_is_refused() {
     let odd = config(&["[[registry]]\nprefix = \"a.example\"\nlocation = \"b.example/UP\""]);
     let error = odd.locations(&"a.example/x".parse().unwrap()).unwrap_err().to_string();
     assert!(error.contains("lower-case"), "{error}");
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_or_refused(text in "\\PC{0,40}|(\\[\\[registry(\\.mirror)?\\]\\]\n\
+        |(prefix|location) = \"(\\*\\.)?[a-z.:/@*\u{e4}]{0,9}\"\n|insecure = true\n){0,8}") {
+        if let Ok(config) = Config::parse(&text) {
+            for image in ["debian", "a.b/c:d", "[::1]:5/x"] {
+                let reference: Reference = image.parse().unwrap();
+                if let Ok(places) = config.locations(&reference) {
+                    prop_assert!(!places.is_empty());
+                }
+            }
+        }
+    }
 }
