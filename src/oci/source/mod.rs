@@ -12,7 +12,7 @@ mod skopeo_dir;
 use super::ErrorKind;
 use super::manifest::Descriptor;
 use super::platform::Platform;
-use super::reference::{ImageRef, Select};
+use super::reference::ImageRef;
 use super::store::Store;
 use crate::input::Input;
 use crate::progress::{Progress, Silent};
@@ -22,6 +22,7 @@ use docker_archive::DockerArchive;
 use files::Files;
 use layout::Layout;
 use registry::Registry;
+use skopeo::Copied;
 use skopeo_dir::SkopeoDir;
 use std::fmt;
 use std::io::{Cursor, Read};
@@ -172,10 +173,7 @@ pub(super) fn open(
             Box::new(DockerArchive::open(archive(file)?, select)?)
         }
         ImageRef::Directory(dir) => Box::new(SkopeoDir::open(Files::directory(dir)?)?),
-        ImageRef::Skopeo(image) => {
-            let file = skopeo::archive(image, &options.platform)?;
-            Box::new(DockerArchive::open(Files::Archive(Archive::open(file)?), &Select::Only)?)
-        }
+        ImageRef::Skopeo(image) => Box::new(Copied::open(image, &options.platform)?),
     })
 }
 

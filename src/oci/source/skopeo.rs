@@ -1,62 +1,89 @@
-//! Places that only their own programs can read, a Docker daemon and podman's storage: skopeo hands
-//! the image over as an archive.
+//! Places that only their own programs can read, a Docker daemon and podman's storage: skopeo copies
+//! the image into a temporary directory
+//! ([why so](../../../docs/decisions/0008-skopeo-for-local-storage.md)).
 
+use super::files::Files;
+use super::skopeo_dir::SkopeoDir;
+use super::{Blob, Source};
+use crate::interrupt::Guard;
 use crate::oci::ErrorKind;
+use crate::oci::manifest::Descriptor;
 use crate::oci::platform::Platform;
 use crate::oci::reference::SkopeoRef;
-use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io;
+use std::path::Path;
 use std::process::{Command, Stdio};
+use tempfile::TempDir;
 
-/// The most that is kept of what skopeo says.
-const MAX_SAID: u64 = 64 << 10;
+/// skopeo's name for a Docker daemon.
+const DOCKER: &str = "docker-daemon";
 
-/// The image as a Docker archive in a nameless temporary file.
-pub(super) fn archive(image: &SkopeoRef, platform: &Platform) -> Result<File, ErrorKind> {
-    archive_by("skopeo", image, platform)
+/// A copy of the image, which goes with this.
+pub(super) struct Copied {
+    copy: SkopeoDir,
+    _dir: TempDir,
+    _guard: Guard,
 }
 
-fn archive_by(program: &str, image: &SkopeoRef, platform: &Platform) -> Result<File, ErrorKind> {
+impl Copied {
+    pub(super) fn open(image: &SkopeoRef, platform: &Platform) -> Result<Self, ErrorKind> {
+        let temporary = ErrorKind::io("make a temporary directory (TMPDIR chooses where)");
+        let dir = tempfile::Builder::new().prefix("c2w-").tempdir().map_err(temporary)?;
+        let guard = Guard::new(dir.path());
+        copy("skopeo", image, platform, dir.path())?;
+        let copy = SkopeoDir::open(Files::directory(dir.path())?)?;
+        Ok(Self { copy, _dir: dir, _guard: guard })
+    }
+}
+
+impl Source for Copied {
+    fn roots(&self) -> Result<Vec<Descriptor>, ErrorKind> {
+        self.copy.roots()
+    }
+
+    fn manifest(&self, descriptor: &Descriptor) -> Result<Blob, ErrorKind> {
+        self.copy.manifest(descriptor)
+    }
+
+    fn blob(&self, descriptor: &Descriptor) -> Result<Blob, ErrorKind> {
+        self.copy.blob(descriptor)
+    }
+}
+
+fn copy(
+    program: &str,
+    image: &SkopeoRef,
+    platform: &Platform,
+    dir: &Path,
+) -> Result<(), ErrorKind> {
     let mut command = Command::new(program);
     command.arg(format!("--override-os={}", platform.os));
     command.arg(format!("--override-arch={}", platform.architecture));
     if !platform.variant.is_empty() {
         command.arg(format!("--override-variant={}", platform.variant));
     }
-    command.args(["copy", "--quiet"]).arg(format!("{}:{}", image.transport, image.name));
-    command.arg("docker-archive:/dev/stdout");
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut skopeo = command.spawn().map_err(|error| not_started(image, &error))?;
-
-    let stderr = skopeo.stderr.take().expect("it is piped");
-    let said = std::thread::spawn(move || {
-        let (mut said, mut stderr) = (Vec::new(), stderr);
-        // What is lost is only the text of an error.
-        let _ = stderr.by_ref().take(MAX_SAID).read_to_end(&mut said);
-        let _ = io::copy(&mut stderr, &mut io::sink());
-        String::from_utf8_lossy(&said).into_owned()
-    });
-    let mut stdout = skopeo.stdout.take().expect("it is piped");
-    let copied = copy(&mut stdout);
-    drop(stdout);
-    let status = skopeo.wait().map_err(ErrorKind::io("wait for skopeo"))?;
-    let said = said.join().unwrap_or_default();
-    if !status.success() {
-        return Err(ErrorKind::Skopeo(reason(&said).unwrap_or_else(|| status.to_string())));
+    command.args(["copy", "--quiet"]);
+    // Unlike docker(1), skopeo does not look there by itself.
+    if let Some(host) = std::env::var_os("DOCKER_HOST").filter(|_| image.transport == DOCKER) {
+        command.arg("--src-daemon-host").arg(host);
     }
-    copied.map_err(ErrorKind::io("write a temporary file (TMPDIR chooses where)"))
-}
-
-fn copy(from: &mut impl Read) -> io::Result<File> {
-    let mut file = tempfile::tempfile()?;
-    io::copy(from, &mut file)?;
-    file.rewind()?;
-    Ok(file)
+    command.arg(format!("{}:{}", image.transport, image.name));
+    command.arg(format!("dir:{}", dir.display()));
+    let output = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .output()
+        .map_err(|error| not_started(image, &error))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(ErrorKind::Skopeo(reason(&said).unwrap_or_else(|| output.status.to_string())))
 }
 
 fn not_started(image: &SkopeoRef, error: &io::Error) -> ErrorKind {
     let save = match image.transport {
-        "docker-daemon" => "docker save",
+        DOCKER => "docker save",
         _ => "podman save",
     };
     let why = match error.kind() {
@@ -85,7 +112,8 @@ mod tests {
     fn without_skopeo_the_error_says_what_to_install() {
         let image = SkopeoRef { transport: "docker-daemon", name: "app:v1".into() };
         let platform = Platform::linux_riscv64();
-        let error = archive_by("no-such-program", &image, &platform).unwrap_err().to_string();
+        let dir = Path::new("none");
+        let error = copy("no-such-program", &image, &platform, dir).unwrap_err().to_string();
         assert!(error.contains("apt-get install skopeo"), "{error}");
         assert!(error.contains("docker save app:v1 | c2w docker-archive:-"), "{error}");
     }
