@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 /// Bytes of names, attributes, symlink targets and bookkeeping a tree may hold: a bound on memory
-/// for hostile images that still leaves room for about five million files.
+/// for hostile images that still leaves room for two and a half million files.
 const FOOTPRINT_LIMIT: usize = 1 << 30;
 /// What one inode or one directory entry costs beside its variable parts, in bytes, rounded up.
 const NODE_FOOTPRINT: usize = 200;

@@ -4,12 +4,18 @@
 #![forbid(unsafe_code)]
 
 pub mod driver;
+pub mod ext4;
 pub mod guest;
 pub mod guest_abi;
+pub mod layers;
 pub mod machine;
+pub mod manifest;
 pub mod mmio;
 pub mod p9;
+pub mod pax;
+pub mod reference;
 pub mod snapshot;
+pub mod tar;
 pub mod virtqueue;
 pub mod world;
 
@@ -19,12 +25,18 @@ use arbitrary::{Arbitrary, Unstructured};
 pub type Check = fn(&[u8]);
 
 /// All of them, by the names of their binaries and corpora.
-pub const TARGETS: [(&str, Check); 6] = [
+pub const TARGETS: [(&str, Check); 12] = [
+    ("ext4", ext4::check),
     ("guest_abi", guest_abi::check),
+    ("layers", layers::check),
     ("machine", machine::check),
+    ("manifest", manifest::check),
     ("mmio", mmio::check),
     ("p9", p9::check),
+    ("pax", pax::check),
+    ("reference", reference::check),
     ("snapshot", snapshot::check),
+    ("tar", tar::check),
     ("virtqueue", virtqueue::check),
 ];
 
