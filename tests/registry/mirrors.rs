@@ -106,6 +106,8 @@ fn lying(
     lie: impl Fn(&str, Vec<u8>) -> Reply + Send + Sync + 'static,
 ) -> FaultyServer {
     let host = registry.host.clone();
+    // reqwest wants one for its client; the second time it is there.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     FaultyServer::start(move |request| {
         let url = format!("http://{host}{}", request.path);
         let mut get = reqwest::blocking::Client::new().get(url);
@@ -133,44 +135,64 @@ fn a_wrong_answer_of_a_mirror_does_not_win() {
     let (registry, expected) = (start(), pulled("rich"));
     let digest = expected.split(' ').nth(1).unwrap();
     let by_digest = format!("a.test/team/rich@{digest}");
-    let mirror = |lie: fn(&str, Vec<u8>) -> Reply| {
+    let mirror = |asked: &str, lie: fn(&str, Vec<u8>) -> Reply| {
         let server = lying(&registry, lie);
         let text = conf(&copies(&registry), &[&format!("{}/copies", server.host())]);
         for name in ["a.test/team/rich:v1", &by_digest] {
             let said = pull(name, &text);
             assert!(said.contains(&expected), "{name}: {said}");
-            assert!(!server.seen().is_empty());
+            // It came as far as the lie.
+            let seen = server.take();
+            assert!(seen.iter().any(|request| request.path.contains(asked)), "{seen:?}");
         }
     };
     fn flip(mut body: Vec<u8>) -> Vec<u8> {
         body[0] ^= 1;
         body
     }
-    // Layers and configuration: other bytes, fewer, more, a lie about the size, nothing at all.
-    mirror(|path, body| Reply::new(200, if path.contains("blobs") { flip(body) } else { body }));
-    mirror(|path, mut body| {
+    // Layers and configuration: other bytes, fewer, more, a cut, nothing at all.
+    mirror("/blobs/", |path, body| {
+        Reply::new(200, if path.contains("blobs") { flip(body) } else { body })
+    });
+    mirror("/blobs/", |path, mut body| {
         body.truncate(if path.contains("blobs") { 9 } else { usize::MAX });
         Reply::new(200, body)
     });
-    mirror(|path, mut body| {
+    mirror("/blobs/", |path, mut body| {
         body.extend(path.contains("blobs").then_some(0));
         Reply::new(200, body)
     });
-    mirror(|path, body| Reply {
+    mirror("/blobs/", |path, body| Reply {
         cut: path.contains("blobs").then_some(5),
         ..Reply::new(200, body)
     });
-    mirror(
-        |path, body| {
-            if path.contains("blobs") { Reply::new(404, "") } else { Reply::new(200, body) }
-        },
-    );
-    // The manifest. A tag's may be another one, but not one that is wrong about itself.
-    mirror(|path, body| {
+    mirror("/blobs/", |path, body| {
+        if path.contains("blobs") { Reply::new(404, "") } else { Reply::new(200, body) }
+    });
+    mirror("/manifests/", |path, body| {
+        Reply::new(200, if path.contains("manifests") { flip(body) } else { body })
+    });
+    // A tag's manifest may be another one, but not one that is wrong about itself.
+    mirror("/manifests/", |path, body| {
         let wrong = path.contains("manifests").then(|| format!("sha256:{}", "0".repeat(64)));
         let reply = Reply::new(200, body);
         wrong.into_iter().fold(reply, |reply, digest| reply.header("Docker-Content-Digest", digest))
     });
+}
+
+#[test]
+fn a_mirror_that_breaks_down_is_given_up() {
+    let (registry, expected) = (start(), pulled("rich"));
+    let mirror = lying(&registry, |path, body| match path.contains("manifests") {
+        true => Reply::new(200, body),
+        false => Reply::new(503, ""),
+    });
+    let text = conf(&copies(&registry), &[&format!("{}/copies", mirror.host())]);
+    let said = pull("a.test/team/rich:v1", &text);
+    assert!(said.contains(&expected), "{said}");
+    // The configuration was asked for, and asked for again; no layer any more.
+    let blobs = mirror.seen().iter().filter(|request| request.path.contains("blobs")).count();
+    assert_eq!(blobs, 2);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::docker_registry::{DockerRegistry, Guard};
 use c2w::oci::ErrorKind;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 fn start(guard: Guard) -> (DockerRegistry, String) {
     let registry = DockerRegistry::start(guard);
@@ -132,6 +133,10 @@ fn the_environment_names_authorities() {
     let (dir, expected) = (registry.cert_dir(), pulled("ok-gz"));
     let ca = dir.path().join("ca.crt");
     let said = pull_in_child(&name, |command| command.env("SSL_CERT_FILE", ca));
+    assert!(said.contains(&expected), "{said}");
+    let hashed = Command::new("openssl").arg("rehash").arg(dir.path()).status().unwrap();
+    assert!(hashed.success());
+    let said = pull_in_child(&name, |command| command.env("SSL_CERT_DIR", dir.path()));
     assert!(said.contains(&expected), "{said}");
     let said = pull_in_child(&name, |command| command.env("SSL_CERT_FILE", "/nowhere"));
     assert!(said.contains("SSL_CERT_FILE /nowhere holds no usable certificate"), "{said}");

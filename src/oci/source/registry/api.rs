@@ -17,6 +17,8 @@ use crate::progress::Progress;
 use reqwest::blocking::Response;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{StatusCode, Url};
+use serde::de::IgnoredAny;
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -27,7 +29,7 @@ pub(super) struct Api {
     pub(super) progress: Arc<dyn Progress>,
     /// `https://host/v2/repository/`
     base: Url,
-    scope: String,
+    reference: Reference,
     /// The next place is as good: this one is asked once.
     is_mirror: bool,
     credential: Option<Credential>,
@@ -63,7 +65,7 @@ impl Api {
             http,
             progress: Arc::clone(&options.progress),
             base,
-            scope: format!("repository:{}:pull", reference.repository),
+            reference: reference.clone(),
             is_mirror: location.is_mirror,
             credential: credentials::find(reference, options)?,
             authorization: Mutex::new(None),
@@ -75,8 +77,9 @@ impl Api {
         self.stop.load(Ordering::Relaxed)
     }
 
-    /// The manifest or index that `reference` names, and what it turned out to be.
-    pub(super) fn root(&self, reference: &Reference) -> Result<(Descriptor, Vec<u8>), ErrorKind> {
+    /// The manifest or index that the reference names, and what it turned out to be.
+    pub(super) fn root(&self) -> Result<(Descriptor, Vec<u8>), ErrorKind> {
+        let reference = &self.reference;
         let name = match (&reference.digest, &reference.tag) {
             (Some(digest), _) => digest.to_string(),
             (None, tag) => tag.clone().unwrap_or_else(|| "latest".into()),
@@ -91,6 +94,12 @@ impl Api {
             None => Digest::of(Algorithm::Sha256, &bytes),
         };
         check(&bytes, &digest, None)?;
+        // A mirror's greeting page must not keep us from the next place.
+        if self.is_mirror && serde_json::from_slice::<BTreeMap<String, IgnoredAny>>(&bytes).is_err()
+        {
+            let (registry, reason) = (host(&self.base), "something that is no manifest".into());
+            return Err(ErrorKind::Registry { registry, reason });
+        }
         let media_type = text(CONTENT_TYPE.as_str()).and_then(|text| text.split(';').next());
         let media_type = media_type.unwrap_or_default().trim().to_owned();
         let descriptor = Descriptor::new(media_type, digest, bytes.len() as u64);
@@ -206,7 +215,7 @@ impl Api {
             http: &self.http,
             credential: self.credential.as_ref(),
             registry: &self.base,
-            scope: &self.scope,
+            scope: &format!("repository:{}:pull", self.reference.repository),
         };
         let answer = authorizer.answer(&challenge, retry)?;
         *current = Some(answer.ok_or_else(|| self.unauthorized(response))?);

@@ -34,6 +34,7 @@ use crate::oci::digest::Digest;
 use crate::oci::manifest::Descriptor;
 use crate::oci::reference::Reference;
 use crate::oci::store;
+use api::Api;
 use places::Places;
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
@@ -58,7 +59,7 @@ impl Registry {
     /// Connects, and fetches the manifest or index.
     pub(super) fn open(reference: &Reference, options: &SourceOptions) -> Result<Self, ErrorKind> {
         let places = Places::of(reference, options)?;
-        let root = places.choose(|api, reference| api.root(reference))?;
+        let root = places.ask(Api::root)?;
         Ok(Self { places: Arc::new(places), root, coming: Mutex::default() })
     }
 }

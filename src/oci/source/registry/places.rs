@@ -14,7 +14,7 @@ pub(super) struct Places {
     /// The registry that was asked for, wherever it is.
     registry: String,
     options: SourceOptions,
-    /// The place that had the image: the first one to ask for what belongs to it.
+    /// The place that last had what was asked: the first one to ask for what belongs to it.
     chosen: AtomicUsize,
     stop: Arc<AtomicBool>,
 }
@@ -50,38 +50,23 @@ impl Places {
         self.stop.load(Ordering::Relaxed)
     }
 
-    /// What the first place that can do it gives for the image itself. From then on it comes first.
-    pub(super) fn choose<T>(
-        &self,
-        ask: impl Fn(&Api, &Reference) -> Result<T, ErrorKind>,
-    ) -> Result<T, ErrorKind> {
-        self.first(|index, place| {
-            let found = ask(&*self.api(place)?, &place.location.reference)?;
-            self.chosen.store(index, Ordering::Relaxed);
-            Ok(found)
-        })
-    }
-
-    /// What the first place that can do it gives.
+    /// What the first place gives that can do it. From then on, that place is asked first.
     pub(super) fn ask<T>(
         &self,
         mut ask: impl FnMut(&Api) -> Result<T, ErrorKind>,
-    ) -> Result<T, ErrorKind> {
-        self.first(|_, place| ask(&*self.api(place)?))
-    }
-
-    fn first<T>(
-        &self,
-        mut ask: impl FnMut(usize, &Place) -> Result<T, ErrorKind>,
     ) -> Result<T, ErrorKind> {
         let (chosen, last) = (self.chosen.load(Ordering::Relaxed), self.all.len() - 1);
         let others = (0..=last).filter(|index| *index != chosen);
         let mut failed = Vec::new();
         for index in std::iter::once(chosen).chain(others) {
-            match ask(index, &self.all[index]) {
-                Ok(found) => return Ok(found),
+            match self.api(&self.all[index]).and_then(|api| ask(&api)) {
+                Ok(found) => {
+                    self.chosen.store(index, Ordering::Relaxed);
+                    return Ok(found);
+                }
                 // No other place has another disk.
                 Err(error @ ErrorKind::Io { .. }) => return Err(error),
+                Err(error) if self.stopped() => return Err(error),
                 Err(error) => failed.push((index, error)),
             }
         }
