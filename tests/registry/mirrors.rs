@@ -196,6 +196,30 @@ fn a_mirror_that_breaks_down_is_given_up() {
 }
 
 #[test]
+fn insecure_is_for_one_place_until_the_command_line_says_otherwise() {
+    let (registry, expected) = (DockerRegistry::start(Guard::Tls), pulled("rich"));
+    registry.push(&fixture("rich"), "latest", "copies/rich:v1");
+    let secure = conf(&copies(&registry), &[&copies(&registry)]);
+    let mirror = format!("{secure}insecure = true\n");
+    let own = secure.replacen("\nlocation", "\ninsecure = true\nlocation", 1);
+    let said = |text: &str, verify: Option<&str>| {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), text).unwrap();
+        pull_in_child("a.test/team/rich:v1", |command| {
+            command.env("CONTAINERS_REGISTRIES_CONF", file.path());
+            verify.map(|verify| command.env("C2W_TEST_TLS_VERIFY", verify));
+            command
+        })
+    };
+    for text in [&mirror, &own] {
+        assert!(said(text, None).contains(&expected), "{text}");
+        assert!(said(text, Some("true")).contains("no secure connection"), "{text}");
+    }
+    assert!(said(&secure, None).contains("no secure connection"));
+    assert!(said(&secure, Some("false")).contains(&expected));
+}
+
+#[test]
 fn passwords_go_to_the_place_that_they_are_for() {
     let (registry, expected) = (DockerRegistry::start(Guard::Password), pulled("rich"));
     registry.push(&fixture("rich"), "latest", "copies/rich:v1");
