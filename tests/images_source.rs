@@ -6,6 +6,7 @@ use std::fs;
 use std::io::Read;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/images").join(name)
@@ -222,4 +223,65 @@ fn documents_over_their_limit_are_not_read() {
     fs::write(&index, huge).unwrap();
     let error = pull_dir(dir.path(), "").unwrap_err();
     assert!(error.contains("has 4194305 bytes, at most 4194304"), "{error}");
+}
+
+/// The same image as Docker stores it: schema 2, in a list, and as schema 1 before that.
+#[test]
+fn dockers_own_documents() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = |name: &str| format!("dir:{}", dir.path().join(name).display());
+    for format in ["v2s2", "v2s1"] {
+        let output = Command::new("skopeo")
+            .args(["--insecure-policy", "--override-arch=riscv64", "copy", "--quiet", "--format"])
+            .args([format, &format!("oci:{}", fixture("ok-gz").display()), &place(format)])
+            .output()
+            .expect("this test needs skopeo");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let open = |name: &str| oci::open(&place(name).parse().unwrap(), &SourceOptions::default());
+    let image = open("v2s2").unwrap();
+    assert!(image.layers()[0].descriptor.media_type.starts_with("application/vnd.docker.image."));
+
+    let manifest = dir.path().join("v2s2/manifest.json");
+    let digest = &image.manifest_digest;
+    let size = fs::metadata(&manifest).unwrap().len();
+    fs::rename(&manifest, dir.path().join(format!("v2s2/{}.manifest.json", digest.hex()))).unwrap();
+    let list = serde_json::json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.docker.distribution.manifest.list.v2+json",
+        "manifests": [{
+            "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
+            "digest": digest.to_string(), "size": size,
+            "platform": { "os": "linux", "architecture": "riscv64" },
+        }],
+    });
+    fs::write(&manifest, list.to_string()).unwrap();
+    assert_eq!(open("v2s2").unwrap().manifest_digest, *digest);
+    let error = open("v2s1").err().unwrap().to_string();
+    assert!(error.contains("Docker's old schema 1"), "{error}");
+}
+
+/// A layer that registries must not have, and do not.
+#[test]
+fn a_foreign_layer_that_is_missing_has_its_own_error() {
+    assert!(pull("odd-foreign").is_ok());
+    let dir = copy("odd-foreign");
+    let image = open_dir(dir.path(), "").unwrap();
+    let layer = image.layer_descriptors().next().unwrap().0.clone();
+    assert!(layer.is_foreign(), "{}", layer.media_type);
+    fs::remove_file(blob_path(dir.path(), &layer.digest.to_string())).unwrap();
+    let error = pull_dir(dir.path(), "").unwrap_err();
+    assert!(error.contains("(a foreign layer)") && error.contains("skopeo copy"), "{error}");
+}
+
+/// What a descriptor brings along needs no file, if it is what the descriptor says.
+#[test]
+fn data_in_a_descriptor_is_used() {
+    let whole = pull("odd-data-field").unwrap();
+    let dir = copy("odd-data-field");
+    let image = open_dir(dir.path(), "").unwrap();
+    let layer = image.layer_descriptors().next().unwrap().0.clone();
+    assert!(layer.embedded().is_some());
+    fs::remove_file(blob_path(dir.path(), &layer.digest.to_string())).unwrap();
+    assert!(pull_dir(dir.path(), "").unwrap() == whole);
 }

@@ -287,6 +287,36 @@ mod tests {
     }
 
     #[test]
+    fn noise_is_refused_or_read_within_bounds() {
+        let members: &[(&str, u8, &str, &[u8])] =
+            &[("a", b'0', "", &[1; 700]), ("b", b'2', "a", b""), ("c/", b'5', "", b"")];
+        let good = tar(members);
+        let mut state = 1_u64;
+        let mut random = |limit: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 33) as usize % limit
+        };
+        let mut opened = 0;
+        for _ in 0..3000 {
+            let mut bad = good.clone();
+            // In the fields of a header, and with a checksum that holds.
+            let header = [0, 1536, 2048][random(3)];
+            bad[header + random(345)] = [0, b'0', b'7', b'/', b'.', 0x80, 0xff, b'g'][random(8)];
+            bad[header + 148..header + 156].fill(b' ');
+            let sum: u32 = bad[header..header + 512].iter().map(|&byte| u32::from(byte)).sum();
+            bad[header + 148..header + 156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+            let Ok(archive) = open(&bad) else { continue };
+            opened += 1;
+            for name in ["a", "b", "c"] {
+                if let Ok(Some(found)) = content(&archive, name) {
+                    assert!(found.len() <= bad.len());
+                }
+            }
+        }
+        assert!(opened > 100, "{opened}");
+    }
+
+    #[test]
     fn there_are_not_endless_members() {
         let names: Vec<String> = (0..=MAX_MEMBERS).map(|i| i.to_string()).collect();
         let members: Vec<_> = names.iter().map(|name| (&**name, b'0', "", &b""[..])).collect();

@@ -109,16 +109,13 @@ impl Store {
         let _ = keep();
     }
 
-    /// A blob of `size` bytes, which `receive` appends to the file that it is given when the store
-    /// has none; the file may hold what an earlier run got of it. When several runs want the same
-    /// blob, one receives it and the others wait.
-    ///
-    /// The bytes of `receive` are given back unchecked when they are wrong, and not kept.
+    /// A blob. When the store has none, `receive` completes the file that it is given, which may
+    /// hold what an earlier run got of it, and answers for the whole. When several runs want the
+    /// same blob, one receives it and the others wait.
     pub(super) fn fetch(
         &self,
         digest: &Digest,
-        size: u64,
-        mut receive: impl FnMut(&mut File) -> Result<(), ErrorKind>,
+        receive: impl FnOnce(&mut File) -> Result<(), ErrorKind>,
     ) -> Result<File, ErrorKind> {
         if let Some(file) = self.get(digest) {
             return Ok(file);
@@ -131,28 +128,22 @@ impl Store {
             partial.discard();
             return Ok(file);
         }
-        let had = partial.length();
-        for again in [had > 0, false] {
-            if partial.length() != size || size == 0 {
-                partial.receive(size, &mut receive)?;
+        match receive(&mut partial.file) {
+            Ok(()) => partial.keep(&self.blob_path(digest)),
+            Err(error) => {
+                // What has come is for the next run to go on with.
+                if partial.is_empty() {
+                    partial.discard();
+                }
+                Err(error)
             }
-            if holds(&mut partial.file, digest) {
-                return partial.keep(&self.blob_path(digest));
-            }
-            if !again {
-                break;
-            }
-            // What an earlier run left may have been wrong.
-            partial.file.set_len(0).map_err(unwritable())?;
         }
-        partial.discard();
-        partial.into_file()
     }
 }
 
 /// Receives a blob that is kept nowhere.
 pub(super) fn nameless(
-    mut receive: impl FnMut(&mut File) -> Result<(), ErrorKind>,
+    receive: impl FnOnce(&mut File) -> Result<(), ErrorKind>,
 ) -> Result<File, ErrorKind> {
     let temporary = || ErrorKind::io("write a temporary file (TMPDIR chooses where)");
     let mut file = tempfile::tempfile().map_err(temporary())?;
@@ -207,24 +198,8 @@ impl Partial {
         }
     }
 
-    fn length(&self) -> u64 {
-        self.file.metadata().map_or(0, |metadata| metadata.len())
-    }
-
-    fn receive(
-        &mut self,
-        size: u64,
-        receive: &mut impl FnMut(&mut File) -> Result<(), ErrorKind>,
-    ) -> Result<(), ErrorKind> {
-        if self.length() > size {
-            self.file.set_len(0).map_err(unwritable())?;
-        }
-        let received = receive(&mut self.file);
-        // What has come so far is worth keeping for the next run, if it can be right.
-        if received.is_err() && (self.length() == 0 || self.length() > size) {
-            self.discard();
-        }
-        received
+    fn is_empty(&self) -> bool {
+        self.file.metadata().is_ok_and(|metadata| metadata.len() == 0)
     }
 
     fn discard(&self) {
@@ -232,12 +207,8 @@ impl Partial {
         let _ = fs::remove_file(&self.path);
     }
 
-    fn keep(self, blob: &Path) -> Result<File, ErrorKind> {
+    fn keep(mut self, blob: &Path) -> Result<File, ErrorKind> {
         fs::rename(&self.path, blob).map_err(unwritable())?;
-        self.into_file()
-    }
-
-    fn into_file(mut self) -> Result<File, ErrorKind> {
         let ready = self.file.rewind().and_then(|()| self.file.unlock());
         ready.map_err(ErrorKind::io("read from the cache"))?;
         Ok(self.file)

@@ -124,7 +124,7 @@ fn fetch_all(places: &Places, queue: &Mutex<VecDeque<(Descriptor, Sender<Fetched
 fn fetch(places: &Places, blob: &Descriptor) -> Fetched {
     let receive = |file: &mut File| places.ask(|api| api.receive(blob, file));
     match places.store() {
-        Some(store) => store.fetch(&blob.digest, blob.size, receive),
+        Some(store) => store.fetch(&blob.digest, receive),
         None => store::nameless(receive),
     }
 }
