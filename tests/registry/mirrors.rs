@@ -108,9 +108,9 @@ fn lying(
     let host = registry.host.clone();
     // reqwest wants one for its client; the second time it is there.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::blocking::Client::builder().no_proxy().build().unwrap();
     FaultyServer::start(move |request| {
-        let url = format!("http://{host}{}", request.path);
-        let mut get = reqwest::blocking::Client::new().get(url);
+        let mut get = client.get(format!("http://{host}{}", request.path));
         for name in ["accept", "range"] {
             if let Some(value) = request.header(name) {
                 get = get.header(name, value);

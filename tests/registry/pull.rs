@@ -8,6 +8,7 @@ use c2w::progress::Progress;
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 #[test]
 fn images_come_out_as_they_went_in() {
@@ -77,12 +78,15 @@ fn unknown_images_and_platforms() {
 #[test]
 fn nobody_listens() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let error = error_of(&format!("127.0.0.1:{port}/a"), &anonymous());
+    // Nobody waits for them: this would take minutes.
+    let mut patient = anonymous();
+    patient.options.backoff = Duration::from_secs(50);
+    let error = error_of(&format!("127.0.0.1:{port}/a"), &patient);
     assert!(matches!(error.kind, ErrorKind::Unreachable { .. }), "{error}");
     let text = error.to_string();
     assert!(text.contains("refused") && text.contains(&port.to_string()), "{text}");
 
-    let error = error_of("registry.invalid/a", &anonymous());
+    let error = error_of("registry.invalid/a", &patient);
     assert!(matches!(error.kind, ErrorKind::Unreachable { .. }), "{error}");
     assert!(error.to_string().contains("cannot reach registry.invalid"), "{error}");
 }

@@ -84,6 +84,18 @@ pub(super) fn is_of_tls(error: &reqwest::Error) -> bool {
     !matches!(tls_error(error), None | Some(rustls::Error::InvalidMessage(_)))
 }
 
+/// Whether there is nobody at the address: nobody listens, or nobody has that name. A name server
+/// that has a moment's trouble is another thing.
+pub(super) fn is_absent(error: &reqwest::Error) -> bool {
+    error.is_connect()
+        && chain(error).any(|error| {
+            let text = error.to_string();
+            let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+            kind == Some(io::ErrorKind::ConnectionRefused)
+                || text.contains("lookup address") && !text.contains("emporary")
+        })
+}
+
 /// Host and port of an address.
 pub(super) fn host(url: &Url) -> String {
     match (url.host_str().unwrap_or_default(), url.port()) {

@@ -1,7 +1,7 @@
 //! An HTTP client with the patience that registries need: timeouts, retries, and redirects that
 //! take no secret along.
 
-use super::fault::{host, is_of_tls, refusal, transport};
+use super::fault::{host, is_absent, is_of_tls, refusal, transport};
 use super::retry::{Retry, retry_after};
 use crate::oci::{ErrorKind, SourceOptions};
 use reqwest::blocking::{Client, ClientBuilder, Response};
@@ -10,6 +10,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Proxy, StatusCode, Url};
 use rustls::ClientConfig;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Redirects that are followed for one request.
@@ -40,6 +41,8 @@ pub(super) struct Http {
     /// Through the environment's proxies.
     proxied: Client,
     verify: bool,
+    /// Whether any server ever answered.
+    answered: AtomicBool,
     retries: u32,
     backoff: Duration,
     /// The longest time without a byte.
@@ -70,6 +73,7 @@ impl Http {
             direct: build(Client::builder().no_proxy())?,
             proxied: build(Client::builder())?,
             verify,
+            answered: AtomicBool::new(false),
             retries: options.retries,
             backoff: options.backoff,
             stall: options.stall_timeout,
@@ -90,7 +94,8 @@ impl Http {
         }
     }
 
-    /// Sends a request until an answer comes that will not pass by itself.
+    /// Sends a request until an answer comes that will not pass by itself. Nobody waits for a
+    /// registry that was never there.
     pub(super) fn send(&self, request: &Request, retry: &mut Retry) -> Result<Response, ErrorKind> {
         loop {
             let (error, asked) = match self.follow(request) {
@@ -99,8 +104,8 @@ impl Http {
                     let asked = retry_after(&response);
                     (refusal(response, self.stall), asked)
                 }
-                Err(error @ ErrorKind::Unreachable { .. }) => (error, None),
-                Err(error) => return Err(error),
+                Err(Failure { error, may_pass: true }) => (error, None),
+                Err(Failure { error, .. }) => return Err(error),
             };
             retry.pause(error, asked)?;
         }
@@ -108,7 +113,7 @@ impl Http {
 
     /// Goes where redirects lead. What is secret stays behind when host, port or scheme change, and
     /// does not come back.
-    fn follow(&self, request: &Request) -> Result<Response, ErrorKind> {
+    fn follow(&self, request: &Request) -> Result<Response, Failure> {
         let mut url = request.url.clone();
         let mut authorization = request.authorization.as_ref();
         for _ in 0..=MAX_REDIRECTS {
@@ -133,7 +138,7 @@ impl Http {
         url: &Url,
         request: &Request,
         authorization: Option<&HeaderValue>,
-    ) -> Result<Response, ErrorKind> {
+    ) -> Result<Response, Failure> {
         let client = self.client(url);
         let mut builder = match &request.form {
             None => client.get(url.clone()),
@@ -148,7 +153,14 @@ impl Http {
         if let Some(value) = authorization {
             builder = builder.header(AUTHORIZATION, value);
         }
-        builder.send().map_err(|error| transport(error, self.stall))
+        let sent = builder.send().map_err(|error| {
+            let absent = is_absent(&error) && !self.answered.load(Ordering::Relaxed);
+            let error = transport(error, self.stall);
+            let may_pass = !absent && matches!(error, ErrorKind::Unreachable { .. });
+            Failure { error, may_pass }
+        });
+        self.answered.fetch_or(sent.is_ok(), Ordering::Relaxed);
+        sent
     }
 
     fn client(&self, url: &Url) -> &Client {
@@ -170,8 +182,15 @@ fn target(response: &Response) -> Option<Result<Url, &'static str>> {
     })
 }
 
-fn refused(from: &Url, reason: &str) -> ErrorKind {
-    ErrorKind::Registry { registry: host(from), reason: reason.to_owned() }
+fn refused(from: &Url, reason: &str) -> Failure {
+    let error = ErrorKind::Registry { registry: host(from), reason: reason.to_owned() };
+    Failure { error, may_pass: false }
+}
+
+/// A request without an answer.
+struct Failure {
+    error: ErrorKind,
+    may_pass: bool,
 }
 
 fn may_pass(status: StatusCode) -> bool {
