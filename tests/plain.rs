@@ -311,3 +311,36 @@ fn an_unpacked_image_is_the_same_as_its_layer() {
         assert_same(&expected, &found);
     }
 }
+
+/// Busybox as a plain root: the shell is the command, and the same files give the same module.
+#[test]
+fn a_plain_root_runs() {
+    let layout = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/busybox");
+    let image = format!("oci:{}", layout.display());
+    let image = oci::open(&image.parse().unwrap(), &SourceOptions::default()).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    fs::create_dir(at("root")).unwrap();
+    for layer in image.layers() {
+        let digest = layer.descriptor.digest.to_string().replace(':', "/");
+        let blob = layout.join("blobs").join(digest);
+        run(Command::new("tar").arg("-xpf").arg(blob).arg("-C").arg(at("root")));
+    }
+    run(Command::new("cp").arg("-a").arg(at("root")).arg(at("copy")));
+
+    let mut shell = Command::new(env!("CARGO_BIN_EXE_c2w"));
+    shell.arg("run").arg(format!("rootfs:{}", at("root").display()));
+    shell.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut shell = shell.spawn().unwrap();
+    shell.stdin.take().unwrap().write_all(b"uname -m; pwd; exit 3").unwrap();
+    let output = shell.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "riscv64\n/\n");
+    assert_eq!(output.status.code(), Some(3));
+
+    let convert = |root: &str, module: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_c2w"));
+        run(command.arg(format!("rootfs:{}", at(root).display())).arg(at(module)));
+        fs::read(at(module)).unwrap()
+    };
+    assert!(convert("root", "1.wasm") == convert("copy", "2.wasm"));
+}

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! reference::ImageRef    what the user typed
-//! source::Source         a registry or a layout: documents and blobs by descriptor
+//! source::Source         a registry, a layout, an archive: documents and blobs by descriptor
 //! store::Store           what registries have sent, kept between runs
 //! resolve                index in index, down to the manifest for the wanted platform
 //! image_config           what to run; the DiffIDs
