@@ -1,6 +1,6 @@
 //! A file that the user named, or standard input in its place.
 
-use crate::oci::compression::{Compression, Decoder, buffered};
+use crate::compression::{Compression, Decoder, buffered};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek};

@@ -10,6 +10,7 @@
 mod assets;
 pub mod boot;
 pub mod cli;
+pub mod compression;
 pub mod convert;
 pub mod ext4;
 pub mod input;

@@ -7,10 +7,10 @@
 //! caller      hash the tar, and use it
 //! ```
 
-use super::compression::{Compression, Decoder};
 use super::digest::{ContentError, Digest, Verifier};
 use super::manifest::Descriptor;
 use super::read_ahead::ReadAhead;
+use crate::compression::{Compression, Decoder};
 use std::io::{self, Read};
 
 /// The uncompressed tar of one layer. Reads fail with an [`io::Error`] around a [`LayerError`].

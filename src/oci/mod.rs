@@ -12,7 +12,6 @@
 //! Nothing that comes from a source is believed before its digest is checked, and nothing is read
 //! beyond the size its descriptor announces.
 
-pub mod compression;
 pub mod digest;
 mod error;
 pub mod image_config;

@@ -1,7 +1,7 @@
 //! A tar archive of a root filesystem.
 
+use crate::compression::{Decoder, buffered};
 use crate::input::Input;
-use crate::oci::compression::{Decoder, buffered};
 use crate::oci::digest::{Algorithm, Digest, HashReader};
 use crate::rootfs::apply::apply_layer;
 use crate::rootfs::spool::Spool;

@@ -7,8 +7,8 @@
 
 use super::files::Files;
 use super::{Blob, Source};
+use crate::compression::Compression;
 use crate::oci::ErrorKind;
-use crate::oci::compression::Compression;
 use crate::oci::digest::{Algorithm, Digest};
 use crate::oci::image_config::{ImageConfig, MAX_CONFIG};
 use crate::oci::manifest::{Descriptor, MAX_LAYERS, MAX_MANIFEST, ManifestError, media_type};

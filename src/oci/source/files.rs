@@ -4,8 +4,8 @@
 
 use super::Blob;
 use super::archive::Archive;
+use crate::compression::Compression;
 use crate::oci::ErrorKind;
-use crate::oci::compression::Compression;
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use std::io::{self, Read};

@@ -140,3 +140,57 @@ impl<R: BufRead> Read for Decoder<R> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_bytes_tell() {
+        let cases = [
+            (&b"\x1f\x8b\x08\0"[..], Compression::Gzip),
+            (b"\x28\xb5\x2f\xfd\0", Compression::Zstd),
+            (b"\x5a\x2a\x4d\x18\0", Compression::Zstd),
+            (b"BZh91AY&SY", Compression::Bzip2),
+            (b"BZh9\x17\x72\x45\x38\x50\x90", Compression::Bzip2),
+            (b"\xfd7zXZ\0", Compression::Xz),
+            (b"", Compression::None),
+            (b"\x1f\x8b", Compression::None),
+            // The names of files with which a tar archive may begin.
+            (b"BZh91AY.txt\0\0", Compression::None),
+            (b"\xfd7zXZ.txt", Compression::None),
+        ];
+        for (bytes, expected) in cases {
+            assert_eq!(Compression::of(bytes), expected, "{}", bytes.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_source_that_gives_a_byte_at_a_time_is_known_all_the_same() {
+        struct Dribble<'a>(&'a [u8]);
+        impl Read for Dribble<'_> {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                let count = buffer.len().min(1);
+                self.0.read(&mut buffer[..count])
+            }
+        }
+        let packed = zstd::encode_all(&b"content"[..], 1).unwrap();
+        let mut decoder = Decoder::new(buffered(Dribble(&packed)).unwrap()).unwrap();
+        let mut content = Vec::new();
+        decoder.read_to_end(&mut content).unwrap();
+        assert_eq!((decoder.compression(), &content[..]), (Compression::Zstd, &b"content"[..]));
+    }
+
+    /// An xz stream whose dictionary would be 4 GiB (its block header with a checksum that holds).
+    #[test]
+    fn memory_for_xz_is_bounded() {
+        let stream = [0xfd, b'7', b'z', b'X', b'Z', 0, 0, 0, 0xff, 0x12, 0xd9, 0x41];
+        let block = [2, 0, 0x21, 1, 40, 0, 0, 0];
+        let mut crc = flate2::Crc::new();
+        crc.update(&block);
+        let bytes = [&stream[..], &block, &crc.sum().to_le_bytes(), &[0; 64]].concat();
+        let mut decoder = Decoder::new(&bytes[..]).unwrap();
+        let error = decoder.read(&mut [0; 10]).unwrap_err().to_string();
+        assert!(error.contains("mem"), "{error}");
+    }
+}
