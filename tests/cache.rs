@@ -163,7 +163,7 @@ fn a_tag_is_asked_for_and_its_blobs_are_not() {
 fn c2w(server: &FaultyServer, dir: &Path) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_c2w"));
     command.arg(format!("{}/a:v1", server.host())).arg(dir.join("out.wasm"));
-    command.env("C2W_CACHE_DIR", dir.join("cache")).env("HOME", dir);
+    command.env("C2W_CACHE_DIR", dir.join("cache")).env("HOME", dir).env("XDG_RUNTIME_DIR", dir);
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
@@ -256,6 +256,7 @@ fn without_a_place_for_it_there_is_a_note_and_no_failure() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_c2w"));
     command.arg(format!("{}/a:v1", server.host())).arg(dir.path().join("out.wasm"));
     command.env_remove("HOME").env_remove("C2W_CACHE_DIR").env_remove("XDG_CACHE_HOME");
+    command.env("XDG_RUNTIME_DIR", dir.path());
     let homeless = command.output().unwrap();
     assert_came_to_the_layer(&homeless);
     let said = String::from_utf8_lossy(&homeless.stderr).into_owned();

@@ -18,6 +18,7 @@ fn c2w(arguments: &[&str]) -> Result<String, String> {
     let cache = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_c2w"));
     command.args(arguments).env("C2W_CACHE_DIR", cache.path()).env("HOME", cache.path());
+    command.env("XDG_RUNTIME_DIR", cache.path());
     let output = command.output().unwrap();
     match output.status.success() {
         true => Ok(String::from_utf8(output.stdout).unwrap()),
