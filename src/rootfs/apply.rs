@@ -460,16 +460,18 @@ fn clean_path(path: &[u8]) -> Result<Vec<&[u8]>, EntryError> {
     }
     let mut clean = Vec::new();
     for name in names(path) {
-        if name.len() > MAX_NAME {
-            return Err(EntryError::NameTooLong);
-        }
         if name != b".." {
             clean.push(name);
         } else if clean.pop().is_none() && !path.starts_with(b"/") {
             return Err(EntryError::OutsideRoot);
         }
     }
-    Ok(clean)
+    // A whiteout is never in a directory itself: what it hides may have the longest name.
+    let length = |name: &[u8]| name.strip_prefix(WHITEOUT_PREFIX).unwrap_or(name).len();
+    let too_long = clean.split_last().is_some_and(|(last, parents)| {
+        length(last) > MAX_NAME || parents.iter().any(|name| name.len() > MAX_NAME)
+    });
+    if too_long { Err(EntryError::NameTooLong) } else { Ok(clean) }
 }
 
 fn symlink_target(target: &[u8]) -> Result<Box<[u8]>, EntryError> {

@@ -36,6 +36,10 @@ fn names_of_255_bytes_and_no_longer() {
     let longest = "n".repeat(255);
     let listing = format!("{longest}=x");
     becomes(vec![tar().file(&longest, "x").end()], &[&listing]);
+    let whiteout = format!(".wh.{longest}");
+    becomes(vec![tar().file(&longest, "x").end(), tar().file(&whiteout, "").end()], &[]);
+    refused(vec![tar().file(format!("{whiteout}n"), "").end()], "longer than 255 bytes");
+    refused(vec![tar().file(format!("{whiteout}/f"), "").end()], "longer than 255 bytes");
     refused(vec![tar().file("n".repeat(256), "").end()], "longer than 255 bytes");
     refused(vec![tar().file(format!("d/{}/f", "n".repeat(256)), "").end()], "longer than 255");
 }
