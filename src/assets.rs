@@ -1,22 +1,138 @@
-//! The guest's own software and the runtime: prebuilt, embedded, compressed.
+//! The guest's own software and the runtime: prebuilt and embedded, or from a directory.
 
+use sha2::{Digest, Sha256};
+use std::borrow::Cow;
+use std::fmt;
 use std::io;
+use std::path::{Path, PathBuf};
 
-/// Linux `Image`, decompressed.
-///
-/// # Errors
-/// When the embedded copy is damaged, which its build has made sure it is not.
-pub fn kernel() -> io::Result<Vec<u8>> {
-    zstd::decode_all(&include_bytes!("../prebuilt/Image.zst")[..])
-}
-
-/// The initramfs, decompressed.
-///
-/// # Errors
-/// As for [`kernel`].
-pub fn initramfs() -> io::Result<Vec<u8>> {
-    zstd::decode_all(&include_bytes!("../prebuilt/initramfs.cpio.zst")[..])
-}
-
+/// Linux `Image`, compressed.
+const KERNEL: &str = "Image.zst";
+/// PID 1, runc and what they need, compressed.
+const INITRAMFS: &str = "initramfs.cpio.zst";
 /// The emulator as a WASI program.
-pub const RUNTIME: &[u8] = include_bytes!("../prebuilt/runtime.wasm");
+const RUNTIME: &str = "runtime.wasm";
+
+/// What every module is made of beside the image.
+#[derive(Clone)]
+pub struct Assets {
+    kernel: Cow<'static, [u8]>,
+    initramfs: Cow<'static, [u8]>,
+    runtime: Cow<'static, [u8]>,
+}
+
+/// Why a directory's assets cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum AssetsError {
+    /// A file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// There is nothing to use.
+    #[error("{} holds none of {KERNEL}, {INITRAMFS} and {RUNTIME}, which scripts/build-*.sh make", .0.display())]
+    Nothing(PathBuf),
+}
+
+impl Default for Assets {
+    fn default() -> Self {
+        Self {
+            kernel: include_bytes!("../prebuilt/Image.zst").into(),
+            initramfs: include_bytes!("../prebuilt/initramfs.cpio.zst").into(),
+            runtime: include_bytes!("../prebuilt/runtime.wasm").into(),
+        }
+    }
+}
+
+impl Assets {
+    /// The files in `dir` that are named as in `prebuilt/`, the embedded ones for the others.
+    ///
+    /// # Errors
+    /// [`AssetsError`].
+    pub fn from_dir(dir: &Path) -> Result<Self, AssetsError> {
+        let mut assets = Self::default();
+        let mut found = false;
+        let places = [
+            (KERNEL, &mut assets.kernel),
+            (INITRAMFS, &mut assets.initramfs),
+            (RUNTIME, &mut assets.runtime),
+        ];
+        for (name, asset) in places {
+            let path = dir.join(name);
+            match std::fs::read(&path) {
+                Ok(bytes) => (*asset, found) = (bytes.into(), true),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(source) => return Err(AssetsError::Read { path, source }),
+            }
+        }
+        if found { Ok(assets) } else { Err(AssetsError::Nothing(dir.to_owned())) }
+    }
+
+    /// Linux `Image`, decompressed.
+    ///
+    /// # Errors
+    /// When it is no zstd stream.
+    pub fn kernel(&self) -> io::Result<Vec<u8>> {
+        zstd::decode_all(&*self.kernel)
+    }
+
+    /// The initramfs, decompressed.
+    ///
+    /// # Errors
+    /// As for [`Self::kernel`].
+    pub fn initramfs(&self) -> io::Result<Vec<u8>> {
+        zstd::decode_all(&*self.initramfs)
+    }
+
+    /// The emulator as a WASI program.
+    pub fn runtime(&self) -> &[u8] {
+        &self.runtime
+    }
+
+    /// SHA-256 of each file, in hexadecimal, by name: what `prebuilt/SHA256SUMS` has.
+    pub fn checksums(&self) -> [(&'static str, String); 3] {
+        let files =
+            [(KERNEL, &self.kernel), (INITRAMFS, &self.initramfs), (RUNTIME, &self.runtime)];
+        files.map(|(name, bytes)| {
+            let digest = Sha256::digest(bytes);
+            (name, digest.iter().map(|byte| format!("{byte:02x}")).collect())
+        })
+    }
+}
+
+impl fmt::Debug for Assets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.checksums()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_embedded_files_are_those_of_the_list() {
+        let list = include_str!("../prebuilt/SHA256SUMS");
+        for (name, sum) in Assets::default().checksums() {
+            assert!(list.contains(&format!("{sum}  {name}")), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_directory_replaces_what_it_has() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = Assets::from_dir(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("holds none of"), "{error}");
+        std::fs::write(dir.path().join(KERNEL), zstd::encode_all(&b"kernel"[..], 1).unwrap())
+            .unwrap();
+        let assets = Assets::from_dir(dir.path()).unwrap();
+        assert_eq!(assets.kernel().unwrap(), b"kernel");
+        assert_eq!(assets.runtime(), Assets::default().runtime());
+        std::fs::create_dir(dir.path().join(RUNTIME)).unwrap();
+        let error = Assets::from_dir(dir.path()).unwrap_err().to_string();
+        assert!(error.contains(RUNTIME), "{error}");
+    }
+}

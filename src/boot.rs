@@ -1,7 +1,7 @@
 //! Root image to machine snapshot: boots the guest natively, in the same emulator code that the
 //! module carries, until its container is created.
 
-use crate::assets;
+use crate::assets::Assets;
 use crate::timing::Timing;
 use c2w_emulator::{GuestMemory, OutOfRange, layout};
 use c2w_guest_abi::{ContainerConfig, Stream};
@@ -20,8 +20,15 @@ const IMAGE_ALIGN: u64 = 2 << 20;
 /// of page tables are enough for 256 GiB of addresses: with the fourth that the hart has, fork and
 /// exec take 1 % more instructions, and every walk is longer. The machine has one container, so
 /// nobody needs to know whose the kernel's own memory is: counting it is 8 % of a pipe.
-const QUIET: &str = "console=hvc0 quiet loglevel=0 panic=-1 no4lvl cgroup.memory=nokmem";
-const VERBOSE: &str = "console=hvc0 earlycon=sbi loglevel=7 panic=-1 no4lvl cgroup.memory=nokmem";
+const COMMAND_LINE: &str = "console=hvc0 panic=-1 no4lvl cgroup.memory=nokmem";
+
+/// The kernel's command line, with as much of a log as asked for.
+fn command_line(log: Option<u8>) -> String {
+    match log {
+        None => format!("{COMMAND_LINE} quiet loglevel=0"),
+        Some(level) => format!("{COMMAND_LINE} earlycon=sbi loglevel={level}"),
+    }
+}
 
 /// What is not the image's about a machine.
 #[derive(Clone, Debug)]
@@ -32,8 +39,8 @@ pub struct Options {
     pub epoch: u64,
     /// What all entropy before the snapshot is derived from: the image's identity.
     pub seed: Vec<u8>,
-    /// Shows the kernel's console.
-    pub kernel_log: bool,
+    /// Shows the kernel's console: messages more urgent than this level, 0 to 8.
+    pub kernel_log: Option<u8>,
 }
 
 /// Why there is no snapshot.
@@ -49,8 +56,10 @@ pub enum BootError {
         /// RAM in MiB.
         memory: u64,
     },
-    /// An embedded file cannot be decompressed.
-    #[error("this c2w is damaged: an embedded file cannot be read")]
+    /// Kernel or initramfs cannot be decompressed.
+    #[error(
+        "kernel or initramfs cannot be uncompressed: a file of --assets is not one that zstd has compressed"
+    )]
     Assets(#[source] io::Error),
     /// The root image could not be produced.
     #[error(transparent)]
@@ -79,11 +88,12 @@ pub fn allocate(image_size: u64, memory_mib: u64) -> Result<GuestMemory, BootErr
 pub fn boot(
     memory: GuestMemory,
     container: ContainerConfig,
+    assets: &Assets,
     options: &Options,
     timing: &mut Timing,
 ) -> Result<Session, BootError> {
-    let kernel = assets::kernel().map_err(BootError::Assets)?;
-    let initramfs = assets::initramfs().map_err(BootError::Assets)?;
+    let kernel = assets.kernel().map_err(BootError::Assets)?;
+    let initramfs = assets.initramfs().map_err(BootError::Assets)?;
     timing.part("unpack", String::new());
     let mut world = Deterministic::new(options, timing);
     let mut seed = [0; 64];
@@ -91,7 +101,7 @@ pub fn boot(
     let guest = Guest {
         kernel: &kernel,
         initramfs: &initramfs,
-        command_line: if options.kernel_log { VERBOSE } else { QUIET },
+        command_line: &command_line(options.kernel_log),
         seed: &seed,
     };
     Ok(c2w_session::boot(memory, &guest, container, &mut world)?)
@@ -137,7 +147,7 @@ impl Outside for Deterministic<'_> {
     }
 
     fn kernel_log(&mut self, bytes: &[u8]) {
-        if self.options.kernel_log {
+        if self.options.kernel_log.is_some() {
             let _ = io::stderr().write_all(bytes);
         }
     }

@@ -2,25 +2,27 @@
 //!
 //! reference → source → layers → tree → ext4 image → snapshot → wasm
 
+use crate::assets::Assets;
 use crate::boot::{self, Options as BootOptions};
 use crate::ext4;
-use crate::interrupt::Guard;
 use crate::oci::{self, ImageConfig, ImageRef, SourceOptions};
 use crate::place::Place;
 use crate::plain::{self, Plain, PlainRef};
+use crate::progress::{Progress, Stage};
 use crate::rootfs::apply::apply_layer;
 use crate::rootfs::spool::Spool;
 use crate::rootfs::tree::{Timestamp, Tree};
+use crate::size;
 use crate::sparse::SparseWriter;
-use crate::wasm::{self, Parts, Template};
-use crate::{assets, timing::Timing};
+use crate::staged::Staged;
+use crate::timing::Timing;
+use crate::wasm::{self, Parts, Provenance, Template};
 use anyhow::{Context, Result};
 use c2w_emulator::GuestMemory;
 use c2w_guest_abi::ContainerConfig;
 use c2w_session::{Outside, Session};
 use sha2::{Digest, Sha256};
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::Write;
 use std::path::Path;
 
 /// What a conversion is told beside the image.
@@ -30,8 +32,21 @@ pub struct Options {
     pub source: SourceOptions,
     /// RAM of the machine in MiB.
     pub memory_mib: u64,
-    /// Shows the guest kernel's console while it boots.
-    pub kernel_log: bool,
+    /// Shows the guest kernel's console while it boots: messages more urgent than this level.
+    pub kernel_log: Option<u8>,
+    /// Kernel, initramfs and runtime.
+    pub assets: Assets,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            source: SourceOptions::default(),
+            memory_mib: boot::DEFAULT_MEMORY_MIB,
+            kernel_log: None,
+            assets: Assets::default(),
+        }
+    }
 }
 
 /// An image with its layers merged.
@@ -39,7 +54,7 @@ pub struct Rootfs {
     tree: Tree,
     spool: Spool,
     container: ContainerConfig,
-    identity: Vec<u8>,
+    identity: String,
     epoch: u64,
 }
 
@@ -50,7 +65,7 @@ pub struct Rootfs {
 pub fn unpack(place: &Place, source: &SourceOptions, timing: &mut Timing) -> Result<Rootfs> {
     match place {
         Place::Image(reference) => unpack_image(reference, source, timing),
-        Place::Plain(reference) => unpack_plain(reference, timing),
+        Place::Plain(reference) => unpack_plain(reference, source.progress.as_ref(), timing),
     }
 }
 
@@ -59,16 +74,20 @@ fn unpack_image(
     source: &SourceOptions,
     timing: &mut Timing,
 ) -> Result<Rootfs> {
+    source.progress.stage(Stage::Manifest);
     let image = oci::open(reference, source)?;
     timing.stage("manifest");
     let mut tree = Tree::new();
     let mut spool = Spool::new().context("cannot make a temporary file")?;
-    for (number, layer) in image.layers().into_iter().enumerate() {
+    let layers = image.layers();
+    let of = layers.len();
+    for (number, layer) in layers.into_iter().enumerate() {
+        source.progress.stage(Stage::Layer { number: number + 1, of });
         let name = || format!("layer {} ({})", number + 1, layer.descriptor.digest);
         let mut reader = layer.open()?;
         let applied = apply_layer(&mut tree, &mut spool, &mut reader).with_context(name)?;
         for warning in applied.warnings {
-            eprintln!("c2w: warning: {}: {warning}", name());
+            source.progress.warning(&format_args!("{}: {warning}", name()));
         }
         reader.finish().with_context(name)?;
     }
@@ -76,10 +95,15 @@ fn unpack_image(
     Ok(Rootfs::new(tree, spool, &image.manifest_digest, &image.config))
 }
 
-fn unpack_plain(reference: &PlainRef, timing: &mut Timing) -> Result<Rootfs> {
+fn unpack_plain(
+    reference: &PlainRef,
+    progress: &dyn Progress,
+    timing: &mut Timing,
+) -> Result<Rootfs> {
+    progress.stage(Stage::Files);
     let Plain { tree, spool, identity, notes } = plain::read(reference)?;
     for note in notes {
-        eprintln!("c2w: warning: {note}");
+        progress.warning(&note);
     }
     timing.stage("files");
     Ok(Rootfs::new(tree, spool, &identity, &plain::config()))
@@ -100,7 +124,7 @@ impl Rootfs {
             tree,
             spool,
             container: ContainerConfig { hostname, ..oci::guest_config(config) },
-            identity: identity.to_string().into_bytes(),
+            identity: identity.to_string(),
             epoch: epoch(config),
         }
     }
@@ -135,6 +159,7 @@ pub fn rootfs(
 ) -> Result<ext4::ImageSummary> {
     let staged = Staged::create(output)?;
     let rootfs = unpack(place, source, timing)?;
+    source.progress.stage(Stage::Ext4);
     staged.finish(|out| {
         let mut out = SparseWriter::new(out);
         let summary = rootfs.write(&mut out, timing)?;
@@ -143,9 +168,24 @@ pub fn rootfs(
     })
 }
 
+/// A machine whose container waits for its command, and what it was made of.
+pub struct Prepared {
+    /// The machine.
+    pub session: Session,
+    /// Digest of the image's manifest, or of the plain root filesystem.
+    pub identity: String,
+    /// Bytes of the root image.
+    pub root_image: u64,
+}
+
 /// Makes the machine's memory with the root image in it.
 fn memory(rootfs: &Rootfs, options: &Options, timing: &mut Timing) -> Result<GuestMemory> {
+    let progress = &options.source.progress;
+    progress.stage(Stage::Ext4);
     let plan = ext4::plan(&rootfs.tree)?;
+    if let Some(warning) = size::warning(plan.summary().size) {
+        progress.warning(&warning);
+    }
     let mut memory = boot::allocate(plan.summary().size, options.memory_mib)?;
     let image = memory.image();
     let target = memory.slice_mut(image.start, image.length as usize);
@@ -159,19 +199,21 @@ fn memory(rootfs: &Rootfs, options: &Options, timing: &mut Timing) -> Result<Gue
 ///
 /// # Errors
 /// When the image cannot be had, does not fit, or the container cannot be created.
-pub fn prepare(place: &Place, options: &Options, timing: &mut Timing) -> Result<Session> {
+pub fn prepare(place: &Place, options: &Options, timing: &mut Timing) -> Result<Prepared> {
     let rootfs = unpack(place, &options.source, timing)?;
     let memory = memory(&rootfs, options, timing)?;
+    let root_image = memory.image().length;
+    options.source.progress.stage(Stage::Boot);
     let boot_options = BootOptions {
         memory_mib: options.memory_mib,
         epoch: rootfs.epoch,
-        seed: rootfs.identity,
+        seed: rootfs.identity.clone().into_bytes(),
         kernel_log: options.kernel_log,
     };
-    let session = boot::boot(memory, rootfs.container, &boot_options, timing)?;
+    let session = boot::boot(memory, rootfs.container, &options.assets, &boot_options, timing)?;
     timing.stage("boot");
     timing.note(boot::instructions(session.steps()));
-    Ok(session)
+    Ok(Prepared { session, identity: rootfs.identity, root_image })
 }
 
 /// Converts an image to a module at `output`, which appears only when it is whole.
@@ -185,17 +227,36 @@ pub fn convert(
     timing: &mut Timing,
 ) -> Result<wasm::Summary> {
     let staged = Staged::create(output)?;
-    let mut session = prepare(place, options, timing)?;
-    let state = session.save(&mut Silent);
-    let memory = session.memory();
+    let template = Template::parse(options.assets.runtime())?;
+    let mut prepared = prepare(place, options, timing)?;
+    options.source.progress.stage(Stage::Package);
+    let state = prepared.session.save(&mut Silent);
+    let memory = prepared.session.memory();
     let region = |region: c2w_emulator::Region| {
         memory.slice(region.start, region.length as usize).expect("a region is memory")
     };
-    let parts = Parts { ram: region(memory.ram()), image: region(memory.image()), state: &state };
-    let template = Template::parse(assets::RUNTIME)?;
+    let parts = Parts {
+        ram: region(memory.ram()),
+        image: region(memory.image()),
+        state: &state,
+        provenance: &provenance(place, &prepared, options),
+    };
     let summary = staged.finish(|out| Ok(wasm::package(&template, &parts, out)?))?;
     timing.stage("package");
     Ok(summary)
+}
+
+fn provenance(place: &Place, prepared: &Prepared, options: &Options) -> Provenance {
+    let assets = options.assets.checksums();
+    Provenance {
+        source: place.without_path(),
+        digest: prepared.identity.clone(),
+        platform: options.source.platform.to_string(),
+        c2w: env!("CARGO_PKG_VERSION").to_owned(),
+        memory_mib: options.memory_mib,
+        root_image: prepared.root_image,
+        assets: assets.into_iter().map(|(name, sum)| (name.to_owned(), sum)).collect(),
+    }
 }
 
 /// A world that is asked nothing: saving needs one only for the clock, which is the guest's own.
@@ -212,56 +273,4 @@ impl Outside for Silent {
     fn output(&mut self, _: c2w_guest_abi::Stream, _: &[u8]) -> Result<(), c2w_session::Closed> {
         Ok(())
     }
-}
-
-/// A file that appears under its name only when it is complete.
-struct Staged<'a> {
-    file: tempfile::NamedTempFile,
-    output: &'a Path,
-    _interrupts: Guard,
-}
-
-impl<'a> Staged<'a> {
-    /// Makes the temporary file beside the output, so that a place that cannot be written is
-    /// found out before the work.
-    fn create(output: &'a Path) -> Result<Self> {
-        let cannot = || format!("cannot write {}", output.display());
-        if output.is_dir() {
-            anyhow::bail!("{}: it is a directory", cannot());
-        }
-        let folder = match output.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        let file = tempfile::Builder::new()
-            .prefix(".c2w-")
-            .suffix(".tmp")
-            .tempfile_in(folder)
-            .with_context(cannot)?;
-        let _interrupts = Guard::new(file.path());
-        Ok(Self { file, output, _interrupts })
-    }
-
-    fn finish<T>(self, write: impl FnOnce(&mut BufWriter<&File>) -> Result<T>) -> Result<T> {
-        let cannot = || format!("cannot write {}", self.output.display());
-        let mut out = BufWriter::with_capacity(1 << 20, self.file.as_file());
-        let result = write(&mut out).with_context(cannot)?;
-        out.flush().with_context(cannot)?;
-        drop(out);
-        readable_by_all(self.file.as_file()).with_context(cannot)?;
-        self.file.persist(self.output).map_err(|error| error.error).with_context(cannot)?;
-        Ok(result)
-    }
-}
-
-/// Gives a temporary file, which is private, the mode of any other new file.
-fn readable_by_all(file: &File) -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let umask = rustix::process::umask(rustix::fs::Mode::empty());
-        rustix::process::umask(umask);
-        file.set_permissions(std::fs::Permissions::from_mode(0o666 & !umask.bits()))?;
-    }
-    Ok(())
 }

@@ -7,7 +7,7 @@
 //!
 //! [`convert`] joins the stages; each can be used and tested alone.
 
-mod assets;
+pub mod assets;
 pub mod boot;
 pub mod cli;
 pub mod compression;
@@ -22,6 +22,8 @@ pub mod plain;
 pub mod progress;
 pub mod rootfs;
 pub mod run;
+pub mod size;
 pub mod sparse;
+pub mod staged;
 pub mod timing;
 pub mod wasm;

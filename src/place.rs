@@ -29,6 +29,18 @@ impl FromStr for Place {
     }
 }
 
+impl Place {
+    /// What it is apart from where it lies on this machine: of local places only the transport and
+    /// the tag.
+    pub fn without_path(&self) -> String {
+        match self {
+            Self::Image(image) => image.without_path(),
+            Self::Plain(PlainRef::Tarball(_)) => "tarball".into(),
+            Self::Plain(PlainRef::Directory(_)) => "rootfs".into(),
+        }
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

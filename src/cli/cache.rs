@@ -2,6 +2,7 @@
 
 use super::text::{mib, table};
 use crate::oci::store::{self, Keep, Store};
+use crate::progress::Progress;
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use std::path::Path;
@@ -13,14 +14,15 @@ const DEFAULT_DAYS: u64 = 30;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Opens the store for a run; without one, the run goes on and fetches everything.
-pub(super) fn open() -> Option<Store> {
+pub(super) fn open(progress: &dyn Progress) -> Option<Store> {
     let Some(dir) = store::default_dir() else {
-        eprintln!("c2w: note: nothing is cached: set HOME, XDG_CACHE_HOME or C2W_CACHE_DIR");
+        progress.warning(&"nothing is cached: set HOME, XDG_CACHE_HOME or C2W_CACHE_DIR");
         return None;
     };
     let store = Store::open(&dir);
     if let Err(error) = &store {
-        eprintln!("c2w: note: nothing is cached: cannot make {}: {error}", dir.display());
+        let place = dir.display();
+        progress.warning(&format_args!("nothing is cached: cannot make {place}: {error}"));
     }
     store.ok()
 }

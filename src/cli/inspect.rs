@@ -7,11 +7,14 @@ use crate::oci::image_config::RunConfig;
 use crate::oci::{self, Image};
 use crate::place::Place;
 use crate::plain;
-use anyhow::{Result, bail};
+use crate::progress::{Progress, Silent};
+use crate::wasm::Provenance;
+use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::{Map, Value, json};
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek};
+use std::sync::Arc;
 
 #[derive(Args)]
 pub(super) struct Inspect {
@@ -26,13 +29,14 @@ pub(super) struct Inspect {
 
 /// The text to print.
 pub(super) fn run(arguments: &Inspect) -> Result<String> {
-    if is_module(&arguments.image) {
-        bail!("{} is a WebAssembly module, no image", arguments.image);
+    if let Some(module) = module(&arguments.image) {
+        return module_text(module, arguments);
     }
     let place = parse_place(&arguments.image)?;
     match &place {
         Place::Image(reference) => {
-            let options = arguments.source.any_platform(&place)?;
+            let progress: Arc<dyn Progress> = Arc::new(Silent);
+            let options = arguments.source.any_platform(&place, &progress)?;
             let image = oci::open(reference, &options)?;
             Ok(if arguments.json { lines(&image_json(&image)) } else { image_text(&image) })
         }
@@ -51,11 +55,36 @@ pub(super) fn run(arguments: &Inspect) -> Result<String> {
     }
 }
 
-/// Whether the name is that of a file with a WebAssembly module in it.
-fn is_module(name: &str) -> bool {
+/// The file, if the name is that of one with a WebAssembly module in it.
+fn module(name: &str) -> Option<File> {
     let mut magic = [0; 4];
-    let read = File::open(name).and_then(|mut file| file.read_exact(&mut magic));
-    read.is_ok() && magic == *b"\0asm"
+    let mut file = File::open(name).ok()?;
+    file.read_exact(&mut magic).and_then(|()| file.rewind()).ok()?;
+    (magic == *b"\0asm").then_some(file)
+}
+
+/// What a module says of its making.
+fn module_text(mut module: File, arguments: &Inspect) -> Result<String> {
+    let size = module.metadata()?.len();
+    let provenance = Provenance::read(&mut module)
+        .with_context(|| format!("cannot inspect {}", arguments.image))?;
+    if arguments.json {
+        let mut json = serde_json::to_value(&provenance)?;
+        json["size"] = size.into();
+        return Ok(lines(&json));
+    }
+    let row = |name: &str, value: String| [name.to_owned(), clean(&value)];
+    let mut rows = vec![
+        row("source", provenance.source),
+        row("digest", provenance.digest),
+        row("platform", provenance.platform),
+        row("made by", format!("c2w {}", provenance.c2w)),
+        row("memory", format!("{} MiB", provenance.memory_mib)),
+        row("root image", format!("{} MiB", mib(provenance.root_image))),
+        row("module", format!("{} MiB", mib(size))),
+    ];
+    rows.extend(provenance.assets.into_iter().map(|(name, sum)| row(&name, sum)));
+    Ok(table(&rows))
 }
 
 fn lines(value: &Value) -> String {

@@ -1,30 +1,29 @@
 //! The command line.
 
+mod bars;
 mod cache;
+mod container2wasm;
+mod convert;
+mod documents;
 mod inspect;
+mod machine_options;
+mod output;
 mod rootfs;
+mod run;
 mod source_options;
 mod text;
 
-use crate::convert::{self, Options};
-use crate::observe::Watch;
 use crate::place::Place;
-use crate::timing::Timing;
-use crate::{boot, run};
 use anyhow::{Context, Result};
-use c2w_session::options::{self, Invocation};
-use clap::{Args, Parser};
-use source_options::SourceArgs;
-use std::ffi::OsString;
+use clap::{ArgAction, Parser};
 use std::io::Write;
-use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Turns a container image into one WebAssembly module that runs the unmodified container.
 #[derive(Parser)]
 #[command(
     version,
+    disable_version_flag = true,
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     after_help = "Examples:\n  c2w debian out.wasm && wasmtime out.wasm uname -a\n  \
@@ -34,13 +33,16 @@ struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    convert: Convert,
+    convert: convert::Convert,
+    /// Print the version.
+    #[arg(short = 'v', short_alias = 'V', long, action = ArgAction::Version)]
+    version: Option<bool>,
 }
 
 #[derive(clap::Subcommand)]
 enum Command {
     /// Run an image's container natively, in the same machine, without a WASI runtime.
-    Run(Box<Run>),
+    Run(Box<run::Run>),
     /// Write an image's root filesystem alone, as ext4.
     Rootfs(Box<rootfs::Rootfs>),
     /// Show what a conversion would take: platform, layers and their sizes, configuration.
@@ -48,64 +50,10 @@ enum Command {
     /// List or remove what earlier runs have kept of registries' images.
     #[command(subcommand)]
     Cache(cache::Cache),
-}
-
-#[derive(Args)]
-struct Convert {
-    /// A registry reference (debian, docker.io/library/debian:trixie, host:5000/a@sha256:...),
-    /// oci:DIR[:TAG|@DIGEST], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME], dir:DIR,
-    /// docker-daemon:NAME, containers-storage:NAME, or a plain root filesystem, tarball:FILE or
-    /// rootfs:DIR; a FILE of - is standard input.
-    #[arg(required = true)]
-    image: Option<String>,
-    /// The module to write.
-    #[arg(default_value = "out.wasm")]
-    output: PathBuf,
-    #[command(flatten)]
-    common: Common,
-}
-
-#[derive(Args)]
-struct Run {
-    /// As for a conversion.
-    image: String,
-    /// The module's options, the command and its arguments.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
-    command: Vec<OsString>,
-    /// Write a profile of the executed blocks: how often each ran, and where it went.
-    #[arg(long, value_name = "FILE")]
-    profile: Option<PathBuf>,
-    /// Write every executed instruction, disassembled (20 bytes or more each).
-    #[arg(long, value_name = "FILE")]
-    trace: Option<PathBuf>,
-    #[command(flatten)]
-    common: Common,
-}
-
-#[derive(Args)]
-struct Common {
-    #[command(flatten)]
-    source: SourceArgs,
-    /// Memory of the machine in MiB.
-    #[arg(long, value_name = "MIB", default_value_t = boot::DEFAULT_MEMORY_MIB,
-          value_parser = clap::value_parser!(u64).range(64..=3072))]
-    memory: u64,
-    /// Show the guest kernel's console while it boots.
-    #[arg(long)]
-    debug_image: bool,
-    /// Show what each stage took.
-    #[arg(long)]
-    timings: bool,
-}
-
-impl Common {
-    fn options(&self, place: &Place) -> Result<Options> {
-        Ok(Options {
-            source: self.source.options(place)?,
-            memory_mib: self.memory,
-            kernel_log: self.debug_image,
-        })
-    }
+    /// Print a completion script for a shell.
+    Completions(documents::Completions),
+    /// Print the manual page, or write a page for each command.
+    Man(documents::Man),
 }
 
 /// The exit status of a run that never came to its command, as `docker run` has it.
@@ -114,14 +62,18 @@ const NO_CONTAINER: u8 = 125;
 /// Does what the command line says; an error is printed as one line.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let (done, failure) = match cli.command {
-        Some(Command::Run(run)) => (run_natively(*run), ExitCode::from(NO_CONTAINER)),
-        Some(Command::Rootfs(command)) => {
-            (rootfs::run(&command).map(|()| ExitCode::SUCCESS), ExitCode::FAILURE)
-        }
-        Some(Command::Inspect(command)) => (show(inspect::run(&command)), ExitCode::FAILURE),
-        Some(Command::Cache(command)) => (show(cache::run(&command)), ExitCode::FAILURE),
-        None => (convert_image(&cli.convert).map(|()| ExitCode::SUCCESS), ExitCode::FAILURE),
+    let failure = match &cli.command {
+        Some(Command::Run(_)) => ExitCode::from(NO_CONTAINER),
+        _ => ExitCode::FAILURE,
+    };
+    let done = match cli.command {
+        Some(Command::Run(command)) => run::run(*command),
+        Some(Command::Rootfs(command)) => rootfs::run(&command).map(|()| ExitCode::SUCCESS),
+        Some(Command::Inspect(command)) => show(inspect::run(&command)),
+        Some(Command::Cache(command)) => show(cache::run(&command)),
+        Some(Command::Completions(command)) => show(documents::completions(&command)),
+        Some(Command::Man(command)) => show(documents::man(&command)),
+        None => convert::run(&cli.convert).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {
         eprintln!("c2w: {error:#}");
@@ -137,48 +89,4 @@ fn show(text: Result<String>) -> Result<ExitCode> {
 
 fn parse_place(text: &str) -> Result<Place> {
     text.parse().with_context(|| format!("cannot use image {text:?}"))
-}
-
-fn convert_image(arguments: &Convert) -> Result<()> {
-    let mut timing = Timing::start();
-    let place = parse_place(arguments.image.as_deref().unwrap_or_default())?;
-    let options = arguments.common.options(&place)?;
-    let summary = convert::convert(&place, &arguments.output, &options, &mut timing)?;
-    if arguments.common.timings {
-        eprint!("{timing}");
-    }
-    eprintln!(
-        "{}: {} MiB (root image {} MiB, memory {} MiB)",
-        arguments.output.display(),
-        text::mib(summary.size),
-        text::mib(summary.image),
-        text::mib(summary.ram)
-    );
-    Ok(())
-}
-
-fn run_natively(arguments: Run) -> Result<ExitCode> {
-    let command = arguments.command.into_iter().map(OsString::into_vec);
-    let request = match options::parse(command, Vec::new()) {
-        Ok(Invocation::Run(request)) => request,
-        Ok(Invocation::Help) => {
-            print!("{}", options::HELP);
-            return Ok(ExitCode::SUCCESS);
-        }
-        Err(error) => anyhow::bail!("{}", error.0),
-    };
-    let mut timing = Timing::start();
-    let place = parse_place(&arguments.image)?;
-    let options = arguments.common.options(&place)?;
-    let watch = Watch::new(arguments.profile.as_deref(), arguments.trace.as_deref())?;
-    let mut session = convert::prepare(&place, &options, &mut timing)?;
-    if arguments.common.timings {
-        eprint!("{timing}");
-    }
-    if let Some(observer) = watch.observer() {
-        session.observe(observer);
-    }
-    let status = run::run(session, request)?;
-    watch.finish()?;
-    Ok(ExitCode::from(status))
 }

@@ -1,5 +1,6 @@
 //! `c2w rootfs`: the first half of a conversion by itself.
 
+use super::output::OutputArgs;
 use super::source_options::SourceArgs;
 use super::{parse_place, text};
 use crate::convert;
@@ -18,16 +19,17 @@ pub(super) struct Rootfs {
     output: PathBuf,
     #[command(flatten)]
     source: SourceArgs,
-    /// Show what each stage took.
-    #[arg(long)]
-    timings: bool,
+    #[command(flatten)]
+    output_options: OutputArgs,
 }
 
 /// Writes the root filesystem of an image.
 pub(super) fn run(arguments: &Rootfs) -> Result<()> {
     let mut timing = Timing::start();
     let place = parse_place(&arguments.image)?;
-    let source = arguments.source.options(&place)?;
+    let shown = &arguments.output_options;
+    let progress = shown.progress();
+    let source = arguments.source.options(&place, &progress)?;
     let summary = if arguments.output.as_os_str() == "-" {
         let stdout = io::stdout().lock();
         ensure!(!stdout.is_terminal(), "an ext4 image is not for a terminal: name a file");
@@ -39,15 +41,14 @@ pub(super) fn run(arguments: &Rootfs) -> Result<()> {
     } else {
         convert::rootfs(&place, &arguments.output, &source, &mut timing)?
     };
-    if arguments.timings {
-        eprint!("{timing}");
-    }
-    eprintln!(
+    progress.done();
+    shown.show_timings(&timing);
+    shown.say(&format_args!(
         "{}: {} MiB, {} of them overhead, {} inodes",
         arguments.output.display(),
         text::mib(summary.size),
         text::mib(summary.overhead),
         summary.inodes
-    );
+    ));
     Ok(())
 }

@@ -3,9 +3,11 @@
 use super::cache;
 use crate::oci::{ImageRef, Platform, SourceOptions, UserPassword};
 use crate::place::Place;
+use crate::progress::Progress;
 use anyhow::Result;
 use clap::Args;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 #[derive(Args)]
 pub(super) struct SourceArgs {
@@ -37,8 +39,12 @@ pub(super) struct SourceArgs {
 
 impl SourceArgs {
     /// What converting `place` takes.
-    pub(super) fn options(&self, place: &Place) -> Result<SourceOptions> {
-        let options = self.any_platform(place)?;
+    pub(super) fn options(
+        &self,
+        place: &Place,
+        progress: &Arc<dyn Progress>,
+    ) -> Result<SourceOptions> {
+        let options = self.any_platform(place, progress)?;
         // The machine is one: another platform's programs would only fail later, and obscurely.
         let (runs, asked) = (Platform::linux_riscv64(), &options.platform);
         anyhow::ensure!(runs.accepts(asked), "c2w runs {runs} only, not {asked}");
@@ -46,7 +52,11 @@ impl SourceArgs {
     }
 
     /// What reading `place` takes. The cache is opened only for what has use for it.
-    pub(super) fn any_platform(&self, place: &Place) -> Result<SourceOptions> {
+    pub(super) fn any_platform(
+        &self,
+        place: &Place,
+        progress: &Arc<dyn Progress>,
+    ) -> Result<SourceOptions> {
         let platform = match &self.target_arch {
             Some(architecture) => format!("linux/{architecture}").parse()?,
             None => self.platform.clone(),
@@ -58,7 +68,8 @@ impl SourceArgs {
             creds: self.creds.clone(),
             cert_dir: self.cert_dir.clone(),
             auth_file: self.authfile.clone(),
-            store: if use_cache { cache::open() } else { None },
+            store: if use_cache { cache::open(progress.as_ref()) } else { None },
+            progress: Arc::clone(progress),
             ..SourceOptions::default()
         })
     }

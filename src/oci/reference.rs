@@ -315,6 +315,20 @@ impl fmt::Display for Select {
     }
 }
 
+impl ImageRef {
+    /// What it is apart from where it lies on this machine: of files only the transport and which
+    /// of their images.
+    pub fn without_path(&self) -> String {
+        match self {
+            Self::Registry(_) | Self::Skopeo(_) => self.to_string(),
+            Self::Layout { select, .. } => format!("oci{select}"),
+            Self::LayoutArchive { select, .. } => format!("oci-archive{select}"),
+            Self::DockerArchive { select, .. } => format!("docker-archive{select}"),
+            Self::Directory(_) => "dir".into(),
+        }
+    }
+}
+
 impl fmt::Display for ImageRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -333,6 +347,20 @@ mod tests {
     use super::*;
 
     const HEX: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+    #[test]
+    fn without_its_path_a_local_image_is_the_same_everywhere() {
+        let cases = [
+            ("debian", "docker.io/library/debian:latest"),
+            ("oci:/a/b:latest", "oci:latest"),
+            ("oci-archive:a.tar", "oci-archive"),
+            ("docker-archive:/x/y.tar:debian:trixie", "docker-archive:debian:trixie"),
+            ("dir:/a/b", "dir"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(text.parse::<ImageRef>().unwrap().without_path(), expected, "{text}");
+        }
+    }
 
     #[test]
     fn references_as_docker_reads_them() {

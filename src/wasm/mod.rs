@@ -13,8 +13,10 @@
 //! of copying it (wasmtime does while the data fills at least half of its span).
 
 mod package;
+mod provenance;
 mod segments;
 mod template;
 
 pub use package::{PackageError, Parts, Summary, package};
+pub use provenance::{Provenance, ProvenanceError};
 pub use template::{Template, TemplateError};

@@ -1,5 +1,6 @@
 //! Writes the module.
 
+use super::provenance::Provenance;
 use super::segments::{PAGE, merge_to, non_zero_runs};
 use super::template::Template;
 use std::io::{self, Write};
@@ -13,6 +14,7 @@ const MAX_SEGMENTS: usize = 90_000;
 /// `runtime/src/placement.rs` says what this stands for.
 const MAGIC: u32 = 0x7732_6301;
 
+const CUSTOM_SECTION: u8 = 0;
 const MEMORY_SECTION: u8 = 5;
 const CODE_SECTION: u8 = 10;
 const DATA_SECTION: u8 = 11;
@@ -25,6 +27,8 @@ pub struct Parts<'a> {
     pub image: &'a [u8],
     /// The machine's other state.
     pub state: &'a [u8],
+    /// Where all this comes from.
+    pub provenance: &'a Provenance,
 }
 
 /// What a module has become.
@@ -145,7 +149,7 @@ pub fn package(
             write_memory(placement.memory_pages(), &mut out)?;
             memory_written = true;
         }
-        if !data_written && memory_written && section.id == 0 {
+        if !data_written && memory_written && section.id == CUSTOM_SECTION {
             write_data(&segments, &packed_ram, placement.pages.0 as u32, &mut out)?;
             data_written = true;
         }
@@ -154,6 +158,7 @@ pub fn package(
     if !data_written {
         write_data(&segments, &packed_ram, placement.pages.0 as u32, &mut out)?;
     }
+    write_section(CUSTOM_SECTION, &parts.provenance.section(), &mut out)?;
     Ok(Summary { size: out.count, ram: packed, image: image_bytes })
 }
 

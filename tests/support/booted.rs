@@ -1,7 +1,6 @@
 //! The example image's machine in a world that the test rules.
 
 use c2w::convert::{self, Options};
-use c2w::oci::SourceOptions;
 use c2w::timing::Timing;
 use c2w_guest_abi::Stream;
 use c2w_session::{Closed, Outside, Session};
@@ -34,7 +33,7 @@ impl Outside for World {
 
 /// A machine whose container waits for its command.
 pub fn booted() -> Session {
-    let options = Options { source: SourceOptions::default(), memory_mib: 128, kernel_log: false };
+    let options = Options { memory_mib: 128, ..Options::default() };
     let image = "oci:examples/busybox".parse().unwrap();
-    convert::prepare(&image, &options, &mut Timing::start()).unwrap()
+    convert::prepare(&image, &options, &mut Timing::start()).unwrap().session
 }

@@ -1,0 +1,57 @@
+//! `c2w IMAGE OUTPUT`.
+
+use super::container2wasm::Container2wasm;
+use super::machine_options::MachineArgs;
+use super::output::OutputArgs;
+use super::source_options::SourceArgs;
+use super::{parse_place, text};
+use crate::convert;
+use crate::timing::Timing;
+use anyhow::Result;
+use clap::Args;
+use std::path::PathBuf;
+
+#[derive(Args)]
+pub(super) struct Convert {
+    /// A registry reference (debian, docker.io/library/debian:trixie, host:5000/a@sha256:...),
+    /// oci:DIR[:TAG|@DIGEST], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME], dir:DIR,
+    /// docker-daemon:NAME, containers-storage:NAME, or a plain root filesystem, tarball:FILE or
+    /// rootfs:DIR; a FILE of - is standard input.
+    #[arg(required = true)]
+    image: Option<String>,
+    /// The module to write.
+    #[arg(default_value = "out.wasm")]
+    output: PathBuf,
+    #[command(flatten)]
+    source: SourceArgs,
+    #[command(flatten)]
+    machine: MachineArgs,
+    #[command(flatten)]
+    output_options: OutputArgs,
+    #[command(flatten)]
+    container2wasm: Container2wasm,
+}
+
+/// Converts an image.
+pub(super) fn run(arguments: &Convert) -> Result<()> {
+    let mut timing = Timing::start();
+    let shown = &arguments.output_options;
+    let build_args = arguments
+        .container2wasm
+        .build_args(&|note| shown.say(&format_args!("c2w: note: {note}")))?;
+    let place = parse_place(arguments.image.as_deref().unwrap_or_default())?;
+    let progress = shown.progress();
+    let source = arguments.source.options(&place, &progress)?;
+    let options = arguments.machine.options(source, &build_args)?;
+    let summary = convert::convert(&place, &arguments.output, &options, &mut timing)?;
+    progress.done();
+    shown.show_timings(&timing);
+    shown.say(&format_args!(
+        "{}: {} MiB (root image {} MiB, memory {} MiB)",
+        arguments.output.display(),
+        text::mib(summary.size),
+        text::mib(summary.image),
+        text::mib(summary.ram)
+    ));
+    Ok(())
+}

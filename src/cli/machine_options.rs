@@ -1,0 +1,61 @@
+//! Options that say what the machine is like.
+
+use super::container2wasm::BuildArgs;
+use crate::assets::Assets;
+use crate::boot;
+use crate::convert::Options;
+use crate::oci::SourceOptions;
+use anyhow::Result;
+use clap::Args;
+use std::path::PathBuf;
+
+/// The least and the most memory, in MiB.
+const MEMORY: std::ops::RangeInclusive<u64> = 64..=3072;
+
+/// What a console shows that shows everything but debugging messages.
+const INFO: u8 = 7;
+
+#[derive(Args)]
+pub(super) struct MachineArgs {
+    /// Memory of the machine in MiB [default: 256].
+    #[arg(long, value_name = "MIB", value_parser = memory)]
+    memory: Option<u64>,
+    /// Show messages of the guest's kernel that are more urgent than this, 0 to 8.
+    #[arg(long, value_name = "LEVEL", value_parser = loglevel)]
+    loglevel: Option<u8>,
+    /// Show the guest kernel's console while it boots, as --loglevel 7.
+    #[arg(long)]
+    debug_image: bool,
+    /// Take kernel, initramfs and runtime from here where it has them (Image.zst,
+    /// initramfs.cpio.zst, runtime.wasm).
+    #[arg(long, value_name = "DIR")]
+    assets: Option<PathBuf>,
+}
+
+impl MachineArgs {
+    /// What a conversion takes; an option of our own goes before a build argument.
+    pub(super) fn options(&self, source: SourceOptions, build: &BuildArgs) -> Result<Options> {
+        let level = self.loglevel.or(build.loglevel).filter(|&level| level > 0);
+        let assets = self.assets.as_deref().map(Assets::from_dir).transpose()?;
+        Ok(Options {
+            source,
+            memory_mib: self.memory.or(build.memory).unwrap_or(boot::DEFAULT_MEMORY_MIB),
+            kernel_log: level.or(self.debug_image.then_some(INFO)),
+            assets: assets.unwrap_or_default(),
+        })
+    }
+}
+
+/// Reads an amount of memory in MiB.
+pub(super) fn memory(text: &str) -> Result<u64, String> {
+    let amount = text.parse().ok().filter(|amount| MEMORY.contains(amount));
+    amount.ok_or_else(|| {
+        format!("{text} MiB of memory: write a number from {} to {}", MEMORY.start(), MEMORY.end())
+    })
+}
+
+/// Reads a level of printk.
+pub(super) fn loglevel(text: &str) -> Result<u8, String> {
+    let level = text.parse().ok().filter(|level| *level <= 8);
+    level.ok_or_else(|| format!("log level {text}: write a number from 0 to 8"))
+}

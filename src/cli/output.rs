@@ -1,0 +1,103 @@
+//! What a command shows on standard error while it works.
+
+use super::bars::Bars;
+use crate::oci::digest::Digest;
+use crate::progress::{Progress, Silent, Stage};
+use crate::timing::Timing;
+use clap::{Args, ValueEnum};
+use std::fmt::Display;
+use std::io::{IsTerminal, stderr};
+use std::sync::Arc;
+
+#[derive(Args)]
+pub(super) struct OutputArgs {
+    /// How to show the progress: bars on a terminal, or plain lines.
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = Kind::Auto)]
+    progress: Kind,
+    /// Say nothing but errors.
+    #[arg(short, long)]
+    quiet: bool,
+    /// Show what each stage took.
+    #[arg(long)]
+    timings: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// Bars on a terminal, else nothing.
+    Auto,
+    /// Bars.
+    Tty,
+    /// A line for each step.
+    Plain,
+    /// Nothing.
+    None,
+}
+
+impl OutputArgs {
+    /// Who shows the progress.
+    pub(super) fn progress(&self) -> Arc<dyn Progress> {
+        match self.progress {
+            _ if self.quiet => Arc::new(Quiet),
+            Kind::Tty => Arc::new(Bars::new()),
+            Kind::Auto if stderr().is_terminal() => Arc::new(Bars::new()),
+            Kind::Plain => Arc::new(Plain),
+            Kind::Auto | Kind::None => Arc::new(Silent),
+        }
+    }
+
+    /// Prints what each stage took, if somebody wants to know.
+    pub(super) fn show_timings(&self, timing: &Timing) {
+        if self.timings {
+            eprint!("{timing}");
+        }
+    }
+
+    /// Prints a line about the result, unless nobody wants it.
+    pub(super) fn say(&self, line: &dyn Display) {
+        if !self.quiet {
+            eprintln!("{line}");
+        }
+    }
+}
+
+/// A stage in words.
+pub(super) fn describe(stage: Stage) -> String {
+    match stage {
+        Stage::Manifest => "looking for the image".into(),
+        Stage::Layer { number, of } => format!("layer {number} of {of}"),
+        Stage::Files => "reading the files".into(),
+        Stage::Ext4 => "writing the root image".into(),
+        Stage::Boot => "booting".into(),
+        Stage::Package => "writing the module".into(),
+    }
+}
+
+/// The first characters of a digest, as Docker shows it.
+pub(super) fn short(digest: &Digest) -> &str {
+    &digest.hex()[..12]
+}
+
+/// Says not even warnings.
+#[derive(Debug)]
+struct Quiet;
+
+impl Progress for Quiet {
+    fn warning(&self, _text: &dyn Display) {}
+}
+
+/// A line for each stage and each blob that is complete.
+#[derive(Debug)]
+struct Plain;
+
+impl Progress for Plain {
+    fn stage(&self, stage: Stage) {
+        eprintln!("c2w: {}", describe(stage));
+    }
+
+    fn layer_bytes(&self, digest: &Digest, received: u64, of: u64) {
+        if received == of {
+            eprintln!("c2w: received {} ({} MiB)", short(digest), super::text::mib(of));
+        }
+    }
+}

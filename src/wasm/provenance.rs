@@ -1,0 +1,180 @@
+//! Where a module comes from: a custom section that says it, and reading it back.
+//!
+//! Nothing in it depends on the machine that converted: the same image gives the same bytes.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::io::{self, Read, Seek, SeekFrom};
+
+/// Name of the custom section.
+pub const SECTION: &str = "c2w.provenance";
+
+/// The longest section that is read: it holds a reference, digests and numbers.
+const MAX_LENGTH: u64 = 64 << 10;
+
+/// Where a module comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// The image's reference; of a local one only the transport and the tag, as its path says
+    /// nothing elsewhere.
+    pub source: String,
+    /// Digest of the image's manifest, or of the plain root filesystem.
+    pub digest: String,
+    /// What the image runs on.
+    pub platform: String,
+    /// Version of the converter.
+    pub c2w: String,
+    /// RAM in MiB.
+    pub memory_mib: u64,
+    /// Bytes of the root image.
+    pub root_image: u64,
+    /// SHA-256 of kernel, initramfs and runtime by file name.
+    pub assets: BTreeMap<String, String>,
+}
+
+/// Why a file tells nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum ProvenanceError {
+    /// The file ends early, or is another kind of file.
+    #[error("it is no WebAssembly module")]
+    NotWasm,
+    /// A module of somebody else.
+    #[error("it is a WebAssembly module, but c2w did not make it: it has no section {SECTION}")]
+    Missing,
+    /// The section is there but not readable.
+    #[error("its section {SECTION} is damaged")]
+    Damaged,
+    /// The file cannot be read.
+    #[error(transparent)]
+    Io(io::Error),
+}
+
+impl From<io::Error> for ProvenanceError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => Self::NotWasm,
+            _ => Self::Io(error),
+        }
+    }
+}
+
+impl Provenance {
+    /// The contents of the custom section, its name included.
+    pub(super) fn section(&self) -> Vec<u8> {
+        let text = serde_json::to_vec(self).expect("strings and numbers");
+        [&[SECTION.len() as u8], SECTION.as_bytes(), &text].concat()
+    }
+
+    /// Finds the section in a module, passing over all others unread.
+    ///
+    /// # Errors
+    /// [`ProvenanceError`].
+    pub fn read(module: &mut (impl Read + Seek)) -> Result<Self, ProvenanceError> {
+        let mut head = [0; 8];
+        module.read_exact(&mut head)?;
+        if head != *b"\0asm\x01\0\0\0" {
+            return Err(ProvenanceError::NotWasm);
+        }
+        let size = module.seek(SeekFrom::End(0))?;
+        let mut at = head.len() as u64;
+        while at < size {
+            module.seek(SeekFrom::Start(at))?;
+            let mut id = [0];
+            module.read_exact(&mut id)?;
+            let length = u64::from(leb128(module)?);
+            let start = module.stream_position()?;
+            at = start + length;
+            if at > size {
+                return Err(ProvenanceError::NotWasm);
+            }
+            if id == [0] && length <= MAX_LENGTH {
+                let mut bytes = vec![0; length as usize];
+                module.read_exact(&mut bytes)?;
+                if let Some(text) = contents(&bytes) {
+                    return serde_json::from_slice(text).map_err(|_| ProvenanceError::Damaged);
+                }
+            }
+        }
+        Err(ProvenanceError::Missing)
+    }
+}
+
+/// What follows the name, if it is ours.
+fn contents(section: &[u8]) -> Option<&[u8]> {
+    section.strip_prefix(&[SECTION.len() as u8])?.strip_prefix(SECTION.as_bytes())
+}
+
+/// An unsigned LEB128 of at most 32 bits (core specification, "Binary format", "Integers").
+fn leb128(from: &mut impl Read) -> Result<u32, ProvenanceError> {
+    let mut value = 0_u64;
+    for shift in (0..35).step_by(7) {
+        let mut byte = [0];
+        from.read_exact(&mut byte)?;
+        value |= u64::from(byte[0] & 0x7f) << shift;
+        if byte[0] & 0x80 == 0 {
+            return u32::try_from(value).map_err(|_| ProvenanceError::NotWasm);
+        }
+    }
+    Err(ProvenanceError::NotWasm)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Cursor;
+
+    fn example() -> Provenance {
+        Provenance {
+            source: "docker.io/library/debian:trixie".into(),
+            digest: "sha256:00".into(),
+            platform: "linux/riscv64".into(),
+            c2w: "0.1.0".into(),
+            memory_mib: 256,
+            root_image: 4096,
+            assets: BTreeMap::from([("Image.zst".into(), "ff".into())]),
+        }
+    }
+
+    fn module(sections: &[(u8, Vec<u8>)]) -> Vec<u8> {
+        let mut module = b"\0asm\x01\0\0\0".to_vec();
+        for (id, bytes) in sections {
+            module.push(*id);
+            module.extend([bytes.len() as u8 & 0x7f | 0x80, (bytes.len() >> 7) as u8]);
+            module.extend(bytes);
+        }
+        module
+    }
+
+    fn read(bytes: &[u8]) -> Result<Provenance, ProvenanceError> {
+        Provenance::read(&mut Cursor::new(bytes))
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let other = (0, b"\x04name...".to_vec());
+        let ours = (0, example().section());
+        let bytes = module(&[other.clone(), (11, vec![0; 300]), ours]);
+        assert_eq!(read(&bytes).unwrap(), example());
+        assert!(matches!(read(&module(&[other])), Err(ProvenanceError::Missing)));
+    }
+
+    #[test]
+    fn what_is_no_module_says_so() {
+        let whole = module(&[(0, example().section())]);
+        for end in 0..whole.len() {
+            let error = read(&whole[..end]).unwrap_err();
+            let is_module_without_sections = end == 8;
+            match error {
+                ProvenanceError::Missing => assert!(is_module_without_sections),
+                ProvenanceError::NotWasm => assert!(!is_module_without_sections),
+                other => panic!("{end}: {other}"),
+            }
+        }
+        assert!(matches!(read(b"\x7fELF\x02\x01\x01\0..."), Err(ProvenanceError::NotWasm)));
+        let mut endless = whole[..8].to_vec();
+        endless.extend([0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]);
+        assert!(matches!(read(&endless), Err(ProvenanceError::NotWasm)));
+        let damaged = (0, [&[14], SECTION.as_bytes(), b"{"].concat());
+        assert!(matches!(read(&module(&[damaged])), Err(ProvenanceError::Damaged)));
+    }
+}
