@@ -251,7 +251,7 @@ fn without_a_place_for_it_there_is_a_note_and_no_failure() {
     let output = c2w(&server, dir.path()).wait_with_output().unwrap();
     assert_came_to_the_layer(&output);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("note: nothing is cached: cannot make"), "{said}");
+    assert!(said.contains("warning: nothing is cached: cannot make"), "{said}");
 
     let mut command = Command::new(env!("CARGO_BIN_EXE_c2w"));
     command.arg(format!("{}/a:v1", server.host())).arg(dir.path().join("out.wasm"));
@@ -260,7 +260,7 @@ fn without_a_place_for_it_there_is_a_note_and_no_failure() {
     let homeless = command.output().unwrap();
     assert_came_to_the_layer(&homeless);
     let said = String::from_utf8_lossy(&homeless.stderr).into_owned();
-    assert!(said.contains("note: nothing is cached: set HOME"), "{said}");
+    assert!(said.contains("warning: nothing is cached: set HOME"), "{said}");
     let silent = command.arg("--no-cache").output().unwrap();
     assert!(!String::from_utf8_lossy(&silent.stderr).contains("note"));
 }
