@@ -34,7 +34,7 @@ limits=(-timeout=10 -rss_limit_mb=512 -malloc_limit_mb=64)
 if [ "$seconds" = merge ]; then
     merged=$(mktemp -d)
     trap 'rm -rf "$merged"' EXIT
-    "$program" -merge=1 "${limits[@]}" "$merged" "$committed" "$found"
+    "$program" -merge=1 -use_counters=0 "${limits[@]}" "$merged" "$committed" "$found"
     rm -rf "$committed"
     cp -r "$merged" "$committed"
     exit
