@@ -64,7 +64,7 @@ fn make_root(root: &Path) {
     fs::write(path(&"n".repeat(255)), "long").unwrap();
     symlink("../bin/tool", path("etc/link")).unwrap();
     symlink("/etc/passwd", path("etc/absolute")).unwrap();
-    symlink("/", path("etc/root")).unwrap();
+    symlink("/", path("etc/loop")).unwrap();
     let fifo = mknodat(CWD, path("pipe"), FileType::Fifo, Mode::from(0o600), 0);
     fifo.unwrap();
     sparse(&path("sparse"));
@@ -217,8 +217,8 @@ fn what_is_no_part_of_a_root_is_noted() {
     let plain = read(&root.rootfs()).unwrap();
     assert_eq!(plain.notes, ["/etc/socket: left out: a socket"]);
     assert!(plain.tree.lookup(b"/etc/socket").is_none());
-    assert!(plain.tree.lookup(b"/etc/root").is_some());
-    assert!(plain.tree.lookup(b"/etc/root/etc").is_none());
+    assert!(plain.tree.lookup(b"/etc/loop").is_some());
+    assert!(plain.tree.lookup(b"/etc/loop/etc").is_none());
 }
 
 /// `c2w rootfs PLACE OUT`, in the namespaces that `unshare` makes with these arguments.

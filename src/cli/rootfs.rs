@@ -4,6 +4,7 @@ use super::output::OutputArgs;
 use super::source_options::SourceArgs;
 use super::{parse_place, text};
 use crate::convert;
+use crate::progress::Stage;
 use crate::timing::Timing;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
@@ -34,6 +35,7 @@ pub(super) fn run(arguments: &Rootfs) -> Result<()> {
         let stdout = io::stdout().lock();
         ensure!(!stdout.is_terminal(), "an ext4 image is not for a terminal: name a file");
         let rootfs = convert::unpack(&place, &source, &mut timing)?;
+        progress.stage(Stage::Ext4);
         let mut out = BufWriter::with_capacity(1 << 20, stdout);
         let summary = rootfs.write(&mut out, &mut timing)?;
         out.flush().context("cannot write to standard output")?;

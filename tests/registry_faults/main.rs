@@ -99,15 +99,8 @@ fn layer_path() -> String {
 }
 
 fn pull_with(server: &FaultyServer, auth: &str, retries: u32) -> Result<Vec<u8>, String> {
-    let auth_file = tempfile::NamedTempFile::new().unwrap();
+    let (options, auth_file) = options(retries);
     fs::write(auth_file.path(), auth).unwrap();
-    let options = SourceOptions {
-        auth_file: Some(auth_file.path().to_owned()),
-        stall_timeout: Duration::from_secs(10),
-        backoff: Duration::from_millis(1),
-        retries,
-        ..SourceOptions::default()
-    };
     pull_as(server, &options)
 }
 
