@@ -1,5 +1,7 @@
 //! Plain root filesystems: a directory, and what GNU tar makes of it, are the same tree.
 
+#[path = "support/foreign.rs"]
+mod foreign;
 #[path = "support/row.rs"]
 mod row;
 #[path = "support/tree_rows.rs"]
@@ -11,6 +13,7 @@ use c2w::oci::digest::{Algorithm, Digest};
 use c2w::oci::{self, SourceOptions};
 use c2w::place::Place;
 use c2w::plain::{self, Plain};
+use foreign::run;
 use row::{Rows, assert_same};
 use rustix::fs::{CWD, FileType, Mode, XattrFlags, lsetxattr, makedev, mknodat};
 use std::ffi::OsStr;
@@ -36,15 +39,6 @@ fn read(place: &str) -> Result<Plain, String> {
 fn rows(place: &str) -> Rows {
     let plain = read(place).unwrap_or_else(|error| panic!("{place}: {error}"));
     tree_rows::rows_of(&plain.tree, &plain.spool)
-}
-
-fn run(command: &mut Command) -> Output {
-    let program = command.get_program().to_owned();
-    let output =
-        command.output().unwrap_or_else(|error| panic!("this test needs {program:?}: {error}"));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {said}");
-    output
 }
 
 /// Every kind of node, with all that can be said about it.

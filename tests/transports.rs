@@ -1,5 +1,7 @@
 //! One image through each transport gives one tree. The archives are made by other programs.
 
+#[path = "support/foreign.rs"]
+mod foreign;
 #[path = "support/row.rs"]
 mod row;
 #[path = "support/tree_rows.rs"]
@@ -13,13 +15,14 @@ use c2w::rootfs::spool::Spool;
 use c2w::rootfs::tree::Tree;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use foreign::run;
 use row::{Rows, assert_same};
 use serde_json::json;
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/images").join(name)
@@ -27,15 +30,6 @@ fn fixture(name: &str) -> PathBuf {
 
 fn truth(name: &str) -> Rows {
     truth::read(&fixture(&format!("{name}.truth.jsonl")))
-}
-
-fn run(command: &mut Command) -> Output {
-    let program = command.get_program().to_owned();
-    let output =
-        command.output().unwrap_or_else(|error| panic!("this test needs {program:?}: {error}"));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {said}");
-    output
 }
 
 fn skopeo() -> Command {

@@ -1,9 +1,9 @@
 //! c2w as the tests use it: in this process, or in one with an environment of its own.
 
+use crate::tars::tars;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use c2w::oci::{self, Image, ImageRef, SourceOptions};
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -54,17 +54,6 @@ pub fn error_of(name: &str, client: &Client) -> oci::Error {
     let text = error.to_string();
     assert!(!text.contains('\n') && text.contains(&error.image), "{text}");
     error
-}
-
-pub fn tars(image: &Image) -> Vec<Vec<u8>> {
-    let read = |layer: &oci::Layer<'_>| {
-        let mut reader = layer.open().unwrap();
-        let mut tar = Vec::new();
-        reader.read_to_end(&mut tar).unwrap();
-        reader.finish().unwrap();
-        tar
-    };
-    image.layers().iter().map(read).collect()
 }
 
 pub fn assert_same_as_layout(pulled: &Image, layout: &str) {

@@ -6,6 +6,8 @@ mod docker_registry;
 mod faulty_server;
 #[path = "../support/proxy.rs"]
 mod proxy;
+#[path = "../support/tars.rs"]
+mod tars;
 #[path = "../support/token_server.rs"]
 mod token_server;
 

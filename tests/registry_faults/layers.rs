@@ -2,10 +2,10 @@
 
 use crate::downloads::{part, start_of};
 use crate::faulty_server::{FaultyServer, Reply, Request};
+use crate::tars::tars;
 use crate::{MANIFEST_PATH, MANIFEST_TYPE, digest, options};
 use c2w::oci::{self, SourceOptions};
 use std::collections::HashMap;
-use std::io::Read;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -59,14 +59,7 @@ impl Image {
 fn pull(server: &FaultyServer, options: &SourceOptions) -> Vec<Vec<u8>> {
     let reference = format!("{}/a:v1", server.host()).parse().unwrap();
     let image = oci::open(&reference, options).unwrap();
-    let read = |layer: &oci::Layer<'_>| {
-        let mut reader = layer.open().unwrap();
-        let mut tar = Vec::new();
-        reader.read_to_end(&mut tar).unwrap();
-        reader.finish().unwrap();
-        tar
-    };
-    image.layers().iter().map(read).collect()
+    tars(&image)
 }
 
 #[test]

@@ -4,6 +4,8 @@
 mod certificates;
 #[path = "../support/faulty_server.rs"]
 mod faulty_server;
+#[path = "../support/tars.rs"]
+mod tars;
 
 mod downloads;
 mod hostile;
