@@ -25,5 +25,6 @@ pub mod run;
 pub mod size;
 pub mod sparse;
 pub mod staged;
+mod terminal;
 pub mod timing;
 pub mod wasm;

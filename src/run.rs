@@ -1,6 +1,7 @@
 //! Runs a container natively: the machine of the module, without a WASI runtime.
 
-use c2w_guest_abi::{RunRequest, Stream};
+use crate::terminal::{self, Resizes};
+use c2w_guest_abi::{RunRequest, Stream, Terminal, TerminalMode};
 use c2w_session::{Closed, Outside, Session, Step};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{self, Write};
@@ -44,6 +45,10 @@ impl Outside for Process {
         };
         written.map_err(|_| Closed)
     }
+
+    fn kernel_log(&mut self, bytes: &[u8]) {
+        let _ = write_through(io::stderr().lock(), bytes);
+    }
 }
 
 fn write_through(mut out: impl Write, bytes: &[u8]) -> io::Result<()> {
@@ -57,50 +62,66 @@ fn write_through(mut out: impl Write, bytes: &[u8]) -> io::Result<()> {
 /// When the request is too long, or standard input cannot be waited for.
 pub fn run(mut session: Session, request: RunRequest) -> anyhow::Result<u8> {
     let mut process = Process { start: Instant::now() };
+    let in_terminal = request.terminal.filter(|_| terminal::find().is_some());
+    let _raw = match in_terminal {
+        Some(Terminal { mode: TerminalMode::Raw, .. }) => Some(terminal::Raw::new()?),
+        _ => None,
+    };
+    let mut resizes = in_terminal.map(|_| Resizes::new()).transpose()?;
     session.start(request, &mut process)?;
     let mut buffer = vec![0; INPUT_CHUNK];
     loop {
         let wait = match session.run(BUDGET, &mut process) {
             Step::Running | Step::Hello | Step::Reached(_) | Step::Ready => Some(0),
             Step::Idle(timer) => timer,
+            Step::Notice(notice) => {
+                complain(notice.text(), in_terminal);
+                Some(0)
+            }
             Step::Exited(status) => return Ok(status),
             Step::Failed(failure) => {
-                eprintln!("c2w: {}", failure.message);
+                complain(&failure.message, in_terminal);
                 return Ok(failure.status);
             }
         };
-        pump_input(&mut session, &mut buffer, wait, &mut process)?;
+        let room = session.stdin_room().min(buffer.len());
+        if wait_for_input(room > 0, resizes.as_ref(), wait)? {
+            match rustix::io::read(io::stdin(), &mut buffer[..room]) {
+                Ok(0) | Err(_) => session.end_stdin(),
+                Ok(length) => {
+                    session.push_stdin(&buffer[..length], &mut process);
+                }
+            }
+        }
+        if let Some(size) = resizes.as_mut().and_then(Resizes::next) {
+            session.resize(size);
+        }
     }
 }
 
-/// Passes standard input on if there is any, waiting at most `wait` nanoseconds for it.
-fn pump_input(
-    session: &mut Session,
-    buffer: &mut [u8],
-    wait: Option<u64>,
-    process: &mut Process,
-) -> io::Result<()> {
-    let room = session.stdin_room().min(buffer.len());
+/// One line from c2w itself. A raw terminal begins no line at the left by itself.
+fn complain(message: &str, in_terminal: Option<Terminal>) {
+    let raw = in_terminal.is_some_and(|terminal| terminal.mode == TerminalMode::Raw);
+    eprint!("c2w: {message}{}", if raw { "\r\n" } else { "\n" });
+}
+
+/// Waits at most `wait` nanoseconds for standard input, if it is `wanted`, or a new size of the
+/// terminal. Returns whether to read standard input.
+fn wait_for_input(wanted: bool, resizes: Option<&Resizes>, wait: Option<u64>) -> io::Result<bool> {
     let stdin = io::stdin();
-    let mut polled = [PollFd::new(&stdin, PollFlags::IN)];
-    let watched = if room > 0 { &mut polled[..] } else { &mut [] };
-    if watched.is_empty() && wait == Some(0) {
-        return Ok(());
+    let mut polled = Vec::with_capacity(2);
+    polled.extend(wanted.then(|| PollFd::new(&stdin, PollFlags::IN)));
+    polled.extend(resizes.map(|resizes| PollFd::new(resizes.stream(), PollFlags::IN)));
+    if polled.is_empty() && wait == Some(0) {
+        return Ok(false);
     }
     let timeout = wait.map(|ns| Timespec {
         tv_sec: (ns / 1_000_000_000) as i64,
         tv_nsec: (ns % 1_000_000_000) as i64,
     });
-    match poll(watched, timeout.as_ref()) {
-        Ok(0) | Err(rustix::io::Errno::INTR) => return Ok(()),
-        Ok(_) => {}
-        Err(error) => return Err(error.into()),
+    match poll(&mut polled, timeout.as_ref()) {
+        Ok(0) | Err(rustix::io::Errno::INTR) => Ok(false),
+        Ok(_) => Ok(wanted && !polled[0].revents().is_empty()),
+        Err(error) => Err(error.into()),
     }
-    match rustix::io::read(&stdin, &mut buffer[..room]) {
-        Ok(0) | Err(_) => session.end_stdin(),
-        Ok(length) => {
-            session.push_stdin(&buffer[..length], process);
-        }
-    }
-    Ok(())
 }

@@ -18,7 +18,7 @@
 //! guest  Reached          twice on the way to Ready
 //! guest  Ready            the container exists, its agent waits: the snapshot is taken here
 //! host   Run              clock, entropy, arguments, environment
-//! both   StdinEof, StdinClosed, OutputClosed
+//! both   StdinEof, StdinClosed, OutputClosed, Resized, Notice
 //! guest  Exited | Failed  then the guest powers off
 //! ```
 //!
@@ -28,12 +28,13 @@
 
 extern crate alloc;
 
+pub mod capability;
 pub mod frame;
 mod message;
 
 pub use message::{
-    ContainerConfig, Failure, FromGuest, Milestone, Mount, Rlimit, RunRequest, Stream,
-    TerminalSize, ToGuest,
+    Capabilities, ContainerConfig, Failure, FromGuest, Milestone, Mount, Notice, Rlimit,
+    RunRequest, Stream, Terminal, TerminalMode, TerminalSize, Tmpfs, ToGuest,
 };
 
 /// Names of the virtio-console ports (`/sys/class/virtio-ports/*/name` in the guest).

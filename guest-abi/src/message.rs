@@ -15,6 +15,8 @@ pub enum ToGuest {
     StdinEof,
     /// The host's end of this stream is gone: the guest's writers get EPIPE.
     OutputClosed(Stream),
+    /// The host's terminal has another size now.
+    Resized(TerminalSize),
 }
 
 /// What PID 1 tells the host.
@@ -32,6 +34,30 @@ pub enum FromGuest {
     Failed(Failure),
     /// How far the creation of the container has come, to tell what takes its time.
     Reached(Milestone),
+    /// Something that people want to know while the command runs.
+    Notice(Notice),
+}
+
+/// What happened in a container that goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Notice {
+    /// The command asked for the address of a host, and there is no network. Said once.
+    NoNetwork,
+    /// A process was killed because memory ran out.
+    OutOfMemory,
+}
+
+impl Notice {
+    /// One line for people.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::NoNetwork => "the container has no network: names of hosts are not resolved",
+            Self::OutOfMemory => {
+                "the container ran out of memory and a process was killed; \
+                 make it with more: c2w --memory MIB"
+            }
+        }
+    }
 }
 
 /// A point between [`FromGuest::Hello`] and [`FromGuest::Ready`].
@@ -115,9 +141,36 @@ pub struct RunRequest {
     /// Whether the host has a standard input; without, the command reads `/dev/null`.
     pub stdin: bool,
     /// A terminal for the command instead of three pipes.
-    pub terminal: Option<TerminalSize>,
+    pub terminal: Option<Terminal>,
     /// Directories of the host that the 9p device (tag `c2w`) offers.
     pub mounts: Vec<Mount>,
+    /// Empty file systems in memory.
+    pub tmpfs: Vec<Tmpfs>,
+    /// Whether the container's root refuses writing.
+    pub read_only: bool,
+    /// What the command's capabilities differ in from Docker's.
+    pub capabilities: Capabilities,
+    /// Whether the kernel says all it has to say on its console.
+    pub debug: bool,
+}
+
+/// A terminal for the command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terminal {
+    /// Its size at first.
+    pub size: TerminalSize,
+    /// Who edits lines.
+    pub mode: TerminalMode,
+}
+
+/// Which of two terminals, the host's or the container's, does a line discipline's work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TerminalMode {
+    /// The host's, as terminals are by default: it echoes what is typed, sends whole lines and
+    /// begins new lines at the left. The container's does none of these a second time.
+    Cooked,
+    /// The container's: the host's passes every key and shows every byte (stty(1) `raw -echo`).
+    Raw,
 }
 
 /// A terminal's size in characters.
@@ -138,4 +191,23 @@ pub struct Mount {
     pub target: Vec<u8>,
     /// Whether writing is refused.
     pub read_only: bool,
+}
+
+/// An empty file system in memory, seen in the container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tmpfs {
+    /// Where: an absolute path.
+    pub target: Vec<u8>,
+    /// `size=64m,mode=1777,exec` and so on, as mount(8) has them for a tmpfs; may be empty.
+    pub options: Vec<u8>,
+}
+
+/// Differences from Docker's default capabilities, as sets of bits by Linux's numbers
+/// ([`crate::capability`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capabilities {
+    /// These, too.
+    pub add: u64,
+    /// Not these.
+    pub drop: u64,
 }

@@ -20,6 +20,8 @@ mod placement;
 mod program;
 #[cfg(target_arch = "wasm32")]
 mod wasi_host;
+#[cfg(target_arch = "wasm32")]
+mod wasi_terminal;
 
 #[cfg(target_arch = "wasm32")]
 #[global_allocator]

@@ -1,10 +1,11 @@
 //! One run: from the restored machine to the command's exit status.
 
+use crate::wasi_terminal;
 use crate::{placement, wasi_host};
 use alloc::vec;
 use alloc::vec::Vec;
-use c2w_session::options::{self, Invocation};
-use c2w_session::{Session, Step};
+use c2w_session::options::{self, Environment, Invocation};
+use c2w_session::{Session, Step, terminal};
 use wasi_host::{Input, Wasi};
 
 /// Why [`Program::run`] came back. The numbers are what the export `run` returns.
@@ -46,8 +47,9 @@ impl Program {
     /// To be called once.
     pub unsafe fn start() -> Result<Self, u8> {
         let arguments = wasi_host::arguments().into_iter().skip(1);
-        let request = match options::parse(arguments, wasi_host::environment()) {
-            Ok(Invocation::Run(request)) => request,
+        let environment = Environment { variables: wasi_host::environment(), handed_on: true };
+        let (mut request, choice) = match options::parse(arguments, environment.clone()) {
+            Ok(Invocation::Run(request, choice)) => (request, choice),
             Ok(Invocation::Help) => {
                 let _ = c2w_session::Outside::output(
                     &mut Wasi,
@@ -57,6 +59,13 @@ impl Program {
                 return Err(0);
             }
             Err(error) => return Err(fail(125, &error.0)),
+        };
+        let host = wasi_terminal::find();
+        let variables = &environment.variables;
+        request.terminal = terminal::choose(choice, host, variables);
+        let typed = match (&mut request.terminal, host) {
+            (Some(wanted), Some(_)) => wasi_terminal::ask_size(wanted, variables),
+            _ => Vec::new(),
         };
         // SAFETY: once, as the caller promises.
         let Some((memory, state)) = (unsafe { placement::unpack() }) else {
@@ -70,6 +79,7 @@ impl Program {
             wasi_host::complain(format_args!("arguments and environment: {error}"));
             125
         })?;
+        session.push_stdin(&typed, &mut Wasi);
         Ok(Self { session, buffer: vec![0; INPUT_CHUNK], wait_ns: 0, status: 0 })
     }
 
@@ -81,6 +91,10 @@ impl Program {
                 (Reason::Input, timer.unwrap_or(FOREVER))
             }
             Step::Idle(timer) => (Reason::Timer, timer.unwrap_or(FOREVER)),
+            Step::Notice(notice) => {
+                wasi_host::complain(format_args!("{}", notice.text()));
+                (Reason::Budget, 0)
+            }
             Step::Exited(status) => {
                 self.status = status;
                 (Reason::Finished, 0)

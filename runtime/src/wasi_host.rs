@@ -7,8 +7,8 @@ use c2w_guest_abi::Stream;
 use c2w_session::{Closed, Outside};
 use core::fmt::{Arguments, Write};
 
-const STDIN: wasi::Fd = 0;
-const STDOUT: wasi::Fd = 1;
+pub const STDIN: wasi::Fd = 0;
+pub const STDOUT: wasi::Fd = 1;
 const STDERR: wasi::Fd = 2;
 
 /// Tags of the subscriptions in [`wait`].
@@ -43,6 +43,10 @@ impl Outside for Wasi {
         };
         write_all(fd, bytes)
     }
+
+    fn kernel_log(&mut self, bytes: &[u8]) {
+        let _ = write_all(STDERR, bytes);
+    }
 }
 
 fn clock(id: wasi::Clockid) -> u64 {
@@ -69,6 +73,15 @@ pub fn complain(message: Arguments<'_>) {
     let mut line = String::new();
     let _ = writeln!(line, "c2w: {message}");
     let _ = write_all(STDERR, line.as_bytes());
+}
+
+/// Whether a descriptor is a terminal: a character device that has no position. Preview 1 has no
+/// better answer, and the C library asks the same way.
+pub fn is_terminal(fd: wasi::Fd) -> bool {
+    // SAFETY: no memory is involved but the result's.
+    let Ok(stat) = (unsafe { wasi::fd_fdstat_get(fd) }) else { return false };
+    let positions = wasi::RIGHTS_FD_SEEK | wasi::RIGHTS_FD_TELL;
+    stat.fs_filetype == wasi::FILETYPE_CHARACTER_DEVICE && stat.fs_rights_base & positions == 0
 }
 
 /// What came of an attempt to read standard input.

@@ -10,6 +10,7 @@ mod boot;
 pub mod options;
 mod outside;
 mod session;
+pub mod terminal;
 
 pub use boot::{BootFailure, Guest, boot};
 pub use outside::{BootPart, Closed, Outside};

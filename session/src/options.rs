@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
-use c2w_guest_abi::RunRequest;
+use c2w_guest_abi::{RunRequest, TerminalMode, Tmpfs, capability};
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,9 +12,30 @@ use c2w_guest_abi::RunRequest;
 #[allow(clippy::large_enum_variant)]
 pub enum Invocation {
     /// Run the command.
-    Run(RunRequest),
+    Run(RunRequest, TerminalChoice),
     /// Show [`HELP`].
     Help,
+}
+
+/// Whether the command gets a terminal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TerminalChoice {
+    /// When standard input and output are one.
+    #[default]
+    Auto,
+    /// No.
+    Never,
+    /// Yes; in this mode, or in the one that suits the host's.
+    Always(Option<TerminalMode>),
+}
+
+/// The variables around a program.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    /// Each `NAME=value`.
+    pub variables: Vec<Vec<u8>>,
+    /// Whether the command gets them all, or only those that it is given by name.
+    pub handed_on: bool,
 }
 
 /// A command line that makes no sense: the text says why.
@@ -28,20 +49,42 @@ Usage: [options] [COMMAND] [ARG...]
 Runs COMMAND in the container, or the image's own command.
 
 Options (they end at the first other argument, or at --):
-  --entrypoint CMD   run CMD in place of the image's entrypoint
-  --no-stdin         the command reads /dev/null
-  --help             show this
+  --entrypoint CMD       run CMD in place of the image's entrypoint
+  -e, --env NAME=VALUE   set a variable; NAME alone takes the value from outside
+  -w, --workdir DIR      start in DIR
+  -u, --user USER[:GRP]  run as this user, by name or number
+  --hostname NAME        the container's host name
+  -i                     pass standard input on (always done)
+  --no-stdin             the command reads /dev/null
+  -t, --tty[=MODE]       a terminal. MODE: cooked (the host's terminal echoes and edits
+                         lines) or raw (it passes every key, after `stty raw -echo`)
+  --no-tty               no terminal, even when run in one
+  --read-only            the container's root cannot be written
+  --tmpfs DIR[:OPTIONS]  an empty file system in memory at DIR
+  --cap-add CAP          give a capability beyond Docker's, or ALL
+  --cap-drop CAP         take a capability away, or ALL
+  --debug-image          show the guest kernel's console
+  --help                 show this
 ";
 
-/// Reads a module's arguments, without its own name, and its environment (`NAME=value`).
+/// Reads a module's arguments, without its own name.
 ///
 /// # Errors
-/// [`UsageError`] for an unknown option or a missing value.
+/// [`UsageError`] for an unknown option, a missing value or one that makes no sense.
 pub fn parse(
     arguments: impl IntoIterator<Item = Vec<u8>>,
-    environment: Vec<Vec<u8>>,
+    environment: Environment,
 ) -> Result<Invocation, UsageError> {
-    let mut request = RunRequest { stdin: true, env: environment, ..RunRequest::default() };
+    let handed_on = environment.handed_on.then(|| environment.variables.clone());
+    let mut parsed = Parsed {
+        request: RunRequest {
+            stdin: true,
+            env: handed_on.unwrap_or_default(),
+            ..RunRequest::default()
+        },
+        terminal: TerminalChoice::Auto,
+        environment: environment.variables,
+    };
     let mut arguments = arguments.into_iter().peekable();
     while let Some(option) = arguments.next_if(|argument| argument.starts_with(b"-")) {
         // Both forms, as the options of container2wasm: `-name` and `--name`, `--name=value`.
@@ -50,37 +93,165 @@ pub fn parse(
             Some(at) => (&name[..at], Some(name[at + 1..].to_vec())),
             None => (name, None),
         };
-        match (name, value) {
-            (b"", None) => break,
-            (b"entrypoint", value) => {
-                let value = value.or_else(|| arguments.next());
-                let command =
-                    value.ok_or_else(|| UsageError("--entrypoint needs a command".into()))?;
-                // Docker: an empty entrypoint only clears the image's.
-                let command = if command.is_empty() { Vec::new() } else { vec![command] };
-                request.entrypoint = Some(command);
+        match name {
+            b"" if value.is_none() => break,
+            b"help" | b"h" if value.is_none() => return Ok(Invocation::Help),
+            _ if parsed.set_flag(name, value.as_deref())? => {}
+            _ if !takes_value(name) => {
+                return Err(usage(format_args!("unknown option {}; try --help", text(&option))));
             }
-            (b"no-stdin", None) => request.stdin = false,
-            (b"help" | b"h", None) => return Ok(Invocation::Help),
             _ => {
-                let option = String::from_utf8_lossy(&option);
-                return Err(UsageError(format!("unknown option {option}; try --help")));
+                let value = value.or_else(|| arguments.next()).ok_or_else(|| {
+                    usage(format_args!("{} needs a value; try --help", text(&option)))
+                })?;
+                parsed.set_value(name, value)?;
             }
         }
     }
-    request.args = arguments.collect();
-    Ok(Invocation::Run(request))
+    parsed.request.args = arguments.collect();
+    Ok(Invocation::Run(parsed.request, parsed.terminal))
+}
+
+/// What the options before the present one have asked for.
+struct Parsed {
+    request: RunRequest,
+    terminal: TerminalChoice,
+    environment: Vec<Vec<u8>>,
+}
+
+fn takes_value(name: &[u8]) -> bool {
+    const NAMES: [&[u8]; 12] = [
+        b"entrypoint",
+        b"e",
+        b"env",
+        b"w",
+        b"workdir",
+        b"u",
+        b"user",
+        b"hostname",
+        b"tmpfs",
+        b"cap-add",
+        b"cap-drop",
+        b"memory",
+    ];
+    NAMES.contains(&name)
+}
+
+impl Parsed {
+    /// Sets an option that stands alone; false for any other.
+    fn set_flag(&mut self, name: &[u8], value: Option<&[u8]>) -> Result<bool, UsageError> {
+        match (name, value) {
+            (b"i" | b"interactive", None) => self.request.stdin = true,
+            (b"no-stdin", None) => self.request.stdin = false,
+            (b"it" | b"ti", None) => self.terminal = TerminalChoice::Always(None),
+            (b"t" | b"tty", mode) => self.terminal = TerminalChoice::Always(terminal_mode(mode)?),
+            (b"no-tty", None) => self.terminal = TerminalChoice::Never,
+            (b"read-only", None) => self.request.read_only = true,
+            (b"debug-image", None) => self.request.debug = true,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn set_value(&mut self, name: &[u8], value: Vec<u8>) -> Result<(), UsageError> {
+        let request = &mut self.request;
+        match name {
+            // Docker: an empty entrypoint only clears the image's.
+            b"entrypoint" if value.is_empty() => request.entrypoint = Some(vec![]),
+            b"entrypoint" => request.entrypoint = Some(vec![value]),
+            b"e" | b"env" => request.env.extend(variable(value, &self.environment)?),
+            b"w" | b"workdir" => request.workdir = Some(value),
+            b"u" | b"user" => request.user = Some(value),
+            b"hostname" => request.hostname = Some(hostname(value)?),
+            b"tmpfs" => request.tmpfs.push(tmpfs(&value)?),
+            b"cap-add" => request.capabilities.add |= capabilities(&value)?,
+            b"cap-drop" => request.capabilities.drop |= capabilities(&value)?,
+            _ => {
+                return Err(usage(format_args!(
+                    "the machine's memory is set when the module is made: c2w --memory MIB"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn usage(message: core::fmt::Arguments<'_>) -> UsageError {
+    UsageError(format!("{message}"))
+}
+
+fn text(bytes: &[u8]) -> alloc::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(bytes)
+}
+
+fn terminal_mode(value: Option<&[u8]>) -> Result<Option<TerminalMode>, UsageError> {
+    match value {
+        None => Ok(None),
+        Some(b"cooked") => Ok(Some(TerminalMode::Cooked)),
+        Some(b"raw") => Ok(Some(TerminalMode::Raw)),
+        Some(other) => {
+            Err(usage(format_args!("--tty={}: the modes are cooked and raw", text(other))))
+        }
+    }
+}
+
+/// `NAME=value`, or what `NAME` is outside: nothing when it is not set there.
+fn variable(given: Vec<u8>, outside: &[Vec<u8>]) -> Result<Option<Vec<u8>>, UsageError> {
+    let length = given.iter().position(|&byte| byte == b'=').unwrap_or(given.len());
+    if length == 0 {
+        return Err(usage(format_args!("--env {}: write NAME=VALUE", text(&given))));
+    }
+    if length < given.len() {
+        return Ok(Some(given));
+    }
+    let named = |known: &&Vec<u8>| known.starts_with(&given) && known.get(length) == Some(&b'=');
+    Ok(outside.iter().find(named).cloned())
+}
+
+fn hostname(name: Vec<u8>) -> Result<Vec<u8>, UsageError> {
+    // Linux's __NEW_UTS_LEN.
+    const LONGEST: usize = 64;
+    if (1..=LONGEST).contains(&name.len()) {
+        return Ok(name);
+    }
+    Err(usage(format_args!("--hostname {}: a host name has 1 to {LONGEST} bytes", text(&name))))
+}
+
+fn tmpfs(value: &[u8]) -> Result<Tmpfs, UsageError> {
+    let mut parts = value.splitn(2, |&byte| byte == b':');
+    let target = parts.next().unwrap_or_default().to_vec();
+    if target.first() != Some(&b'/') {
+        return Err(usage(format_args!("--tmpfs {}: an absolute path is needed", text(value))));
+    }
+    Ok(Tmpfs { target, options: parts.next().unwrap_or_default().to_vec() })
+}
+
+fn capabilities(name: &[u8]) -> Result<u64, UsageError> {
+    capability::parse(name)
+        .ok_or_else(|| usage(format_args!("{}: no such capability (capabilities(7))", text(name))))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn run(arguments: &[&str]) -> RunRequest {
-        match parse(arguments.iter().map(|text| text.as_bytes().to_vec()), Vec::new()) {
-            Ok(Invocation::Run(request)) => request,
+    fn parsed(arguments: &[&str]) -> (RunRequest, TerminalChoice) {
+        let environment = Environment {
+            variables: vec![b"OUTSIDE=1".to_vec(), b"OUT=2".to_vec()],
+            handed_on: false,
+        };
+        match parse(arguments.iter().map(|text| text.as_bytes().to_vec()), environment) {
+            Ok(Invocation::Run(request, terminal)) => (request, terminal),
             other => panic!("{arguments:?}: {other:?}"),
         }
+    }
+
+    fn run(arguments: &[&str]) -> RunRequest {
+        parsed(arguments).0
+    }
+
+    fn bytes(texts: &[&str]) -> Vec<Vec<u8>> {
+        texts.iter().map(|text| text.as_bytes().to_vec()).collect()
     }
 
     #[test]
@@ -88,35 +259,89 @@ mod tests {
         let request = run(&["--no-stdin", "ls", "--entrypoint", "x"]);
         assert!(!request.stdin);
         assert_eq!(request.entrypoint, None);
-        assert_eq!(request.args, [b"ls".to_vec(), b"--entrypoint".to_vec(), b"x".to_vec()]);
+        assert_eq!(request.args, bytes(&["ls", "--entrypoint", "x"]));
     }
 
     #[test]
     fn two_dashes_end_the_options_too() {
-        assert_eq!(run(&["--", "-x"]).args, [b"-x".to_vec()]);
-        assert_eq!(run(&["--", "--"]).args, [b"--".to_vec()]);
+        assert_eq!(run(&["--", "-x"]).args, bytes(&["-x"]));
+        assert_eq!(run(&["--", "--"]).args, bytes(&["--"]));
     }
 
     #[test]
     fn entrypoint_takes_its_value_either_way() {
         for arguments in [&["--entrypoint", "cat", "f"][..], &["--entrypoint=cat", "f"]] {
             let request = run(arguments);
-            assert_eq!(request.entrypoint, Some(vec![b"cat".to_vec()]));
-            assert_eq!(request.args, [b"f".to_vec()]);
+            assert_eq!(request.entrypoint, Some(bytes(&["cat"])));
+            assert_eq!(request.args, bytes(&["f"]));
         }
         assert_eq!(run(&["--entrypoint", ""]).entrypoint, Some(vec![]));
     }
 
     #[test]
     fn empty_arguments_stay() {
-        assert_eq!(run(&["", "-x"]).args, [b"".to_vec(), b"-x".to_vec()]);
+        assert_eq!(run(&["", "-x"]).args, bytes(&["", "-x"]));
+    }
+
+    #[test]
+    fn variables_are_set_or_taken_from_outside() {
+        let given = ["-e", "A=1", "--env=B=x=y", "-e", "OUT", "--env", "UNSET", "-e", "C="];
+        assert_eq!(run(&given).env, bytes(&["A=1", "B=x=y", "OUT=2", "C="]));
+    }
+
+    #[test]
+    fn an_environment_that_is_handed_on_comes_first() {
+        let environment = Environment { variables: bytes(&["A=1"]), handed_on: true };
+        let Ok(Invocation::Run(request, _)) = parse(bytes(&["-e", "B=2"]), environment) else {
+            panic!("it is a run");
+        };
+        assert_eq!(request.env, bytes(&["A=1", "B=2"]));
+    }
+
+    #[test]
+    fn dockers_options_are_known() {
+        let request = run(&["-w", "/w", "-u", "app:7", "--hostname=box", "--read-only", "x"]);
+        assert_eq!(request.workdir, Some(b"/w".to_vec()));
+        assert_eq!(request.user, Some(b"app:7".to_vec()));
+        assert_eq!(request.hostname, Some(b"box".to_vec()));
+        assert!(request.read_only);
+        assert_eq!(request.args, bytes(&["x"]));
+        let tmpfs = run(&["--tmpfs", "/t:size=1m,exec", "--tmpfs", "/u"]).tmpfs;
+        let expected = [("/t", "size=1m,exec"), ("/u", "")]
+            .map(|(target, options)| Tmpfs { target: target.into(), options: options.into() });
+        assert_eq!(tmpfs, expected);
+        let capabilities = run(&["--cap-add=CHOWN", "--cap-add", "KILL", "--cap-drop=all"]);
+        assert_eq!(capabilities.capabilities.add, 0b10_0001);
+        assert_eq!(capabilities.capabilities.drop, capability::ALL);
+    }
+
+    #[test]
+    fn a_terminal_can_be_chosen() {
+        let choice = |arguments: &[&str]| parsed(arguments).1;
+        assert_eq!(choice(&["sh", "-t"]), TerminalChoice::Auto);
+        assert_eq!(choice(&["--no-tty"]), TerminalChoice::Never);
+        for arguments in ["-t", "--tty", "-it", "-ti"] {
+            assert_eq!(choice(&["-i", arguments]), TerminalChoice::Always(None), "{arguments}");
+        }
+        let raw = TerminalChoice::Always(Some(TerminalMode::Raw));
+        assert_eq!(choice(&["--tty=raw", "sh"]), raw);
     }
 
     #[test]
     fn nonsense_is_refused() {
-        for arguments in [&["--bogus"][..], &["--entrypoint"], &["--no-stdin=1"], &["-x", "y"]] {
-            let bytes = arguments.iter().map(|text| text.as_bytes().to_vec());
-            assert!(parse(bytes, Vec::new()).is_err(), "{arguments:?}");
+        for arguments in [
+            &["--bogus"][..],
+            &["--entrypoint"],
+            &["--no-stdin=1"],
+            &["-x", "y"],
+            &["--tty=green"],
+            &["-e", "=1"],
+            &["--tmpfs", "tmp"],
+            &["--cap-add", "EVERYTHING"],
+            &["--hostname", ""],
+            &["--memory", "512"],
+        ] {
+            assert!(parse(bytes(arguments), Environment::default()).is_err(), "{arguments:?}");
         }
     }
 }

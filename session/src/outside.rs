@@ -37,7 +37,7 @@ pub trait Outside {
     /// [`Closed`] when nobody will ever read it.
     fn output(&mut self, stream: Stream, bytes: &[u8]) -> Result<(), Closed>;
 
-    /// Shows what the guest kernel says on its console; most surroundings drop it.
+    /// Shows what the guest kernel says on its console: of a boot, and of a run that was asked to.
     fn kernel_log(&mut self, _bytes: &[u8]) {}
 
     /// Hears that a part of the boot is done, `steps` after the machine's first instruction.
@@ -68,6 +68,8 @@ pub struct Outbox {
     pub closed: Vec<Stream>,
     /// The end of the kernel's console output.
     pub console_tail: Vec<u8>,
+    /// Whether nobody wants to see that output as it comes.
+    pub console_hidden: bool,
 }
 
 impl Outbox {
@@ -115,7 +117,9 @@ impl Host for Ports<'_> {
     }
 
     fn debug_output(&mut self, bytes: &[u8]) {
-        self.outside.kernel_log(bytes);
+        if !self.outbox.console_hidden {
+            self.outside.kernel_log(bytes);
+        }
         let tail = &mut self.outbox.console_tail;
         tail.extend_from_slice(bytes);
         tail.drain(..tail.len().saturating_sub(CONSOLE_TAIL));

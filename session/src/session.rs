@@ -8,7 +8,9 @@ use alloc::vec;
 use alloc::vec::Vec;
 use c2w_emulator::cpu::observe::Observer;
 use c2w_emulator::{Exit, GENERATION_LENGTH, GuestMemory, Machine, PowerRequest, RestoreError};
-use c2w_guest_abi::{Failure, FromGuest, Milestone, RunRequest, Stream, ToGuest, frame};
+use c2w_guest_abi::{
+    Failure, FromGuest, Milestone, Notice, RunRequest, Stream, TerminalSize, ToGuest, frame,
+};
 
 /// Entropy that a run starts with, in bytes.
 const SEED_LENGTH: usize = 64;
@@ -26,6 +28,8 @@ pub enum Step {
     Reached(Milestone),
     /// The container is created: the moment of the snapshot.
     Ready,
+    /// People want to know this; the command goes on.
+    Notice(Notice),
     /// The command ended with this status.
     Exited(u8),
     /// There was no command, or there is no machine any more.
@@ -101,6 +105,7 @@ impl Session {
         outside.entropy(&mut request.seed);
         request.realtime_ns = outside.realtime_ns();
         self.stdin_wanted = request.stdin;
+        self.outbox.console_hidden = !request.debug;
         self.send(&ToGuest::Run(request))?;
         self.machine.use_host_clock(&mut Ports { outside, outbox: &mut self.outbox });
         self.machine.renew_generation(id);
@@ -135,6 +140,12 @@ impl Session {
             // This message is a few bytes: it fits.
             let _ = self.send(&ToGuest::StdinEof);
         }
+    }
+
+    /// Tells the command's terminal of the host's new size.
+    pub fn resize(&mut self, size: TerminalSize) {
+        // This message is a few bytes: it fits.
+        let _ = self.send(&ToGuest::Resized(size));
     }
 
     /// Lets time pass to the guest's next timer at once, if its time comes from instructions.
@@ -215,6 +226,7 @@ impl Session {
                 FromGuest::Hello => return Ok(Some(Step::Hello)),
                 FromGuest::Reached(milestone) => return Ok(Some(Step::Reached(milestone))),
                 FromGuest::Ready => return Ok(Some(Step::Ready)),
+                FromGuest::Notice(notice) => return Ok(Some(Step::Notice(notice))),
                 FromGuest::Exited(status) => return Ok(Some(Step::Exited(status))),
                 FromGuest::Failed(failure) => return Ok(Some(Step::Failed(failure))),
             }

@@ -33,6 +33,11 @@ pub(super) struct MachineArgs {
 }
 
 impl MachineArgs {
+    /// Whether the guest kernel's console is to be shown.
+    pub(super) fn debug_image(&self) -> bool {
+        self.debug_image
+    }
+
     /// What a conversion takes; an option of our own goes before a build argument.
     pub(super) fn options(&self, source: SourceOptions, build: &BuildArgs) -> Result<Options> {
         let level = self.loglevel.or(build.loglevel).filter(|&level| level > 0);

@@ -7,9 +7,10 @@ use super::parse_place;
 use super::source_options::SourceArgs;
 use crate::observe::Watch;
 use crate::timing::Timing;
-use crate::{convert, run};
+use crate::{convert, run, terminal};
 use anyhow::Result;
-use c2w_session::options::{self, Invocation};
+use c2w_session::options::{self, Environment, Invocation};
+use c2w_session::terminal::choose;
 use clap::Args;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -40,14 +41,18 @@ pub(super) struct Run {
 /// Runs a container; gives its exit status.
 pub(super) fn run(arguments: Run) -> Result<ExitCode> {
     let command = arguments.command.into_iter().map(OsString::into_vec);
-    let request = match options::parse(command, Vec::new()) {
-        Ok(Invocation::Run(request)) => request,
+    let variables = variables();
+    let environment = Environment { variables: variables.clone(), handed_on: false };
+    let (mut request, choice) = match options::parse(command, environment) {
+        Ok(Invocation::Run(request, choice)) => (request, choice),
         Ok(Invocation::Help) => {
             print!("{}", options::HELP);
             return Ok(ExitCode::SUCCESS);
         }
         Err(error) => anyhow::bail!("{}", error.0),
     };
+    request.debug |= arguments.machine.debug_image();
+    request.terminal = choose(choice, terminal::find(), &variables);
     let mut timing = Timing::start();
     let shown = &arguments.output_options;
     let place = parse_place(&arguments.image)?;
@@ -64,4 +69,12 @@ pub(super) fn run(arguments: Run) -> Result<ExitCode> {
     let status = run::run(session, request)?;
     watch.finish()?;
     Ok(ExitCode::from(status))
+}
+
+/// This process's environment, each `NAME=value`.
+fn variables() -> Vec<Vec<u8>> {
+    let join = |(name, value): (OsString, OsString)| {
+        [name.into_vec(), b"=".to_vec(), value.into_vec()].concat()
+    };
+    std::env::vars_os().map(join).collect()
 }

@@ -4,22 +4,24 @@
 //! resolved inside the container's own root.
 
 mod execute;
+mod names;
 mod privileges;
+mod root;
 mod shared;
-mod terminal;
+pub mod terminal;
 
 use crate::command::{self, Command};
 use crate::failure::{MACHINE, NOT_EXECUTABLE, OrFail, Result, failure};
 use crate::handoff::{AGENT_FD, FromAgent, Link, SOCKET_FD, ToAgent};
 use crate::user::{self, Account};
-use c2w_guest_abi::{Failure, Mount};
+use c2w_guest_abi::{Failure, Mount, Tmpfs};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 use std::convert::Infallible;
 use std::ffi::OsStr;
 use std::fs::{DirBuilder, File};
 use std::io::{ErrorKind, Read};
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
@@ -55,43 +57,54 @@ fn serve(link: &mut Link) -> Result<Infallible> {
         return Err(gone());
     };
     privileges::reset_signals()?;
-    privileges::limit_capabilities()?;
     for volume in &volumes {
         make_directories(volume)?;
     }
     // A run may name another user, so one that does not exist is no failure yet.
     let image_account = account(&user);
-    link.send(&FromAgent::Prepared, &[])?;
+    link.send(&FromAgent::Prepared, &[names::open()?.as_fd()])?;
 
-    let Some((ToAgent::Execute { command, mounts }, stdio)) = link.receive()? else {
+    let Some((ToAgent::Execute { command, mounts, tmpfs }, stdio)) = link.receive()? else {
         return Err(gone());
     };
-    become_command(link, command, &mounts, stdio, &user, image_account)
+    mount_all(&mounts, &tmpfs)?;
+    let account = match &command.user {
+        Some(user) => account(user)?,
+        // A mount may have brought another /etc/passwd.
+        None if !mounts.is_empty() => account(&user)?,
+        None => image_account?,
+    };
+    if command.read_only {
+        root::keep_writable(&volumes)?;
+    }
+    become_command(link, command, stdio, &account)
+}
+
+/// Mounts what the run wants, whatever lies in something else after it.
+fn mount_all(mounts: &[Mount], tmpfs: &[Tmpfs]) -> Result<()> {
+    let in_mount = |one: &&Tmpfs| {
+        mounts.iter().any(|mount| path(&one.target).starts_with(path(&mount.target)))
+    };
+    let (inside, around): (Vec<_>, Vec<_>) = tmpfs.iter().partition(in_mount);
+    around.into_iter().try_for_each(root::mount_tmpfs)?;
+    if !mounts.is_empty() {
+        shared::mount_all(mounts)?;
+    }
+    inside.into_iter().try_for_each(root::mount_tmpfs)
 }
 
 fn become_command(
     link: &Link,
     mut command: Command,
-    mounts: &[Mount],
     stdio: Vec<OwnedFd>,
-    image_user: &[u8],
-    image_account: Result<Account>,
+    account: &Account,
 ) -> Result<Infallible> {
-    if !mounts.is_empty() {
-        shared::mount_all(mounts)?;
-    }
-    let account = match &command.user {
-        Some(user) => account(user)?,
-        // A mount may have brought another /etc/passwd.
-        None if !mounts.is_empty() => account(image_user)?,
-        None => image_account?,
-    };
     if let Some(hostname) = &command.hostname {
         rustix::system::sethostname(hostname).or_fail("setting the host name")?;
     }
     privileges::set_limits(&command.rlimits)?;
     match command.terminal {
-        Some(size) => terminal::attach(link, size, account.uid)?,
+        Some(wanted) => terminal::attach(link, wanted, account.uid)?,
         None => attach_pipes(stdio, account.uid)?,
     }
     if command::lookup(&command.env, b"HOME").is_none_or(<[u8]>::is_empty) {
@@ -99,7 +112,11 @@ fn become_command(
         command.env.push([b"HOME=", &account.home[..]].concat());
     }
     enter(&command.workdir)?;
-    privileges::become_user(&account)?;
+    if command.read_only {
+        root::make_read_only()?;
+    }
+    privileges::limit_capabilities(command.capabilities)?;
+    privileges::become_user(account)?;
     execute::execute(&command.args, &command.env)
 }
 

@@ -2,7 +2,7 @@
 //! and what a run overrides.
 
 use crate::failure::{MACHINE, Result, failure};
-use c2w_guest_abi::{ContainerConfig, Rlimit, RunRequest, TerminalSize};
+use c2w_guest_abi::{Capabilities, ContainerConfig, Rlimit, RunRequest, Terminal};
 use serde::{Deserialize, Serialize};
 
 /// The search path of an image that sets none.
@@ -23,8 +23,12 @@ pub struct Command {
     pub hostname: Option<Vec<u8>>,
     /// Resource limits.
     pub rlimits: Vec<Rlimit>,
-    /// Size of a terminal, or `None` for pipes.
-    pub terminal: Option<TerminalSize>,
+    /// A terminal, or `None` for pipes.
+    pub terminal: Option<Terminal>,
+    /// What its capabilities differ in from Docker's.
+    pub capabilities: Capabilities,
+    /// Whether its root refuses writing.
+    pub read_only: bool,
 }
 
 impl Command {
@@ -57,6 +61,8 @@ impl Command {
             hostname: run.hostname,
             rlimits: config.rlimits.clone(),
             terminal: run.terminal,
+            capabilities: run.capabilities,
+            read_only: run.read_only,
         })
     }
 }

@@ -3,8 +3,8 @@
 
 use crate::command::Command;
 use crate::failure::{MACHINE, OrFail, Result, failure};
-use c2w_guest_abi::Failure;
 use c2w_guest_abi::frame::{Decoder, encode};
+use c2w_guest_abi::{Failure, Mount, Tmpfs};
 use rustix::io::{Errno, IoSlice, IoSliceMut};
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
@@ -37,14 +37,16 @@ pub enum ToAgent {
         /// The command.
         command: Command,
         /// Directories of the host, to be mounted first.
-        mounts: Vec<c2w_guest_abi::Mount>,
+        mounts: Vec<Mount>,
+        /// Empty file systems in memory, to be mounted then.
+        tmpfs: Vec<Tmpfs>,
     },
 }
 
 /// What the agent says. End of file means that it has become the command.
 #[derive(Serialize, Deserialize)]
 pub enum FromAgent {
-    /// Only the command is missing now.
+    /// Only the command is missing now. The socket that names are asked of comes along.
     Prepared,
     /// The master of the command's terminal comes along.
     Terminal,

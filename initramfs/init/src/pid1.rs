@@ -5,6 +5,7 @@ mod control;
 mod entropy;
 mod memory;
 mod mounts;
+mod names;
 mod ports;
 mod pump;
 mod quiet;
@@ -14,9 +15,10 @@ mod streams;
 use crate::command::Command;
 use crate::failure::{MACHINE, OrFail, Result, failure};
 use c2w_guest_abi::{ContainerConfig, FromGuest, Milestone, RunRequest, ToGuest};
-use container::Container;
+use container::{Container, FileSystems};
 use control::Control;
 use entropy::RandomPool;
+pub use names::ADDRESS as NAME_SERVER;
 use pump::Pump;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use rustix::system::{RebootCommand, reboot};
@@ -84,6 +86,9 @@ fn serve(control: &mut Control, streams: StreamPorts) -> Result<u8> {
     };
     entropy::set_clock(run.realtime_ns)?;
     random.reseed(&run.seed)?;
+    if run.debug {
+        quiet::leave_quiet()?;
+    }
     run_command(control, streams, &config, run, &mut container, pipes)
 }
 
@@ -96,14 +101,17 @@ fn run_command(
     pipes: Pipes,
 ) -> Result<u8> {
     let has_stdin = run.stdin;
-    let mounts = std::mem::take(&mut run.mounts);
+    let file_systems = FileSystems {
+        mounts: std::mem::take(&mut run.mounts),
+        tmpfs: std::mem::take(&mut run.tmpfs),
+    };
     let command = Command::new(config, run)?;
-    let (stdin, outputs) = if command.terminal.is_some() {
-        container.execute(command, mounts, &[])?;
+    let streams = if command.terminal.is_some() {
+        container.execute(command, file_systems, &[])?;
         streams::over_terminal(streams, container.terminal()?, has_stdin)?
     } else {
-        container.execute(command, mounts, &pipes.command_ends(has_stdin))?;
+        container.execute(command, file_systems, &pipes.command_ends(has_stdin))?;
         streams::over_pipes(streams, pipes, has_stdin)?
     };
-    Pump::new(control, &mut container.link, &container.process, stdin, outputs)?.run()
+    Pump::new(control, container, streams)?.run()
 }

@@ -2,7 +2,8 @@
 
 use crate::failure::{MACHINE, OrFail, Result, failure};
 use crate::user::Account;
-use c2w_guest_abi::Rlimit;
+use c2w_guest_abi::capability::ALL;
+use c2w_guest_abi::{Capabilities, Rlimit};
 use rustix::fs::{Gid, Uid};
 use rustix::process::{Resource, setrlimit};
 use rustix::thread::{
@@ -26,13 +27,24 @@ const DOCKER_DEFAULT: CapabilitySet = CapabilitySet::CHOWN
     .union(CapabilitySet::KILL)
     .union(CapabilitySet::AUDIT_WRITE);
 
-/// Drops all but [`DOCKER_DEFAULT`] from the bounding set. The agent itself keeps what it has;
-/// `execve` gives root exactly the bounding set and everybody else nothing (capabilities(7)).
-pub fn limit_capabilities() -> Result<()> {
+/// What a command may have: `docker run --cap-add --cap-drop`. What is added stays, whatever is
+/// dropped, except that from all of them single ones can be dropped.
+fn allowed(wanted: Capabilities) -> u64 {
+    match wanted.add {
+        ALL if wanted.drop == ALL => ALL,
+        ALL => ALL & !wanted.drop,
+        add => DOCKER_DEFAULT.bits() & !wanted.drop | add,
+    }
+}
+
+/// Drops all others from the bounding set. The agent itself keeps what it has; `execve` gives root
+/// exactly the bounding set and everybody else nothing (capabilities(7)).
+pub fn limit_capabilities(wanted: Capabilities) -> Result<()> {
+    let allowed = allowed(wanted);
     // The kernel may know capabilities that this program does not, so count by number.
     for number in 0..u64::BITS {
         let capability = CapabilitySet::from_bits_retain(1 << number);
-        if DOCKER_DEFAULT.contains(capability) {
+        if allowed & capability.bits() != 0 {
             continue;
         }
         // Numbers past the kernel's last one are an error.
@@ -113,6 +125,19 @@ mod tests {
     #[test]
     fn the_capabilities_are_the_ones_docker_shows() {
         assert_eq!(DOCKER_DEFAULT.bits(), 0xa80425fb);
+    }
+
+    #[test]
+    fn capabilities_are_added_and_dropped_as_docker_does() {
+        let docker = DOCKER_DEFAULT.bits();
+        let of = |add, drop| allowed(Capabilities { add, drop });
+        assert_eq!(of(0, 0), docker);
+        assert_eq!(of(1 << 21, 0), docker | 1 << 21);
+        assert_eq!(of(0, ALL), 0);
+        assert_eq!(of(1, ALL), 1);
+        assert_eq!(of(ALL, 0), ALL);
+        assert_eq!(of(ALL, 1), ALL & !1);
+        assert_eq!(of(1, 1), docker);
     }
 
     #[test]

@@ -2,11 +2,11 @@
 //! part, after which only the agent is left of it.
 
 use super::mounts::{RUN, make_directory};
-use super::spec;
+use super::{NAME_SERVER, spec};
 use crate::command::Command;
 use crate::failure::{MACHINE, OrFail, Result, failure};
 use crate::handoff::{AGENT_FD, FromAgent, Link, SOCKET_FD, ToAgent};
-use c2w_guest_abi::{ContainerConfig, Mount};
+use c2w_guest_abi::{ContainerConfig, Mount, Tmpfs};
 use rustix::fs::{
     CWD, FileType, Mode, OFlags, ResolveFlags, SealFlags, fcntl_add_seals, fstat, mknodat, openat2,
 };
@@ -27,6 +27,8 @@ const IMAGE_DEVICE: &str = "/dev/pmem0";
 const RUNTIME: &str = "/bin/runc";
 /// Its name for the container.
 const ID: &str = "c2w";
+/// Its control group's, below the path in [`spec`].
+const MEMORY_EVENTS: &str = "/sys/fs/cgroup/c2w/memory.events";
 /// What the initramfs holds for the runtime only.
 const RUNTIME_FOLDERS: [&str; 2] = ["/bin", "/lib"];
 
@@ -36,6 +38,18 @@ pub struct Container {
     pub link: Link,
     /// Readable when the container's PID 1, agent or command, has ended.
     pub process: OwnedFd,
+    /// Where it asks for the addresses of hosts.
+    pub names: OwnedFd,
+    /// `memory.events` of its control group (cgroup-v2.rst).
+    pub memory_events: OwnedFd,
+}
+
+/// What is mounted for one run.
+pub struct FileSystems {
+    /// Directories of the host.
+    pub mounts: Vec<Mount>,
+    /// Empty ones in memory.
+    pub tmpfs: Vec<Tmpfs>,
 }
 
 impl Container {
@@ -46,39 +60,58 @@ impl Container {
         let prepare =
             ToAgent::Prepare { user: config.user.clone(), volumes: config.volumes.clone() };
         link.send(&prepare, &[])?;
-        match link.receive()? {
-            Some((FromAgent::Prepared, _)) => {}
+        let names = only(match link.receive()? {
+            Some((FromAgent::Prepared, fds)) => fds,
             Some((FromAgent::Failed(failed), _)) => return Err(failed),
             _ => return Err(failure(MACHINE, "the container's agent ended")),
-        }
+        })?;
         remove_runtime()?;
-        Ok(Self { link, process })
+        let memory_events =
+            rustix::fs::open(MEMORY_EVENTS, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+                .or_fail("opening the container's memory events")?;
+        Ok(Self { link, process, names, memory_events })
     }
 
     /// Lets the agent become the command, with its standard streams unless it has a terminal.
     pub fn execute(
         &self,
         command: Command,
-        mounts: Vec<Mount>,
+        file_systems: FileSystems,
         stdio: &[BorrowedFd<'_>],
     ) -> Result<()> {
         if let Some(hostname) = &command.hostname {
             write_network_files(hostname)?;
         }
-        self.link.send(&ToAgent::Execute { command, mounts }, stdio)
+        let FileSystems { mounts, tmpfs } = file_systems;
+        self.link.send(&ToAgent::Execute { command, mounts, tmpfs }, stdio)
+    }
+
+    /// How many of its processes the kernel has killed because there was no memory left.
+    pub fn killed_for_memory(&self) -> Result<u64> {
+        let mut text = [0; 512];
+        let length = rustix::io::pread(&self.memory_events, &mut text, 0)
+            .or_fail("reading the container's memory events")?;
+        let text = String::from_utf8_lossy(&text[..length]);
+        let count = text.lines().find_map(|line| line.strip_prefix("oom_kill "));
+        Ok(count.and_then(|count| count.parse().ok()).unwrap_or(0))
     }
 
     /// Waits for the master of the command's terminal.
     pub fn terminal(&mut self) -> Result<OwnedFd> {
         match self.link.receive()? {
-            Some((FromAgent::Terminal, fds)) => fds
-                .into_iter()
-                .next()
-                .ok_or_else(|| failure(MACHINE, "the container sent no terminal")),
+            Some((FromAgent::Terminal, fds)) => only(fds),
             Some((FromAgent::Failed(failed), _)) => Err(failed),
             _ => Err(failure(MACHINE, "the container's agent ended")),
         }
     }
+}
+
+/// The descriptor that came with a message.
+fn only(descriptors: Vec<OwnedFd>) -> Result<OwnedFd> {
+    descriptors
+        .into_iter()
+        .next()
+        .ok_or_else(|| failure(MACHINE, "the container's agent sent no descriptor"))
 }
 
 fn below_run(name: &str) -> String {
@@ -162,7 +195,7 @@ fn write_network_files(hostname: &[u8]) -> Result<()> {
     };
     write("hosts", &hosts)?;
     write("hostname", &[hostname, b"\n"].concat())?;
-    write("resolv.conf", b"")
+    write("resolv.conf", format!("nameserver {}\n", NAME_SERVER.ip()).as_bytes())
 }
 
 fn write_bundle(hostname: &[u8]) -> Result<()> {

@@ -6,15 +6,20 @@
 
 mod copy;
 
+use super::container::Container;
 use super::control::Control;
+use super::names;
+use super::streams::Streams;
+use crate::agent::terminal::window;
 use crate::failure::{MACHINE, OrFail, Result, failure};
-use crate::handoff::{FromAgent, Link};
-use c2w_guest_abi::{FromGuest, Stream, ToGuest};
+use crate::handoff::FromAgent;
+use c2w_guest_abi::{FromGuest, Notice, Stream, ToGuest};
 pub use copy::Copy;
 use copy::Progress;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::io::Errno;
 use rustix::process::{WaitId, WaitIdOptions, waitid};
+use rustix::termios::tcsetwinsize;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -31,10 +36,12 @@ enum Source {
     StdoutSink,
     Stderr,
     StderrSink,
+    Names,
+    Memory,
 }
 
 impl Source {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 11] = [
         Self::Control,
         Self::Agent,
         Self::Process,
@@ -44,6 +51,8 @@ impl Source {
         Self::StdoutSink,
         Self::Stderr,
         Self::StderrSink,
+        Self::Names,
+        Self::Memory,
     ];
 }
 
@@ -51,11 +60,15 @@ impl Source {
 pub struct Pump<'a> {
     epoll: OwnedFd,
     control: &'a mut Control,
-    link: Option<&'a mut Link>,
-    process: &'a OwnedFd,
-    stdin: Option<Stdin>,
-    outputs: [Option<Copy>; 2],
+    container: &'a mut Container,
+    /// Whether the agent may still have something to say.
+    linked: bool,
+    streams: Streams,
     status: Option<u8>,
+    /// Said once already.
+    no_network: bool,
+    /// Processes of the container that the kernel has killed for their memory.
+    out_of_memory: u64,
 }
 
 /// Standard input, in either form.
@@ -77,19 +90,27 @@ impl Stdin {
 
 /// `c_cc[VEOF]` of a new terminal: end of file when it is typed.
 const TERMINAL_EOF: u8 = 4;
+/// Each read takes one end of file, and one more the end of a line without its newline. After the
+/// end of input there may be several readers, a shell and its commands.
+const TERMINAL_EOFS: usize = 64;
 
 impl<'a> Pump<'a> {
-    /// Watches all. `outputs` are standard output and error; a terminal has no second one.
+    /// Watches all.
     pub fn new(
         control: &'a mut Control,
-        link: &'a mut Link,
-        process: &'a OwnedFd,
-        stdin: Option<Stdin>,
-        outputs: [Option<Copy>; 2],
+        container: &'a mut Container,
+        streams: Streams,
     ) -> Result<Self> {
-        let epoll = epoll::create(CreateFlags::CLOEXEC).or_fail("creating an epoll")?;
-        let mut pump =
-            Self { epoll, control, link: Some(link), process, stdin, outputs, status: None };
+        let mut pump = Self {
+            epoll: epoll::create(CreateFlags::CLOEXEC).or_fail("creating an epoll")?,
+            control,
+            container,
+            linked: true,
+            streams,
+            status: None,
+            no_network: false,
+            out_of_memory: 0,
+        };
         pump.control.set_nonblocking()?;
         pump.watch_all()?;
         Ok(pump)
@@ -97,15 +118,15 @@ impl<'a> Pump<'a> {
 
     fn watch_all(&mut self) -> Result<()> {
         watch(&self.epoll, &*self.control, Source::Control, EventFlags::IN)?;
-        if let Some(link) = &self.link {
-            watch(&self.epoll, &**link, Source::Agent, EventFlags::IN)?;
-        }
-        watch(&self.epoll, self.process, Source::Process, EventFlags::IN)?;
-        if let Some(stdin) = &self.stdin {
+        watch(&self.epoll, &self.container.link, Source::Agent, EventFlags::IN)?;
+        watch(&self.epoll, &self.container.process, Source::Process, EventFlags::IN)?;
+        watch(&self.epoll, &self.container.names, Source::Names, EventFlags::IN)?;
+        watch(&self.epoll, &self.container.memory_events, Source::Memory, EventFlags::PRI)?;
+        if let Some(stdin) = &self.streams.stdin {
             watch_copy(&self.epoll, &stdin.copy, [Source::Stdin, Source::StdinSink])?;
         }
         let sides = [[Source::Stdout, Source::StdoutSink], [Source::Stderr, Source::StderrSink]];
-        for (output, sides) in self.outputs.iter().zip(sides) {
+        for (output, sides) in self.streams.outputs.iter().zip(sides) {
             if let Some(copy) = output {
                 watch_copy(&self.epoll, copy, sides)?;
             }
@@ -131,7 +152,7 @@ impl<'a> Pump<'a> {
                 }
             }
             if let Some(status) = self.status
-                && self.outputs.iter().flatten().all(Copy::is_drained)
+                && self.streams.outputs.iter().flatten().all(Copy::is_drained)
             {
                 return Ok(status);
             }
@@ -144,6 +165,8 @@ impl<'a> Pump<'a> {
             Source::Control => self.obey_host()?,
             Source::Agent => self.hear_agent()?,
             Source::Process => self.reap()?,
+            Source::Names => self.answer_names()?,
+            Source::Memory => self.hear_of_memory()?,
             Source::StdinSink if broken => self.lose_stdin_reader()?,
             Source::Stdin | Source::StdinSink => self.pump_stdin()?,
             // A pipe without writers may still hold bytes; a port without a host takes none.
@@ -159,9 +182,15 @@ impl<'a> Pump<'a> {
         while let Some(message) = self.control.receive()? {
             match message {
                 ToGuest::StdinEof => {
-                    if let Some(stdin) = &mut self.stdin {
+                    if let Some(stdin) = &mut self.streams.stdin {
                         stdin.ended = true;
                         self.pump_stdin()?;
+                    }
+                }
+                ToGuest::Resized(size) => {
+                    if let Some(terminal) = &self.streams.terminal {
+                        // A terminal that is gone needs no size.
+                        let _ = tcsetwinsize(terminal, window(size));
                     }
                 }
                 ToGuest::OutputClosed(Stream::Stdout) => self.close_output(0),
@@ -176,7 +205,10 @@ impl<'a> Pump<'a> {
 
     /// End of file: the agent has become the command. Or there will be none.
     fn hear_agent(&mut self) -> Result<()> {
-        let Some(link) = self.link.take() else { return Ok(()) };
+        if !std::mem::take(&mut self.linked) {
+            return Ok(());
+        }
+        let link = &mut self.container.link;
         match link.receive()? {
             None => unwatch(&self.epoll, &*link),
             Some((FromAgent::Failed(failed), _)) => Err(failed),
@@ -184,10 +216,28 @@ impl<'a> Pump<'a> {
         }
     }
 
+    fn answer_names(&mut self) -> Result<()> {
+        if names::answer_all(&self.container.names)
+            && !std::mem::replace(&mut self.no_network, true)
+        {
+            self.control.send(&FromGuest::Notice(Notice::NoNetwork))?;
+        }
+        Ok(())
+    }
+
+    fn hear_of_memory(&mut self) -> Result<()> {
+        let killed = self.container.killed_for_memory()?;
+        if killed > std::mem::replace(&mut self.out_of_memory, killed) {
+            self.control.send(&FromGuest::Notice(Notice::OutOfMemory))?;
+        }
+        Ok(())
+    }
+
     fn reap(&mut self) -> Result<()> {
         // A failed agent's message comes before its end, and matters more than its status.
         self.hear_agent()?;
-        let ended = waitid(WaitId::PidFd(self.process.as_fd()), WaitIdOptions::EXITED)
+        self.hear_of_memory()?;
+        let ended = waitid(WaitId::PidFd(self.container.process.as_fd()), WaitIdOptions::EXITED)
             .or_fail("waiting for the command")?
             .ok_or_else(|| failure(MACHINE, "the command vanished"))?;
         let status = match (ended.exit_status(), ended.terminating_signal()) {
@@ -195,7 +245,7 @@ impl<'a> Pump<'a> {
             (None, Some(signal)) => (128 + signal) as u8,
             (None, None) => return Err(failure(MACHINE, "the command neither exited nor died")),
         };
-        unwatch(&self.epoll, self.process)?;
+        unwatch(&self.epoll, &self.container.process)?;
         self.status = Some(status);
         self.drop_stdin()?;
         // Nobody writes any more: the kernel has killed the rest of the container. What is in
@@ -206,7 +256,7 @@ impl<'a> Pump<'a> {
     }
 
     fn pump_stdin(&mut self) -> Result<()> {
-        let Some(stdin) = &mut self.stdin else { return Ok(()) };
+        let Some(stdin) = &mut self.streams.stdin else { return Ok(()) };
         match stdin.copy.advance() {
             // After the end was announced, all that the port still holds comes first.
             Progress::Waiting if stdin.ended && stdin.copy.is_drained() => self.end_stdin(),
@@ -217,7 +267,7 @@ impl<'a> Pump<'a> {
     }
 
     fn lose_stdin_reader(&mut self) -> Result<()> {
-        if self.stdin.is_none() {
+        if self.streams.stdin.is_none() {
             return Ok(());
         }
         self.drop_stdin()?;
@@ -226,17 +276,17 @@ impl<'a> Pump<'a> {
 
     /// All input is in the pipe: closing it is the end of file.
     fn end_stdin(&mut self) -> Result<()> {
-        if let Some(stdin) = &self.stdin
+        if let Some(stdin) = &self.streams.stdin
             && stdin.terminal
         {
             // A terminal that is gone needs no end.
-            let _ = rustix::io::write(&stdin.copy.sink, &[TERMINAL_EOF]);
+            let _ = rustix::io::write(&stdin.copy.sink, &[TERMINAL_EOF; TERMINAL_EOFS]);
         }
         self.drop_stdin()
     }
 
     fn drop_stdin(&mut self) -> Result<()> {
-        let Some(stdin) = self.stdin.take() else { return Ok(()) };
+        let Some(stdin) = self.streams.stdin.take() else { return Ok(()) };
         if stdin.terminal {
             // The output's copy holds the same open terminal, so closing would not end the watch.
             unwatch(&self.epoll, &stdin.copy.sink)?;
@@ -245,7 +295,7 @@ impl<'a> Pump<'a> {
     }
 
     fn pump_output(&mut self, index: usize) {
-        let Some(copy) = &mut self.outputs[index] else { return };
+        let Some(copy) = &mut self.streams.outputs[index] else { return };
         if copy.advance() != Progress::Waiting {
             self.close_output(index);
         }
@@ -253,7 +303,7 @@ impl<'a> Pump<'a> {
 
     /// Closing our end of the pipe gives its writers EPIPE.
     fn close_output(&mut self, index: usize) {
-        self.outputs[index] = None;
+        self.streams.outputs[index] = None;
     }
 }
 

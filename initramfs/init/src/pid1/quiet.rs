@@ -5,6 +5,14 @@ use rustix::fs::{Mode, OFlags, open};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use std::fs;
 
+/// What a console shows that shows everything but debugging messages.
+const INFO: &str = "7";
+
+/// Has the kernel say all it has to say on its console, which most machines do without.
+pub fn leave_quiet() -> Result<()> {
+    fs::write("/proc/sys/kernel/printk", INFO).or_fail("setting the log level")
+}
+
 /// Leaves what the kernel would do twice a second: moving pages about, in case that somebody
 /// wants huge ones.
 pub fn stop_background_work() -> Result<()> {

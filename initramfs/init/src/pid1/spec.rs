@@ -3,57 +3,15 @@
 
 use crate::AGENT_ROLE;
 use crate::handoff::AGENT_FD;
+use c2w_guest_abi::capability::NAMES;
 use serde_json::{Value, json};
-
-/// Every capability of Linux 6.12, for the agent. The command gets Docker's fourteen.
-const ALL_CAPABILITIES: [&str; 41] = [
-    "CAP_AUDIT_CONTROL",
-    "CAP_AUDIT_READ",
-    "CAP_AUDIT_WRITE",
-    "CAP_BLOCK_SUSPEND",
-    "CAP_BPF",
-    "CAP_CHECKPOINT_RESTORE",
-    "CAP_CHOWN",
-    "CAP_DAC_OVERRIDE",
-    "CAP_DAC_READ_SEARCH",
-    "CAP_FOWNER",
-    "CAP_FSETID",
-    "CAP_IPC_LOCK",
-    "CAP_IPC_OWNER",
-    "CAP_KILL",
-    "CAP_LEASE",
-    "CAP_LINUX_IMMUTABLE",
-    "CAP_MAC_ADMIN",
-    "CAP_MAC_OVERRIDE",
-    "CAP_MKNOD",
-    "CAP_NET_ADMIN",
-    "CAP_NET_BIND_SERVICE",
-    "CAP_NET_BROADCAST",
-    "CAP_NET_RAW",
-    "CAP_PERFMON",
-    "CAP_SETFCAP",
-    "CAP_SETGID",
-    "CAP_SETPCAP",
-    "CAP_SETUID",
-    "CAP_SYSLOG",
-    "CAP_SYS_ADMIN",
-    "CAP_SYS_BOOT",
-    "CAP_SYS_CHROOT",
-    "CAP_SYS_MODULE",
-    "CAP_SYS_NICE",
-    "CAP_SYS_PACCT",
-    "CAP_SYS_PTRACE",
-    "CAP_SYS_RAWIO",
-    "CAP_SYS_RESOURCE",
-    "CAP_SYS_TIME",
-    "CAP_SYS_TTY_CONFIG",
-    "CAP_WAKE_ALARM",
-];
 
 /// The configuration of a container in `root`. `network_files` holds `hosts`, `hostname` and
 /// `resolv.conf`, which appear in /etc. `hostname` must be UTF-8 here; the command's real one is
 /// set later, byte for byte.
 pub fn config(root: &str, network_files: &str, hostname: &str) -> Value {
+    // For the agent; the command's come from its run.
+    let capabilities: Vec<_> = NAMES.iter().map(|name| format!("CAP_{name}")).collect();
     let mut mounts = file_systems();
     mounts.extend(["resolv.conf", "hostname", "hosts"].map(|name| {
         json!({
@@ -72,9 +30,9 @@ pub fn config(root: &str, network_files: &str, hostname: &str) -> Value {
             "args": [format!("/proc/self/fd/{AGENT_FD}"), AGENT_ROLE],
             "cwd": "/",
             "capabilities": {
-                "bounding": &ALL_CAPABILITIES[..],
-                "effective": &ALL_CAPABILITIES[..],
-                "permitted": &ALL_CAPABILITIES[..],
+                "bounding": &capabilities,
+                "effective": &capabilities,
+                "permitted": &capabilities,
             },
         },
         "root": { "path": root },

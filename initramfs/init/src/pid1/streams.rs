@@ -17,6 +17,16 @@ pub struct StreamPorts {
     pub stderr: OwnedFd,
 }
 
+/// What a run moves.
+pub struct Streams {
+    /// Standard input, while anybody reads it.
+    pub stdin: Option<Stdin>,
+    /// Standard output and error; a terminal has no second one.
+    pub outputs: [Option<Copy>; 2],
+    /// The terminal's master, to set its size.
+    pub terminal: Option<OwnedFd>,
+}
+
 /// Three pipes, made before the snapshot: one thing less to do after it.
 pub struct Pipes {
     stdin: Pipe,
@@ -56,11 +66,7 @@ impl Pipe {
 
 /// The copies between pipes and ports. Closes the command's ends, so that only the command's own
 /// count.
-pub fn over_pipes(
-    ports: StreamPorts,
-    pipes: Pipes,
-    has_stdin: bool,
-) -> Result<(Option<Stdin>, [Option<Copy>; 2])> {
+pub fn over_pipes(ports: StreamPorts, pipes: Pipes, has_stdin: bool) -> Result<Streams> {
     let stdin = if has_stdin {
         Some(Stdin::new(Copy::from_port(ports.stdin, pipes.stdin.write_end)?, false))
     } else {
@@ -68,23 +74,22 @@ pub fn over_pipes(
     };
     let stdout = Copy::to_port(pipes.stdout.read_end, ports.stdout)?;
     let stderr = Copy::to_port(pipes.stderr.read_end, ports.stderr)?;
-    Ok((stdin, [Some(stdout), Some(stderr)]))
+    Ok(Streams { stdin, outputs: [Some(stdout), Some(stderr)], terminal: None })
 }
 
 /// The copies between a terminal's master and the ports; standard error is unused.
-pub fn over_terminal(
-    ports: StreamPorts,
-    master: OwnedFd,
-    has_stdin: bool,
-) -> Result<(Option<Stdin>, [Option<Copy>; 2])> {
+pub fn over_terminal(ports: StreamPorts, master: OwnedFd, has_stdin: bool) -> Result<Streams> {
     set_nonblocking(&master)?;
+    let duplicate = || master.try_clone().or_fail("duplicating the terminal");
+    let terminal = Some(duplicate()?);
     let stdin = if has_stdin {
-        let sink = master.try_clone().or_fail("duplicating the terminal")?;
+        let sink = duplicate()?;
         Some(Stdin::new(Copy::by_buffer(ports.stdin, sink), true))
     } else {
         None
     };
-    Ok((stdin, [Some(Copy::by_buffer(master, ports.stdout)), None]))
+    let output = Copy::by_buffer(master, ports.stdout);
+    Ok(Streams { stdin, outputs: [Some(output), None], terminal })
 }
 
 fn set_nonblocking(fd: &OwnedFd) -> Result<()> {

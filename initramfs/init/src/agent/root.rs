@@ -1,0 +1,75 @@
+//! What a run changes about the container's root: file systems in memory, and no writing.
+
+use super::{make_directories, path};
+use crate::failure::{OrFail, Result};
+use c2w_guest_abi::Tmpfs;
+use rustix::mount::{MountFlags, mount, mount_bind, mount_remount};
+use std::ffi::CString;
+
+/// Docker's for `--tmpfs`.
+const TMPFS_FLAGS: MountFlags =
+    MountFlags::NOSUID.union(MountFlags::NODEV).union(MountFlags::NOEXEC);
+/// What the container runtime has bound into the root, apart from whole file systems.
+const FILES: [&str; 3] = ["/etc/hosts", "/etc/hostname", "/etc/resolv.conf"];
+
+/// Mounts an empty file system in memory. This process lives in the container's root, so the
+/// target's symlinks cannot lead out of it.
+pub fn mount_tmpfs(wanted: &Tmpfs) -> Result<()> {
+    let (flags, data) = tmpfs_options(&wanted.options);
+    make_directories(&wanted.target)?;
+    let what = || {
+        let (target, options) = (&wanted.target, &wanted.options);
+        let text = String::from_utf8_lossy;
+        format!("mounting a tmpfs at {} with options '{}'", text(target), text(options))
+    };
+    let data = CString::new(data).or_fail(&what())?;
+    mount("tmpfs", path(&wanted.target), "tmpfs", flags, &*data).or_fail(&what())
+}
+
+/// Splits mount(8)'s options into flags and what tmpfs itself understands.
+fn tmpfs_options(options: &[u8]) -> (MountFlags, Vec<u8>) {
+    let mut flags = TMPFS_FLAGS;
+    let mut data: Vec<&[u8]> = Vec::new();
+    for option in options.split(|&byte| byte == b',').filter(|option| !option.is_empty()) {
+        match option {
+            b"rw" => flags.remove(MountFlags::RDONLY),
+            b"ro" => flags.insert(MountFlags::RDONLY),
+            b"exec" => flags.remove(MountFlags::NOEXEC),
+            b"noexec" => flags.insert(MountFlags::NOEXEC),
+            b"suid" => flags.remove(MountFlags::NOSUID),
+            b"nosuid" => flags.insert(MountFlags::NOSUID),
+            b"dev" => flags.remove(MountFlags::NODEV),
+            b"nodev" => flags.insert(MountFlags::NODEV),
+            other => data.push(other),
+        }
+    }
+    (flags, data.join(&b','))
+}
+
+/// Keeps the image's volumes writable when the root will not be.
+pub fn keep_writable(volumes: &[Vec<u8>]) -> Result<()> {
+    volumes
+        .iter()
+        .try_for_each(|volume| mount_bind(path(volume), path(volume)).or_fail("mounting a volume"))
+}
+
+/// From now on the root refuses writing; what is mounted on it does not.
+pub fn make_read_only() -> Result<()> {
+    let flags = MountFlags::BIND | MountFlags::RDONLY;
+    ["/"].iter().chain(&FILES).try_for_each(|place| {
+        mount_remount(*place, flags, c"").or_fail(&format!("making {place} read-only"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_flags_or_the_file_systems_own() {
+        assert_eq!(tmpfs_options(b""), (TMPFS_FLAGS, vec![]));
+        let (flags, data) = tmpfs_options(b"size=1m,exec,,mode=700,ro,dev");
+        assert_eq!(flags, MountFlags::NOSUID | MountFlags::RDONLY);
+        assert_eq!(data, b"size=1m,mode=700");
+    }
+}
