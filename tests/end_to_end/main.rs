@@ -10,12 +10,14 @@ mod container;
 mod conversion;
 mod engine;
 mod instructions;
+mod options;
 mod process;
 mod profile;
 mod real_image;
 mod refusals;
 mod starts;
 mod streams;
+mod terminal;
 
 use libtest_mimic::{Arguments, Trial};
 
@@ -26,6 +28,8 @@ fn main() -> std::process::ExitCode {
     }
     let trials = [
         commands::trials(),
+        options::trials(),
+        terminal::trials(),
         instructions::trials(),
         streams::trials(),
         starts::trials(),

@@ -1,0 +1,117 @@
+//! The module's options, as `docker run` has them.
+
+use crate::case::{Case, case, shell};
+use crate::container::Engine;
+use libtest_mimic::Trial;
+
+pub fn trials() -> Vec<Trial> {
+    let cases = [surroundings(), root(), capabilities(), refusals(), troubles()];
+    cases.into_iter().flatten().flat_map(Case::trials).collect()
+}
+
+/// A shell line after options.
+fn with(name: &'static str, options: &[&str], line: &str) -> Case {
+    case(name, [options, &["sh", "-c", line]].concat())
+}
+
+fn surroundings() -> Vec<Case> {
+    vec![
+        with("env", &["-e", "A=x y", "--env=B=", "-e", "PATH=/bin"], "echo \"$A|$B|$PATH\"")
+            .stdout("x y||/bin\n"),
+        with("env_from_outside", &["-e", "SEEN", "-e", "UNSET"], "echo $SEEN ${UNSET-none}")
+            .environment(&[("SEEN", "outside"), ("HIDDEN", "1")])
+            .stdout("outside none\n"),
+        with("env_is_not_handed_on_natively", &[], "echo ${HIDDEN-none}")
+            .environment(&[("HIDDEN", "1")])
+            .only(&[Engine::Native])
+            .stdout("none\n"),
+        with("workdir", &["-w", "/etc"], "pwd").stdout("/etc\n"),
+        with("workdir_is_made", &["--workdir", "/new/one"], "pwd; stat -c %a .")
+            .stdout("/new/one\n755\n"),
+        case("workdir_is_a_file", ["-w", "/etc/passwd", "true"])
+            .status(126)
+            .complaint("/etc/passwd: not a directory"),
+        case("workdir_is_relative", ["-w", "etc", "true"]).status(125).complaint("absolute path"),
+        with("user_by_number", &["-u", "7:8"], "id; echo $HOME; touch /x")
+            .stdout("uid=7 gid=8 groups=8\n/\n")
+            .stderr("touch: /x: Permission denied\n")
+            .status(1),
+        with("user_writes_its_streams", &["-u", "7"], "echo o > /dev/stdout; echo e > /dev/stderr")
+            .stdout("o\n")
+            .stderr("e\n"),
+        case("user_unknown", ["--user", "ghost", "true"]).status(125).complaint("user ghost"),
+        with("hostname", &["--hostname", "boxy"], "hostname; cat /etc/hostname; echo $HOSTNAME")
+            .stdout("boxy\nboxy\nboxy\n"),
+    ]
+}
+
+fn root() -> Vec<Case> {
+    let writes = "for f in /x /etc/hosts /etc/hostname; do touch $f 2>/dev/null || echo no; done
+touch /dev/shm/x && echo yes";
+    let tmpfs = "echo kept > /t/x; cat /t/x; stat -c %a /t; cp /bin/busybox /t/sh && /t/sh -c :";
+    let full = "dd if=/dev/zero of=/t/x bs=64k count=64 2>&1 | grep -o 'No space.*'; wc -c < /t/x";
+    vec![
+        with("read_only", &["--read-only"], writes).stdout("no\nno\nno\nyes\n"),
+        with("read_only_with_a_new_workdir", &["--read-only", "-w", "/new"], "pwd; touch x")
+            .stdout("/new\n")
+            .stderr("touch: x: Read-only file system\n")
+            .status(1),
+        with("tmpfs", &["--tmpfs", "/t:mode=700"], tmpfs)
+            .stdout("kept\n700\n")
+            .stderr("sh: /t/sh: Permission denied\n")
+            .status(126),
+        with("tmpfs_of_programs", &["--tmpfs", "/t:exec"], tmpfs).stdout("kept\n1777\n"),
+        with("tmpfs_that_fills_up", &["--tmpfs=/t:size=1m"], full)
+            .stdout("No space left on device\n1048576\n"),
+        with("tmpfs_on_a_read_only_root", &["--read-only", "--tmpfs", "/a/b"], "touch /a/b/c"),
+        case("tmpfs_with_nonsense", ["--tmpfs", "/t:size=green", "true"])
+            .status(125)
+            .complaint("/t with options 'size=green'"),
+        case("tmpfs_on_a_file", ["--tmpfs", "/etc/passwd", "true"])
+            .status(126)
+            .complaint("/etc/passwd"),
+    ]
+}
+
+fn capabilities() -> Vec<Case> {
+    let effective = "grep CapEff /proc/self/status | cut -f 2";
+    let mount = "mkdir /m && mount -t tmpfs none /m && grep -c ' /m ' /proc/mounts";
+    vec![
+        with("capabilities", &[], effective).stdout("00000000a80425fb\n"),
+        with("cap_drop_all", &["--cap-drop", "ALL"], effective).stdout("0000000000000000\n"),
+        with("cap_drop_one", &["--cap-drop=CAP_CHOWN"], "touch /x; chown 7 /x")
+            .stderr("chown: /x: Operation not permitted\n")
+            .status(1),
+        with("cap_add", &["--cap-add", "sys_admin"], mount).stdout("1\n"),
+        with("cap_not_added", &[], mount)
+            .stderr("mount: permission denied (are you root?)\n")
+            .status(1),
+        with("cap_add_all", &["--cap-add", "ALL"], effective).stdout("000001ffffffffff\n"),
+    ]
+}
+
+fn refusals() -> Vec<Case> {
+    vec![
+        case("unknown_capability", ["--cap-add", "FLY", "true"]).status(125).complaint("FLY"),
+        case("memory_at_run_time", ["--memory", "1g", "true"])
+            .status(125)
+            .complaint("c2w --memory MIB"),
+        case("relative_tmpfs", ["--tmpfs", "t", "true"]).status(125).complaint("absolute path"),
+        case("unknown_tty_mode", ["--tty=green", "true"]).status(125).complaint("cooked and raw"),
+    ]
+}
+
+fn troubles() -> Vec<Case> {
+    let lookup = "nslookup c2w.invalid > /dev/null; nslookup c2w.invalid > /dev/null; exit 3";
+    vec![
+        shell("no_network", lookup).status(3).complaint("no network"),
+        shell("no_route", "wget -q http://192.0.2.1/")
+            .stderr("wget: can't connect to remote host (192.0.2.1): Network is unreachable\n")
+            .status(1),
+        // The one process of the container that asks for memory without end.
+        case("out_of_memory", ["tail", "/dev/zero"]).status(137).complaint("out of memory"),
+        shell("fork_bomb_stays_inside", "ulimit -u 50; f() { f | f & }; f 2>/dev/null; echo up")
+            .stdout("up\n"),
+        shell("open_files", "ulimit -n 20000 && ulimit -n").stdout("20000\n"),
+    ]
+}
