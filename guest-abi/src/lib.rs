@@ -34,7 +34,7 @@ mod message;
 
 pub use message::{
     Capabilities, ContainerConfig, Failure, FromGuest, Milestone, Mount, Notice, Rlimit,
-    RunRequest, Stream, Terminal, TerminalMode, TerminalSize, Tmpfs, ToGuest,
+    RunRequest, Stream, Terminal, TerminalMode, TerminalSize, Tmpfs, ToGuest, WallClock,
 };
 
 /// Names of the virtio-console ports (`/sys/class/virtio-ports/*/name` in the guest).

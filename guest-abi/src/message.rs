@@ -122,8 +122,8 @@ pub struct Rlimit {
 /// What differs from one run of a module to the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunRequest {
-    /// The wall clock: nanoseconds since 1970-01-01T00:00:00Z.
-    pub realtime_ns: u64,
+    /// The wall clock.
+    pub clock: WallClock,
     /// Fresh random bytes (32 or more) for the guest kernel's generator.
     pub seed: Vec<u8>,
     /// In place of the image's `Entrypoint`; it also clears the image's `Cmd`.
@@ -152,6 +152,17 @@ pub struct RunRequest {
     pub capabilities: Capabilities,
     /// Whether the kernel says all it has to say on its console.
     pub debug: bool,
+}
+
+/// The wall clock, and when it was so: the guest reads this later.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WallClock {
+    /// Nanoseconds since 1970-01-01T00:00:00Z.
+    pub realtime_ns: u64,
+    /// The machine's time at that moment, in ticks of its timer.
+    pub ticks: u64,
+    /// Nanoseconds of a tick.
+    pub tick_ns: u64,
 }
 
 /// A terminal for the command.

@@ -7,9 +7,11 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 use c2w_emulator::cpu::observe::Observer;
+use c2w_emulator::layout::TICK_NS;
 use c2w_emulator::{Exit, GENERATION_LENGTH, GuestMemory, Machine, PowerRequest, RestoreError};
 use c2w_guest_abi::{
-    Failure, FromGuest, Milestone, Notice, RunRequest, Stream, TerminalSize, ToGuest, frame,
+    Failure, FromGuest, Milestone, Notice, RunRequest, Stream, TerminalSize, ToGuest, WallClock,
+    frame,
 };
 
 /// Entropy that a run starts with, in bytes.
@@ -103,13 +105,20 @@ impl Session {
         outside.entropy(&mut id);
         request.seed = vec![0; SEED_LENGTH];
         outside.entropy(&mut request.seed);
-        request.realtime_ns = outside.realtime_ns();
+        self.machine.use_host_clock(&mut Ports { outside, outbox: &mut self.outbox });
+        request.clock = self.wall_clock(outside);
         self.stdin_wanted = request.stdin;
         self.outbox.console_hidden = !request.debug;
         self.send(&ToGuest::Run(request))?;
-        self.machine.use_host_clock(&mut Ports { outside, outbox: &mut self.outbox });
         self.machine.renew_generation(id);
         Ok(())
+    }
+
+    /// What time it is, for the machine and for the world.
+    fn wall_clock(&mut self, outside: &mut dyn Outside) -> WallClock {
+        let realtime_ns = outside.realtime_ns();
+        let ticks = self.machine.ticks(&mut Ports { outside, outbox: &mut self.outbox });
+        WallClock { realtime_ns, ticks, tick_ns: TICK_NS }
     }
 
     /// Queues a message to PID 1.
@@ -176,7 +185,7 @@ impl Session {
         let step = self.run(budget, outside);
         if let Step::Idle(Some(wait)) = step {
             let mut ports = Ports { outside, outbox: &mut self.outbox };
-            let tick = self.machine.ticks(&mut ports) + wait / c2w_emulator::layout::TICK_NS;
+            let tick = self.machine.ticks(&mut ports) + wait / TICK_NS;
             self.skip_to(tick);
             return Step::Running;
         }
@@ -186,7 +195,7 @@ impl Session {
     /// Nanoseconds until the guest's clock shows `tick`.
     fn ticks_until(&mut self, tick: u64, outside: &mut dyn Outside) -> u64 {
         let now = self.machine.ticks(&mut Ports { outside, outbox: &mut self.outbox });
-        tick.saturating_sub(now).saturating_mul(c2w_emulator::layout::TICK_NS)
+        tick.saturating_sub(now).saturating_mul(TICK_NS)
     }
 
     /// Gives queued messages to the control port. Returns whether any byte was taken.
@@ -246,10 +255,16 @@ impl Session {
         let console = String::from_utf8_lossy(&self.outbox.console_tail);
         let last = console.lines().rfind(|line| line.contains("panic") || line.contains("Oops"));
         machine_failure(&match last {
-            Some(line) => format!("{what}: {}", line.trim()),
+            Some(line) => format!("{what}: {}", without_time(line.trim())),
             None => what.into(),
         })
     }
+}
+
+/// A line of the kernel's log without the `[    5.133484] ` in front.
+fn without_time(line: &str) -> &str {
+    let stamped = line.strip_prefix('[').and_then(|line| line.split_once("] "));
+    stamped.map_or(line, |(_, message)| message)
 }
 
 /// A failure that is the machine's, not the command's.

@@ -64,6 +64,17 @@ impl Container {
         Self { reference, module, compiled }
     }
 
+    /// The same with other bytes in the module, as `name`.
+    pub fn altered(&self, name: &str, alter: impl FnOnce(&mut [u8])) -> Self {
+        let mut bytes = std::fs::read(&self.module).expect("the module is there");
+        alter(&mut bytes);
+        let module = self.module.with_file_name(format!("end_to_end-{name}.wasm"));
+        std::fs::write(&module, bytes).expect("it is written");
+        let compiled = module.with_extension("cwasm");
+        engine::compile(&module, &compiled);
+        Self { reference: self.reference.clone(), module, compiled }
+    }
+
     /// A run of the container, with no environment but the engine's own.
     pub fn command(&self, engine: Engine, arguments: &[impl AsRef<OsStr>]) -> Command {
         let mut command = match engine {

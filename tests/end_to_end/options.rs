@@ -102,6 +102,8 @@ fn refusals() -> Vec<Case> {
 }
 
 fn troubles() -> Vec<Case> {
+    // Only a container that may mount can make the kernel this strict.
+    let strict = "mkdir /p; mount -t proc proc /p; echo 1 > /p/sys/vm/panic_on_oom; tail /dev/zero";
     let lookup = "nslookup c2w.invalid > /dev/null; nslookup c2w.invalid > /dev/null; exit 3";
     vec![
         shell("no_network", lookup).status(3).complaint("no network"),
@@ -110,6 +112,9 @@ fn troubles() -> Vec<Case> {
             .status(1),
         // The one process of the container that asks for memory without end.
         case("out_of_memory", ["tail", "/dev/zero"]).status(137).complaint("out of memory"),
+        with("kernel_panic", &["--cap-add", "ALL"], strict)
+            .status(125)
+            .complaint("the guest kernel stopped: Kernel panic - not syncing: Out of memory"),
         shell("fork_bomb_stays_inside", "ulimit -u 50; f() { f | f & }; f 2>/dev/null; echo up")
             .stdout("up\n"),
         shell("open_files", "ulimit -n 20000 && ulimit -n").stdout("20000\n"),

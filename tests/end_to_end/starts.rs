@@ -1,6 +1,7 @@
 //! What differs from one start of a module to the next, and what a module asks of its runtime.
 
-use crate::container::{Container, Engine};
+use crate::case::assert_complaint;
+use crate::container::{Container, Engine, text};
 use crate::{process, trial};
 use libtest_mimic::Trial;
 use std::collections::BTreeSet;
@@ -10,13 +11,15 @@ use wasmparser::{Parser, Payload};
 
 /// Everything random that a container sees, a line each.
 const RANDOM: &str = "head -c 32 /dev/urandom | sha256sum; cat /proc/sys/kernel/random/boot_id; \
-                      cat /proc/sys/kernel/random/uuid; mktemp -u XXXXXXXXXXXX";
-const RANDOM_LINES: usize = 4;
+                      cat /proc/sys/kernel/random/uuid; mktemp -u XXXXXXXXXXXX; \
+                      grep stack /proc/self/maps";
+const RANDOM_LINES: usize = 5;
 
 pub fn trials() -> Vec<Trial> {
     let mut trials = vec![
         trial("imports_are_wasi_preview_1", imports_are_wasi_preview_1),
         trial("exports_for_commands_and_embedders", exports_for_commands_and_embedders),
+        trial("command::damaged_snapshot", damaged_snapshot),
         trial("command::20_starts_at_once_differ", || starts_at_once_differ(20)),
     ];
     for engine in Engine::ALL {
@@ -49,6 +52,19 @@ fn starts_at_once_differ(count: usize) {
     let outputs = running.into_iter().map(finish).map(|output| output.stdout);
     let outputs: Vec<_> = outputs.map(|bytes| String::from_utf8(bytes).unwrap()).collect();
     assert_all_differ(&outputs);
+}
+
+/// A snapshot of another version says so, and nothing runs.
+fn damaged_snapshot() {
+    const MAGIC: &[u8] = b"c2wsnap";
+    let damaged = Container::busybox().altered("damaged", |bytes| {
+        // The code that looks for it has one, too, before the snapshot.
+        let last = bytes.windows(MAGIC.len()).rposition(|part| part == MAGIC).unwrap();
+        bytes[last + MAGIC.len()] ^= 0x80;
+    });
+    let output = process::run(&mut damaged.command(Engine::COMMAND, &["echo", "hi"]), b"");
+    assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(125), ""));
+    assert_complaint(&output.stderr, "the snapshot cannot be restored");
 }
 
 fn seconds_now() -> u64 {

@@ -19,6 +19,7 @@ pub fn trials() -> Vec<Trial> {
         trials.push(trial(format!("{engine}::large_output"), move || large_output(engine)));
     }
     for engine in [Engine::Native, Engine::COMMAND] {
+        trials.push(trial(format!("{engine}::both_ways_at_once"), move || both_ways(engine)));
         trials.push(trial(format!("{engine}::large_input"), move || large_input(engine)));
     }
     trials
@@ -92,6 +93,14 @@ fn large_output(engine: Engine) {
         (1..).flat_map(|n| format!("{n}\n").into_bytes()).take(length).collect();
     expected.truncate(length);
     assert!(output.stdout == expected, "{} bytes differ", output.stdout.len());
+}
+
+/// Far more than all buffers hold goes in while it comes out.
+fn both_ways(engine: Engine) {
+    let bytes: Vec<u8> = (0..LARGE as u32 / 8).flat_map(|n| n.to_be_bytes()).collect();
+    let output = process::run(&mut Container::busybox().command(engine, &["cat"]), &bytes);
+    assert_success(&output);
+    assert!(output.stdout == bytes, "{} bytes came back", output.stdout.len());
 }
 
 fn large_input(engine: Engine) {

@@ -5,6 +5,9 @@ use c2w::timing::Timing;
 use c2w_guest_abi::Stream;
 use c2w_session::{Closed, Outside, Session};
 
+/// The wall clock when the machine was made, in nanoseconds since 1970.
+pub const EPOCH: u64 = 1_700_000_000_000_000_000;
+
 /// A world whose clock moves by a microsecond whenever somebody looks; waits are the test's to add.
 #[derive(Default)]
 pub struct World {
@@ -20,7 +23,7 @@ impl Outside for World {
         self.now
     }
     fn realtime_ns(&mut self) -> u64 {
-        1_700_000_000_000_000_000
+        EPOCH + self.now
     }
     fn entropy(&mut self, buffer: &mut [u8]) {
         buffer.fill(7);

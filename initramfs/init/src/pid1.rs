@@ -1,5 +1,6 @@
 //! PID 1 of the machine, from boot to power-off.
 
+mod clock;
 mod container;
 mod control;
 mod entropy;
@@ -84,7 +85,7 @@ fn serve(control: &mut Control, streams: StreamPorts) -> Result<u8> {
     let Some(ToGuest::Run(run)) = control.receive()? else {
         return Err(failure(MACHINE, "the host's second message must be Run"));
     };
-    entropy::set_clock(run.realtime_ns)?;
+    clock::set(run.clock)?;
     random.reseed(&run.seed)?;
     if run.debug {
         quiet::leave_quiet()?;

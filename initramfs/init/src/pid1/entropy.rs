@@ -1,8 +1,7 @@
-//! What must differ after every restore of the snapshot: the clock and the random generator.
+//! What must differ after every restore of the snapshot: random numbers.
 
 use crate::failure::{OrFail, Result};
 use rustix::fs::{Mode, OFlags};
-use rustix::time::{ClockId, Timespec, clock_settime};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 /// The kernel's random generator.
@@ -50,13 +49,4 @@ impl RandomPool {
         }
         Ok(())
     }
-}
-
-/// Sets the wall clock, in nanoseconds since 1970.
-pub fn set_clock(realtime_ns: u64) -> Result<()> {
-    let time = Timespec {
-        tv_sec: (realtime_ns / 1_000_000_000) as i64,
-        tv_nsec: (realtime_ns % 1_000_000_000) as i64,
-    };
-    clock_settime(ClockId::Realtime, time).or_fail("setting the clock")
 }
