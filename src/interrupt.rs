@@ -1,9 +1,20 @@
-//! Ctrl-C and termination leave no half-written file and no unusable terminal behind.
+//! Signals to this program. Ctrl-C and termination leave no half-written file and no unusable
+//! terminal behind; while a container runs, its command gets them first.
 
 use rustix::termios::{OptionalActions, Termios, tcsetattr};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH};
+use signal_hook::iterator::{Handle, Signals};
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
+
+/// What ends this program when nothing else is to be done with it.
+const ENDING: [i32; 3] = [SIGHUP, SIGINT, SIGTERM];
+/// What else concerns a container.
+const OTHERS: [i32; 4] = [SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH];
 
 /// What a signal has to undo, by number.
 static UNFINISHED: Mutex<Vec<(u64, Undo)>> = Mutex::new(Vec::new());
@@ -27,8 +38,8 @@ impl Undo {
     }
 }
 
-fn reset(settings: &Termios) -> std::io::Result<()> {
-    tcsetattr(std::io::stdin(), OptionalActions::Drain, settings).map_err(Into::into)
+fn reset(settings: &Termios) -> io::Result<()> {
+    tcsetattr(io::stdin(), OptionalActions::Drain, settings).map_err(Into::into)
 }
 
 /// While it lives, an interrupt undoes something before it ends the program.
@@ -48,12 +59,8 @@ impl Guard {
     fn watch(undo: Undo) -> Self {
         let number = NEXT.fetch_add(1, Relaxed);
         unfinished().push((number, undo));
-        // A second handler is refused: the first one does the same.
-        let _ = ctrlc::set_handler(|| {
-            unfinished().drain(..).for_each(|(_, undo)| undo.execute());
-            // As a shell reports a program that SIGINT has ended.
-            std::process::exit(130);
-        });
+        // Without a handler a signal ends the program as well, just not as cleanly.
+        let _ = listen();
         Self(number)
     }
 }
@@ -66,4 +73,78 @@ impl Drop for Guard {
 
 fn unfinished() -> MutexGuard<'static, Vec<(u64, Undo)>> {
     UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The signals that this program gets, while it lives. The second that is to end it does.
+pub struct Received(UnixStream);
+
+/// Where signals go instead of ending the program.
+static RECEIVER: Mutex<Option<UnixStream>> = Mutex::new(None);
+
+impl Received {
+    /// Listens from now on.
+    ///
+    /// # Errors
+    /// When signals cannot be handled.
+    pub fn listen() -> io::Result<Self> {
+        let (heard, told) = UnixStream::pair()?;
+        heard.set_nonblocking(true)?;
+        *receiver() = Some(told);
+        let handle = listen()?;
+        OTHERS.into_iter().try_for_each(|signal| handle.add_signal(signal))?;
+        Ok(Self(heard))
+    }
+
+    /// Readable when there is a signal.
+    pub fn stream(&self) -> &UnixStream {
+        &self.0
+    }
+
+    /// The next signal, if there is one.
+    pub fn next(&mut self) -> Option<i32> {
+        let mut number = [0];
+        let heard = self.0.read(&mut number).is_ok_and(|length| length > 0);
+        heard.then(|| i32::from(number[0]))
+    }
+}
+
+impl Drop for Received {
+    fn drop(&mut self) {
+        *receiver() = None;
+    }
+}
+
+fn receiver() -> MutexGuard<'static, Option<UnixStream>> {
+    RECEIVER.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Starts the thread that waits for signals, once.
+fn listen() -> io::Result<&'static Handle> {
+    static LISTENER: OnceLock<Handle> = OnceLock::new();
+    if let Some(handle) = LISTENER.get() {
+        return Ok(handle);
+    }
+    let mut signals = Signals::new(ENDING)?;
+    let handle = signals.handle();
+    thread::Builder::new().name("signals".into()).spawn(move || {
+        let mut asked = false;
+        for signal in signals.forever() {
+            let ending = ENDING.contains(&signal);
+            let told = match &mut *receiver() {
+                Some(receiver) if !(asked && ending) => receiver.write_all(&[signal as u8]).is_ok(),
+                _ => false,
+            };
+            asked |= ending;
+            if ending && !told {
+                end(signal);
+            }
+        }
+    })?;
+    Ok(LISTENER.get_or_init(|| handle))
+}
+
+/// Ends the program as a shell reports one that a signal has ended.
+fn end(signal: i32) -> ! {
+    unfinished().drain(..).for_each(|(_, undo)| undo.execute());
+    std::process::exit(128 + signal);
 }

@@ -1,9 +1,11 @@
 //! Runs a container natively: the machine of the module, without a WASI runtime.
 
-use crate::terminal::{self, Resizes};
+use crate::interrupt::Received;
+use crate::terminal;
 use c2w_guest_abi::{RunRequest, Stream, Terminal, TerminalMode};
 use c2w_session::{Closed, Outside, Session, Step};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use signal_hook::consts::{SIGTERM, SIGWINCH};
 use std::io::{self, Write};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -67,7 +69,7 @@ pub fn run(mut session: Session, request: RunRequest) -> anyhow::Result<u8> {
         Some(Terminal { mode: TerminalMode::Raw, .. }) => Some(terminal::Raw::new()?),
         _ => None,
     };
-    let mut resizes = in_terminal.map(|_| Resizes::new()).transpose()?;
+    let mut signals = Received::listen()?;
     session.start(request, &mut process)?;
     let mut buffer = vec![0; INPUT_CHUNK];
     loop {
@@ -85,7 +87,7 @@ pub fn run(mut session: Session, request: RunRequest) -> anyhow::Result<u8> {
             }
         };
         let room = session.stdin_room().min(buffer.len());
-        if wait_for_input(room > 0, resizes.as_ref(), wait)? {
+        if wait_for_input(room > 0, &signals, wait)? {
             match rustix::io::read(io::stdin(), &mut buffer[..room]) {
                 Ok(0) | Err(_) => session.end_stdin(),
                 Ok(length) => {
@@ -93,9 +95,18 @@ pub fn run(mut session: Session, request: RunRequest) -> anyhow::Result<u8> {
                 }
             }
         }
-        if let Some(size) = resizes.as_mut().and_then(Resizes::next) {
-            session.resize(size);
+        while let Some(signal) = signals.next() {
+            pass_on(signal, &mut session);
         }
+    }
+}
+
+/// What a signal to this program means to the command.
+fn pass_on(signal: i32, session: &mut Session) {
+    match signal {
+        SIGWINCH => terminal::size().into_iter().for_each(|size| session.resize(size)),
+        SIGTERM => session.stop(),
+        other => session.signal(other as u8),
     }
 }
 
@@ -105,23 +116,20 @@ fn complain(message: &str, in_terminal: Option<Terminal>) {
     eprint!("c2w: {message}{}", if raw { "\r\n" } else { "\n" });
 }
 
-/// Waits at most `wait` nanoseconds for standard input, if it is `wanted`, or a new size of the
-/// terminal. Returns whether to read standard input.
-fn wait_for_input(wanted: bool, resizes: Option<&Resizes>, wait: Option<u64>) -> io::Result<bool> {
+/// Waits at most `wait` nanoseconds for standard input, if it is `wanted`, or a signal. Returns
+/// whether to read standard input.
+fn wait_for_input(wanted: bool, signals: &Received, wait: Option<u64>) -> io::Result<bool> {
     let stdin = io::stdin();
-    let mut polled = Vec::with_capacity(2);
-    polled.extend(wanted.then(|| PollFd::new(&stdin, PollFlags::IN)));
-    polled.extend(resizes.map(|resizes| PollFd::new(resizes.stream(), PollFlags::IN)));
-    if polled.is_empty() && wait == Some(0) {
-        return Ok(false);
-    }
+    let mut both =
+        [PollFd::new(&stdin, PollFlags::IN), PollFd::new(signals.stream(), PollFlags::IN)];
+    let polled = if wanted { &mut both[..] } else { &mut both[1..] };
     let timeout = wait.map(|ns| Timespec {
         tv_sec: (ns / 1_000_000_000) as i64,
         tv_nsec: (ns % 1_000_000_000) as i64,
     });
-    match poll(&mut polled, timeout.as_ref()) {
+    match poll(polled, timeout.as_ref()) {
         Ok(0) | Err(rustix::io::Errno::INTR) => Ok(false),
-        Ok(_) => Ok(wanted && !polled[0].revents().is_empty()),
+        Ok(_) => Ok(wanted && !both[0].revents().is_empty()),
         Err(error) => Err(error.into()),
     }
 }

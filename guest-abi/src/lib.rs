@@ -18,7 +18,7 @@
 //! guest  Reached          twice on the way to Ready
 //! guest  Ready            the container exists, its agent waits: the snapshot is taken here
 //! host   Run              clock, entropy, arguments, environment
-//! both   StdinEof, StdinClosed, OutputClosed, Resized, Notice
+//! both   StdinEof, StdinClosed, OutputClosed, Resized, Signal, Stop, Notice
 //! guest  Exited | Failed  then the guest powers off
 //! ```
 //!

@@ -17,6 +17,10 @@ pub enum ToGuest {
     OutputClosed(Stream),
     /// The host's terminal has another size now.
     Resized(TerminalSize),
+    /// A signal for the command, by its number.
+    Signal(u8),
+    /// The command is to end: the image's own signal for that.
+    Stop,
 }
 
 /// What PID 1 tells the host.
@@ -104,6 +108,8 @@ pub struct ContainerConfig {
     pub volumes: Vec<Vec<u8>>,
     /// The container's host name.
     pub hostname: Vec<u8>,
+    /// `StopSignal`, by its number; 0 is SIGTERM.
+    pub stop_signal: u8,
     /// Limits of the command (getrlimit(2)) that differ from the kernel's own.
     pub rlimits: Vec<Rlimit>,
 }

@@ -98,7 +98,10 @@ pub fn parse(
             b"help" | b"h" if value.is_none() => return Ok(Invocation::Help),
             _ if parsed.set_flag(name, value.as_deref())? => {}
             _ if !takes_value(name) => {
-                return Err(usage(format_args!("unknown option {}; try --help", text(&option))));
+                return Err(usage(format_args!(
+                    "unknown option {}; try --help, or -- before the command",
+                    text(&option)
+                )));
             }
             _ => {
                 let value = value.or_else(|| arguments.next()).ok_or_else(|| {

@@ -151,6 +151,18 @@ impl Session {
         }
     }
 
+    /// Sends the command a signal, by its number.
+    pub fn signal(&mut self, number: u8) {
+        // This message is a few bytes: it fits.
+        let _ = self.send(&ToGuest::Signal(number));
+    }
+
+    /// Asks the command to end, in the way that its image wants to be asked.
+    pub fn stop(&mut self) {
+        // This message is a few bytes: it fits.
+        let _ = self.send(&ToGuest::Stop);
+    }
+
     /// Tells the command's terminal of the host's new size.
     pub fn resize(&mut self, size: TerminalSize) {
         // This message is a few bytes: it fits.

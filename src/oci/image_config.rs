@@ -157,6 +157,7 @@ pub fn guest_config(config: &ImageConfig) -> ContainerConfig {
         env: run.env.iter().filter(sets).map(|entry| entry.as_bytes().to_vec()).collect(),
         user: run.user.as_bytes().to_vec(),
         workdir: if run.working_dir.is_empty() { Vec::new() } else { absolute(&run.working_dir) },
+        stop_signal: super::stop_signal::number(&run.stop_signal),
         volumes: run.volumes.iter().map(|path| absolute(path)).collect(),
         ..ContainerConfig::default()
     }
@@ -187,6 +188,7 @@ mod tests {
         assert_eq!(guest.cmd, [b"echo hi".to_vec(), b"".to_vec()]);
         assert_eq!(guest.env, [b"A=b c".to_vec()]);
         assert_eq!((guest.user, guest.workdir), (b"user:1".to_vec(), b"/home".to_vec()));
+        assert_eq!(guest.stop_signal, 2);
         assert_eq!(guest.volumes, [b"/data".to_vec(), b"/d2".to_vec()]);
     }
 

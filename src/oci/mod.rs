@@ -22,6 +22,7 @@ mod read_ahead;
 pub mod reference;
 mod resolve;
 pub mod source;
+mod stop_signal;
 pub mod store;
 
 pub use error::{Error, ErrorKind};

@@ -9,6 +9,7 @@ mod commands;
 mod container;
 mod conversion;
 mod engine;
+mod image;
 mod instructions;
 mod options;
 mod process;
@@ -29,6 +30,7 @@ fn main() -> std::process::ExitCode {
     let trials = [
         commands::trials(),
         options::trials(),
+        image::trials(),
         terminal::trials(),
         instructions::trials(),
         streams::trials(),

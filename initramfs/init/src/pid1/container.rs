@@ -13,7 +13,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, mount};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
-use rustix::process::{Pid, PidfdFlags, WaitOptions, pidfd_open, wait};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, pidfd_open, pidfd_send_signal, wait};
 use std::ffi::CString;
 use std::fs::{self, File};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
@@ -40,6 +40,8 @@ pub struct Container {
     pub process: OwnedFd,
     /// Where it asks for the addresses of hosts.
     pub names: OwnedFd,
+    /// What asks its command to end.
+    stop_signal: Signal,
     /// `memory.events` of its control group (cgroup-v2.rst).
     pub memory_events: OwnedFd,
 }
@@ -69,7 +71,8 @@ impl Container {
         let memory_events =
             rustix::fs::open(MEMORY_EVENTS, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
                 .or_fail("opening the container's memory events")?;
-        Ok(Self { link, process, names, memory_events })
+        let stop_signal = by_number(config.stop_signal).unwrap_or(Signal::TERM);
+        Ok(Self { link, process, names, stop_signal, memory_events })
     }
 
     /// Lets the agent become the command, with its standard streams unless it has a terminal.
@@ -84,6 +87,19 @@ impl Container {
         }
         let FileSystems { mounts, tmpfs } = file_systems;
         self.link.send(&ToAgent::Execute { command, mounts, tmpfs }, stdio)
+    }
+
+    /// Sends the command a signal. Until the agent has become the command, it gets lost.
+    pub fn signal(&self, number: u8) {
+        if let Some(signal) = by_number(number) {
+            // A command that has ended needs none.
+            let _ = pidfd_send_signal(&self.process, signal);
+        }
+    }
+
+    /// Asks the command to end.
+    pub fn stop(&self) {
+        let _ = pidfd_send_signal(&self.process, self.stop_signal);
     }
 
     /// How many of its processes the kernel has killed because there was no memory left.
@@ -104,6 +120,14 @@ impl Container {
             _ => Err(failure(MACHINE, "the container's agent ended")),
         }
     }
+}
+
+/// A signal by its number, real-time ones included.
+#[allow(unsafe_code)]
+fn by_number(number: u8) -> Option<Signal> {
+    const LAST: u8 = 64;
+    // SAFETY: a number that the kernel knows; the C library's own two are only sent, not handled.
+    (1..=LAST).contains(&number).then(|| unsafe { Signal::from_raw_unchecked(number.into()) })
 }
 
 /// The descriptor that came with a message.

@@ -193,6 +193,8 @@ impl<'a> Pump<'a> {
                         let _ = tcsetwinsize(terminal, window(size));
                     }
                 }
+                ToGuest::Signal(number) => self.container.signal(number),
+                ToGuest::Stop => self.container.stop(),
                 ToGuest::OutputClosed(Stream::Stdout) => self.close_output(0),
                 ToGuest::OutputClosed(Stream::Stderr) => self.close_output(1),
                 ToGuest::Create(_) | ToGuest::Run(_) => {

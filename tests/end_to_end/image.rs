@@ -1,0 +1,115 @@
+//! What an image's configuration asks for, and signals to the program that runs it.
+
+use crate::container::{Container, Engine, busybox_reference, text};
+use crate::{process, trial};
+use libtest_mimic::Trial;
+use rustix::process::{Pid, Signal, kill_process};
+use std::io::{BufRead, BufReader, Lines};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::OnceLock;
+
+pub fn trials() -> Vec<Trial> {
+    let mut trials = vec![
+        trial("native::stop_signal_of_the_image", stop_signal),
+        trial("native::signals_are_passed_on", passed_on),
+        trial("native::second_signal_ends_the_machine", second_signal),
+    ];
+    for engine in Engine::ALL {
+        trials.push(trial(format!("{engine}::image_configuration"), move || configured(engine)));
+        trials.push(trial(format!("{engine}::volume_stays_writable"), move || volume(engine)));
+    }
+    trials
+}
+
+/// The example with another configuration.
+fn image() -> &'static Container {
+    static IMAGE: OnceLock<Container> = OnceLock::new();
+    IMAGE.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("end_to_end-configured");
+        let _ = std::fs::remove_dir_all(&folder);
+        let original = busybox_reference();
+        let original = original.strip_prefix("oci:").unwrap();
+        succeed(Command::new("cp").args(["-r", original]).arg(&folder));
+        let tag = format!("{}:latest", folder.display());
+        succeed(Command::new("umoci").args(["config", "--image", &tag]).args([
+            "--config.user=1234:77",
+            "--config.workingdir=/made/here",
+            "--config.volume=/data",
+            "--config.env=FROM=image",
+            "--config.stopsignal=SIGUSR1",
+            "--config.entrypoint=sh",
+            "--config.cmd=-c",
+            "--config.cmd=id; pwd; echo $FROM",
+        ]));
+        Container::convert(format!("oci:{tag}"), "configured")
+    })
+}
+
+fn succeed(command: &mut Command) {
+    let output = process::run(command, b"");
+    assert!(output.status.success(), "{command:?}: {}", text(&output.stderr));
+}
+
+/// A user without a line in /etc/passwd, a directory that is not there.
+fn configured(engine: Engine) {
+    let shown = image().stdout(engine, &[""; 0]);
+    assert_eq!(shown, "uid=1234 gid=77 groups=77\n/made/here\nimage\n");
+}
+
+fn volume(engine: Engine) {
+    let line = "touch /data/x /x; ls /data";
+    let arguments = ["--user=0", "--read-only", "--entrypoint=sh", "--", "-c", line];
+    let output = process::run(&mut image().command(engine, &arguments), b"");
+    assert_eq!(text(&output.stderr), "touch: /x: Read-only file system\n");
+    assert_eq!(text(&output.stdout), "x\n");
+}
+
+/// A run that has said that it is ready.
+fn ready(container: &Container, line: &str) -> (Child, Command, Lines<BufReader<ChildStdout>>) {
+    let arguments = ["--user=0", "--entrypoint=sh", "--", "-c", line];
+    let mut command = container.command(Engine::Native, &arguments);
+    let mut child = process::spawn(command.stdin(Stdio::null()));
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "ready");
+    (child, command, lines)
+}
+
+const TRAPS: &str = "for s in INT HUP USR1 TERM; do trap \"echo $s; exit 9\" $s; done
+echo ready; while :; do sleep 0.1; done";
+
+fn assert_ends_by(container: &Container, signal: Signal, trapped: &str) {
+    let (child, command, mut lines) = ready(container, TRAPS);
+    kill_process(Pid::from_child(&child), signal).unwrap();
+    assert_eq!(lines.next().unwrap().unwrap(), trapped);
+    assert_eq!(process::finish(child, &command).status.code(), Some(9));
+}
+
+/// To be asked to end is not to be killed by SIGTERM.
+fn stop_signal() {
+    assert_ends_by(image(), Signal::TERM, "USR1");
+    assert_ends_by(Container::busybox(), Signal::TERM, "TERM");
+}
+
+fn passed_on() {
+    assert_ends_by(Container::busybox(), Signal::INT, "INT");
+    assert_ends_by(Container::busybox(), Signal::HUP, "HUP");
+}
+
+/// A command that does not care is no reason to stay.
+fn second_signal() {
+    let (child, command, _lines) = ready(Container::busybox(), "echo ready; sleep 1000");
+    let process = Pid::from_child(&child);
+    kill_process(process, Signal::INT).unwrap();
+    // Both at once are one: the second comes when the first has been taken.
+    let pending = || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        status.lines().any(|line| line == "ShdPnd:\t0000000000000002")
+    };
+    while pending() {
+        std::thread::yield_now();
+    }
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    kill_process(process, Signal::INT).unwrap();
+    assert_eq!(process::finish(child, &command).status.code(), Some(130));
+}
