@@ -6,7 +6,7 @@ use crate::cpu::observe::Observer;
 use crate::devices::bus::{Devices, DevicesConfig, DevicesState};
 use crate::devices::syscon::PowerRequest;
 use crate::devices::vmgenid::ID_LENGTH;
-use crate::devices::{Context, InvalidState};
+use crate::devices::{Context, InvalidState, P9Server};
 use crate::fdt;
 use crate::host::{Host, PortId};
 use crate::memory::GuestMemory;
@@ -224,6 +224,11 @@ impl Machine {
     /// Tells the guest that it is a copy: its kernel reseeds its random generator from `id`.
     pub fn renew_generation(&mut self, id: [u8; ID_LENGTH]) {
         self.devices.renew_generation(id);
+    }
+
+    /// Has 9p requests answered by `server` from now on.
+    pub fn set_p9_server(&mut self, server: Box<dyn P9Server>) {
+        self.devices.set_p9_server(server);
     }
 
     /// Has an observer told of every block that is executed from now on.
