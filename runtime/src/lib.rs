@@ -13,6 +13,10 @@
 extern crate alloc;
 
 #[cfg(target_arch = "wasm32")]
+mod directories;
+#[cfg(target_arch = "wasm32")]
+mod errno;
+#[cfg(target_arch = "wasm32")]
 mod exports;
 #[cfg(target_arch = "wasm32")]
 mod placement;

@@ -1,9 +1,13 @@
 //! One run: from the restored machine to the command's exit status.
 
+use crate::directories::Preopens;
 use crate::wasi_terminal;
 use crate::{placement, wasi_host};
+use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
+use c2w_guest_abi::RunRequest;
+use c2w_p9::Server;
 use c2w_session::options::{self, Environment, Invocation};
 use c2w_session::{Session, Step, terminal};
 use wasi_host::{Input, Wasi};
@@ -75,6 +79,7 @@ impl Program {
             wasi_host::complain(format_args!("the snapshot cannot be restored: {error}"));
             125
         })?;
+        share_preopens(&mut session, &mut request)?;
         session.start(request, &mut Wasi).map_err(|error| {
             wasi_host::complain(format_args!("arguments and environment: {error}"));
             125
@@ -122,6 +127,16 @@ impl Program {
             Input::Nothing => {}
         }
     }
+}
+
+/// Has the directories that the runtime has opened mounted in the container.
+fn share_preopens(session: &mut Session, request: &mut RunRequest) -> Result<(), u8> {
+    let (preopens, shared) = Preopens::find();
+    request.mounts = c2w_session::mounts(&shared).map_err(|error| fail(125, &error.0))?;
+    if !request.mounts.is_empty() {
+        session.share(Box::new(Server::new(preopens)));
+    }
+    Ok(())
 }
 
 /// Says why there is no status of a command, and returns ours.

@@ -7,11 +7,14 @@
 extern crate alloc;
 
 mod boot;
+mod mounts;
 pub mod options;
 mod outside;
 mod session;
 pub mod terminal;
 
 pub use boot::{BootFailure, Guest, boot};
+pub use c2w_emulator::devices::P9Server;
+pub use mounts::{Shared, mounts};
 pub use outside::{BootPart, Closed, Outside};
 pub use session::{Session, Step};

@@ -7,6 +7,7 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 use c2w_emulator::cpu::observe::Observer;
+use c2w_emulator::devices::P9Server;
 use c2w_emulator::layout::TICK_NS;
 use c2w_emulator::{Exit, GENERATION_LENGTH, GuestMemory, Machine, PowerRequest, RestoreError};
 use c2w_guest_abi::{
@@ -89,6 +90,11 @@ impl Session {
     /// Has an observer told of every block that is executed from now on.
     pub fn observe(&mut self, observer: Box<dyn Observer>) {
         self.machine.observe(observer);
+    }
+
+    /// Has the guest's 9p device answered by `server` from now on.
+    pub fn share(&mut self, server: Box<dyn P9Server>) {
+        self.machine.set_p9_server(server);
     }
 
     /// Starts the command in a container that is [`Step::Ready`]: on the host's clock from now

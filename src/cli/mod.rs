@@ -4,6 +4,7 @@ mod bars;
 mod cache;
 mod container2wasm;
 mod convert;
+mod directories;
 mod documents;
 mod inspect;
 mod machine_options;

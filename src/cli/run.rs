@@ -1,6 +1,7 @@
 //! `c2w run`.
 
 use super::container2wasm::BuildArgs;
+use super::directories::DirectoryArgs;
 use super::machine_options::MachineArgs;
 use super::output::OutputArgs;
 use super::parse_place;
@@ -31,6 +32,8 @@ pub(super) struct Run {
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
     #[command(flatten)]
+    directories: DirectoryArgs,
+    #[command(flatten)]
     source: SourceArgs,
     #[command(flatten)]
     machine: MachineArgs,
@@ -53,6 +56,7 @@ pub(super) fn run(arguments: Run) -> Result<ExitCode> {
     };
     request.debug |= arguments.machine.debug_image();
     request.terminal = choose(choice, terminal::find(), &variables);
+    let shared = arguments.directories.open()?;
     let mut timing = Timing::start();
     let shown = &arguments.output_options;
     let place = parse_place(&arguments.image)?;
@@ -63,6 +67,10 @@ pub(super) fn run(arguments: Run) -> Result<ExitCode> {
     let mut session = convert::prepare(&place, &options, &mut timing)?.session;
     progress.done();
     shown.show_timings(&timing);
+    if let Some(shared) = shared {
+        session.share(shared.server);
+        request.mounts = shared.mounts;
+    }
     if let Some(observer) = watch.observer() {
         session.observe(observer);
     }

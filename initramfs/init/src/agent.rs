@@ -17,6 +17,7 @@ use crate::user::{self, Account};
 use c2w_guest_abi::{Failure, Mount, Tmpfs};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
+use shared::Shared;
 use std::convert::Infallible;
 use std::ffi::OsStr;
 use std::fs::{DirBuilder, File};
@@ -67,13 +68,16 @@ fn serve(link: &mut Link) -> Result<Infallible> {
     let Some((ToAgent::Execute { command, mounts, tmpfs }, stdio)) = link.receive()? else {
         return Err(gone());
     };
-    mount_all(&mounts, &tmpfs)?;
+    let shared = mount_all(&mounts, &tmpfs)?;
     let account = match &command.user {
         Some(user) => account(user)?,
         // A mount may have brought another /etc/passwd.
         None if !mounts.is_empty() => account(&user)?,
         None => image_account?,
     };
+    if let Some(shared) = shared {
+        shared.give_to(&account)?;
+    }
     if command.read_only {
         root::keep_writable(&volumes)?;
     }
@@ -81,16 +85,15 @@ fn serve(link: &mut Link) -> Result<Infallible> {
 }
 
 /// Mounts what the run wants, whatever lies in something else after it.
-fn mount_all(mounts: &[Mount], tmpfs: &[Tmpfs]) -> Result<()> {
+fn mount_all(mounts: &[Mount], tmpfs: &[Tmpfs]) -> Result<Option<Shared>> {
     let in_mount = |one: &&Tmpfs| {
         mounts.iter().any(|mount| path(&one.target).starts_with(path(&mount.target)))
     };
     let (inside, around): (Vec<_>, Vec<_>) = tmpfs.iter().partition(in_mount);
     around.into_iter().try_for_each(root::mount_tmpfs)?;
-    if !mounts.is_empty() {
-        shared::mount_all(mounts)?;
-    }
-    inside.into_iter().try_for_each(root::mount_tmpfs)
+    let shared = if mounts.is_empty() { None } else { Some(Shared::mount(mounts)?) };
+    inside.into_iter().try_for_each(root::mount_tmpfs)?;
+    Ok(shared)
 }
 
 fn become_command(

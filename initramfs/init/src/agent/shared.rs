@@ -6,36 +6,58 @@
 
 use super::make_directories;
 use crate::failure::{MACHINE, OrFail, Result, failure};
+use crate::user::Account;
 use c2w_guest_abi::Mount;
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, CWD, Gid, Mode, OFlags, ResolveFlags, Uid};
 use rustix::mount::{
     MountFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount, mount_remount, move_mount,
     open_tree, unmount,
 };
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// Where the device's root is mounted meanwhile: /dev is the container runtime's own tmpfs.
 const ASIDE: &str = "/dev/.c2w";
-/// The device's tag, and how Linux talks to it. Nothing is cached: the host may change files.
+/// The device's tag, and how Linux talks to it. msize is the most that its virtio transport can
+/// pass at once. What is read and written is not cached, since the server gives every file the
+/// version 0; `cache=mmap` only lets programs map files for writing.
 const TAG: &str = "c2w";
-const OPTIONS: &core::ffi::CStr = c"trans=virtio,version=9p2000.L,msize=262144,access=any";
+const OPTIONS: &core::ffi::CStr =
+    c"trans=virtio,version=9p2000.L,msize=512000,access=any,cache=mmap";
 /// The same for every mount that comes from the host.
 const FLAGS: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV);
 
-/// Mounts the directories in order, so that a later one may lie inside an earlier one.
-pub fn mount_all(mounts: &[Mount]) -> Result<()> {
-    rustix::fs::mkdir(ASIDE, Mode::from_raw_mode(0o700)).or_fail("creating a mount point")?;
-    mount(TAG, ASIDE, "9p", FLAGS, OPTIONS).or_fail("mounting the host's directories")?;
-    let root = rustix::fs::open(ASIDE, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
-        .or_fail("opening the host's directories")?;
-    let result = mounts.iter().try_for_each(|mount| place(root.as_fd(), mount));
-    drop(root);
-    unmount(ASIDE, UnmountFlags::DETACH).or_fail("unmounting the host's directories")?;
-    rustix::fs::unlinkat(CWD, ASIDE, AtFlags::REMOVEDIR).or_fail("removing a mount point")?;
-    result
+/// The host's directories, mounted.
+pub struct Shared {
+    root: OwnedFd,
+    trees: Vec<OwnedFd>,
 }
 
-fn place(root: std::os::fd::BorrowedFd<'_>, wanted: &Mount) -> Result<()> {
+impl Shared {
+    /// Mounts the directories in order, so that a later one may lie inside an earlier one.
+    pub fn mount(mounts: &[Mount]) -> Result<Self> {
+        rustix::fs::mkdir(ASIDE, Mode::from_raw_mode(0o700)).or_fail("creating a mount point")?;
+        mount(TAG, ASIDE, "9p", FLAGS, OPTIONS).or_fail("mounting the host's directories")?;
+        let root = rustix::fs::open(ASIDE, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+            .or_fail("opening the host's directories")?;
+        let trees: Result<_> = mounts.iter().map(|mount| place(root.as_fd(), mount)).collect();
+        unmount(ASIDE, UnmountFlags::DETACH).or_fail("unmounting the host's directories")?;
+        rustix::fs::unlinkat(CWD, ASIDE, AtFlags::REMOVEDIR).or_fail("removing a mount point")?;
+        Ok(Self { root, trees: trees? })
+    }
+
+    /// Gives the directories, with all that nobody else was given, to the command's user. The
+    /// server takes this from the owner of its root.
+    pub fn give_to(self, account: &Account) -> Result<()> {
+        let (uid, gid) = (Uid::from_raw(account.uid), Gid::from_raw(account.gid));
+        rustix::fs::chownat(&self.root, "", Some(uid), Some(gid), AtFlags::EMPTY_PATH)
+            .or_fail("giving the host's directories to their user")?;
+        // The kernel has their old owner in mind until it asks again.
+        let ask = |tree: &OwnedFd| rustix::fs::fstat(tree).map(drop);
+        self.trees.iter().try_for_each(ask).or_fail("looking at the host's directories")
+    }
+}
+
+fn place(root: BorrowedFd<'_>, wanted: &Mount) -> Result<OwnedFd> {
     let target = String::from_utf8_lossy(&wanted.target).into_owned();
     if wanted.target.first() != Some(&b'/') {
         return Err(failure(MACHINE, format!("mount target '{target}' is no absolute path")));
@@ -60,5 +82,5 @@ fn place(root: std::os::fd::BorrowedFd<'_>, wanted: &Mount) -> Result<()> {
         let path = format!("/proc/self/fd/{}", tree.as_raw_fd());
         mount_remount(path, FLAGS | MountFlags::BIND | MountFlags::RDONLY, c"").or_fail(&what)?;
     }
-    Ok(())
+    Ok(tree)
 }

@@ -1,0 +1,108 @@
+//! Directories of this host for `c2w run`.
+
+use crate::shared::SharedDirectories;
+use anyhow::{Context, Result, bail};
+use c2w_guest_abi::Mount;
+use c2w_p9::Server;
+use c2w_session::{P9Server, Shared, mounts};
+use clap::Args;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+#[derive(Args)]
+pub(super) struct DirectoryArgs {
+    /// Map a directory of the host into the container, at GUEST or under its own name, as
+    /// `wasmtime run --dir` does it. Repeatable.
+    #[arg(long = "dir", value_name = "HOST[::GUEST]")]
+    directories: Vec<OsString>,
+    /// The same, as `docker run -v` has it; `:ro` refuses writing. Repeatable.
+    #[arg(short = 'v', long = "volume", value_name = "HOST:GUEST[:ro]")]
+    volumes: Vec<OsString>,
+}
+
+/// Directories, opened: who answers for them, and where they are mounted.
+pub(super) struct Opened {
+    pub server: Box<dyn P9Server>,
+    pub mounts: Vec<Mount>,
+}
+
+/// One directory of the command line.
+struct Directory<'a> {
+    host: &'a Path,
+    guest: &'a [u8],
+    read_only: bool,
+}
+
+impl DirectoryArgs {
+    /// Opens the directories; `None` when there are none.
+    pub(super) fn open(&self) -> Result<Option<Opened>> {
+        let directories = self.directories.iter().map(|text| Ok(from_dir(text)));
+        let volumes = self.volumes.iter().map(|text| from_volume(text));
+        let mut host = SharedDirectories::default();
+        let mut shared = Vec::new();
+        for directory in directories.chain(volumes) {
+            let Directory { host: path, guest, read_only } = directory?;
+            host.add(path, read_only).with_context(|| {
+                format!(
+                    "cannot map {path:?} into the container: name a directory that exists and that \
+                     you may read"
+                )
+            })?;
+            shared.push(Shared { guest: guest.to_vec(), read_only });
+        }
+        let mounts = mounts(&shared).map_err(|error| anyhow::anyhow!(error.0))?;
+        Ok((!mounts.is_empty()).then(|| Opened { server: Box::new(Server::new(host)), mounts }))
+    }
+}
+
+fn from_dir(text: &OsStr) -> Directory<'_> {
+    let bytes = text.as_bytes();
+    let (host, guest) = match bytes.windows(2).position(|pair| pair == b"::") {
+        Some(at) => (&bytes[..at], &bytes[at + 2..]),
+        None => (bytes, bytes),
+    };
+    Directory { host: Path::new(OsStr::from_bytes(host)), guest, read_only: false }
+}
+
+fn from_volume(text: &OsStr) -> Result<Directory<'_>> {
+    let mut parts = text.as_bytes().split(|&byte| byte == b':');
+    let (host, guest) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let read_only = match (parts.next(), parts.next()) {
+        (None | Some(b"rw"), None) => false,
+        (Some(b"ro"), None) => true,
+        _ => bail!("volume {text:?}: give HOST:GUEST, or HOST:GUEST:ro"),
+    };
+    if host.is_empty() || !guest.starts_with(b"/") {
+        bail!("volume {text:?}: give HOST:GUEST, with GUEST an absolute path in the container");
+    }
+    Ok(Directory { host: Path::new(OsStr::from_bytes(host)), guest, read_only })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(directory: Directory<'_>) -> (&str, &str, bool) {
+        let guest = str::from_utf8(directory.guest).unwrap();
+        (directory.host.to_str().unwrap(), guest, directory.read_only)
+    }
+
+    #[test]
+    fn a_directory_is_given_as_for_wasmtime() {
+        assert_eq!(read(from_dir("/a/b".as_ref())), ("/a/b", "/a/b", false));
+        assert_eq!(read(from_dir(".::/work".as_ref())), (".", "/work", false));
+        assert_eq!(read(from_dir("a:b".as_ref())), ("a:b", "a:b", false));
+    }
+
+    #[test]
+    fn a_volume_is_given_as_for_docker() {
+        let volume = |text| from_volume(OsStr::new(text)).map(read);
+        assert_eq!(volume("a:/b").unwrap(), ("a", "/b", false));
+        assert_eq!(volume("/a:/b:ro").unwrap(), ("/a", "/b", true));
+        assert_eq!(volume("/a:/b:rw").unwrap(), ("/a", "/b", false));
+        for text in ["/a", ":/b", "/a:b", "/a:/b:z", "/a:/b:ro:x", "/a:"] {
+            assert!(from_volume(OsStr::new(text)).is_err(), "{text}");
+        }
+    }
+}
