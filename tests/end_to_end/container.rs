@@ -1,6 +1,6 @@
 //! A converted image and the ways to run it.
 
-use crate::engine::{self, Driver};
+use crate::engine::{self, Directory, Driver};
 use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -77,16 +77,37 @@ impl Container {
 
     /// A run of the container, with no environment but the engine's own.
     pub fn command(&self, engine: Engine, arguments: &[impl AsRef<OsStr>]) -> Command {
+        self.command_with(engine, &[], arguments)
+    }
+
+    /// The same, with directories of the host in the container.
+    pub fn command_with(
+        &self,
+        engine: Engine,
+        directories: &[Directory<'_>],
+        arguments: &[impl AsRef<OsStr>],
+    ) -> Command {
         let mut command = match engine {
             Engine::Native => {
                 let mut command = Command::new(C2W);
-                command.arg("run").arg(&self.reference).arg("--");
+                command.arg("run");
+                for directory in directories {
+                    let Directory { host, guest, read_only } = directory;
+                    let host = host.display();
+                    match read_only {
+                        true => command.arg(format!("--volume={host}:{guest}:ro")),
+                        false => command.arg(format!("--dir={host}::{guest}")),
+                    };
+                }
+                command.arg(&self.reference).arg("--");
                 command
             }
             Engine::Wasi(driver) => {
                 let this = std::env::current_exe().expect("the engine's own path");
                 let mut command = Command::new(this);
                 command.arg(engine::FLAG).arg(&self.compiled).arg(driver.name());
+                command.arg(directories.len().to_string());
+                command.args(directories.iter().map(Directory::argument));
                 command
             }
         };

@@ -8,10 +8,11 @@ use std::thread::sleep;
 use std::time::Duration;
 use wasmtime::{Engine, Instance, Linker, Module, Result, Store};
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
-use wasmtime_wasi::{I32Exit, WasiCtxBuilder};
+use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder};
 
 /// First argument of this executable when it is the engine. There follow a compiled module, the
-/// name of a [`Driver`] and the module's arguments.
+/// name of a [`Driver`], the number of directories, each as [`Directory::argument`] has it, and the
+/// module's arguments.
 pub const FLAG: &str = "--wasi-engine";
 
 /// Who calls the module's loop.
@@ -29,6 +30,39 @@ impl Driver {
             Self::Command => "command",
             Self::Stepwise => "stepwise",
         }
+    }
+}
+
+/// A directory that a module has open from its start.
+#[derive(Clone, Copy, Debug)]
+pub struct Directory<'a> {
+    pub host: &'a Path,
+    pub guest: &'a str,
+    pub read_only: bool,
+}
+
+impl<'a> Directory<'a> {
+    /// A directory to be read and written.
+    pub fn new(host: &'a Path, guest: &'a str) -> Self {
+        Self { host, guest, read_only: false }
+    }
+
+    /// `ro` or `rw`, its name in the module, and where it is.
+    pub fn argument(&self) -> String {
+        let mode = if self.read_only { "ro" } else { "rw" };
+        format!("{mode}:{}:{}", self.guest, self.host.to_str().expect("UTF-8"))
+    }
+
+    fn parse(argument: &'a str) -> Option<Self> {
+        let (mode, rest) = argument.split_once(':')?;
+        let (guest, host) = rest.split_once(':')?;
+        Some(Self { host: Path::new(host), guest, read_only: mode == "ro" })
+    }
+
+    fn open(&self, context: &mut WasiCtxBuilder) -> Result<()> {
+        let permissions = if self.read_only { FsPerms::ReadOnly } else { FsPerms::ReadWrite };
+        context.preopened_dir(self.host, self.guest, permissions)?;
+        Ok(())
     }
 }
 
@@ -50,7 +84,7 @@ pub fn main(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     }))
 }
 
-fn run(path: &Path, stepwise: bool, arguments: impl Iterator<Item = OsString>) -> Result<u8> {
+fn run(path: &Path, stepwise: bool, mut arguments: impl Iterator<Item = OsString>) -> Result<u8> {
     let engine = Engine::default();
     // SAFETY: the file was written by `compile`, with the same engine, for this test.
     let module = unsafe { Module::deserialize_file(&engine, path) }?;
@@ -58,6 +92,12 @@ fn run(path: &Path, stepwise: bool, arguments: impl Iterator<Item = OsString>) -
     p1::add_to_linker_sync(&mut linker, |context: &mut WasiP1Ctx| context)?;
     let mut context = WasiCtxBuilder::new();
     context.inherit_stdio().inherit_env().allow_blocking_current_thread(true).arg("module.wasm");
+    let count = arguments.next().expect("how many directories");
+    for _ in 0..count.to_str().expect("a number").parse().expect("a number") {
+        let directory = arguments.next().expect("a directory");
+        let directory = directory.to_str().expect("UTF-8");
+        Directory::parse(directory).expect("mode:guest:host").open(&mut context)?;
+    }
     for argument in arguments {
         context.arg(argument.to_str().expect("this engine takes UTF-8 only"));
     }

@@ -16,6 +16,7 @@ mod process;
 mod profile;
 mod real_image;
 mod refusals;
+mod shared;
 mod starts;
 mod streams;
 mod terminal;
@@ -37,6 +38,7 @@ fn main() -> std::process::ExitCode {
         starts::trials(),
         conversion::trials(),
         refusals::trials(),
+        shared::trials(),
         profile::trials(),
         real_image::trials(),
     ];

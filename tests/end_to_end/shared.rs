@@ -1,0 +1,362 @@
+//! Directories of the host in the container.
+
+use crate::container::{Container, Engine, assert_success, text};
+use crate::engine::Directory;
+use crate::{process, trial};
+use libtest_mimic::Trial;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::Path;
+use std::process::{Output, Stdio};
+use std::time::{Duration, SystemTime};
+use tempfile::TempDir;
+
+pub fn trials() -> Vec<Trial> {
+    let tests: &[(&str, fn(Engine))] = &[
+        ("contents", contents),
+        ("names", names),
+        ("files_without_a_name", files_without_a_name),
+        ("links", links),
+        ("ten_thousand_entries", ten_thousand_entries),
+        ("sizes_and_times", sizes_and_times),
+        ("modes_and_owners", modes_and_owners),
+        ("programs", programs),
+        ("another_user", another_user),
+        ("pipes", pipes),
+        ("places", places),
+        ("one_inside_another", one_inside_another),
+        ("read_only", read_only),
+        ("changes_of_the_host", changes_of_the_host),
+        ("escapes", escapes),
+        ("a_place_that_goes_up", a_place_that_goes_up),
+    ];
+    let trials = tests.iter().flat_map(|&(name, test)| {
+        Engine::ALL.map(|engine| trial(format!("{engine}::shared_{name}"), move || test(engine)))
+    });
+    let missing = trial("native::shared_missing", a_missing_directory);
+    trials.chain([missing]).collect()
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a temporary directory")
+}
+
+fn output(engine: Engine, directories: &[Directory<'_>], arguments: &[&str]) -> Output {
+    let mut command = Container::busybox().command_with(engine, directories, arguments);
+    process::run(&mut command, b"")
+}
+
+/// What a script prints that must succeed quietly.
+fn script(engine: Engine, directories: &[Directory<'_>], lines: &str) -> String {
+    let output = output(engine, directories, &["sh", "-ec", lines]);
+    assert_success(&output);
+    text(&output.stdout)
+}
+
+/// The same, in a directory that is mapped to /data.
+fn in_data(engine: Engine, host: &Path, lines: &str) -> String {
+    script(engine, &[Directory::new(host, "/data")], &format!("cd /data\n{lines}"))
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = path.as_ref();
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn contents(engine: Engine) {
+    let folder = folder();
+    let host = folder.path();
+    fs::write(host.join("host"), "from the host\n").unwrap();
+    let lines = "cat host
+        echo one > file; echo two >> file; cat file
+        echo ONE | dd of=file conv=notrunc 2>/dev/null; cat file
+        truncate -s 6 file; cat file; echo; truncate -s 8 file; wc -c < file
+        echo new > file; cat file
+        : > empty; wc -c < empty
+        seq 300000 > large; md5sum < large; tail -c 7 large; sed -n 150000p large
+        exec 3>> file; echo three >&3; echo four >> file; echo five >&3; cat file
+        set -C; if (echo no > file) 2> /dev/null; then echo overwritten; fi; sync file";
+    let expected = "from the host\none\ntwo\nONE\ntwo\nONE\ntw\n8\nnew\n0\n\
+        daef482d6c698625ab13d987d14e8781  -\n300000\n150000\nnew\nthree\nfour\nfive\n";
+    assert_eq!(in_data(engine, host, lines), expected);
+    assert_eq!(read(host.join("file")), "new\nthree\nfour\nfive\n");
+    let large: String = (1..=300_000).map(|number| format!("{number}\n")).collect();
+    assert!(read(host.join("large")) == large);
+}
+
+fn names(engine: Engine) {
+    let folder = folder();
+    let lines = "echo a > a; echo b > b; mv a b; cat b; ls
+        mkdir d; mv b d/c; cat d/c; mkdir d/e; mv d f; cat f/c; ls f
+        rmdir f 2> /dev/null || echo not empty
+        mkdir g; mv -T g f 2> /dev/null || echo not over a full one
+        mkdir -p x/y/z; cd x/y/z; mv /data/x /data/w; pwd -P; echo here > file; cat /data/w/y/z/file
+        cd /data; rm -r w; rm f/c; rmdir f/e f; ls
+        mkdir 'a b'; echo 1 > 'a b/größe'; cat 'a b/größe'; rm -r 'a b'
+        cat none 2>&1; mkdir g 2>&1
+        touch $(printf %255s | tr ' ' n); ls | wc -c; touch $(printf %256s | tr ' ' n) 2>&1 | tail -c 20";
+    let expected = "a\nb\na\na\nc\ne\nnot empty\nnot over a full one\n/data/w/y/z\nhere\ng\n1\n\
+        cat: can't open 'none': No such file or directory\n\
+        mkdir: can't create directory 'g': File exists\n\
+        258\nFile name too long\n";
+    let output = output(
+        engine,
+        &[Directory::new(folder.path(), "/data")],
+        &["sh", "-c", &format!("cd /data\n{lines}")],
+    );
+    assert_success(&output);
+    assert_eq!(text(&output.stdout), expected);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+}
+
+/// What was opened goes on after its name is gone, was moved or became another file's.
+fn files_without_a_name(engine: Engine) {
+    let folder = folder();
+    let lines = "echo one > f; exec 3<> f; rm f; echo two >&3; ls
+        cat /dev/fd/3 2>&1 | tail -c 18; stat -L -c '%s %h' /proc/self/fd/3
+        echo old > g; exec 4< g; echo new > h; mv h g; cat <&4; cat g
+        mkdir d; echo deep > d/f; exec 5< d/f; mv d e; cat <&5; cat e/f
+        echo 1 > i; exec 6>> i; mv i j; echo 2 >&6; cat j";
+    let printed = in_data(engine, folder.path(), lines);
+    assert!(printed.ends_with("old\nnew\ndeep\ndeep\n1\n2\n"), "{printed}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+    assert!(!folder.path().join("f").exists());
+}
+
+fn links(engine: Engine) {
+    let folder = folder();
+    let host = folder.path();
+    fs::create_dir(host.join("dir")).unwrap();
+    symlink("../file", host.join("dir/up")).unwrap();
+    let lines = "echo x > file; ln -s file soft; readlink soft; cat soft; cat dir/up
+        ln file hard; stat -c '%h' file; test file -ef hard && echo same
+        echo y >> hard; cat file; rm file; cat hard; stat -c %h hard; cat soft 2> /dev/null || echo gone
+        ln -s dir way; echo z > way/z; cat dir/z; ls -l way | cut -c 1
+        ln -s /etc/hosts absolute 2>&1 || true; ls -d absolute 2> /dev/null || true
+        touch -h -d '2001-02-03 04:05:06' soft; stat -c %Y soft";
+    let expected = "file\nx\nx\n2\nsame\nx\ny\nx\ny\n1\ngone\nz\nl\n\
+        ln: absolute: Operation not permitted\n981173106\n";
+    assert_eq!(in_data(engine, host, lines), expected);
+    assert_eq!(fs::read_link(host.join("soft")).unwrap(), Path::new("file"));
+    assert_eq!(fs::symlink_metadata(host.join("soft")).unwrap().mtime(), 981_173_106);
+}
+
+fn ten_thousand_entries(engine: Engine) {
+    let folder = folder();
+    for number in 0..10_000 {
+        fs::write(folder.path().join(format!("file {number}")), "").unwrap();
+    }
+    let lines = "ls | wc -l; ls | sort -u | wc -l; ls -a | head -n 2 | tr '\\n' ' '
+        find . -type f | wc -l; rm -r /data/*; ls -A";
+    assert_eq!(in_data(engine, folder.path(), lines), "10000\n10000\n. .. 10000\n");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+fn sizes_and_times(engine: Engine) {
+    let folder = folder();
+    let file = folder.path().join("file");
+    fs::write(&file, [0; 12_345]).unwrap();
+    let time = SystemTime::UNIX_EPOCH + Duration::new(1_234_567_890, 123_456_789);
+    fs::File::options().write(true).open(&file).unwrap().set_modified(time).unwrap();
+    let inode = file.metadata().unwrap().ino();
+    let lines = "stat -c '%s %Y %y %F %h' file; stat -c %i file
+        touch -d '2020-01-02 03:04:05' file; stat -c %Y file
+        touch -a -d '2021-01-02 03:04:05' file; stat -c '%X %Y' file
+        touch file; test $(($(date +%s) - $(stat -c %Y file))) -lt 100 && echo now
+        touch -d '2019-01-01 00:00:00' .; stat -c '%Y %F' .
+        df . | tail -n 1 | tr -s ' ' | cut -d ' ' -f 1,6; du -a file | cut -f 2";
+    let printed = in_data(engine, folder.path(), lines);
+    let mut printed: Vec<&str> = printed.lines().collect();
+    let shown = printed.remove(1);
+    if let Engine::Native = engine {
+        assert_eq!(shown, inode.to_string());
+    }
+    let expected = [
+        "12345 1234567890 2009-02-13 23:31:30.123456789 +0000 regular file 1",
+        "1577934245",
+        "1609556645 1577934245",
+        "now",
+        "1546300800 directory",
+        "c2w /data",
+        "file",
+    ];
+    assert_eq!(printed, expected);
+    let modified = folder.path().metadata().unwrap().mtime();
+    assert_eq!(modified, 1_546_300_800);
+}
+
+fn modes_and_owners(engine: Engine) {
+    let folder = folder();
+    let host = folder.path();
+    fs::write(host.join("host"), "x").unwrap();
+    let lines = "umask 027; echo x > made; mkdir dir; stat -c '%a %u %g %n' host made dir
+        chown 12:34 made; chown 56 dir; chgrp 78 host; chmod 4701 made; chmod 1770 dir
+        stat -c '%a %u %g %n' host made dir; mv made moved; stat -c '%a %u' moved
+        ln moved other; rm moved; stat -c '%a %u' other
+        rm other; echo x > other; stat -c '%a %u' other";
+    let expected = "644 0 0 host\n640 0 0 made\n750 0 0 dir\n644 0 78 host\n4701 12 34 made\n\
+        1770 56 0 dir\n4701 12\n4701 12\n640 0\n";
+    assert_eq!(in_data(engine, host, lines), expected);
+    if let Engine::Native = engine {
+        assert_eq!(host.join("dir").metadata().unwrap().mode() & 0o7777, 0o770);
+    }
+}
+
+/// A program that is copied there, one that the host has put there, and one made there.
+fn programs(engine: Engine) {
+    let folder = folder();
+    let script = folder.path().join("script");
+    fs::write(&script, "#!/bin/sh\necho \"script $1\"\n").unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(folder.path().join("text"), "echo text\n").unwrap();
+    let lines =
+        "./script 1; ./text 2> /dev/null || echo $?; cp /bin/busybox .; ./busybox echo copied
+        printf '#!/bin/sh\\necho own\\n' > own; ./own 2> /dev/null || echo $?; chmod +x own; ./own";
+    let expected = "script 1\n126\ncopied\n126\nown\n";
+    assert_eq!(in_data(engine, folder.path(), lines), expected);
+}
+
+fn another_user(engine: Engine) {
+    let folder = folder();
+    fs::write(folder.path().join("host"), "old\n").unwrap();
+    fs::create_dir(folder.path().join("dir")).unwrap();
+    let line = "cd /data; id -u; echo new > host; cat host; echo x > made; mkdir dir/sub
+        stat -c '%u %g' . host made dir/sub; chmod 600 made; rm made";
+    let directories = [Directory::new(folder.path(), "/data")];
+    let output = output(engine, &directories, &["--user", "1000:100", "sh", "-ec", line]);
+    assert_success(&output);
+    let expected = "1000\nnew\n1000 100\n1000 100\n1000 100\n1000 100\n";
+    assert_eq!(text(&output.stdout), expected);
+}
+
+fn pipes(engine: Engine) {
+    let folder = folder();
+    let lines =
+        "mkfifo pipe; test -p pipe && ls -l pipe | cut -c 1; (echo through > pipe) & cat pipe
+        mknod device c 1 3 2>&1 || true; rm pipe; ls";
+    let printed = in_data(engine, folder.path(), lines);
+    assert_eq!(printed, "p\nthrough\nmknod: device: Operation not permitted\n");
+}
+
+fn places(engine: Engine) {
+    let folder = folder();
+    let place = |name: &str| {
+        let path = folder.path().join(name);
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("name"), name).unwrap();
+        path
+    };
+    let (etc, deep, root, relative) = (place("etc"), place("deep"), place("root"), place("work"));
+    let directories = [
+        Directory::new(&deep, "/a/b/c"),
+        Directory::new(&etc, "/etc"),
+        Directory::new(&root, "/"),
+        Directory::new(&relative, "work/./here"),
+    ];
+    let lines = "cat /etc/name /a/b/c/name /mnt/host/name /work/here/name; ls /etc
+        ls /bin/busybox; grep -c ' 9p ' /proc/mounts; ls -A /dev/.c2w 2> /dev/null || true";
+    let expected = "etcdeeprootworkname\n/bin/busybox\n4\n";
+    assert_eq!(script(engine, &directories, lines), expected);
+}
+
+fn one_inside_another(engine: Engine) {
+    let (inner, outer) = (folder(), folder());
+    fs::write(inner.path().join("file"), "inner\n").unwrap();
+    fs::create_dir_all(outer.path().join("sub/dir")).unwrap();
+    fs::write(outer.path().join("sub/dir/hidden"), "").unwrap();
+    fs::write(outer.path().join("file"), "outer\n").unwrap();
+    let directories =
+        [Directory::new(inner.path(), "/data/sub/dir"), Directory::new(outer.path(), "/data")];
+    let lines = "cat /data/file /data/sub/dir/file; ls /data/sub/dir
+        mv /data/file /data/sub/dir/moved; cat /data/sub/dir/moved; ls /data";
+    let expected = "outer\ninner\nfile\nouter\nsub\n";
+    assert_eq!(script(engine, &directories, lines), expected);
+    assert_eq!(read(inner.path().join("moved")), "outer\n");
+}
+
+fn read_only(engine: Engine) {
+    let (folder, other) = (folder(), folder());
+    fs::write(folder.path().join("file"), "x\n").unwrap();
+    let directories = [
+        Directory { read_only: true, ..Directory::new(folder.path(), "/ro") },
+        Directory::new(other.path(), "/rw"),
+    ];
+    let lines = "cat /ro/file; touch /rw/file
+        for try in 'echo > /ro/file' 'echo > /ro/new' 'rm /ro/file' 'mkdir /ro/d' 'chmod 600 /ro/file'
+        do (eval \"$try\") 2>&1 | grep -o 'Read-only file system'; done";
+    let refused = "Read-only file system\n".repeat(5);
+    assert_eq!(script(engine, &directories, lines), format!("x\n{refused}"));
+    assert_eq!(read(folder.path().join("file")), "x\n");
+    assert!(other.path().join("file").exists());
+}
+
+/// The command sees what the host writes while it runs, in open files too.
+fn changes_of_the_host(engine: Engine) {
+    let folder = folder();
+    let file = folder.path().join("file");
+    fs::write(&file, "one\n").unwrap();
+    let line = "cd /data; exec 3>> file; while read line; do eval \"$line\"; done";
+    let directories = [Directory::new(folder.path(), "/data")];
+    let arguments = ["sh", "-c", line];
+    let mut command = Container::busybox().command_with(engine, &directories, &arguments);
+    let mut child = process::spawn(command.stdin(Stdio::piped()));
+    let mut stdin = child.stdin.take().unwrap();
+    let mut answers = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut ask = |line: &str| {
+        writeln!(stdin, "echo $({line})").unwrap();
+        answers.next().unwrap().unwrap()
+    };
+    assert_eq!(ask("cat file; stat -c %s file"), "one 4");
+    fs::write(&file, "two and more\n").unwrap();
+    assert_eq!(ask("cat file; stat -c %s file"), "two and more 13");
+    assert_eq!(ask("echo three >&3; cat file"), "two and more three");
+    assert_eq!(ask("ls"), "file");
+    fs::write(folder.path().join("other"), "new\n").unwrap();
+    assert_eq!(ask("ls; cat other"), "file other new");
+    fs::remove_file(folder.path().join("other")).unwrap();
+    assert_eq!(ask("cat other 2>&1"), "cat: can't open 'other': No such file or directory");
+    fs::rename(&file, folder.path().join("moved")).unwrap();
+    assert_eq!(ask("ls; cat moved"), "moved two and more three");
+    drop(stdin);
+    assert_success(&process::finish(child, &command));
+}
+
+/// Nothing in the directory leads the server out of it. What the guest's own kernel makes of a
+/// link is a path in the container.
+fn escapes(engine: Engine) {
+    let outer = folder();
+    let host = outer.path().join("shared");
+    fs::create_dir(&host).unwrap();
+    fs::write(outer.path().join("secret"), "secret\n").unwrap();
+    symlink("../secret", host.join("up")).unwrap();
+    symlink(outer.path().join("secret"), host.join("absolute")).unwrap();
+    symlink("..", host.join("parent")).unwrap();
+    let lines = "for name in up absolute parent/secret ../secret; do
+        cat /data/$name 2> /dev/null || echo refused; done
+        echo over > /data/up; ls /data/parent/data /secret; ls /data/.. | grep -c '^etc$'";
+    let output = output(engine, &[Directory::new(&host, "/data")], &["sh", "-c", lines]);
+    assert_success(&output);
+    let expected = format!("{}absolute\nparent\nup\n/secret\n1\n", "refused\n".repeat(4));
+    let mut printed: Vec<_> = text(&output.stdout).lines().map(String::from).collect();
+    let mut expected: Vec<_> = expected.lines().map(String::from).collect();
+    printed.retain(|line| !line.ends_with(':') && !line.is_empty());
+    (printed.sort(), expected.sort());
+    assert_eq!(printed, expected);
+    assert_eq!(read(outer.path().join("secret")), "secret\n");
+}
+
+fn a_place_that_goes_up(engine: Engine) {
+    let folder = folder();
+    let directories = [Directory::new(folder.path(), "/data/../etc")];
+    let output = output(engine, &directories, &["true"]);
+    assert_eq!(output.status.code(), Some(125));
+    crate::case::assert_complaint(&output.stderr, "/data/../etc");
+}
+
+fn a_missing_directory() {
+    let directories = [Directory::new(Path::new("/no/such/directory"), "/data")];
+    let output = output(Engine::Native, &directories, &["true"]);
+    assert_eq!(output.status.code(), Some(125));
+    crate::case::assert_complaint(&output.stderr, "/no/such/directory");
+}
