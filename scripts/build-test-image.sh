@@ -8,20 +8,13 @@ layout=$(realpath -m "$1")
 cd "$(dirname "$0")/.."
 . scripts/lib/debian.sh
 . scripts/lib/prebuilt.sh
+. scripts/lib/binfmt.sh
 
 readonly PACKAGES=busybox,gzip,python3
 readonly PATHS=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
-# Foreign programs start only where the kernel knows their interpreter.
-require_binfmt() {
-    local formats=/proc/sys/fs/binfmt_misc
-    [ -e "$formats/register" ] || mount -t binfmt_misc binfmt_misc "$formats"
-    [ -e "$formats/qemu-riscv64" ] || update-binfmts --enable qemu-riscv64
-    grep -qx enabled "$formats/qemu-riscv64"
-}
-
 [ "$(id -u)" = 0 ] || { echo "$0: needs root" >&2; exit 1; }
-require_binfmt || { echo "$0: riscv64 programs cannot run here: install qemu-user-static" >&2; exit 1; }
+require_binfmt
 build=$(build_dir "${BUILD_DIR:-}")
 [ -n "${BUILD_DIR:-}" ] || trap 'rm -rf "$build"' EXIT
 
