@@ -161,7 +161,7 @@ fn sizes_and_times(engine: Engine) {
     fs::File::options().write(true).open(&file).unwrap().set_modified(time).unwrap();
     let inode = file.metadata().unwrap().ino();
     let lines = "stat -c '%s %Y %y %F %h' file; stat -c %i file
-        touch -d "2020-01-02 03:04:05" file; stat -c %Y file
+        touch -d '2020-01-02 03:04:05' file; stat -c %Y file
         touch -a -d '2021-01-02 03:04:05' file; stat -c '%X %Y' file
         touch file; test $(($(date +%s) - $(stat -c %Y file))) -lt 100 && echo now
         touch -d '2019-01-01 00:00:00' .; stat -c '%Y %F' .
