@@ -1,5 +1,6 @@
 # title: apt
 # what: `apt-get --version`, `apt-cache`, `apt-get check`, `apt update` without a network fails within a minute
+# note: with apt's own three retries it gives up after 8 s
 apt-get --version
 apt-cache policy bash
 apt-cache show python3 | grep ^Package

@@ -1,5 +1,5 @@
 # title: the system
-# what: /proc and /dev, limits, 10,000 open files, locks, inotify, xattrs, FIFOs, deep recursion in C, signals
+# what: /proc and /dev, limits, 10,000 open files, locks, xattrs, FIFOs, deep recursion in C, signals
 cd /tmp
 ls /dev | grep -v -e console -e '^pt' | tr '\n' ' '
 stat -c '%a %F %t:%T' /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty
