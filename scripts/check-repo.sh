@@ -11,7 +11,7 @@ readonly MAX_LINES=900 MAX_FUNCTION=70 MAX_COLUMNS=100
 readonly UNSAFE='^(emulator/src/(memory|cpu/(hart|hot|hot/(group|vector)))\.rs|runtime/src/[a-z_]+\.rs|initramfs/init/src/.+\.rs|tests/end_to_end/engine\.rs)$'
 
 # Hosts that text may name; names without a dot are examples, and so are loopback addresses.
-readonly HOSTS='^(github\.com|wasmtime\.dev|(www\.)?[a-z]+\.org|snapshot\.debian\.org|[a-z.]*sourceforge\.net|index\.docker\.io|distribution\.github\.io|postcard\.jamesmunns\.com|127\.0\.0\.1|[a-z0-9-]+(\.(invalid|example|test))?)$'
+readonly HOSTS='^(github\.com|wasmtime\.dev|(www\.)?[a-z]+\.org|snapshot\.debian\.org|[a-z.]*sourceforge\.net|index\.docker\.io|distribution\.github\.io|postcard\.jamesmunns\.com|127\.0\.0\.1|192\.0\.2\.1|[a-z0-9-]+(\.(invalid|example|test))?)$'
 
 # Folders of a home, and the one this clone is in, as they end in panic messages and commands.
 readonly FOLDERS="((/root|/home/[a-z]+)/\\.[a-z]|/Users/[a-z.]|$PWD/)"
