@@ -6,6 +6,7 @@
 use crate::errno::{Errno, Result};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
 /// A node's place in the table.
@@ -82,8 +83,8 @@ impl Nodes {
 
     /// The shared directory of that name in the root, referred to once more.
     pub fn shared(&mut self, name: &[u8]) -> Result<NodeId> {
-        let number = core::str::from_utf8(name).ok().and_then(|name| name.parse::<usize>().ok());
-        let number = number.filter(|&number| number < self.shared).ok_or(Errno::NOENT)?;
+        let mut names = (0..self.shared).map(|number| number.to_string());
+        let number = names.position(|known| known.as_bytes() == name).ok_or(Errno::NOENT)?;
         let id = number as NodeId + 1;
         self.acquire(id)?;
         Ok(id)

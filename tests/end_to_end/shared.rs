@@ -12,8 +12,11 @@ use std::process::{Output, Stdio};
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
+/// What is tested with each engine.
+type Test = fn(Engine);
+
 pub fn trials() -> Vec<Trial> {
-    let tests: &[(&str, fn(Engine))] = &[
+    let tests: &[(&str, Test)] = &[
         ("contents", contents),
         ("names", names),
         ("files_without_a_name", files_without_a_name),
@@ -95,7 +98,8 @@ fn names(engine: Engine) {
         cd /data; rm -r w; rm f/c; rmdir f/e f; ls
         mkdir 'a b'; echo 1 > 'a b/größe'; cat 'a b/größe'; rm -r 'a b'
         cat none 2>&1; mkdir g 2>&1
-        touch $(printf %255s | tr ' ' n); ls | wc -c; touch $(printf %256s | tr ' ' n) 2>&1 | tail -c 19";
+        touch $(printf %255s | tr ' ' n); ls | wc -c
+        touch $(printf %256s | tr ' ' n) 2>&1 | tail -c 19";
     let expected = "a\nb\na\na\nc\ne\nnot empty\nnot over a full one\n/data/w/y/z\nhere\ng\n1\n\
         cat: can't open 'none': No such file or directory\n\
         mkdir: can't create directory 'g': File exists\n\
@@ -131,7 +135,8 @@ fn links(engine: Engine) {
     symlink("../file", host.join("dir/up")).unwrap();
     let lines = "echo x > file; ln -s file soft; readlink soft; cat soft; cat dir/up
         ln file hard; stat -c '%h' file; test file -ef hard && echo same
-        echo y >> hard; cat file; rm file; cat hard; stat -c %h hard; cat soft 2> /dev/null || echo gone
+        echo y >> hard; cat file; rm file; cat hard; stat -c %h hard
+        cat soft 2> /dev/null || echo gone
         ln -s dir way; echo z > way/z; cat dir/z; ls -l way | cut -c 1
         ln -s /etc/hosts absolute 2>&1 || true; ls -d absolute 2> /dev/null || true
         touch -h -d '2001-02-03 04:05:06' soft; stat -c %Y soft";
@@ -283,7 +288,8 @@ fn read_only(engine: Engine) {
         Directory::new(other.path(), "/rw"),
     ];
     let lines = "cat /ro/file; touch /rw/file
-        for try in 'echo > /ro/file' 'echo > /ro/new' 'rm /ro/file' 'mkdir /ro/d' 'chmod 600 /ro/file'
+        for try in 'echo > /ro/file' 'echo > /ro/new' 'rm /ro/file' 'mkdir /ro/d' \
+            'chmod 600 /ro/file'
         do (eval \"$try\") 2>&1 | grep -o 'Read-only file system'; done";
     let refused = "Read-only file system\n".repeat(5);
     assert_eq!(script(engine, &directories, lines), format!("x\n{refused}"));
@@ -341,7 +347,8 @@ fn escapes(engine: Engine) {
     let mut printed: Vec<_> = text(&output.stdout).lines().map(String::from).collect();
     let mut expected: Vec<_> = expected.lines().map(String::from).collect();
     printed.retain(|line| !line.ends_with(':') && !line.is_empty());
-    (printed.sort(), expected.sort());
+    printed.sort();
+    expected.sort();
     assert_eq!(printed, expected);
     assert_eq!(read(outer.path().join("secret")), "secret\n");
 }

@@ -12,6 +12,7 @@ pub mod machine;
 pub mod manifest;
 pub mod mmio;
 pub mod p9;
+pub mod p9_server;
 pub mod pax;
 pub mod reference;
 pub mod snapshot;
@@ -25,7 +26,7 @@ use arbitrary::{Arbitrary, Unstructured};
 pub type Check = fn(&[u8]);
 
 /// All of them, by the names of their binaries and corpora.
-pub const TARGETS: [(&str, Check); 12] = [
+pub const TARGETS: [(&str, Check); 13] = [
     ("ext4", ext4::check),
     ("guest_abi", guest_abi::check),
     ("layers", layers::check),
@@ -33,6 +34,7 @@ pub const TARGETS: [(&str, Check); 12] = [
     ("manifest", manifest::check),
     ("mmio", mmio::check),
     ("p9", p9::check),
+    ("p9_server", p9_server::check),
     ("pax", pax::check),
     ("reference", reference::check),
     ("snapshot", snapshot::check),
