@@ -22,6 +22,8 @@ const READ: wasi::Rights = wasi::RIGHTS_FD_READ
     | wasi::RIGHTS_FD_SEEK
     | wasi::RIGHTS_FD_TELL
     | wasi::RIGHTS_FD_READDIR
+    // Not FD_DATASYNC: runtimes take it for a wish to write.
+    | wasi::RIGHTS_FD_SYNC
     | wasi::RIGHTS_FD_FILESTAT_GET;
 const WRITE: wasi::Rights = wasi::RIGHTS_FD_WRITE
     | wasi::RIGHTS_FD_SEEK
@@ -261,9 +263,11 @@ impl HostDirectories for Preopens {
 
     fn sync(&self, file: &File, data_only: bool) -> Result<()> {
         // SAFETY: no memory is involved.
-        let synced =
-            unsafe { if data_only { wasi::fd_datasync(file.fd) } else { wasi::fd_sync(file.fd) } };
-        synced.map_err(linux)
+        if data_only && unsafe { wasi::fd_datasync(file.fd) }.is_ok() {
+            return Ok(());
+        }
+        // SAFETY: no memory is involved.
+        unsafe { wasi::fd_sync(file.fd) }.map_err(linux)
     }
 
     fn set_times(
@@ -278,7 +282,22 @@ impl HostDirectories for Preopens {
             Target::Place(place) => {
                 let (fd, path) = (self.fd(place)?, text(place.path)?);
                 // SAFETY: the path is live for the call.
-                unsafe { wasi::path_filestat_set_times(fd, 0, path, accessed, modified, flags) }
+                match unsafe {
+                    wasi::path_filestat_set_times(fd, 0, path, accessed, modified, flags)
+                } {
+                    // wazero opens the path for writing.
+                    Err(wasi::ERRNO_ISDIR) => {
+                        let directory = File {
+                            fd: self.open_fd(place, wasi::OFLAGS_DIRECTORY, READ)?,
+                            substitute: 0,
+                        };
+                        // SAFETY: no memory is involved.
+                        unsafe {
+                            wasi::fd_filestat_set_times(directory.fd, accessed, modified, flags)
+                        }
+                    }
+                    set => set,
+                }
             }
             Target::File(file) => {
                 // SAFETY: no memory is involved.

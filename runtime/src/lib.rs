@@ -23,6 +23,8 @@ mod placement;
 #[cfg(target_arch = "wasm32")]
 mod program;
 #[cfg(target_arch = "wasm32")]
+mod standard_input;
+#[cfg(target_arch = "wasm32")]
 mod wasi_host;
 #[cfg(target_arch = "wasm32")]
 mod wasi_terminal;

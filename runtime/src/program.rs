@@ -1,8 +1,8 @@
 //! One run: from the restored machine to the command's exit status.
 
 use crate::directories::Preopens;
-use crate::wasi_terminal;
-use crate::{placement, wasi_host};
+use crate::standard_input::{Input, StandardInput};
+use crate::{placement, wasi_host, wasi_terminal};
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -10,7 +10,7 @@ use c2w_guest_abi::RunRequest;
 use c2w_p9::Server;
 use c2w_session::options::{self, Environment, Invocation};
 use c2w_session::{Session, Step, terminal};
-use wasi_host::{Input, Wasi};
+use wasi_host::Wasi;
 
 /// Why [`Program::run`] came back. The numbers are what the export `run` returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,7 @@ const FOREVER: u64 = 3_600_000_000_000;
 /// The running container.
 pub struct Program {
     session: Session,
+    input: StandardInput,
     buffer: Vec<u8>,
     /// When the guest wants to run again, in nanoseconds from the last [`Self::run`].
     pub wait_ns: u64,
@@ -67,8 +68,9 @@ impl Program {
         let host = wasi_terminal::find();
         let variables = &environment.variables;
         request.terminal = terminal::choose(choice, host, variables);
+        let mut input = StandardInput::find();
         let typed = match (&mut request.terminal, host) {
-            (Some(wanted), Some(_)) => wasi_terminal::ask_size(wanted, variables),
+            (Some(wanted), Some(_)) => wasi_terminal::ask_size(wanted, variables, &mut input),
             _ => Vec::new(),
         };
         // SAFETY: once, as the caller promises.
@@ -85,7 +87,7 @@ impl Program {
             125
         })?;
         session.push_stdin(&typed, &mut Wasi);
-        Ok(Self { session, buffer: vec![0; INPUT_CHUNK], wait_ns: 0, status: 0 })
+        Ok(Self { session, input, buffer: vec![0; INPUT_CHUNK], wait_ns: 0, status: 0 })
     }
 
     /// Runs about `budget` instructions, or until the guest waits.
@@ -116,10 +118,10 @@ impl Program {
     /// Passes standard input on if there is any, waiting at most `timeout` nanoseconds for it.
     pub fn pump_input(&mut self, timeout: u64) {
         let room = self.session.stdin_room().min(INPUT_CHUNK);
-        if room == 0 && timeout == 0 || !wasi_host::wait(room > 0, timeout) {
+        if room == 0 && timeout == 0 || !self.input.wait(room > 0, timeout, self.wait_ns) {
             return;
         }
-        match wasi_host::read_input(&mut self.buffer[..room]) {
+        match self.input.read(&mut self.buffer[..room]) {
             Input::Bytes(length) => {
                 self.session.push_stdin(&self.buffer[..length], &mut Wasi);
             }

@@ -11,9 +11,12 @@ pub const STDIN: wasi::Fd = 0;
 pub const STDOUT: wasi::Fd = 1;
 const STDERR: wasi::Fd = 2;
 
-/// Tags of the subscriptions in [`wait`].
-const TAG_INPUT: u64 = 1;
+/// What events of [`descriptor`] and [`timer`] are told apart by.
+pub const TAG_DESCRIPTOR: u64 = 1;
 const TAG_TIMER: u64 = 2;
+
+/// How long to wait for an output that takes nothing now and cannot be polled, in nanoseconds.
+const RETRY: u64 = 1_000_000;
 
 /// The WASI world.
 pub struct Wasi;
@@ -84,46 +87,26 @@ pub fn is_terminal(fd: wasi::Fd) -> bool {
     stat.fs_filetype == wasi::FILETYPE_CHARACTER_DEVICE && stat.fs_rights_base & positions == 0
 }
 
-/// What came of an attempt to read standard input.
-pub enum Input {
-    /// So many bytes.
-    Bytes(usize),
-    /// The end, or a standard input that cannot be read at all.
-    End,
-    /// Nothing at the moment.
-    Nothing,
-}
-
-/// Reads standard input into `buffer`; blocks when there is nothing.
-pub fn read_input(buffer: &mut [u8]) -> Input {
-    let vector = [wasi::Iovec { buf: buffer.as_mut_ptr(), buf_len: buffer.len() }];
-    // SAFETY: the vector describes a live, writable slice.
-    match unsafe { wasi::fd_read(STDIN, &vector) } {
-        Ok(0) => Input::End,
-        Ok(length) => Input::Bytes(length.min(buffer.len())),
-        Err(wasi::ERRNO_AGAIN | wasi::ERRNO_INTR) => Input::Nothing,
-        Err(_) => Input::End,
-    }
-}
-
 fn subscription(userdata: u64, u: wasi::SubscriptionU) -> wasi::Subscription {
     wasi::Subscription { userdata, u }
 }
 
-fn timer(timeout: u64) -> wasi::Subscription {
-    let clock =
-        wasi::SubscriptionClock { id: wasi::CLOCKID_MONOTONIC, timeout, precision: 0, flags: 0 };
+/// Of `timeout` nanoseconds from now, on a clock.
+pub fn timer(clock: wasi::Clockid, timeout: u64) -> wasi::Subscription {
+    let clock = wasi::SubscriptionClock { id: clock, timeout, precision: 0, flags: 0 };
     let u = wasi::SubscriptionUU { clock };
     subscription(TAG_TIMER, wasi::SubscriptionU { tag: wasi::EVENTTYPE_CLOCK.raw(), u })
 }
 
-fn descriptor(file_descriptor: wasi::Fd, kind: wasi::Eventtype) -> wasi::Subscription {
+/// Of a descriptor that can be read or written.
+pub fn descriptor(file_descriptor: wasi::Fd, kind: wasi::Eventtype) -> wasi::Subscription {
     let fd_read = wasi::SubscriptionFdReadwrite { file_descriptor };
     let u = wasi::SubscriptionUU { fd_read };
-    subscription(TAG_INPUT, wasi::SubscriptionU { tag: kind.raw(), u })
+    subscription(TAG_DESCRIPTOR, wasi::SubscriptionU { tag: kind.raw(), u })
 }
 
-fn poll(subscriptions: &[wasi::Subscription]) -> Result<Vec<wasi::Event>, wasi::Errno> {
+/// Waits for the first of some subscriptions. Runtimes differ in which others they report too.
+pub fn poll(subscriptions: &[wasi::Subscription]) -> Result<Vec<wasi::Event>, wasi::Errno> {
     // SAFETY: an event is plain integers, for which zero is valid.
     let mut events: Vec<wasi::Event> = vec![unsafe { core::mem::zeroed() }; subscriptions.len()];
     // SAFETY: both pointers are to that many live elements.
@@ -134,24 +117,23 @@ fn poll(subscriptions: &[wasi::Subscription]) -> Result<Vec<wasi::Event>, wasi::
     Ok(events)
 }
 
-/// Waits until standard input is readable (if `input`) or `timeout` nanoseconds have passed.
-/// Returns whether to read standard input.
-///
-/// A standard input that cannot be polled is read at once: it is a regular file, which never
-/// blocks, or the read says what is wrong with it.
-pub fn wait(input: bool, timeout: u64) -> bool {
-    let mut subscriptions = vec![timer(timeout)];
-    if input {
-        subscriptions.push(descriptor(STDIN, wasi::EVENTTYPE_FD_READ));
-    }
-    match poll(&subscriptions) {
-        Ok(events) => events.iter().any(|event| event.userdata == TAG_INPUT),
-        Err(_) => input,
+/// Sleeps for `timeout` nanoseconds, or for less where the runtime has no clock to wait for: then
+/// there is nothing better than to let others run in between.
+pub fn sleep(timeout: u64) {
+    let slept = |clock| {
+        let events = poll(&[timer(clock, timeout)]).unwrap_or_default();
+        events.iter().any(|event| event.error == wasi::ERRNO_SUCCESS)
+    };
+    if timeout > 0 && !slept(wasi::CLOCKID_MONOTONIC) && !slept(wasi::CLOCKID_REALTIME) {
+        // SAFETY: no memory is involved.
+        let _ = unsafe { wasi::sched_yield() };
     }
 }
 
 fn wait_writable(fd: wasi::Fd) {
-    let _ = poll(&[descriptor(fd, wasi::EVENTTYPE_FD_WRITE)]);
+    if poll(&[descriptor(fd, wasi::EVENTTYPE_FD_WRITE)]).is_err() {
+        sleep(RETRY);
+    }
 }
 
 /// The program's arguments, its own name included.

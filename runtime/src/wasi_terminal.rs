@@ -1,7 +1,8 @@
 //! What WASI preview 1 tells of a terminal: whether there is one. Neither its size nor its mode can
 //! be asked for, let alone set.
 
-use crate::wasi_host::{self, Input, STDIN, STDOUT, Wasi};
+use crate::standard_input::{Input, StandardInput};
+use crate::wasi_host::{self, STDIN, STDOUT, Wasi};
 use alloc::vec::Vec;
 use c2w_guest_abi::{Stream, Terminal, TerminalMode};
 use c2w_session::Outside;
@@ -21,7 +22,11 @@ pub fn find() -> Option<HostTerminal> {
 
 /// Asks a raw terminal for its size, unless `variables` say it: a cooked one would show the answer
 /// and keep it until the line ends. Returns what was typed meanwhile.
-pub fn ask_size(wanted: &mut Terminal, variables: &[Vec<u8>]) -> Vec<u8> {
+pub fn ask_size(
+    wanted: &mut Terminal,
+    variables: &[Vec<u8>],
+    input: &mut StandardInput,
+) -> Vec<u8> {
     let mut read = Vec::new();
     if wanted.mode != TerminalMode::Raw
         || has_size(variables)
@@ -36,11 +41,11 @@ pub fn ask_size(wanted: &mut Terminal, variables: &[Vec<u8>]) -> Vec<u8> {
             return [before, after].concat();
         }
         let left = deadline.saturating_sub(Wasi.monotonic_ns());
-        if left == 0 || read.len() > LONGEST_ANSWER || !wasi_host::wait(true, left) {
+        if left == 0 || read.len() > LONGEST_ANSWER || !input.wait(true, left, 0) {
             return read;
         }
         let mut bytes = [0; LONGEST_ANSWER];
-        match wasi_host::read_input(&mut bytes) {
+        match input.read(&mut bytes) {
             Input::Bytes(length) => read.extend_from_slice(&bytes[..length]),
             // The end comes again when the command asks for input.
             Input::End => return read,

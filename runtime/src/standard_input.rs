@@ -1,0 +1,94 @@
+//! Standard input, as it comes without ever blocking the guest.
+//!
+//! Runtimes differ in what they can be asked. Most poll pipes and terminals; some refuse to poll
+//! files, or anything at all.
+
+use crate::wasi_host::{self, STDIN, TAG_DESCRIPTOR};
+
+/// Where nothing can be polled, the guest must have nothing to do for so long, in nanoseconds,
+/// before it is stopped for a read that may block.
+const IDLE: u64 = 100_000_000;
+
+/// What came of an attempt to read.
+pub enum Input {
+    /// So many bytes.
+    Bytes(usize),
+    /// The end, or a standard input that cannot be read at all.
+    End,
+    /// Nothing at the moment.
+    Nothing,
+}
+
+/// How to find out whether a read would block.
+enum Readiness {
+    /// `poll_oneoff` tells.
+    Polled,
+    /// It never does: a regular file, or nothing there. To poll these is an error in some runtimes,
+    /// and the end of WasmEdge, whose poll takes the free descriptor itself.
+    Always,
+    /// There is no way.
+    Unknown,
+}
+
+/// The module's standard input.
+pub struct StandardInput {
+    readiness: Readiness,
+}
+
+impl StandardInput {
+    /// Asks what there is.
+    pub fn find() -> Self {
+        // SAFETY: no memory is involved but the result's.
+        let readiness = match unsafe { wasi::fd_fdstat_get(STDIN) } {
+            Ok(stat) if stat.fs_filetype == wasi::FILETYPE_REGULAR_FILE => Readiness::Always,
+            Err(wasi::ERRNO_BADF) => Readiness::Always,
+            _ => Readiness::Polled,
+        };
+        Self { readiness }
+    }
+
+    /// Waits until there is input to read (if it is `wanted`) or `timeout` nanoseconds have passed.
+    /// Returns whether to read. `idle` says for how long the guest has nothing else to do.
+    pub fn wait(&mut self, wanted: bool, timeout: u64, idle: u64) -> bool {
+        match self.readiness {
+            Readiness::Always if wanted => true,
+            Readiness::Polled if wanted => self.poll(timeout),
+            Readiness::Unknown if wanted && idle >= IDLE => true,
+            _ => {
+                wasi_host::sleep(timeout);
+                false
+            }
+        }
+    }
+
+    fn poll(&mut self, timeout: u64) -> bool {
+        let subscriptions = [
+            wasi_host::timer(wasi::CLOCKID_MONOTONIC, timeout),
+            wasi_host::descriptor(STDIN, wasi::EVENTTYPE_FD_READ),
+        ];
+        let error = wasi_host::poll(&subscriptions).map(|events| {
+            events.iter().find(|event| event.userdata == TAG_DESCRIPTOR).map(|event| event.error)
+        });
+        match error {
+            Ok(None) => false,
+            // A read tells what is wrong, and does not block.
+            Ok(Some(wasi::ERRNO_SUCCESS | wasi::ERRNO_BADF | wasi::ERRNO_IO)) => true,
+            Ok(Some(_)) | Err(_) => {
+                self.readiness = Readiness::Unknown;
+                false
+            }
+        }
+    }
+
+    /// Reads into `buffer`; blocks when there is nothing.
+    pub fn read(&mut self, buffer: &mut [u8]) -> Input {
+        let vector = [wasi::Iovec { buf: buffer.as_mut_ptr(), buf_len: buffer.len() }];
+        // SAFETY: the vector describes a live, writable slice.
+        match unsafe { wasi::fd_read(STDIN, &vector) } {
+            Ok(0) => Input::End,
+            Ok(length) => Input::Bytes(length.min(buffer.len())),
+            Err(wasi::ERRNO_AGAIN | wasi::ERRNO_INTR) => Input::Nothing,
+            Err(_) => Input::End,
+        }
+    }
+}
