@@ -2,16 +2,12 @@
 
 use crate::case::{Case, Stdin, case, shell};
 use crate::container::Engine;
-use crate::engine::Driver;
 use libtest_mimic::Trial;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
 /// Prints its arguments, each with a NUL behind it.
 const ECHO: [&str; 4] = ["sh", "-c", r#"[ $# = 0 ] || printf '%s\0' "$@""#, "sh"];
-
-/// The engines that hand their environment on, as WASI runtimes do.
-const WASI: [Engine; 2] = [Engine::COMMAND, Engine::Wasi(Driver::Stepwise)];
 
 const FORKS: &str = "i=0
 while [ $i -lt 200 ]; do i=$((i + 1)); /bin/busybox true || exit; done
@@ -80,12 +76,12 @@ fn arguments() -> Vec<Case> {
         echo("argument_of_100_kb", &[long.as_bytes()]),
         echo("arguments_5000", &many),
         // WASI runtimes refuse what is not UTF-8.
-        echo("argument_of_any_bytes", &[b"\xff\xfe", b"a\x80"]).only(&[Engine::Native]),
+        echo("argument_of_any_bytes", &[b"\xff\xfe", b"a\x80"]).only([Engine::Native]),
     ]
 }
 
 fn environment() -> Vec<Case> {
-    let print = |name, line| shell(name, line).only(&WASI);
+    let print = |name, line| shell(name, line).only(Engine::wasi());
     vec![
         print("environment", "printf '%s|%s|%s' \"$A\" \"$B\" \"$C\"")
             .environment(&[("A", "1"), ("B", "x  y=z\n"), ("C", "")])

@@ -1,6 +1,7 @@
 //! A converted image and the ways to run it.
 
 use crate::engine::{self, Directory, Driver};
+use crate::runtimes::{self, Runtime, Sigpipe};
 use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,20 +12,67 @@ use std::sync::OnceLock;
 pub const C2W: &str = env!("CARGO_BIN_EXE_c2w");
 
 /// What executes the machine.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub enum Engine {
     /// `c2w run`: no WebAssembly.
     Native,
-    /// The module, under wasmtime.
+    /// The module, under the crate wasmtime.
     Wasi(Driver),
+    /// The module, under a program of this machine.
+    Runtime(&'static Runtime),
 }
 
 impl Engine {
-    /// All of them.
-    pub const ALL: [Self; 3] =
-        [Self::Native, Self::Wasi(Driver::Command), Self::Wasi(Driver::Stepwise)];
     /// What most users have.
     pub const COMMAND: Self = Self::Wasi(Driver::Command);
+
+    /// For how standard input is read where it cannot be polled.
+    pub const UNPOLLED: Self = Self::Wasi(Driver::Unpolled);
+
+    /// Those that are on every machine.
+    pub const BUILT_IN: [Self; 3] = [Self::Native, Self::COMMAND, Self::Wasi(Driver::Stepwise)];
+
+    /// All of them.
+    pub fn all() -> Vec<Self> {
+        Self::BUILT_IN.into_iter().chain(Runtime::found().map(Self::Runtime)).collect()
+    }
+
+    /// Those that hand variables on to the module.
+    pub fn wasi() -> Vec<Self> {
+        Self::all().into_iter().filter(|engine| !matches!(engine, Self::Native)).collect()
+    }
+
+    /// Those in which a module is a program like any other.
+    pub fn commands() -> Vec<Self> {
+        let stepwise = |engine: &Self| matches!(engine, Self::Wasi(Driver::Stepwise));
+        Self::wasi().into_iter().filter(|engine| !stepwise(engine)).collect()
+    }
+
+    /// The status that a command's one is seen as from outside.
+    pub fn status(self, status: i32) -> i32 {
+        match self {
+            Self::Runtime(runtime) => runtime.status(status),
+            Self::Native | Self::Wasi(_) => status,
+        }
+    }
+
+    /// What becomes of SIGPIPE.
+    pub fn sigpipe(self) -> Sigpipe {
+        match self {
+            Self::Runtime(runtime) => runtime.sigpipe,
+            Self::Native | Self::Wasi(_) => Sigpipe::Ignored,
+        }
+    }
+
+    /// Why a case is not run on this engine, if it is known to fail there.
+    pub fn known_failure(self, case: &str) -> Option<&'static str> {
+        let known = match self {
+            Self::Native => return None,
+            Self::Wasi(_) => runtimes::CRATE_KNOWN,
+            Self::Runtime(runtime) => runtime.known,
+        };
+        known.iter().find(|(name, _)| *name == case).map(|(_, cause)| *cause)
+    }
 }
 
 impl fmt::Display for Engine {
@@ -32,8 +80,16 @@ impl fmt::Display for Engine {
         match self {
             Self::Native => f.write_str("native"),
             Self::Wasi(driver) => f.write_str(driver.name()),
+            Self::Runtime(runtime) => f.write_str(runtime.name),
         }
     }
+}
+
+/// What a run is given from outside, apart from its streams.
+#[derive(Clone, Copy, Default)]
+pub struct Surroundings<'a> {
+    pub variables: &'a [(&'a str, &'a str)],
+    pub directories: &'a [Directory<'a>],
 }
 
 /// An image, its module, and the module compiled.
@@ -77,7 +133,7 @@ impl Container {
 
     /// A run of the container, with no environment but the engine's own.
     pub fn command(&self, engine: Engine, arguments: &[impl AsRef<OsStr>]) -> Command {
-        self.command_with(engine, &[], arguments)
+        self.command_in(engine, Surroundings::default(), arguments)
     }
 
     /// The same, with directories of the host in the container.
@@ -87,6 +143,17 @@ impl Container {
         directories: &[Directory<'_>],
         arguments: &[impl AsRef<OsStr>],
     ) -> Command {
+        self.command_in(engine, Surroundings { directories, variables: &[] }, arguments)
+    }
+
+    /// The same, with environment variables too.
+    pub fn command_in(
+        &self,
+        engine: Engine,
+        surroundings: Surroundings<'_>,
+        arguments: &[impl AsRef<OsStr>],
+    ) -> Command {
+        let Surroundings { variables, directories } = surroundings;
         let mut command = match engine {
             Engine::Native => {
                 let mut command = Command::new(C2W);
@@ -110,8 +177,9 @@ impl Container {
                 command.args(directories.iter().map(Directory::argument));
                 command
             }
+            Engine::Runtime(runtime) => runtime.command(&self.module, surroundings),
         };
-        command.args(arguments).env_clear();
+        command.args(arguments).env_clear().envs(variables.iter().copied());
         command
     }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::Duration;
-use wasmtime::{Engine, Instance, Linker, Module, Result, Store};
+use wasmtime::{Caller, Engine, Extern, Instance, Linker, Module, Result, Store};
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
 use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder};
 
@@ -22,6 +22,8 @@ pub enum Driver {
     Command,
     /// The embedder, which calls `run` as long as there is something to do.
     Stepwise,
+    /// The module, on a runtime that polls nothing but a clock.
+    Unpolled,
 }
 
 impl Driver {
@@ -29,6 +31,7 @@ impl Driver {
         match self {
             Self::Command => "command",
             Self::Stepwise => "stepwise",
+            Self::Unpolled => "unpolled",
         }
     }
 }
@@ -77,19 +80,25 @@ pub fn compile(module: &Path, compiled: &Path) {
 pub fn main(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let module = arguments.next().expect("a module");
     let driver = arguments.next().expect("a driver");
-    let status = run(Path::new(&module), driver == Driver::Stepwise.name(), arguments);
+    let drivers = [Driver::Command, Driver::Stepwise, Driver::Unpolled];
+    let driver = drivers.into_iter().find(|known| driver == known.name()).expect("a driver");
+    let status = run(Path::new(&module), driver, arguments);
     ExitCode::from(status.unwrap_or_else(|error| {
         eprintln!("the engine failed: {error:?}");
         134
     }))
 }
 
-fn run(path: &Path, stepwise: bool, mut arguments: impl Iterator<Item = OsString>) -> Result<u8> {
+fn run(path: &Path, driver: Driver, mut arguments: impl Iterator<Item = OsString>) -> Result<u8> {
     let engine = Engine::default();
     // SAFETY: the file was written by `compile`, with the same engine, for this test.
     let module = unsafe { Module::deserialize_file(&engine, path) }?;
     let mut linker = Linker::new(&engine);
     p1::add_to_linker_sync(&mut linker, |context: &mut WasiP1Ctx| context)?;
+    if let Driver::Unpolled = driver {
+        linker.allow_shadowing(true);
+        linker.func_wrap("wasi_snapshot_preview1", "poll_oneoff", poll_clock)?;
+    }
     let mut context = WasiCtxBuilder::new();
     context.inherit_stdio().inherit_env().allow_blocking_current_thread(true).arg("module.wasm");
     let count = arguments.next().expect("how many directories");
@@ -103,7 +112,7 @@ fn run(path: &Path, stepwise: bool, mut arguments: impl Iterator<Item = OsString
     }
     let mut store = Store::new(&engine, context.build_p1());
     let instance = linker.instantiate(&mut store, &module)?;
-    if stepwise {
+    if let Driver::Stepwise = driver {
         return run_stepwise(&mut store, &instance);
     }
     let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
@@ -115,6 +124,31 @@ fn run(path: &Path, stepwise: bool, mut arguments: impl Iterator<Item = OsString
             None => Err(error),
         },
     }
+}
+
+/// `poll_oneoff` for one subscription, of a clock and relative.
+fn poll_clock(
+    mut caller: Caller<'_, WasiP1Ctx>,
+    subscriptions: u32,
+    events: u32,
+    count: u32,
+    written: u32,
+) -> Result<u32> {
+    const NOT_SUPPORTED: u32 = 58;
+    const CLOCK: u8 = 0;
+    let memory = caller.get_export("memory").and_then(Extern::into_memory).expect("a memory");
+    let mut subscription = [0; 48];
+    memory.read(&caller, subscriptions as usize, &mut subscription)?;
+    if count != 1 || subscription[8] != CLOCK {
+        return Ok(NOT_SUPPORTED);
+    }
+    let timeout = subscription[24..32].try_into().expect("eight bytes");
+    sleep(Duration::from_nanos(u64::from_le_bytes(timeout)));
+    let mut event = [0; 32];
+    event[..8].copy_from_slice(&subscription[..8]);
+    memory.write(&mut caller, events as usize, &event)?;
+    memory.write(&mut caller, written as usize, &1_u32.to_le_bytes())?;
+    Ok(0)
 }
 
 /// What wasmtime says to an exit status from 126 on; the module knows it still.

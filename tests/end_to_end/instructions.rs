@@ -6,7 +6,7 @@
 mod kit;
 
 use crate::container::{Container, Engine, assert_success};
-use crate::{process, trial};
+use crate::{engine_trial, process};
 use kit::compare;
 use kit::generate::Generator;
 use kit::program::{self, Outcome, Program, SIGBUS};
@@ -26,8 +26,8 @@ const NOT_IN_QEMU: [&str; 3] = ["cbo.clean", "cbo.flush", "cbo.inval"];
 const RUN: [&str; 3] = ["sh", "-c", "cat > /tmp/streams; chmod +x /tmp/streams; exec /tmp/streams"];
 
 pub fn trials() -> Vec<Trial> {
-    let test = |engine| trial(format!("{engine}::instructions"), move || check(engine));
-    Engine::ALL.into_iter().map(test).collect()
+    let test = |engine| engine_trial(engine, "instructions", check);
+    Engine::all().into_iter().map(test).collect()
 }
 
 /// The program, and what comes of it.

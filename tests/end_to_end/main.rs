@@ -1,6 +1,7 @@
 //! Images converted by the built `c2w`, and their modules run under a WASI engine, as users do.
 //!
-//! The same cases also run natively (`c2w run`), and through the export `run` that embedders call.
+//! The same cases also run natively (`c2w run`), through the export `run` that embedders call, and
+//! on each WASI runtime that this machine has.
 //! This executable is the engine too: it starts itself for each run, so that every run has a
 //! process with standard streams of its own.
 
@@ -16,12 +17,17 @@ mod process;
 mod profile;
 mod real_image;
 mod refusals;
+mod runtimes;
 mod shared;
+mod start_times;
 mod starts;
 mod streams;
 mod terminal;
+mod waiting;
 
+use container::Engine;
 use libtest_mimic::{Arguments, Trial};
+use runtimes::Runtime;
 
 fn main() -> std::process::ExitCode {
     let mut arguments = std::env::args_os().skip(1);
@@ -33,14 +39,17 @@ fn main() -> std::process::ExitCode {
         options::trials(),
         image::trials(),
         terminal::trials(),
+        waiting::trials(),
         instructions::trials(),
         streams::trials(),
         starts::trials(),
+        start_times::trials(),
         conversion::trials(),
         refusals::trials(),
         shared::trials(),
         profile::trials(),
         real_image::trials(),
+        missing_runtimes(),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials.into_iter().flatten().collect()).exit_code()
 }
@@ -51,4 +60,26 @@ fn trial(name: impl Into<String>, test: impl FnOnce() + Send + 'static) -> Trial
         test();
         Ok(())
     })
+}
+
+/// A test of one engine; ignored where it is known to fail, with the cause in brackets.
+fn engine_trial(
+    engine: Engine,
+    name: &'static str,
+    test: impl FnOnce(Engine) + Send + 'static,
+) -> Trial {
+    let trial = trial(format!("{engine}::{name}"), move || test(engine));
+    match engine.known_failure(name) {
+        Some(cause) => trial.with_kind(cause).with_ignored_flag(true),
+        None => trial,
+    }
+}
+
+/// So that nobody takes a runtime that is not there for one that passed.
+fn missing_runtimes() -> Vec<Trial> {
+    let ignored = |(name, program)| {
+        let test = move || Err(format!("{program} is not installed").into());
+        Trial::test(format!("{name}::all"), test).with_kind("not installed").with_ignored_flag(true)
+    };
+    Runtime::not_found().map(ignored).collect()
 }

@@ -23,7 +23,7 @@ fn surroundings() -> Vec<Case> {
             .stdout("outside none\n"),
         with("env_is_not_handed_on_natively", &[], "echo ${HIDDEN-none}")
             .environment(&[("HIDDEN", "1")])
-            .only(&[Engine::Native])
+            .only([Engine::Native])
             .stdout("none\n"),
         with("workdir", &["-w", "/etc"], "pwd").stdout("/etc\n"),
         with("workdir_is_made", &["--workdir", "/new/one"], "pwd; stat -c %a .")

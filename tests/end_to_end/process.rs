@@ -31,6 +31,14 @@ pub fn run_with_open_stdin(command: &mut Command) -> Output {
     finish(child, command)
 }
 
+/// A command as `"$@"` of a line for the shell. Its streams are not taken over.
+pub fn under_shell(line: &str, command: &Command) -> Command {
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", line, "sh"]).arg(command.get_program()).args(command.get_args()).env_clear();
+    shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    shell
+}
+
 /// Starts a command with its outputs piped.
 pub fn spawn(command: &mut Command) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());

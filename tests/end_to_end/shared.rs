@@ -2,7 +2,7 @@
 
 use crate::container::{Container, Engine, assert_success, text};
 use crate::engine::Directory;
-use crate::{process, trial};
+use crate::{engine_trial, process, trial};
 use libtest_mimic::Trial;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -17,25 +17,25 @@ type Test = fn(Engine);
 
 pub fn trials() -> Vec<Trial> {
     let tests: &[(&str, Test)] = &[
-        ("contents", contents),
-        ("names", names),
-        ("files_without_a_name", files_without_a_name),
-        ("links", links),
-        ("ten_thousand_entries", ten_thousand_entries),
-        ("sizes_and_times", sizes_and_times),
-        ("modes_and_owners", modes_and_owners),
-        ("programs", programs),
-        ("another_user", another_user),
-        ("pipes", pipes),
-        ("places", places),
-        ("one_inside_another", one_inside_another),
-        ("read_only", read_only),
-        ("changes_of_the_host", changes_of_the_host),
-        ("escapes", escapes),
-        ("a_place_that_goes_up", a_place_that_goes_up),
+        ("shared_contents", contents),
+        ("shared_names", names),
+        ("shared_files_without_a_name", files_without_a_name),
+        ("shared_links", links),
+        ("shared_ten_thousand_entries", ten_thousand_entries),
+        ("shared_sizes_and_times", sizes_and_times),
+        ("shared_modes_and_owners", modes_and_owners),
+        ("shared_programs", programs),
+        ("shared_another_user", another_user),
+        ("shared_pipes", pipes),
+        ("shared_places", places),
+        ("shared_one_inside_another", one_inside_another),
+        ("shared_read_only", read_only),
+        ("shared_changes_of_the_host", changes_of_the_host),
+        ("shared_escapes", escapes),
+        ("shared_a_place_that_goes_up", a_place_that_goes_up),
     ];
     let trials = tests.iter().flat_map(|&(name, test)| {
-        Engine::ALL.map(|engine| trial(format!("{engine}::shared_{name}"), move || test(engine)))
+        Engine::all().into_iter().map(move |engine| engine_trial(engine, name, test))
     });
     let missing = trial("native::shared_missing", a_missing_directory);
     trials.chain([missing]).collect()

@@ -2,7 +2,7 @@
 
 use crate::case::assert_complaint;
 use crate::container::{Container, Engine, text};
-use crate::{process, trial};
+use crate::{engine_trial, process, trial};
 use libtest_mimic::Trial;
 use std::collections::BTreeSet;
 use std::process::Stdio;
@@ -22,13 +22,10 @@ pub fn trials() -> Vec<Trial> {
         trial("command::damaged_snapshot", damaged_snapshot),
         trial("command::20_starts_at_once_differ", || starts_at_once_differ(20)),
     ];
-    for engine in Engine::ALL {
-        trials.push(trial(format!("{engine}::clock_is_right"), move || clock_is_right(engine)));
-        trials.push(trial(format!("{engine}::two_starts_differ"), move || {
-            let start = || Container::busybox().stdout(engine, &["sh", "-c", RANDOM]);
-            assert_all_differ(&[start(), start()]);
-        }));
-        trials.push(trial(format!("{engine}::clock_runs"), move || clock_runs(engine)));
+    for engine in Engine::all() {
+        trials.push(engine_trial(engine, "clock_is_right", clock_is_right));
+        trials.push(engine_trial(engine, "two_starts_differ", two_starts_differ));
+        trials.push(engine_trial(engine, "clock_runs", clock_runs));
     }
     trials
 }
@@ -39,6 +36,11 @@ fn assert_all_differ(starts: &[String]) {
     assert_eq!(lines.len(), starts.len() * RANDOM_LINES, "{starts:?}");
     let different: BTreeSet<_> = lines.iter().collect();
     assert_eq!(different.len(), lines.len(), "{starts:?}");
+}
+
+fn two_starts_differ(engine: Engine) {
+    let start = || Container::busybox().stdout(engine, &["sh", "-c", RANDOM]);
+    assert_all_differ(&[start(), start()]);
 }
 
 fn starts_at_once_differ(count: usize) {

@@ -2,25 +2,31 @@
 
 use crate::case::{Case, Stdin, case, shell};
 use crate::container::{Container, Engine, assert_success, text};
-use crate::{process, trial};
+use crate::runtimes::Sigpipe;
+use crate::{engine_trial, process};
 use libtest_mimic::Trial;
 use sha2::{Digest, Sha256};
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
+
+const SIGPIPE: i32 = 13;
 
 /// More than every buffer on the way.
 const LARGE: usize = 64 << 20;
 
 pub fn trials() -> Vec<Trial> {
     let mut trials: Vec<Trial> = cases().into_iter().flat_map(Case::trials).collect();
-    for engine in Engine::ALL {
-        trials.push(trial(format!("{engine}::dialogue"), move || dialogue(engine)));
-        trials.push(trial(format!("{engine}::reader_goes_away"), move || reader_goes_away(engine)));
-        trials.push(trial(format!("{engine}::large_output"), move || large_output(engine)));
+    for engine in Engine::all() {
+        trials.push(engine_trial(engine, "dialogue", dialogue));
+        trials.push(engine_trial(engine, "reader_goes_away", reader_goes_away));
+        trials.push(engine_trial(engine, "nonblocking_output", output_that_does_not_block));
+        trials.push(engine_trial(engine, "large_output", large_output));
+        trials.push(engine_trial(engine, "both_ways_at_once", both_ways));
     }
+    trials.push(engine_trial(Engine::UNPOLLED, "dialogue", dialogue));
     for engine in [Engine::Native, Engine::COMMAND] {
-        trials.push(trial(format!("{engine}::both_ways_at_once"), move || both_ways(engine)));
-        trials.push(trial(format!("{engine}::large_input"), move || large_input(engine)));
+        trials.push(engine_trial(engine, "large_input", large_input));
     }
     trials
 }
@@ -38,6 +44,14 @@ fn cases() -> Vec<Case> {
         case("stdin_file", ["cat"]).stdin(Stdin::File(every_byte.clone())).stdout(every_byte),
         case("stdin_empty_file", ["wc", "-c"]).stdin(Stdin::File(Vec::new())).stdout("0\n"),
         case("stdin_null", ["wc", "-c"]).stdin(Stdin::Null).stdout("0\n"),
+        shell("stdin_is_not_waited_for", "sleep 0.05; seq 3 | wc -l")
+            .stdin(Stdin::Open)
+            .stdout("3\n")
+            .only([Engine::UNPOLLED]),
+        shell("stdin_unpolled", "sleep 0.3; cat; echo done")
+            .stdin(pipe(b"x"))
+            .stdout("xdone\n")
+            .only([Engine::UNPOLLED]),
         case("stdin_closed", ["wc", "-c"]).stdin(Stdin::Closed).stdout("0\n"),
         case("stdin_open_but_not_read", ["echo", "done"]).stdin(Stdin::Open).stdout("done\n"),
         case("no_stdin_while_it_is_open", ["--no-stdin", "wc", "-c"])
@@ -73,15 +87,38 @@ fn dialogue(engine: Engine) {
     assert_success(&process::finish(child, &command));
 }
 
-/// The writer in the container gets SIGPIPE; the rest of the container goes on.
+/// The writer in the container gets SIGPIPE; the rest of the container goes on, if the runtime
+/// does.
 fn reader_goes_away(engine: Engine) {
-    let mut command = Container::busybox().command(engine, &["sh", "-c", "yes; echo $? >&2"]);
+    let command = Container::busybox().command(engine, &["sh", "-c", "yes; echo $? >&2"]);
+    let mut command = process::under_shell("trap '' PIPE; exec \"$@\"", &command);
     let mut child = process::spawn(command.stdin(Stdio::null()));
     let mut start = [0; 4];
     child.stdout.take().unwrap().read_exact(&mut start).unwrap();
     assert_eq!(&start, b"y\ny\n");
     let output = process::finish(child, &command);
-    assert_eq!((text(&output.stderr).as_str(), output.status.code()), ("141\n", Some(0)));
+    let said = text(&output.stderr);
+    match engine.sigpipe() {
+        Sigpipe::Dies => assert_eq!((said.as_str(), output.status.signal()), ("", Some(SIGPIPE))),
+        _ => assert_eq!((said.as_str(), output.status.code()), ("141\n", Some(0))),
+    }
+}
+
+/// An output that takes nothing for a while is waited for.
+fn output_that_does_not_block(engine: Engine) {
+    let mut command = Container::busybox().command(engine, &["seq", "200000"]);
+    let (reader, writer) = std::io::pipe().unwrap();
+    let flags = rustix::fs::fcntl_getfl(&writer).unwrap();
+    rustix::fs::fcntl_setfl(&writer, flags | rustix::fs::OFlags::NONBLOCK).unwrap();
+    command.stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    // It holds the pipe's other end, too.
+    let same = process::under_shell("", &command);
+    drop(command);
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let lines = BufReader::new(reader).lines().map(Result::unwrap);
+    assert!(lines.eq((1..=200_000).map(|number| number.to_string())));
+    assert_success(&process::finish(child, &same));
 }
 
 fn large_output(engine: Engine) {

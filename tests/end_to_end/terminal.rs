@@ -1,7 +1,7 @@
 //! Runs in a terminal: a pseudo-terminal that the test is the other end of.
 
-use crate::container::{Container, Engine, text};
-use crate::{process, trial};
+use crate::container::{Container, Engine, Surroundings, text};
+use crate::{engine_trial, process, trial};
 use libtest_mimic::Trial;
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{OptionalActions, Winsize, tcgetattr, tcsetattr, tcsetwinsize};
@@ -20,13 +20,15 @@ pub fn trials() -> Vec<Trial> {
     let mut trials = vec![
         trial("native::terminal", native),
         trial("native::terminal_is_given_back", given_back),
-        trial("command::terminal_cooked", cooked),
-        trial("command::terminal_raw", raw),
-        trial("command::terminal_size_from_variables", size_from_variables),
-        trial("command::no_tty", no_tty),
     ];
-    for engine in Engine::ALL {
-        trials.push(trial(format!("{engine}::tty_without_one"), move || tty_without_one(engine)));
+    for engine in Engine::all() {
+        trials.push(engine_trial(engine, "tty_without_one", tty_without_one));
+    }
+    for engine in Engine::commands() {
+        trials.push(engine_trial(engine, "terminal_cooked", cooked));
+        trials.push(engine_trial(engine, "terminal_raw", raw));
+        trials.push(engine_trial(engine, "terminal_size_from_variables", size_from_variables));
+        trials.push(engine_trial(engine, "no_tty", no_tty));
     }
     trials
 }
@@ -142,9 +144,9 @@ fn given_back() {
 }
 
 /// The host's terminal echoes and begins new lines: neither comes twice.
-fn cooked() {
+fn cooked(engine: Engine) {
     let line = "test -t 0 && stty size; cat; echo end";
-    let command = Container::busybox().command(Engine::COMMAND, &["sh", "-c", line]);
+    let command = Container::busybox().command(engine, &["sh", "-c", line]);
     let mut dialogue = Dialogue::start(command, |_| {});
     assert_eq!(dialogue.expect("24 80\r\n"), "");
     dialogue.type_in("one\n");
@@ -155,9 +157,9 @@ fn cooked() {
 }
 
 /// The terminal is asked for its size; what is typed meanwhile is not lost.
-fn raw() {
+fn raw(engine: Engine) {
     let line = "stty size; cat; exit 6";
-    let command = Container::busybox().command(Engine::COMMAND, &["--tty=raw", "sh", "-c", line]);
+    let command = Container::busybox().command(engine, &["--tty=raw", "sh", "-c", line]);
     let mut dialogue = Dialogue::start(command, set_raw);
     dialogue.expect("\x1b[6n\x1b8");
     dialogue.type_in("ea\x1b[33;99Rrly\r");
@@ -169,18 +171,19 @@ fn raw() {
     assert_eq!(dialogue.status(), Some(6));
 }
 
-fn size_from_variables() {
+fn size_from_variables(engine: Engine) {
     let arguments = ["--tty=raw", "sh", "-c", "stty size"];
-    let mut command = Container::busybox().command(Engine::COMMAND, &arguments);
-    command.envs([("COLUMNS", "77"), ("LINES", "11")]);
+    let variables = [("COLUMNS", "77"), ("LINES", "11")];
+    let surroundings = Surroundings { variables: &variables, directories: &[] };
+    let command = Container::busybox().command_in(engine, surroundings, &arguments);
     let mut dialogue = Dialogue::start(command, set_raw);
     assert_eq!(dialogue.expect("11 77\r\n"), "");
     assert_eq!(dialogue.status(), Some(0));
 }
 
-fn no_tty() {
+fn no_tty(engine: Engine) {
     let arguments = ["--no-tty", "sh", "-c", "test -t 0 || test -t 1 || echo none"];
-    let command = Container::busybox().command(Engine::COMMAND, &arguments);
+    let command = Container::busybox().command(engine, &arguments);
     let mut dialogue = Dialogue::start(command, |_| {});
     assert_eq!(dialogue.expect("none\r\n"), "");
     assert_eq!(dialogue.status(), Some(0));
