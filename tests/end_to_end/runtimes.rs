@@ -71,6 +71,7 @@ pub const CRATE_KNOWN: &[Known] = &[NONBLOCKING_OUTPUT];
 
 const WAMR_KNOWN: &[Known] = &[
     NO_READ_ONLY,
+    ("shared_links", "WAMR calls a link to an absolute path a bad descriptor, and makes none"),
     ("terminal_cooked", "WAMR says the same of a terminal and of any other device"),
     ("terminal_raw", "WAMR says the same of a terminal and of any other device"),
 ];

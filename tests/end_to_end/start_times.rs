@@ -23,7 +23,7 @@ fn print(engine: Engine) {
         starts.sort_by(|a, b| of(a).total_cmp(&of(b)));
         of(&starts[STARTS / 2])
     };
-    println!("start {engine} {:.2} {:.2}", median(|start| start.0), median(|start| start.1));
+    println!("\nstart {engine} {:.2} {:.2}", median(|start| start.0), median(|start| start.1));
 }
 
 fn start(engine: Engine) -> (f64, f64) {
