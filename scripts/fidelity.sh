@@ -161,6 +161,9 @@ write_table() {
     } > "$TABLE"
 }
 
+for case in "$@"; do
+    [ -e "$CASES/$case.sh" ] || { echo "$0: there is no case $CASES/$case.sh" >&2; exit 2; }
+done
 [ "$(id -u)" = 0 ] || { echo "$0: needs root" >&2; exit 1; }
 require_binfmt
 scripts/fidelity-images.sh "$cache"
