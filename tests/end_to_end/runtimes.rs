@@ -76,6 +76,20 @@ const WAMR_KNOWN: &[Known] = &[
     ("terminal_raw", "WAMR says the same of a terminal and of any other device"),
 ];
 
+const IWASM: Runtime = Runtime {
+    name: "iwasm",
+    programs: &["iwasm"],
+    compile: None,
+    run: &[],
+    variable: "--env=",
+    directory: "--map-dir=",
+    mapping: "GUEST::HOST",
+    read_only: "",
+    refused_status: NEVER,
+    sigpipe: Sigpipe::Default,
+    known: WAMR_KNOWN,
+};
+
 static RUNTIMES: [Runtime; 7] = [
     Runtime {
         name: "wasmtime",
@@ -138,31 +152,12 @@ static RUNTIMES: [Runtime; 7] = [
         sigpipe: Sigpipe::Ignored,
         known: &[NO_READ_ONLY],
     },
-    Runtime {
-        name: "iwasm",
-        programs: &["iwasm"],
-        compile: None,
-        run: &[],
-        variable: "--env=",
-        directory: "--map-dir=",
-        mapping: "GUEST::HOST",
-        read_only: "",
-        refused_status: NEVER,
-        sigpipe: Sigpipe::Default,
-        known: WAMR_KNOWN,
-    },
+    IWASM,
     Runtime {
         name: "iwasm-aot",
         programs: &["iwasm", "wamrc"],
         compile: Some(Compile { line: &["wamrc", "-o", "COMPILED", "MODULE"], extension: "aot" }),
-        run: &[],
-        variable: "--env=",
-        directory: "--map-dir=",
-        mapping: "GUEST::HOST",
-        read_only: "",
-        refused_status: NEVER,
-        sigpipe: Sigpipe::Default,
-        known: WAMR_KNOWN,
+        ..IWASM
     },
     Runtime {
         name: "wasmer",

@@ -257,9 +257,9 @@ fn places(engine: Engine) {
         Directory::new(&deep, "/a/b/c"),
         Directory::new(&etc, "/etc"),
         Directory::new(&root, "/"),
-        Directory::new(&relative, "work/./here"),
+        Directory::new(&relative, "files/./here"),
     ];
-    let lines = "cat /etc/name /a/b/c/name /mnt/host/name /work/here/name; ls /etc
+    let lines = "cat /etc/name /a/b/c/name /mnt/host/name /files/here/name; ls /etc
         ls /bin/busybox; grep -c ' 9p ' /proc/mounts; ls -A /dev/.c2w 2> /dev/null || true";
     let expected = "etcdeeprootworkname\n/bin/busybox\n4\n";
     assert_eq!(script(engine, &directories, lines), expected);

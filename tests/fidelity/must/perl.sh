@@ -24,4 +24,4 @@ my $re = qr/^(a+)+$/; print "aaaaaaaaaaaaaaaaaaaaaaa!" =~ $re ? "yes" : "no", "\
 '
 perl -e "$use_perl"
 perl -MConfig -e 'print "$Config{archname}\n"'
-perl -ne 'print if /root/' /etc/passwd
+perl -ne 'print if /^daemon/' /etc/passwd
