@@ -109,7 +109,7 @@ pub fn boot(
 }
 
 /// A world without chance: the same image always boots to the same snapshot.
-struct Deterministic<'a> {
+pub struct Deterministic<'a> {
     options: &'a Options,
     timing: &'a mut Timing,
     /// Blocks of entropy so far.
@@ -119,7 +119,8 @@ struct Deterministic<'a> {
 }
 
 impl<'a> Deterministic<'a> {
-    fn new(options: &'a Options, timing: &'a mut Timing) -> Self {
+    /// The world of a machine with these options; `timing` hears of the parts of its boot.
+    pub fn new(options: &'a Options, timing: &'a mut Timing) -> Self {
         Self { options, timing, blocks: 0, steps: 0 }
     }
 }

@@ -3,7 +3,7 @@
 //! reference → source → layers → tree → ext4 image → snapshot → wasm
 
 use crate::assets::Assets;
-use crate::boot::{self, Options as BootOptions};
+use crate::boot::{self, Deterministic, Options as BootOptions};
 use crate::ext4;
 use crate::oci::{self, ImageConfig, ImageRef, SourceOptions};
 use crate::place::Place;
@@ -16,9 +16,10 @@ use crate::size;
 use crate::sparse::SparseWriter;
 use crate::staged::Staged;
 use crate::timing::Timing;
+use crate::train::{self, Aot, Kept, Trained};
 use crate::wasm::{self, Parts, Provenance, Template};
 use anyhow::{Context, Result};
-use c2w_emulator::GuestMemory;
+use c2w_emulator::{GuestMemory, PAGE_SIZE, Region};
 use c2w_guest_abi::ContainerConfig;
 use c2w_session::{Outside, Session};
 use sha2::{Digest, Sha256};
@@ -36,6 +37,8 @@ pub struct Options {
     pub kernel_log: Option<u8>,
     /// Kernel, initramfs and runtime.
     pub assets: Assets,
+    /// What to translate.
+    pub translation: train::Options,
 }
 
 impl Default for Options {
@@ -45,6 +48,7 @@ impl Default for Options {
             memory_mib: boot::DEFAULT_MEMORY_MIB,
             kernel_log: None,
             assets: Assets::default(),
+            translation: train::Options::default(),
         }
     }
 }
@@ -176,6 +180,8 @@ pub struct Prepared {
     pub identity: String,
     /// Bytes of the root image.
     pub root_image: u64,
+    /// What it was booted with.
+    pub boot: BootOptions,
 }
 
 /// Makes the machine's memory with the root image in it.
@@ -213,7 +219,7 @@ pub fn prepare(place: &Place, options: &Options, timing: &mut Timing) -> Result<
     let session = boot::boot(memory, rootfs.container, &options.assets, &boot_options, timing)?;
     timing.stage("boot");
     timing.note(boot::instructions(session.steps()));
-    Ok(Prepared { session, identity: rootfs.identity, root_image })
+    Ok(Prepared { session, identity: rootfs.identity, root_image, boot: boot_options })
 }
 
 /// Converts an image to a module at `output`, which appears only when it is whole.
@@ -225,36 +231,74 @@ pub fn convert(
     output: &Path,
     options: &Options,
     timing: &mut Timing,
-) -> Result<wasm::Summary> {
+) -> Result<Summary> {
     let staged = Staged::create(output)?;
     let template = Template::parse(options.assets.runtime())?;
-    let mut prepared = prepare(place, options, timing)?;
+    let Prepared { mut session, identity, root_image, boot } = prepare(place, options, timing)?;
+    let state = session.save(&mut Silent);
+    let memory = session.into_memory();
+    // Training goes on from here and leaves its traces in RAM.
+    let kept = (options.translation.aot != Aot::Off).then(|| keep(region(&memory, memory.ram())));
+    let (memory, translated) = match &kept {
+        Some(ram) => {
+            options.source.progress.stage(Stage::Train);
+            let mut world = Deterministic::new(&boot, timing);
+            let kept = Kept { ram, state: &state };
+            let (memory, trained) =
+                train::train(memory, &kept, &options.translation, &mut world)?;
+            timing.stage("train");
+            let translation = c2w_translator::translate(&trained.selection, &template.linkage()?);
+            timing.stage("translate");
+            (memory, Some((trained, translation)))
+        }
+        None => (memory, None),
+    };
     options.source.progress.stage(Stage::Package);
-    let state = prepared.session.save(&mut Silent);
-    let memory = prepared.session.memory();
-    let region = |region: c2w_emulator::Region| {
-        memory.slice(region.start, region.length as usize).expect("a region is memory")
-    };
     let parts = Parts {
-        ram: region(memory.ram()),
-        image: region(memory.image()),
+        ram: kept.as_deref().unwrap_or(region(&memory, memory.ram())),
+        image: region(&memory, memory.image()),
         state: &state,
-        provenance: &provenance(place, &prepared, options),
+        translation: translated.as_ref().map(|(_, translation)| translation),
+        provenance: &provenance(place, &identity, root_image, options),
     };
-    let summary = staged.finish(|out| Ok(wasm::package(&template, &parts, out)?))?;
+    let module = staged.finish(|out| Ok(wasm::package(&template, &parts, out)?))?;
     timing.stage("package");
-    Ok(summary)
+    Ok(Summary { module, trained: translated.map(|(trained, _)| trained) })
 }
 
-fn provenance(place: &Place, prepared: &Prepared, options: &Options) -> Provenance {
+/// What a conversion has made.
+pub struct Summary {
+    /// The module.
+    pub module: wasm::Summary,
+    /// What was translated in it.
+    pub trained: Option<Trained>,
+}
+
+/// The bytes of a region of a machine's memory.
+fn region(memory: &GuestMemory, region: Region) -> &[u8] {
+    memory.slice(region.start, region.length as usize).expect("a region is memory")
+}
+
+/// A copy of RAM, in which pages of zeros need no memory of the host.
+fn keep(ram: &[u8]) -> Vec<u8> {
+    let mut copy = vec![0; ram.len()];
+    for (to, from) in copy.chunks_mut(PAGE_SIZE).zip(ram.chunks(PAGE_SIZE)) {
+        if from.iter().any(|&byte| byte != 0) {
+            to.copy_from_slice(from);
+        }
+    }
+    copy
+}
+
+fn provenance(place: &Place, identity: &str, root_image: u64, options: &Options) -> Provenance {
     let assets = options.assets.checksums();
     Provenance {
         source: place.without_path(),
-        digest: prepared.identity.clone(),
+        digest: identity.to_owned(),
         platform: options.source.platform.to_string(),
         c2w: env!("CARGO_PKG_VERSION").to_owned(),
         memory_mib: options.memory_mib,
-        root_image: prepared.root_image,
+        root_image,
         assets: assets.into_iter().map(|(name, sum)| (name.to_owned(), sum)).collect(),
     }
 }

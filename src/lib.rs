@@ -28,4 +28,5 @@ pub mod sparse;
 pub mod staged;
 mod terminal;
 pub mod timing;
+pub mod train;
 pub mod wasm;

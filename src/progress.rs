@@ -21,6 +21,8 @@ pub enum Stage {
     Ext4,
     /// Booting the machine up to the snapshot.
     Boot,
+    /// Running commands to see which code is worth translating.
+    Train,
     /// Writing the module.
     Package,
 }

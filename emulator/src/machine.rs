@@ -3,6 +3,7 @@
 use crate::clock::Clock;
 use crate::cpu::hart::{Bus, Event, Hart, HartState};
 use crate::cpu::observe::Observer;
+use crate::cpu::translated::{Translated, Units};
 use crate::devices::bus::{Devices, DevicesConfig, DevicesState};
 use crate::devices::syscon::PowerRequest;
 use crate::devices::vmgenid::ID_LENGTH;
@@ -137,7 +138,8 @@ impl Machine {
     ///
     /// # Errors
     /// [`RestoreError`] when the bytes are no such state.
-    pub fn restore(memory: GuestMemory, bytes: &[u8]) -> Result<Self, RestoreError> {
+    pub fn restore(mut memory: GuestMemory, bytes: &[u8]) -> Result<Self, RestoreError> {
+        memory.forget_code();
         let body = bytes.strip_prefix(MAGIC).ok_or(RestoreError::NotASnapshot)?;
         let state: MachineState =
             postcard::from_bytes(body).map_err(|_| RestoreError::NotASnapshot)?;
@@ -231,9 +233,19 @@ impl Machine {
         self.devices.set_p9_server(server);
     }
 
+    /// Has translated code entered from now on, through `units`.
+    pub fn set_translated(&mut self, translated: &Translated, units: Box<dyn Units>) {
+        self.hart.set_translated(translated, units, &mut self.memory);
+    }
+
     /// Has an observer told of every block that is executed from now on.
     pub fn observe(&mut self, observer: Box<dyn Observer>) {
         self.hart.observe(observer);
+    }
+
+    /// RAM and root image, without the machine.
+    pub fn into_memory(self) -> GuestMemory {
+        self.memory
     }
 
     /// RAM and root image.

@@ -231,6 +231,12 @@ impl GuestMemory {
         self.slice(address, PAGE_SIZE)
     }
 
+    /// Makes this the memory of another machine, which has decoded nothing from it yet.
+    pub(crate) fn forget_code(&mut self) {
+        self.has_code.fill(false);
+        self.overwritten_code.clear();
+    }
+
     /// Number of the window's first page, and how many there are.
     pub(crate) fn pages(&self) -> (u32, usize) {
         (self.first_page, self.has_code.len())

@@ -25,6 +25,8 @@ mod program;
 #[cfg(target_arch = "wasm32")]
 mod standard_input;
 #[cfg(target_arch = "wasm32")]
+mod units;
+#[cfg(target_arch = "wasm32")]
 mod wasi_host;
 #[cfg(target_arch = "wasm32")]
 mod wasi_terminal;

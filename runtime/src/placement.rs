@@ -19,22 +19,45 @@ pub struct Placement {
     runs: [u32; 2],
     /// The machine's other state.
     state: [u32; 2],
+    /// Where translated code can be entered; empty when there is none.
+    translation: [u32; 2],
+    /// Table index of unit 0.
+    first_unit: u32,
 }
 
-const MAGIC: u32 = 0x7732_6301;
+const MAGIC: u32 = 0x7732_6302;
 const PAGE: usize = c2w_emulator::PAGE_SIZE;
 
 /// Filled in by the converter, which finds it by its exported address.
 #[unsafe(no_mangle)]
-pub static C2W_PLACEMENT: Placement =
-    Placement { magic: 0, image: [0; 2], ram: [0; 2], pages: [0; 2], runs: [0; 2], state: [0; 2] };
+pub static C2W_PLACEMENT: Placement = Placement {
+    magic: 0,
+    image: [0; 2],
+    ram: [0; 2],
+    pages: [0; 2],
+    runs: [0; 2],
+    state: [0; 2],
+    translation: [0; 2],
+    first_unit: 0,
+};
 
-/// Puts RAM together and returns memory and machine state; `None` when this module was never
-/// packaged.
+/// What the converter has left.
+pub struct Packed {
+    /// RAM and root image.
+    pub memory: GuestMemory,
+    /// The machine's other state.
+    pub state: &'static [u8],
+    /// Where translated code can be entered; empty when there is none.
+    pub translation: &'static [u8],
+    /// Table index of unit 0.
+    pub first_unit: u32,
+}
+
+/// Puts RAM together and returns everything; `None` when this module was never packaged.
 ///
 /// # Safety
 /// To be called once: the result owns image and RAM.
-pub unsafe fn unpack() -> Option<(GuestMemory, &'static [u8])> {
+pub unsafe fn unpack() -> Option<Packed> {
     // SAFETY: the static is valid; volatile, because its value is not the one in the source.
     let placement = unsafe { core::ptr::read_volatile(&raw const C2W_PLACEMENT) };
     if placement.magic != MAGIC {
@@ -48,13 +71,21 @@ pub unsafe fn unpack() -> Option<(GuestMemory, &'static [u8])> {
             |start, [offset, length]: [u32; 2]| Region { start, length: u64::from(length), offset };
         let ram = region(layout::RAM_BASE, placement.ram);
         let image = region(layout::IMAGE_BASE, placement.image);
-        Some((GuestMemory::from_window(0, ram, image), bytes(placement.state)))
+        Some(Packed {
+            memory: GuestMemory::from_window(0, ram, image),
+            state: bytes(placement.state),
+            translation: bytes(placement.translation),
+            first_unit: placement.first_unit,
+        })
     }
 }
 
 /// # Safety
 /// The range must be initialised memory that nobody writes to.
 unsafe fn bytes([address, length]: [u32; 2]) -> &'static [u8] {
+    if length == 0 {
+        return &[];
+    }
     let start = core::ptr::with_exposed_provenance(address as usize);
     // SAFETY: the caller's promise.
     unsafe { core::slice::from_raw_parts(start, length as usize) }

@@ -2,10 +2,12 @@
 
 use crate::directories::Preopens;
 use crate::standard_input::{Input, StandardInput};
+use crate::units::TableUnits;
 use crate::{placement, wasi_host, wasi_terminal};
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
+use c2w_emulator::cpu::translated::Translated;
 use c2w_guest_abi::RunRequest;
 use c2w_p9::Server;
 use c2w_session::options::{self, Environment, Invocation};
@@ -74,13 +76,16 @@ impl Program {
             _ => Vec::new(),
         };
         // SAFETY: once, as the caller promises.
-        let Some((memory, state)) = (unsafe { placement::unpack() }) else {
+        let Some(packed) = (unsafe { placement::unpack() }) else {
             return Err(fail(125, "this module holds no container; make one with `c2w IMAGE`"));
         };
-        let mut session = Session::restore(memory, state).map_err(|error| {
+        let mut session = Session::restore(packed.memory, packed.state).map_err(|error| {
             wasi_host::complain(format_args!("the snapshot cannot be restored: {error}"));
             125
         })?;
+        if let Some(translated) = Translated::decode(packed.translation) {
+            session.set_translated(&translated, Box::new(TableUnits::new(packed.first_unit)));
+        }
         share_preopens(&mut session, &mut request)?;
         session.start(request, &mut Wasi).map_err(|error| {
             wasi_host::complain(format_args!("arguments and environment: {error}"));

@@ -7,6 +7,7 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 use c2w_emulator::cpu::observe::Observer;
+use c2w_emulator::cpu::translated::{Translated, Units};
 use c2w_emulator::devices::P9Server;
 use c2w_emulator::layout::TICK_NS;
 use c2w_emulator::{Exit, GENERATION_LENGTH, GuestMemory, Machine, PowerRequest, RestoreError};
@@ -77,6 +78,11 @@ impl Session {
         self.machine.save(&mut Ports { outside, outbox: &mut self.outbox })
     }
 
+    /// RAM and root image, without the machine.
+    pub fn into_memory(self) -> GuestMemory {
+        self.machine.into_memory()
+    }
+
     /// RAM and root image.
     pub fn memory(&self) -> &GuestMemory {
         self.machine.memory()
@@ -85,6 +91,11 @@ impl Session {
     /// Steps (instructions and traps) the machine has done.
     pub fn steps(&self) -> u64 {
         self.machine.steps()
+    }
+
+    /// Has translated code entered from now on, through `units`.
+    pub fn set_translated(&mut self, translated: &Translated, units: Box<dyn Units>) {
+        self.machine.set_translated(translated, units);
     }
 
     /// Has an observer told of every block that is executed from now on.
@@ -104,6 +115,20 @@ impl Session {
     /// When the request is too long for one message.
     pub fn start(
         &mut self,
+        request: RunRequest,
+        outside: &mut dyn Outside,
+    ) -> Result<(), frame::FrameError> {
+        self.machine.use_host_clock(&mut Ports { outside, outbox: &mut self.outbox });
+        self.rehearse(request, outside)
+    }
+
+    /// As [`Self::start`], but time still comes from instructions: the same run every time, if
+    /// `outside` is the same.
+    ///
+    /// # Errors
+    /// When the request is too long for one message.
+    pub fn rehearse(
+        &mut self,
         mut request: RunRequest,
         outside: &mut dyn Outside,
     ) -> Result<(), frame::FrameError> {
@@ -111,7 +136,6 @@ impl Session {
         outside.entropy(&mut id);
         request.seed = vec![0; SEED_LENGTH];
         outside.entropy(&mut request.seed);
-        self.machine.use_host_clock(&mut Ports { outside, outbox: &mut self.outbox });
         request.clock = self.wall_clock(outside);
         self.stdin_wanted = request.stdin;
         self.outbox.console_hidden = !request.debug;
@@ -198,8 +222,8 @@ impl Session {
         }
     }
 
-    /// The tick of the guest's next timer while it is idle, for a machine on instruction time.
-    pub(crate) fn run_to_timer(&mut self, budget: u64, outside: &mut dyn Outside) -> Step {
+    /// As [`Self::run`] for a machine on instruction time, in which a wait for a timer is over at once.
+    pub fn run_to_timer(&mut self, budget: u64, outside: &mut dyn Outside) -> Step {
         let step = self.run(budget, outside);
         if let Step::Idle(Some(wait)) = step {
             let mut ports = Ports { outside, outbox: &mut self.outbox };

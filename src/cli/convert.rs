@@ -1,5 +1,6 @@
 //! `c2w IMAGE OUTPUT`.
 
+use super::aot_options::{self, AotArgs};
 use super::container2wasm::Container2wasm;
 use super::machine_options::MachineArgs;
 use super::output::OutputArgs;
@@ -27,6 +28,8 @@ pub(super) struct Convert {
     #[command(flatten)]
     machine: MachineArgs,
     #[command(flatten)]
+    aot: AotArgs,
+    #[command(flatten)]
     output_options: OutputArgs,
     #[command(flatten)]
     container2wasm: Container2wasm,
@@ -42,10 +45,14 @@ pub(super) fn run(arguments: &Convert) -> Result<()> {
     let place = parse_place(arguments.image.as_deref().unwrap_or_default())?;
     let progress = shown.progress();
     let source = arguments.source.options(&place, &progress)?;
-    let options = arguments.machine.options(source, &build_args)?;
-    let summary = convert::convert(&place, &arguments.output, &options, &mut timing)?;
+    let mut options = arguments.machine.options(source, &build_args)?;
+    options.translation = arguments.aot.options();
+    let convert::Summary { module: summary, trained } = convert::convert(&place, &arguments.output, &options, &mut timing)?;
     progress.done();
     shown.show_timings(&timing);
+    if let Some(trained) = &trained {
+        shown.say(&aot_options::report(trained, summary.translated));
+    }
     shown.say(&format_args!(
         "{}: {} MiB (root image {} MiB, memory {} MiB)",
         arguments.output.display(),

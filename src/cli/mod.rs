@@ -1,5 +1,6 @@
 //! The command line.
 
+mod aot_options;
 mod bars;
 mod cache;
 mod container2wasm;

@@ -69,6 +69,7 @@ pub(super) fn describe(stage: Stage) -> String {
         Stage::Files => "reading the files".into(),
         Stage::Ext4 => "writing the root image".into(),
         Stage::Boot => "booting".into(),
+        Stage::Train => "looking for hot code".into(),
         Stage::Package => "writing the module".into(),
     }
 }

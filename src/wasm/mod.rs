@@ -6,16 +6,23 @@
 //! image             the root image
 //! pages             RAM's non-zero pages, packed
 //! runs, state       where they belong; the machine's registers and devices
+//! translation       where translated guest code can be entered, if there is any
 //! RAM               zero; the runtime puts the pages there at its start
 //! ```
 //!
 //! Everything that is not zero lies side by side: runtimes map such data copy-on-write instead
 //! of copying it (wasmtime does while the data fills at least half of its span).
 
+mod code;
+mod functions;
 mod package;
+mod placement;
 mod provenance;
+mod sections;
 mod segments;
 mod template;
+#[cfg(test)]
+mod tests;
 
 pub use package::{PackageError, Parts, Summary, package};
 pub use provenance::{Provenance, ProvenanceError};

@@ -1,6 +1,9 @@
 //! The prebuilt runtime module, taken apart as far as packaging needs.
 
-use wasmparser::{DataKind, ExternalKind, Operator, Parser, Payload};
+use super::functions::Functions;
+use super::sections::Section;
+use c2w_translator::Linkage;
+use wasmparser::{DataKind, ExternalKind, FuncType, Operator, Parser, Payload};
 
 /// The exported global that holds the address of the runtime's placement table
 /// (`runtime/src/placement.rs`).
@@ -15,20 +18,25 @@ pub enum TemplateError {
     /// WebAssembly, but another program.
     #[error("the runtime module has no {0}")]
     Missing(&'static str),
-}
-
-/// A section as it stands in the module.
-pub struct Section<'a> {
-    /// Section id (core specification, "Modules", "Sections").
-    pub id: u8,
-    /// Its contents.
-    pub bytes: &'a [u8],
+    /// A runtime of another version.
+    #[error(
+        "the runtime module does not export {name} as {ty}, which translated code calls: use the \
+         runtime of this version of c2w"
+    )]
+    Function {
+        /// The name of the export.
+        name: &'static str,
+        /// The type that the function has to have.
+        ty: FuncType,
+    },
 }
 
 /// The runtime module.
 pub struct Template<'a> {
     /// All sections but memory, data and data count, in order.
-    pub sections: Vec<Section<'a>>,
+    pub(super) sections: Vec<Section<'a>>,
+    /// What they say about functions.
+    pub(super) functions: Functions<'a>,
     /// Initial memory in 64 KiB pages.
     pub memory_pages: u64,
     /// Address of the placement table.
@@ -43,12 +51,18 @@ impl<'a> Template<'a> {
     /// # Errors
     /// [`TemplateError`].
     pub fn parse(module: &'a [u8]) -> Result<Self, TemplateError> {
-        let mut template =
-            Self { sections: Vec::new(), memory_pages: 0, placement: 0, data: Vec::new() };
+        let mut template = Self {
+            sections: Vec::new(),
+            functions: Functions::default(),
+            memory_pages: 0,
+            placement: 0,
+            data: Vec::new(),
+        };
         let mut placement_global = None;
         let mut globals = Vec::new();
         for payload in Parser::new(0).parse_all(module) {
             let payload = payload?;
+            template.functions.read(module, &payload)?;
             match &payload {
                 Payload::MemorySection(memories) => {
                     let memory = memories.clone().into_iter().next();
@@ -84,13 +98,23 @@ impl<'a> Template<'a> {
             }
             if let Some((id, range)) = payload.as_section() {
                 let bytes = &module[range.start as usize..range.end as usize];
-                template.sections.push(Section { id, bytes });
+                template.sections.push(Section::new(id, bytes));
             }
         }
         let global = placement_global.and_then(|index| globals.get(index));
         let global = global.ok_or(TemplateError::Missing("exported global C2W_PLACEMENT"))?;
         template.placement = constant(global)?;
         Ok(template)
+    }
+
+    /// The indices that translated code needs to become part of a module with this runtime.
+    ///
+    /// # Errors
+    /// When the runtime does not export what translated code calls, or has no table for it: it is
+    /// one of another version.
+    pub fn linkage(&self) -> Result<Linkage, TemplateError> {
+        self.functions.table()?;
+        self.functions.linkage()
     }
 }
 

@@ -8,10 +8,14 @@
 //!            <-----------
 //!              any write: slots are reset
 //! ```
+//!
+//! A page with the content of one that was translated has its slots twice: as they are entered
+//! from outside, with [`Code::Enter`] where translated code goes on, and behind them plain.
 
 use super::fusion;
 use super::isa::{self, Insn};
-use super::op::{self, ALL_SLOTS, Code, Op, SLOTS, STRADDLING};
+use super::op::{self, ALL_SLOTS, Code, Op, PLAIN, SLOTS, STRADDLING};
+use super::translated::CodeIndex;
 use crate::memory::{GuestMemory, OutOfRange, PAGE_SIZE};
 use alloc::boxed::Box;
 use alloc::vec;
@@ -24,6 +28,24 @@ const MAX_PAGES: usize = 4096;
 struct CodePage {
     ops: Box<[Op]>,
     window_page: u32,
+    /// Number of the translated content that it has; 0 for none.
+    content: u16,
+}
+
+impl CodePage {
+    fn new(window_page: u32, content: u16) -> Self {
+        Self { ops: empty_slots(content), window_page, content }
+    }
+}
+
+/// Undecoded slots, twice for a content that has entries.
+fn empty_slots(content: u16) -> Box<[Op]> {
+    let mut ops = vec![Op::UNDECODED; ALL_SLOTS];
+    ops[SLOTS..].fill(Op::PAGE_END);
+    if content != 0 {
+        ops.extend_from_within(..);
+    }
+    ops.into_boxed_slice()
 }
 
 /// All decoded pages.
@@ -32,35 +54,72 @@ pub struct CodeCache {
     /// For each window page: its place in `pages` + 1, or 0.
     index: Vec<u16>,
     first_page: u32,
+    /// What is translated.
+    translated: CodeIndex,
 }
 
 impl CodeCache {
     /// An empty cache for a memory of `pages` window pages from `first_page`.
     pub fn new((first_page, pages): (u32, usize)) -> Self {
-        Self { pages: Vec::new(), index: vec![0; pages], first_page }
+        let translated = CodeIndex::default();
+        Self { pages: Vec::new(), index: vec![0; pages], first_page, translated }
+    }
+
+    /// Has translated code entered from now on. Nothing may be decoded yet.
+    pub fn set_translated(&mut self, translated: CodeIndex) {
+        self.translated = translated;
     }
 
     /// The slots of a window page, made if necessary. `None` when the cache is full: the caller
     /// must then forget all pointers and [`Self::clear`] it.
-    pub fn slots(&mut self, window_page: u32) -> Option<*const Op> {
+    pub fn slots(&mut self, window_page: u32, memory: &GuestMemory) -> Option<*const Op> {
         let known = &mut self.index[(window_page - self.first_page) as usize];
         if *known == 0 {
             if self.pages.len() == MAX_PAGES {
                 return None;
             }
-            let mut ops = vec![Op::UNDECODED; ALL_SLOTS].into_boxed_slice();
-            ops[SLOTS..].fill(Op::PAGE_END);
-            self.pages.push(CodePage { ops, window_page });
+            let content = memory.page(window_page).map_or(0, |page| self.translated.content(page));
+            self.pages.push(CodePage::new(window_page, content));
             *known = self.pages.len() as u16;
         }
         Some(self.pages[*known as usize - 1].ops.as_ptr())
     }
 
-    /// Forgets what was decoded from a window page; its slots stay where they are.
-    pub fn reset(&mut self, window_page: u32) {
-        if let Some(page) = self.page_mut(window_page) {
-            page.ops[..SLOTS].fill(Op::UNDECODED);
+    /// The translated content that a window page has for certain: nobody can write to it unseen.
+    pub fn content(&self, window_page: u32, memory: &GuestMemory) -> u16 {
+        match self.place(window_page) {
+            Some(place) if memory.has_code(window_page) => self.pages[place].content,
+            _ => 0,
         }
+    }
+
+    /// Looks what a window page holds, now that writes to it are noticed. Returns its translated
+    /// content, and whether its slots have moved.
+    pub fn recognise(&mut self, window_page: u32, memory: &GuestMemory) -> (u16, bool) {
+        if self.translated.is_empty() {
+            return (0, false);
+        }
+        let content = memory.page(window_page).map_or(0, |page| self.translated.content(page));
+        let Some(page) = self.page_mut(window_page) else { return (0, false) };
+        if page.content == content {
+            return (content, false);
+        }
+        let moved = (page.content == 0) != (content == 0);
+        page.content = content;
+        if moved {
+            page.ops = empty_slots(content);
+        }
+        (content, moved)
+    }
+
+    /// Forgets what was decoded from a window page; its slots stay where they are. Returns whether
+    /// it had translated content.
+    pub fn reset(&mut self, window_page: u32) -> bool {
+        let Some(page) = self.page_mut(window_page) else { return false };
+        for view in page.ops.chunks_exact_mut(ALL_SLOTS) {
+            view[..SLOTS].fill(Op::UNDECODED);
+        }
+        page.content != 0
     }
 
     /// Drops everything.
@@ -82,10 +141,13 @@ impl CodeCache {
         offset: usize,
     ) -> Result<(), OutOfRange> {
         let bytes = memory.page(window_page)?;
-        let Some(page) = self.page_mut(window_page) else { return Err(OutOfRange) };
+        let place = self.place(window_page).ok_or(OutOfRange)?;
+        let page = &mut self.pages[place];
+        let entries = self.translated.entries_in(page.content);
+        let plain = if page.content == 0 { 0 } else { PLAIN };
         let mut slot = offset / 2;
         let (mut slots, mut ops) = (Vec::new(), Vec::new());
-        while slot < SLOTS && page.ops[slot].code == Code::Undecoded {
+        while slot < SLOTS && page.ops[plain + slot].code == Code::Undecoded {
             let (op, halfwords) = decode_slot(bytes, slot);
             slots.push(slot);
             ops.push(op);
@@ -94,31 +156,44 @@ impl CodeCache {
             }
             slot += halfwords;
         }
-        fusion::combine(&mut ops);
-        for (slot, op) in slots.into_iter().zip(ops) {
-            page.ops[slot] = op;
+        if plain != 0 {
+            let mut entered = ops.clone();
+            for (op, slot) in entered.iter_mut().zip(&slots) {
+                if let Some(number) = entries.at(*slot) {
+                    *op = Op::enter(number);
+                }
+            }
+            fusion::combine(&mut entered);
+            slots.iter().zip(entered).for_each(|(slot, op)| page.ops[*slot] = op);
         }
+        fusion::combine(&mut ops);
+        slots.into_iter().zip(ops).for_each(|(slot, op)| page.ops[plain + slot] = op);
         Ok(())
     }
 
     /// Remembers the 4-byte instruction that starts in a page's last halfword, as it is with the
     /// page that follows now.
     pub fn learn_straddling(&mut self, window_page: u32, insn: &Insn) {
-        if let Some(page) = self.page_mut(window_page) {
-            page.ops[STRADDLING] = op::lower_straddling(insn);
-            page.ops[SLOTS - 1] = Op::straddle((insn.bits >> 16) as u16);
+        let Some(page) = self.page_mut(window_page) else { return };
+        for view in page.ops.chunks_exact_mut(ALL_SLOTS) {
+            view[STRADDLING] = op::lower_straddling(insn);
+            if view[SLOTS - 1].code != Code::Enter {
+                view[SLOTS - 1] = Op::straddle((insn.bits >> 16) as u16);
+            }
         }
     }
 
     /// The instruction at `pc`, in a window page, if it is one that only the slow path knows.
     pub fn slow_bits(&self, window_page: u32, pc: u64) -> Option<u32> {
-        let place = self.index[(window_page - self.first_page) as usize].checked_sub(1)?;
-        self.pages[place as usize].ops[(pc as usize & (PAGE_SIZE - 1)) / 2].slow_bits()
+        self.pages[self.place(window_page)?].ops[(pc as usize & (PAGE_SIZE - 1)) / 2].slow_bits()
+    }
+
+    fn place(&self, window_page: u32) -> Option<usize> {
+        self.index[(window_page - self.first_page) as usize].checked_sub(1).map(usize::from)
     }
 
     fn page_mut(&mut self, window_page: u32) -> Option<&mut CodePage> {
-        let place = self.index[(window_page - self.first_page) as usize];
-        (place != 0).then(|| &mut self.pages[place as usize - 1])
+        self.place(window_page).map(|place| &mut self.pages[place])
     }
 }
 

@@ -3,11 +3,12 @@
 use super::code::CodeCache;
 use super::csr::{Csrs, envcfg, status, trap_register};
 use super::decoded::DecodedInsns;
-use super::hot::{self, Hot, Stop};
+use super::hot::{self, Hot, Stop, Wide};
 use super::isa::Insn;
 use super::mmu::Access;
 use super::observe::Observer;
 use super::spaces::Parked;
+use super::translated::{self, Units};
 use super::tlb::{FetchEntry, LargePages, Privilege, Tlb, empty_fetch_table};
 use super::trap::{Cause, Trap, interrupt};
 use super::vector::VectorState;
@@ -116,7 +117,7 @@ pub struct Hart {
     pub(super) large_pages: LargePages,
     /// Translations of address spaces that are not in force, the longest unused first.
     pub(super) parked: Vec<Parked>,
-    code: CodeCache,
+    pub(super) code: CodeCache,
     decoded: DecodedInsns,
     pub(super) mode: Mode,
     /// `wfi` was executed and no interrupt is pending.
@@ -135,6 +136,8 @@ pub struct Hart {
     traps: u64,
     /// Who watches.
     pub(super) observer: Option<Box<dyn Observer>>,
+    /// Who calls translated code.
+    pub(super) units: Option<Box<dyn Units>>,
 }
 
 impl Hart {
@@ -179,10 +182,13 @@ impl Hart {
                 f: state.f,
                 pc: state.pc & !1,
                 left: 0,
-                read_tlb: core::ptr::null(),
-                write_tlb: core::ptr::null(),
-                other_sum: [core::ptr::null(); 2],
+                read_tlb: Wide(core::ptr::null()),
+                write_tlb: Wide(core::ptr::null()),
+                other_sum: [Wide(core::ptr::null()); 2],
+                fetch_entries: Wide(core::ptr::null()),
+                plain: false,
                 fetch: empty_fetch_table(),
+                entries: Box::default(),
                 fetch_tag: 0,
                 window: memory.base(),
                 trap: state.trap,
@@ -208,6 +214,7 @@ impl Hart {
             stop_at: state.steps,
             traps: state.traps,
             observer: None,
+            units: None,
         };
         hart.sync();
         hart
@@ -326,6 +333,10 @@ impl Hart {
                 Stop::Fetch => self.fetch_entry(self.hot.pc, bus).map(|_| ()),
                 Stop::Decode => self.decode(bus),
                 Stop::Slow => self.step_slowly(bus),
+                Stop::Enter => {
+                    self.enter_translated();
+                    Ok(())
+                }
             };
             if let Err(trap) = done {
                 self.raise(trap);
@@ -375,7 +386,7 @@ impl Hart {
         }
         // SAFETY: fetch entries point to the slots of a live code page, one for each halfword; an
         // empty one has matched no address.
-        let op = unsafe { &*entry.ops.add((self.hot.pc as usize & (PAGE_SIZE - 1)) / 2) };
+        let op = unsafe { &*entry.ops.0.add((self.hot.pc as usize & (PAGE_SIZE - 1)) / 2) };
         Some((op.slow_bits()?, entry.window_page))
     }
 
@@ -439,15 +450,16 @@ impl Hart {
         let physical = self.translate(address, Access::Fetch, bus)?;
         let fault = Trap::new(Cause::FetchAccess, address);
         let window_page = bus.memory.window_page(physical).ok_or(fault)?;
-        let ops = match self.code.slots(window_page) {
+        let ops = match self.code.slots(window_page, bus.memory) {
             Some(ops) => ops,
             None => {
                 self.flush_fetches();
                 self.code.clear(bus.memory);
-                self.code.slots(window_page).ok_or(fault)?
+                self.code.slots(window_page, bus.memory).ok_or(fault)?
             }
         };
-        let entry = FetchEntry { tag, ops, window_page };
+        let key = translated::key(tag, self.code.content(window_page, bus.memory));
+        let entry = FetchEntry { tag, key, ops: Wide(ops), window_page };
         self.hot.fetch[slot] = entry;
         Ok(entry)
     }
@@ -458,6 +470,7 @@ impl Hart {
         if !bus.memory.has_code(page) {
             bus.memory.mark_code(page);
             self.protect(page);
+            self.recognise(page, bus.memory);
         }
         let fault = Trap::new(Cause::FetchAccess, pc);
         self.code.decode(bus.memory, page, pc as usize & (PAGE_SIZE - 1)).map_err(|_| fault)
@@ -467,7 +480,9 @@ impl Hart {
     pub(super) fn drop_overwritten_code(&mut self, memory: &mut GuestMemory) {
         if let Some(pages) = memory.take_overwritten_code() {
             for page in pages {
-                self.code.reset(page);
+                if self.code.reset(page) {
+                    self.forget_content(page);
+                }
             }
         }
     }
@@ -475,13 +490,15 @@ impl Hart {
     /// Brings what the hot loop sees in line with mode and CSRs.
     pub(super) fn sync(&mut self) {
         let privilege = self.privilege();
-        self.hot.read_tlb = self.tlb.read(privilege).as_ptr();
-        self.hot.write_tlb = self.tlb.write(privilege).as_ptr();
+        self.hot.read_tlb = Wide(self.tlb.read(privilege).as_ptr());
+        self.hot.write_tlb = Wide(self.tlb.write(privilege).as_ptr());
         let other = match privilege {
             Privilege::SupervisorUserMemory => Privilege::Supervisor,
             _ => Privilege::SupervisorUserMemory,
         };
-        self.hot.other_sum = [self.tlb.read(other).as_ptr(), self.tlb.write(other).as_ptr()];
+        self.hot.other_sum =
+            [Wide(self.tlb.read(other).as_ptr()), Wide(self.tlb.write(other).as_ptr())];
+        self.hot.fetch_entries = Wide(self.hot.fetch.as_ptr());
         self.hot.fetch_tag = match self.mode {
             Mode::User => 1,
             Mode::Supervisor => 0,

@@ -22,8 +22,9 @@
 
 use super::csr::{Csrs, status};
 use super::fusion::for_each_fusion;
-use super::op::{Code, Op, SLOT, STRADDLING, for_each_code};
+use super::op::{Code, Op, PLAIN, SLOT, STRADDLING, for_each_code};
 use super::tlb::{FETCH_ENTRIES, FetchEntry, TAG_SHIFT};
+use super::translated::Entry;
 use super::vector::{VectorState, Vtype};
 use crate::memory::PAGE_SHIFT;
 use crate::softfloat::{NX, fast};
@@ -51,9 +52,17 @@ pub enum Stop {
     Fetch,
     /// `left` is used up.
     Limit,
+    /// Translated code goes on at `pc`.
+    Enter,
 }
 
-/// The part of a hart that the loop works on.
+/// A pointer with 8 bytes to itself, so that fields behind it lie at the same place on every host.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(8))]
+pub struct Wide<T>(pub *const T);
+
+/// The part of a hart that the loop works on. Translated code reads and writes the fields up to
+/// `may_zero` at the places that [`super::translated::place`] names.
 #[repr(C)]
 pub struct Hot {
     /// Integer registers; `x[0]` is always zero.
@@ -64,28 +73,18 @@ pub struct Hot {
     pub pc: u64,
     /// Instructions until the loop stops.
     pub left: i64,
-    /// Translations for loads at the current privilege.
-    pub read_tlb: *const u64,
-    /// Translations for stores at the current privilege.
-    pub write_tlb: *const u64,
-    /// What both become in S-mode when `sstatus.SUM` changes.
-    pub other_sum: [*const u64; 2],
-    /// Fetch translations, [`FETCH_ENTRIES`] of them.
-    pub fetch: Box<[FetchEntry]>,
-    /// Low bits of a matching fetch tag: the privilege mode.
-    pub fetch_tag: u64,
-    /// Host address of the memory window.
-    pub window: usize,
     /// [`super::csr::trap_register`]s, which only S-mode may touch.
     pub trap: [u64; 4],
-    /// The other CSRs.
-    pub csrs: Csrs,
-    /// The vector unit.
-    pub vector: VectorState,
-    /// Pending interrupts when they were last looked at; what changes them asks for attention.
-    pub pending: u64,
     /// Window offset + 1 that `lr` reserved; 0 for none.
     pub reservation: u64,
+    /// Translations for loads at the current privilege.
+    pub read_tlb: Wide<u64>,
+    /// Translations for stores at the current privilege.
+    pub write_tlb: Wide<u64>,
+    /// Fetch translations: those of `fetch`.
+    pub fetch_entries: Wide<FetchEntry>,
+    /// Low bits of a matching fetch tag: the privilege mode.
+    pub fetch_tag: u64,
     /// `sstatus.FS` is Dirty and `frm` valid: floating-point registers may be used without
     /// further notice.
     pub fp_ready: bool,
@@ -94,6 +93,22 @@ pub struct Hot {
     pub fp_fast: bool,
     /// `cbo.zero` is allowed in the current mode.
     pub may_zero: bool,
+    /// The next run of the loop executes the page it begins in without entering translated code.
+    pub plain: bool,
+    /// What read and write TLB become in S-mode when `sstatus.SUM` changes.
+    pub other_sum: [Wide<u64>; 2],
+    /// Fetch translations, [`FETCH_ENTRIES`] of them.
+    pub fetch: Box<[FetchEntry]>,
+    /// Entries into translated code, by the numbers in their slots.
+    pub entries: Box<[Entry]>,
+    /// Host address of the memory window.
+    pub window: usize,
+    /// The other CSRs.
+    pub csrs: Csrs,
+    /// The vector unit.
+    pub vector: VectorState,
+    /// Pending interrupts when they were last looked at; what changes them asks for attention.
+    pub pending: u64,
 }
 
 impl Hot {
@@ -101,6 +116,25 @@ impl Hot {
     #[inline(always)]
     pub fn fetch_index(pc: u64) -> usize {
         (pc >> 12) as usize & (FETCH_ENTRIES - 1)
+    }
+
+    /// Sets `sstatus` to `new`, as S-mode wants it, when that lets no interrupt in and changes no
+    /// rare field; else returns `false` and changes nothing. Access to user pages swaps the TLBs.
+    #[inline(always)]
+    pub fn change_status(&mut self, new: u64) -> bool {
+        let old = self.csrs.sstatus;
+        let new = new & status::WRITABLE;
+        let interrupts = new & status::SIE != 0 && self.pending & self.csrs.sie != 0;
+        if interrupts || (old ^ new) & !status::QUICK != 0 {
+            return false;
+        }
+        self.csrs.sstatus = new;
+        self.sync_fp();
+        if (old ^ new) & status::SUM != 0 {
+            let old = [self.read_tlb, self.write_tlb];
+            [self.read_tlb, self.write_tlb] = core::mem::replace(&mut self.other_sum, old);
+        }
+        true
     }
 
     /// Brings what the loop knows of the floating-point unit in line with the CSRs.
@@ -131,8 +165,8 @@ const BOX: u64 = 0xffff_ffff_0000_0000;
 #[allow(unused_unsafe, clippy::cognitive_complexity)]
 pub unsafe fn run(hot: &mut Hot) -> Stop {
     let mut left = hot.left;
-    let mut read_tlb = hot.read_tlb;
-    let mut write_tlb = hot.write_tlb;
+    let mut read_tlb = hot.read_tlb.0;
+    let mut write_tlb = hot.write_tlb.0;
     #[cfg(target_arch = "wasm32")]
     let window = 0usize;
     #[cfg(not(target_arch = "wasm32"))]
@@ -141,6 +175,7 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
     let fetch = hot.fetch.as_ptr();
     let fetch_tag = hot.fetch_tag;
     let mut target = hot.pc;
+    let mut view = if core::mem::take(&mut hot.plain) { PLAIN } else { 0 };
 
     'page: loop {
         if left <= 0 {
@@ -156,7 +191,8 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
             hot.left = left;
             return Stop::Fetch;
         }
-        let mut ops = entry.ops;
+        // SAFETY: the plain view is only asked for in a page that has one.
+        let mut ops = unsafe { entry.ops.0.add(core::mem::take(&mut view)) };
         // A page offset in halfwords times a slot's 8 bytes.
         // SAFETY: slots cover every halfword of the page.
         let mut ip = unsafe { ops.byte_add((target & 0xffe) as usize * (SLOT / 2)) };
@@ -337,25 +373,16 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
                     hot.x[0] = 0;
                 }};
             }
-            // A change of `sstatus` that lets no interrupt in. Access to user pages swaps the TLBs.
+            // A change of `sstatus`. Access to user pages swaps the TLBs.
             macro_rules! status {
-                ($value:expr, |$old:ident, $operand:ident| $new:expr) => {{
+                ($value:expr, |$old:pat_param, $operand:ident| $new:expr) => {{
                     let $old = hot.csrs.sstatus;
                     let $operand: u64 = $value;
-                    let new = $new & status::WRITABLE;
-                    let interrupts = new & status::SIE != 0 && hot.pending & hot.csrs.sie != 0;
-                    let rare = ($old ^ new) & !status::QUICK != 0;
-                    if fetch_tag != 0 || interrupts || rare {
+                    let reads = hot.csrs.read_sstatus();
+                    if fetch_tag != 0 || !hot.change_status($new) {
                         leave!(Slow);
                     }
-                    let reads = hot.csrs.read_sstatus();
-                    hot.csrs.sstatus = new;
-                    hot.sync_fp();
-                    if ($old ^ new) & status::SUM != 0 {
-                        let old = [hot.read_tlb, hot.write_tlb];
-                        [hot.read_tlb, hot.write_tlb] = core::mem::replace(&mut hot.other_sum, old);
-                        (read_tlb, write_tlb) = (hot.read_tlb, hot.write_tlb);
-                    }
+                    (read_tlb, write_tlb) = (hot.read_tlb.0, hot.write_tlb.0);
                     set_x!(a, reads);
                     hot.x[0] = 0;
                 }};
@@ -697,7 +724,7 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
                     hot.x[0] = 0;
                 }};
                 (status_write) => {
-                    status!(x!(b), |old, operand| operand)
+                    status!(x!(b), |_, operand| operand)
                 };
                 (status_set) => {
                     status!(x!(b), |old, operand| old | operand)
@@ -853,6 +880,7 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
                 (stores $body:ident $bytes:literal) => { group!(stores $body $bytes) };
                 (stop decode $bytes:literal) => { leave!(Decode) };
                 (stop slow $bytes:literal) => { leave!(Slow) };
+                (stop enter $bytes:literal) => { leave!(Enter) };
             }
             // `step!` by an operation's name, for the superinstructions.
             macro_rules! define_named {

@@ -10,7 +10,7 @@ mod exec;
 pub mod fusion;
 mod group;
 pub mod hart;
-mod hot;
+pub mod hot;
 pub mod isa;
 mod mmu;
 #[cfg(test)]
@@ -22,5 +22,6 @@ mod spaces;
 #[cfg(test)]
 mod test_world;
 mod tlb;
+pub mod translated;
 mod trap;
 mod vector;

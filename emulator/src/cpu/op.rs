@@ -43,6 +43,9 @@ pub const SLOTS: usize = PAGE_SIZE / 2;
 pub const STRADDLING: usize = SLOTS + 1;
 /// All slots of a page.
 pub const ALL_SLOTS: usize = STRADDLING + 3;
+/// In a page that translated code can be entered in: from a slot where that happens to the same
+/// slot without.
+pub const PLAIN: usize = ALL_SLOTS;
 
 /// Calls `$with!` with every operation: `Name = kind body bytes`, where bytes is how far the
 /// next slot is: 16 for a 4-byte instruction, 8 for a compressed one. Of a group
@@ -52,6 +55,7 @@ macro_rules! for_each_code {
         for_each_fusion! { $with {
             Undecoded = stop decode 0
             Slow = stop slow 0
+            Enter = stop enter 0
             PageEnd = flow page_end 0
             Straddle = flow straddle 0
             Nop = seq nop 16        CNop = seq nop 8
@@ -354,6 +358,11 @@ impl Op {
     /// expected to be this.
     pub fn straddle(second_half: u16) -> Self {
         Self { imm: second_half as i16, ..Self::plain(Code::Straddle) }
+    }
+
+    /// Translated code goes on here: entry number `entry`.
+    pub fn enter(entry: u32) -> Self {
+        Self::wide(Code::Enter, 0, entry as i32)
     }
 
     /// An operation whose last four bytes are one number.

@@ -124,6 +124,14 @@ impl Hart {
         self.translations(None).for_each(|space| space.fetch.fill(FetchEntry::EMPTY));
     }
 
+    /// Forgets what translated code the content of a window page had.
+    pub(super) fn forget_content(&mut self, window_page: u32) {
+        self.translations(None).for_each(|space| {
+            let entries = space.fetch.iter_mut().filter(|entry| entry.window_page == window_page);
+            entries.for_each(|entry| entry.key = entry.tag);
+        });
+    }
+
     /// Makes stores to a window page take the slow path.
     pub(super) fn protect(&mut self, window_page: u32) {
         self.translations(None).for_each(|space| space.tlb.protect(window_page));

@@ -15,6 +15,8 @@
 //! There is a table for each (access, privilege) pair, so that no permission is checked on a
 //! hit. A write entry exists only for pages that are dirty and from which no code is decoded.
 
+use super::hot::Wide;
+use super::op::Op;
 use crate::memory::PAGE_SHIFT;
 use alloc::boxed::Box;
 use alloc::vec;
@@ -199,8 +201,10 @@ impl LargePages {
 pub struct FetchEntry {
     /// Virtual page address, with [`super::hot::Hot::fetch_tag`] in its low bits.
     pub tag: u64,
+    /// The same, and what translated code the page's content has ([`super::translated::key`]).
+    pub key: u64,
     /// First operation slot of the page.
-    pub ops: *const super::op::Op,
+    pub ops: Wide<Op>,
     /// The page itself.
     pub window_page: u32,
 }
@@ -210,7 +214,8 @@ pub const FETCH_ENTRIES: usize = 512;
 
 impl FetchEntry {
     /// Matches no address: bit 11 is never set in a tag.
-    pub const EMPTY: Self = Self { tag: 1 << 11, ops: core::ptr::null(), window_page: 0 };
+    pub const EMPTY: Self =
+        Self { tag: 1 << 11, key: 1 << 11, ops: Wide(core::ptr::null()), window_page: 0 };
 }
 
 /// An empty fetch table.

@@ -1,0 +1,323 @@
+//! Translated code: functions that do what a piece of guest code does, made beforehand.
+//!
+//! A *unit* is one such function. It is for code with a certain content, wherever that is mapped:
+//! a page is known by the hash of its bytes. Decoding a page with such content puts
+//! [`Code::Enter`](super::op::Code::Enter) into the slots where a unit can be entered; the hot loop
+//! stops there and the hart calls the unit.
+//!
+//! ```text
+//! hot loop --Enter--> unit --calls--> unit ...
+//!          <--pc----       <--pc-----
+//! ```
+//!
+//! A unit returns the address at which to go on, with all registers in [`Hot`]. It never does what
+//! the slow path does, and never lets `left` reach zero: it returns before. So the pages it has
+//! looked at when it was entered are still mapped, and still hold what they held, whatever it has
+//! called in the meantime.
+
+use super::hart::Hart;
+use super::hot::Hot;
+use super::op::Code;
+use super::tlb::FetchEntry;
+use crate::memory::{GuestMemory, PAGE_SHIFT, PAGE_SIZE};
+use crate::softfloat::fast;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::mem::offset_of;
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Where units find the fields of [`Hot`]: byte offsets, the same on every host.
+pub mod place {
+    #![allow(missing_docs)]
+    use super::{FetchEntry, Hot, offset_of};
+
+    pub const X: u64 = offset_of!(Hot, x) as u64;
+    pub const F: u64 = offset_of!(Hot, f) as u64;
+    pub const LEFT: u64 = offset_of!(Hot, left) as u64;
+    pub const TRAP: u64 = offset_of!(Hot, trap) as u64;
+    pub const RESERVATION: u64 = offset_of!(Hot, reservation) as u64;
+    pub const READ_TLB: u64 = offset_of!(Hot, read_tlb) as u64;
+    pub const WRITE_TLB: u64 = offset_of!(Hot, write_tlb) as u64;
+    pub const FETCH_ENTRIES: u64 = offset_of!(Hot, fetch_entries) as u64;
+    pub const FP_READY: u64 = offset_of!(Hot, fp_ready) as u64;
+    pub const FP_FAST: u64 = offset_of!(Hot, fp_fast) as u64;
+    pub const MAY_ZERO: u64 = offset_of!(Hot, may_zero) as u64;
+
+    /// log2 of a fetch entry's size.
+    pub const FETCH_ENTRY_SHIFT: u32 = size_of::<FetchEntry>().trailing_zeros();
+    /// A fetch entry's key.
+    pub const KEY: u64 = offset_of!(FetchEntry, key) as u64;
+    pub use super::super::tlb::{ENTRIES as TLB_ENTRIES, FETCH_ENTRIES as FETCH_COUNT, TAG_SHIFT};
+
+    const _: () = assert!(FETCH_ENTRIES == 584 && MAY_ZERO == 602);
+    const _: () = assert!(size_of::<FetchEntry>() == 32);
+}
+
+/// Calls that units may be deep in each other.
+pub const MAX_DEPTH: u32 = 100;
+
+/// Numbers of contents end here.
+pub const MAX_CONTENTS: usize = 0x7fff;
+
+/// The hash that tells the contents of pages apart.
+pub fn hash(page: &[u8]) -> u64 {
+    xxh3_64(page)
+}
+
+/// What a fetch entry with a tag has as its key when its page has a content. An address has the
+/// same upper 16 bits throughout: so no two pairs have the same key.
+pub fn key(tag: u64, content: u16) -> u64 {
+    tag ^ u64::from(content) << 48
+}
+
+/// All that can be entered, as the converter writes it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Translated {
+    /// Contents of pages in which units can be entered or lie: content `i + 1` is page `i`.
+    pub pages: Vec<TranslatedPage>,
+}
+
+/// A page's content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TranslatedPage {
+    /// [`hash`] of its bytes.
+    pub hash: u64,
+    /// Where units can be entered, by ascending offset.
+    pub entries: Vec<TranslatedEntry>,
+}
+
+/// A place where a unit can be entered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TranslatedEntry {
+    /// In the page, in halfwords.
+    pub slot: u16,
+    /// The unit.
+    pub unit: u32,
+    /// Which of the unit's entries.
+    pub state: u32,
+    /// Pages from the unit's first one to this one.
+    pub page: u32,
+}
+
+impl Translated {
+    /// As bytes.
+    ///
+    /// # Panics
+    /// Never: there is no form that cannot be encoded.
+    pub fn encode(&self) -> Vec<u8> {
+        postcard::to_allocvec(self).expect("plain data")
+    }
+
+    /// From bytes; `None` if they are none of [`Self::encode`].
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let translated: Self = postcard::from_bytes(bytes).ok()?;
+        (translated.pages.len() <= MAX_CONTENTS).then_some(translated)
+    }
+}
+
+/// An entry as it is used.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// The unit.
+    pub unit: u32,
+    /// Which of its entries.
+    pub state: u32,
+    /// Pages from the unit's first one to the entry's.
+    pub page: u32,
+}
+
+/// What is translated, ready to be looked up.
+#[derive(Default)]
+pub struct CodeIndex {
+    /// Hashes in ascending order, with their contents.
+    hashes: Vec<(u64, u16)>,
+    /// First entry of each content in `slots`, and one past the last.
+    starts: Vec<u32>,
+    slots: Vec<u16>,
+}
+
+impl CodeIndex {
+    /// What is translated, and its entries by number.
+    fn new(translated: &Translated) -> (Self, Vec<Entry>) {
+        let mut entries = Vec::new();
+        let mut index = Self { starts: alloc::vec![0], ..Self::default() };
+        for (page, number) in translated.pages.iter().zip(1..) {
+            index.hashes.push((page.hash, number));
+            for &TranslatedEntry { slot, unit, state, page } in &page.entries {
+                index.slots.push(slot);
+                entries.push(Entry { unit, state, page });
+            }
+            index.starts.push(index.slots.len() as u32);
+        }
+        index.hashes.sort_unstable();
+        (index, entries)
+    }
+
+    /// Whether nothing is translated.
+    pub fn is_empty(&self) -> bool {
+        self.hashes.is_empty()
+    }
+
+    /// The number of a page's content; 0 if nothing of it is translated.
+    pub fn content(&self, page: &[u8]) -> u16 {
+        if self.is_empty() {
+            return 0;
+        }
+        let hash = hash(page);
+        let place = self.hashes.binary_search_by_key(&hash, |&(hash, _)| hash);
+        place.map_or(0, |place| self.hashes[place].1)
+    }
+
+    /// The entries of a content.
+    pub fn entries_in(&self, content: u16) -> Entries<'_> {
+        let Some(page) = usize::from(content).checked_sub(1) else { return Entries::default() };
+        let range = self.starts[page]..self.starts[page + 1];
+        Entries { first: range.start, slots: &self.slots[range.start as usize..range.end as usize] }
+    }
+}
+
+/// Entries of one content.
+#[derive(Default)]
+pub struct Entries<'a> {
+    first: u32,
+    slots: &'a [u16],
+}
+
+impl Entries<'_> {
+    /// The number of the entry at a slot.
+    pub fn at(&self, slot: usize) -> Option<u32> {
+        let place = self.slots.binary_search(&(slot as u16)).ok()?;
+        Some(self.first + place as u32)
+    }
+}
+
+/// Who can call units.
+pub trait Units {
+    /// Calls a unit whose first page is at virtual `base`; returns the address at which to go on.
+    fn call(&mut self, hot: &mut Hot, entry: Entry, base: u64) -> u64;
+}
+
+impl Hot {
+    /// The entry into translated code at `pc`, if there is one and `pc` is mapped and decoded.
+    #[inline]
+    pub fn entry(&self, pc: u64) -> Option<Entry> {
+        let fetched = &self.fetch[Self::fetch_index(pc)];
+        if fetched.tag != pc & !(PAGE_SIZE as u64 - 1) | self.fetch_tag {
+            return None;
+        }
+        // SAFETY: fetch entries point to the slots of a live code page, one for each halfword.
+        let op = unsafe { &*fetched.ops.0.add((pc as usize & (PAGE_SIZE - 1)) / 2) };
+        match op.code {
+            Code::Enter => self.entries.get(op.wide_imm() as usize).copied(),
+            _ => None,
+        }
+    }
+}
+
+/// How `sstatus` changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum StatusChange {
+    /// To the operand.
+    Write = 0,
+    /// Bits of the operand are set.
+    Set = 1,
+    /// Bits of the operand are cleared.
+    Clear = 2,
+}
+
+/// What [`status`] returns when it can do nothing: no value of `sstatus`.
+pub const UNCHANGED: u64 = u64::MAX;
+
+/// Changes `sstatus` for a unit in S-mode, as [`StatusChange`] numbers it; returns what it read
+/// before, or [`UNCHANGED`].
+pub fn status(hot: &mut Hot, change: u32, operand: u64) -> u64 {
+    let (old, reads) = (hot.csrs.sstatus, hot.csrs.read_sstatus());
+    let new = match change {
+        0 => operand,
+        1 => old | operand,
+        _ => old & !operand,
+    };
+    if hot.change_status(new) { reads } else { UNCHANGED }
+}
+
+/// `a * b + c` with one rounding for units, or NaN when it needs the slow path.
+pub fn fma64(a: f64, b: f64, c: f64) -> f64 {
+    fast::fma64_fast(a, b, c).unwrap_or(f64::NAN)
+}
+
+/// The same for singles.
+pub fn fma32(a: f32, b: f32, c: f32) -> f32 {
+    fast::fma32_fast(a, b, c).unwrap_or(f32::NAN)
+}
+
+/// Address of the first page of a unit that is entered at `pc`.
+pub fn base(pc: u64, entry: Entry) -> u64 {
+    (pc & !(PAGE_SIZE as u64 - 1)).wrapping_sub(u64::from(entry.page) << PAGE_SHIFT)
+}
+
+impl Hart {
+    /// Has the units of `translated` entered from now on, through `units`.
+    pub fn set_translated(
+        &mut self,
+        translated: &Translated,
+        units: Box<dyn Units>,
+        memory: &mut GuestMemory,
+    ) {
+        self.flush_fetches();
+        self.code.clear(memory);
+        let (index, entries) = CodeIndex::new(translated);
+        self.code.set_translated(index);
+        self.hot.entries = entries.into_boxed_slice();
+        self.units = Some(units);
+    }
+
+    /// Runs translated code from `pc` on, until there is none or it cannot go on.
+    pub(super) fn enter_translated(&mut self) {
+        let Some(units) = &mut self.units else { return };
+        loop {
+            let (pc, left) = (self.hot.pc, self.hot.left);
+            let Some(entry) = self.hot.entry(pc) else { return };
+            self.hot.pc = units.call(&mut self.hot, entry, base(pc, entry));
+            if (self.hot.pc, self.hot.left) == (pc, left) {
+                // It is the interpreter's turn.
+                self.hot.plain = true;
+                return;
+            }
+        }
+    }
+
+    /// Looks whether a page that is about to be decoded has translated content.
+    pub(super) fn recognise(&mut self, window_page: u32, memory: &GuestMemory) {
+        let (content, moved) = self.code.recognise(window_page, memory);
+        if moved {
+            self.flush_fetches();
+        }
+        let entry = &mut self.hot.fetch[Hot::fetch_index(self.hot.pc)];
+        if entry.window_page == window_page {
+            entry.key = key(entry.tag, content);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    #[test]
+    fn contents_are_found_by_their_bytes() {
+        let (first, second) = (vec![1; PAGE_SIZE], vec![2; PAGE_SIZE]);
+        let entry = TranslatedEntry { slot: 7, unit: 3, state: 1, page: 2 };
+        let page = |bytes: &[u8], entries| TranslatedPage { hash: hash(bytes), entries };
+        let pages = vec![page(&second, vec![]), page(&first, vec![entry])];
+        let (index, entries) = CodeIndex::new(&Translated { pages });
+        assert_eq!((index.content(&first), index.content(&second)), (2, 1));
+        assert_eq!(index.content(&vec![3; PAGE_SIZE]), 0);
+        assert_eq!(index.entries_in(2).at(7), Some(0));
+        assert_eq!(index.entries_in(2).at(8), None);
+        assert_eq!(index.entries_in(1).at(7), None);
+        assert_eq!(entries[0].unit, 3);
+    }
+}

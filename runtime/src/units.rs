@@ -1,0 +1,78 @@
+//! Translated code that the converter has added to this module: its functions stand in the module's
+//! table, and call what this file exports.
+
+use c2w_emulator::cpu::hot::Hot;
+use c2w_emulator::cpu::translated::{self, Entry, MAX_DEPTH, Units};
+use core::sync::atomic::{AtomicU32, Ordering};
+
+/// A unit: state of the hart, virtual address of its first page, which entry, calls that it may be
+/// deep. Returns the address at which to go on.
+type Unit = extern "C" fn(hot: *mut Hot, base: u64, state: u32, depth: u32) -> u64;
+
+/// Table index of unit 0.
+static FIRST_UNIT: AtomicU32 = AtomicU32::new(0);
+
+/// The units in the table.
+pub struct TableUnits(());
+
+impl TableUnits {
+    /// Units from a table index on.
+    pub fn new(first_unit: u32) -> Self {
+        FIRST_UNIT.store(first_unit, Ordering::Relaxed);
+        Self(())
+    }
+}
+
+impl Units for TableUnits {
+    fn call(&mut self, hot: &mut Hot, entry: Entry, base: u64) -> u64 {
+        // SAFETY: entries come from the converter, which has put as many units into the table.
+        unsafe { call(hot, entry, base, MAX_DEPTH) }
+    }
+}
+
+/// # Safety
+/// `entry` must be one of the converter's.
+#[inline(always)]
+unsafe fn call(hot: *mut Hot, entry: Entry, base: u64, depth: u32) -> u64 {
+    let index = FIRST_UNIT.load(Ordering::Relaxed) + entry.unit;
+    // SAFETY: a function pointer is a table index here, and the table has a unit there. The engine
+    // checks both, and its type.
+    let unit = unsafe { core::mem::transmute::<usize, Unit>(index as usize) };
+    unit(hot, base, entry.state, depth)
+}
+
+/// For units: enters the unit that starts at `pc`. Returns where it came to, or `pc` when there is
+/// none or `depth` is used up.
+///
+/// # Safety
+/// `hot` must be what the unit was given.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn c2w_invoke(hot: *mut Hot, pc: u64, depth: u32) -> u64 {
+    // SAFETY: the unit's caller holds it for the unit's sake, and waits.
+    let state = unsafe { &*hot };
+    let Some(entry) = state.entry(pc).filter(|_| depth > 0) else { return pc };
+    // SAFETY: entries come from the converter.
+    unsafe { call(hot, entry, translated::base(pc, entry), depth - 1) }
+}
+
+/// For units: changes `sstatus`, see [`translated::status`].
+///
+/// # Safety
+/// `hot` must be what the unit was given.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn c2w_status(hot: *mut Hot, change: u32, operand: u64) -> u64 {
+    // SAFETY: as in `c2w_invoke`; the unit has kept nothing of it.
+    translated::status(unsafe { &mut *hot }, change, operand)
+}
+
+/// For units: `a * b + c`, see [`translated::fma64`].
+#[unsafe(no_mangle)]
+pub extern "C" fn c2w_fma64(a: f64, b: f64, c: f64) -> f64 {
+    translated::fma64(a, b, c)
+}
+
+/// For units: `a * b + c`, see [`translated::fma32`].
+#[unsafe(no_mangle)]
+pub extern "C" fn c2w_fma32(a: f32, b: f32, c: f32) -> f32 {
+    translated::fma32(a, b, c)
+}

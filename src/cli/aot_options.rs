@@ -1,0 +1,45 @@
+//! Options that say what is translated.
+
+use super::text;
+use crate::train::{Aot, Options, Trained};
+use clap::Args;
+
+#[derive(Args)]
+pub(super) struct AotArgs {
+    /// Translate hot guest code to WebAssembly: off, auto (as much as costs a start little), or max.
+    #[arg(long, value_enum, default_value_t = Aot::Auto, value_name = "HOW")]
+    aot: Aot,
+    /// Guest instructions to translate, each 40 to 65 bytes of the module [auto: 40000].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4_000_000))]
+    aot_budget: Option<u32>,
+    /// Run this command to find hot code, written as behind a module's name; can be given more than
+    /// once [default: the image's own command].
+    #[arg(long, value_name = "COMMAND")]
+    train: Vec<String>,
+}
+
+impl AotArgs {
+    pub(super) fn options(&self) -> Options {
+        Options {
+            aot: self.aot,
+            budget: self.aot_budget.map(|budget| budget as usize),
+            commands: self.train.clone(),
+        }
+    }
+}
+
+/// What was trained on, and what came of it.
+pub(super) fn report(trained: &Trained, bytes: u64) -> String {
+    let runs = trained.runs.iter().map(|(name, instructions)| {
+        format!("{} ({:.1} M instructions)", text::clean(name), *instructions as f64 / 1e6)
+    });
+    let selection = &trained.selection;
+    let share = 100.0 * selection.covered as f64 / trained.total.max(1) as f64;
+    format!(
+        "translated {} instructions in {} functions, {} MiB: {share:.1} % of what {} executed",
+        selection.instructions,
+        selection.units.len(),
+        text::mib(bytes),
+        runs.collect::<Vec<_>>().join(", "),
+    )
+}

@@ -1,0 +1,113 @@
+//! Translated functions become part of the module: a type, an entry in table 0 and a body for
+//! each, behind what the runtime has.
+
+use super::package::PackageError;
+use super::sections::{Piece, Section, append, leb128, replace};
+use super::template::Template;
+use c2w_translator::Translation;
+use wasm_encoder::{ConstExpr, Encode, RefType, SectionId, TableType, ValType};
+
+/// What engines accept (WebAssembly JavaScript interface, "Limits").
+const MAX_FUNCTIONS: u64 = 1_000_000;
+const MAX_TABLE: u64 = 10_000_000;
+const MAX_BODY: u64 = 7_654_321;
+const MAX_MODULE: u64 = 1 << 30;
+
+/// `(hot: i32, base: i64, entry: i32, depth: i32) -> i64`.
+const PARAMETERS: [ValType; 4] = [ValType::I32, ValType::I64, ValType::I32, ValType::I32];
+const RESULTS: [ValType; 1] = [ValType::I64];
+/// The byte in front of parameters and results (core specification, "Binary format", "Types").
+const FUNCTION_TYPE: u8 = 0x60;
+/// An active element segment of function indices for table 0.
+const ELEMENTS: u8 = 0;
+
+/// The runtime's sections with translated functions in them, and the element of table 0 that the
+/// first one is.
+///
+/// # Errors
+/// When the runtime has no table that they can be put into, or they are more than engines accept.
+pub fn link<'a>(
+    template: &Template<'a>,
+    translation: &'a Translation,
+) -> Result<(Vec<Section<'a>>, u32), PackageError> {
+    let (count, bodies) = (translation.functions.len(), &translation.functions);
+    let (functions, table) = (&template.functions, template.functions.table()?);
+    check(translation, functions.count() as u64, table.initial)?;
+    let mut sections = template.sections.clone();
+    let ty = match functions.unit_type() {
+        Some(known) => known,
+        None => {
+            append(&mut sections, SectionId::Type, 1, [unit_type().into()])?;
+            functions.types()
+        }
+    };
+    let types = leb128(ty).repeat(count);
+    append(&mut sections, SectionId::Function, count, [types.into()])?;
+    let grown = grown(table.initial, table.maximum, count as u64);
+    let tables = [grown.into(), table.others.into()];
+    replace(&mut sections, Section::vector(SectionId::Table, table.count as usize, tables));
+    let first_element = table.initial as u32;
+    let elements = elements(first_element, functions.count() as u32, count as u32);
+    append(&mut sections, SectionId::Element, 1, [elements.into()])?;
+    append(&mut sections, SectionId::Code, count, bodies.iter().flat_map(|body| code(body)))?;
+    Ok((sections, first_element))
+}
+
+/// How many bytes the functions and their index have in a module.
+pub fn size(translation: &Translation) -> u64 {
+    let bodies = translation.functions.iter();
+    let bodies = bodies.map(|body| leb128(body.len()).len() as u64 + body.len() as u64);
+    bodies.sum::<u64>() + translation.index.len() as u64
+}
+
+fn check(translation: &Translation, functions: u64, table: u64) -> Result<(), PackageError> {
+    let bodies = &translation.functions;
+    let largest = bodies.iter().map(Vec::len).max().unwrap_or(0) as u64;
+    let bytes = bodies.iter().map(|body| body.len() as u64).sum::<u64>();
+    let count = bodies.len() as u64;
+    let limits = [
+        ("functions with the runtime's", functions + count, MAX_FUNCTIONS),
+        ("elements of table 0", table + count, MAX_TABLE),
+        ("bytes in a function", largest, MAX_BODY),
+        ("bytes", bytes + translation.index.len() as u64, MAX_MODULE),
+    ];
+    match limits.into_iter().find(|(_, is, limit)| is > limit) {
+        Some((what, is, limit)) => Err(PackageError::Code { what, is, limit }),
+        None => Ok(()),
+    }
+}
+
+fn unit_type() -> Vec<u8> {
+    let mut bytes = vec![FUNCTION_TYPE];
+    PARAMETERS.as_slice().encode(&mut bytes);
+    RESULTS.as_slice().encode(&mut bytes);
+    bytes
+}
+
+/// A table of functions with more elements than it had.
+fn grown(initial: u64, maximum: Option<u64>, more: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let ty = TableType {
+        element_type: RefType::FUNCREF,
+        table64: false,
+        minimum: initial + more,
+        maximum: maximum.map(|maximum| (maximum + more).min(u32::MAX.into())),
+        shared: false,
+    };
+    ty.encode(&mut bytes);
+    bytes
+}
+
+/// The segment that puts functions into table 0.
+fn elements(first_element: u32, first_function: u32, count: u32) -> Vec<u8> {
+    let mut bytes = vec![ELEMENTS];
+    ConstExpr::i32_const(first_element as i32).encode(&mut bytes);
+    let functions: Vec<u32> = (first_function..first_function + count).collect();
+    functions.as_slice().encode(&mut bytes);
+    bytes
+}
+
+/// A function of the code section: its size and itself.
+fn code(body: &[u8]) -> [Piece<'_>; 2] {
+    [leb128(body.len()).into(), body.into()]
+}

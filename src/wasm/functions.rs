@@ -1,0 +1,163 @@
+//! What a module says about its functions: types, indices, exports and the table they are in.
+
+use super::template::TemplateError;
+use c2w_translator::Linkage;
+use wasmparser::{
+    BinaryReaderError, Export, ExternalKind, FuncType, Payload, RefType, TableInit, TableType,
+    TypeRef, ValType,
+};
+
+/// Functions of the runtime that translated code calls: name, parameters, result.
+const INVOKE: Signature = ("c2w_invoke", &[ValType::I32, ValType::I64, ValType::I32], ValType::I64);
+const STATUS: Signature = ("c2w_status", &[ValType::I32, ValType::I32, ValType::I64], ValType::I64);
+const FMA64: Signature = ("c2w_fma64", &[ValType::F64; 3], ValType::F64);
+const FMA32: Signature = ("c2w_fma32", &[ValType::F32; 3], ValType::F32);
+/// A translated function.
+const UNIT: Signature =
+    ("unit", &[ValType::I32, ValType::I64, ValType::I32, ValType::I32], ValType::I64);
+
+type Signature = (&'static str, &'static [ValType], ValType);
+
+/// What a module says about its functions.
+#[derive(Default)]
+pub struct Functions<'a> {
+    /// The types by their index.
+    types: Vec<FuncType>,
+    /// The type of each function by the function's index: imported ones precede others.
+    functions: Vec<u32>,
+    exports: Vec<Export<'a>>,
+    table: Option<Table<'a>>,
+    has_imported_table: bool,
+}
+
+/// Table 0, and the table section around it.
+#[derive(Clone, Copy)]
+pub struct Table<'a> {
+    /// Number of elements at the start.
+    pub initial: u64,
+    /// The largest number of elements, if there is one.
+    pub maximum: Option<u64>,
+    /// The number of tables.
+    pub count: u32,
+    /// Those that follow it, as they stand in the section.
+    pub others: &'a [u8],
+}
+
+impl<'a> Functions<'a> {
+    /// Takes from a section of `module` what is of interest.
+    ///
+    /// # Errors
+    /// When the section is damaged.
+    pub fn read(
+        &mut self,
+        module: &'a [u8],
+        payload: &Payload<'a>,
+    ) -> Result<(), BinaryReaderError> {
+        match payload {
+            Payload::TypeSection(types) => {
+                self.types = types.clone().into_iter_err_on_gc_types().collect::<Result<_, _>>()?;
+            }
+            Payload::ImportSection(imports) => {
+                for import in imports.clone().into_imports() {
+                    self.import(import?.ty);
+                }
+            }
+            Payload::FunctionSection(functions) => {
+                for function in functions.clone() {
+                    self.functions.push(function?);
+                }
+            }
+            Payload::TableSection(section) => {
+                let mut tables = section.clone().into_iter();
+                if let Some(table) = tables.next() {
+                    let rest = tables.original_position() as usize..section.range().end as usize;
+                    self.table = Table::new(&table?, section.count(), &module[rest]);
+                }
+            }
+            Payload::ExportSection(exports) => {
+                self.exports = exports.clone().into_iter().collect::<Result<_, _>>()?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn import(&mut self, ty: TypeRef) {
+        match ty {
+            TypeRef::Func(index) | TypeRef::FuncExact(index) => self.functions.push(index),
+            TypeRef::Table(_) => self.has_imported_table = true,
+            _ => {}
+        }
+    }
+
+    /// The number of functions, imported ones included.
+    pub fn count(&self) -> usize {
+        self.functions.len()
+    }
+
+    /// The number of types.
+    pub fn types(&self) -> usize {
+        self.types.len()
+    }
+
+    /// The index of the type that translated functions have, if the module has it.
+    pub fn unit_type(&self) -> Option<usize> {
+        let wanted = function_type(UNIT);
+        self.types.iter().position(|known| *known == wanted)
+    }
+
+    /// Table 0.
+    ///
+    /// # Errors
+    /// When there is none that functions can be added to.
+    pub fn table(&self) -> Result<Table<'a>, TemplateError> {
+        let own = self.table.filter(|_| !self.has_imported_table);
+        own.ok_or(TemplateError::Missing("table 0 of its own for functions"))
+    }
+
+    /// The indices that translated code needs.
+    ///
+    /// # Errors
+    /// [`TemplateError::Function`] when the module does not export all that it calls.
+    pub fn linkage(&self) -> Result<Linkage, TemplateError> {
+        Ok(Linkage {
+            first_unit: self.count() as u32,
+            invoke: self.export(INVOKE)?,
+            status: self.export(STATUS)?,
+            fma64: self.export(FMA64)?,
+            fma32: self.export(FMA32)?,
+        })
+    }
+
+    fn export(&self, wanted: Signature) -> Result<u32, TemplateError> {
+        let (name, ty) = (wanted.0, function_type(wanted));
+        let exported = self.exports.iter().find(|export| export.name == name);
+        exported
+            .filter(|export| export.kind == ExternalKind::Func)
+            .filter(|export| self.type_of(export.index) == Some(&ty))
+            .map(|export| export.index)
+            .ok_or(TemplateError::Function { name, ty })
+    }
+
+    fn type_of(&self, function: u32) -> Option<&FuncType> {
+        self.types.get(*self.functions.get(function as usize)? as usize)
+    }
+}
+
+impl<'a> Table<'a> {
+    /// `None` if it is no table of functions with 32-bit indices and empty at the start.
+    fn new(table: &wasmparser::Table<'_>, count: u32, others: &'a [u8]) -> Option<Self> {
+        let TableType { element_type, table64, initial, maximum, shared } = table.ty;
+        let is_empty = matches!(table.init, TableInit::RefNull);
+        (element_type == RefType::FUNCREF && !table64 && !shared && is_empty).then_some(Self {
+            initial,
+            maximum,
+            count,
+            others,
+        })
+    }
+}
+
+fn function_type((_, parameters, result): Signature) -> FuncType {
+    FuncType::new(parameters.iter().copied(), [result])
+}

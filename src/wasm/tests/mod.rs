@@ -1,0 +1,307 @@
+//! Modules made of a small runtime: what is in them, and that they run.
+
+mod runtime;
+
+use super::{PackageError, Parts, Provenance, Summary, Template, TemplateError, package};
+use c2w_translator::{Linkage, Translation};
+use runtime::{CALL, ELEMENTS, FUNCTIONS, PLACEMENT, Runtime, function};
+use wasmparser::{BinaryReader, DataKind, ElementItems, ElementKind, Operator, Parser};
+use wasmtime::{Engine, Instance, Linker, Module, Ref, Store};
+
+const RAM: usize = 5 * 4096;
+const STATE: &[u8] = b"the state";
+const INDEX: &[u8] = b"where units begin";
+const LINKAGE: Linkage =
+    Linkage { first_unit: FUNCTIONS, invoke: 2, status: 3, fma64: 4, fma32: 5 };
+
+fn package_with(runtime: &[u8], translation: Option<&Translation>) -> (Vec<u8>, Summary) {
+    let template = Template::parse(runtime).unwrap();
+    let mut module = Vec::new();
+    let summary = try_package(&template, translation, &mut module).unwrap();
+    Module::validate(&Engine::default(), &module).unwrap();
+    assert_eq!(summary.size, module.len() as u64);
+    (module, summary)
+}
+
+fn try_package(
+    template: &Template<'_>,
+    translation: Option<&Translation>,
+    out: &mut Vec<u8>,
+) -> Result<Summary, PackageError> {
+    let mut ram = vec![0; RAM];
+    ram[4096] = 1;
+    ram[4 * 4096..].fill(4);
+    let provenance = Provenance {
+        source: "source".into(),
+        digest: "digest".into(),
+        platform: "platform".into(),
+        c2w: "version".into(),
+        memory_mib: 1,
+        root_image: 2,
+        assets: [].into(),
+    };
+    let parts =
+        Parts { ram: &ram, image: &[7; 5000], state: STATE, translation, provenance: &provenance };
+    package(template, &parts, out)
+}
+
+/// Two units: one returns `base + 1`; the other asks it, and then the runtime.
+fn translation(linkage: Linkage) -> Translation {
+    let first = function(|code| code.local_get(1).i64_const(1).i64_add());
+    let second = function(|code| {
+        // Long enough for a size of two bytes.
+        (0..200).for_each(|_| _ = code.nop());
+        code.local_get(0);
+        code.local_get(0).local_get(1).local_get(2).local_get(3).call(linkage.first_unit);
+        code.local_get(3).call(linkage.invoke)
+    });
+    let functions = [first, second].map(|function| function.into_raw_body()).into();
+    Translation { functions, index: INDEX.to_vec() }
+}
+
+fn translated(runtime: &Runtime) -> (Vec<u8>, Summary) {
+    let runtime = runtime.build();
+    let linkage = Template::parse(&runtime).unwrap().linkage().unwrap();
+    package_with(&runtime, Some(&translation(linkage)))
+}
+
+/// Id and contents of each section.
+fn sections(module: &[u8]) -> Vec<(u8, &[u8])> {
+    let sections = Parser::new(0).parse_all(module).filter_map(|payload| {
+        let (id, range) = payload.unwrap().as_section()?;
+        Some((id, &module[range.start as usize..range.end as usize]))
+    });
+    sections.collect()
+}
+
+fn contents(module: &[u8], id: u8) -> &[u8] {
+    sections(module).into_iter().find(|section| section.0 == id).expect("the section").1
+}
+
+/// Address and bytes of each data segment.
+fn data(module: &[u8]) -> Vec<(u32, &[u8])> {
+    let reader = BinaryReader::new(contents(module, 11), 0);
+    let segments = wasmparser::DataSectionReader::new(reader).unwrap();
+    let segment = |segment: wasmparser::Data<'_>| match segment.kind {
+        DataKind::Active { memory_index: 0, offset_expr } => constant(&offset_expr),
+        _ => panic!("a passive segment"),
+    };
+    segments.into_iter().map(Result::unwrap).map(|s| (segment(s.clone()), s.data)).collect()
+}
+
+fn constant(expression: &wasmparser::ConstExpr<'_>) -> u32 {
+    match expression.get_operators_reader().read().unwrap() {
+        Operator::I32Const { value } => value as u32,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The placement table, as the runtime reads it.
+fn placement(module: &[u8]) -> [u32; 14] {
+    // The last segment for these bytes counts.
+    let table = data(module).into_iter().rfind(|segment| segment.0 == PLACEMENT).unwrap().1;
+    assert_eq!(table.len(), 56);
+    let word = |at: usize| u32::from_le_bytes(table[4 * at..][..4].try_into().unwrap());
+    std::array::from_fn(word)
+}
+
+/// Minimum and maximum of each table.
+fn tables(module: &[u8]) -> Vec<(u64, Option<u64>)> {
+    let reader = BinaryReader::new(contents(module, 4), 0);
+    let tables = wasmparser::TableSectionReader::new(reader).unwrap();
+    tables.into_iter().map(|table| table.unwrap().ty).map(|ty| (ty.initial, ty.maximum)).collect()
+}
+
+/// Offset and functions of each segment for table 0.
+fn elements(module: &[u8]) -> Vec<(u32, Vec<u32>)> {
+    let reader = BinaryReader::new(contents(module, 9), 0);
+    let segments = wasmparser::ElementSectionReader::new(reader).unwrap();
+    let segment = |segment: wasmparser::Element<'_>| match (segment.kind, segment.items) {
+        (
+            ElementKind::Active { table_index: None, offset_expr },
+            ElementItems::Functions(functions),
+        ) => (constant(&offset_expr), functions.into_iter().map(Result::unwrap).collect()),
+        _ => panic!("another kind of segment"),
+    };
+    segments.into_iter().map(Result::unwrap).map(segment).collect()
+}
+
+fn count(module: &[u8], id: u8) -> u32 {
+    BinaryReader::new(contents(module, id), 0).read_var_u32().unwrap()
+}
+
+fn instantiate(module: &[u8]) -> (Store<()>, Instance) {
+    let engine = Engine::default();
+    let module = Module::new(&engine, module).unwrap();
+    let mut linker = Linker::new(&engine);
+    linker.func_wrap("host", "first", || {}).unwrap();
+    linker.func_wrap("host", "second", || {}).unwrap();
+    let mut store = Store::new(&engine, ());
+    let instance = linker.instantiate(&mut store, &module).unwrap();
+    (store, instance)
+}
+
+#[test]
+fn the_linkage_is_that_of_the_runtime() {
+    let runtime = Runtime::default().build();
+    let linkage = Template::parse(&runtime).unwrap().linkage().unwrap();
+    assert_eq!(linkage, LINKAGE);
+}
+
+#[test]
+fn a_function_that_is_missing_is_named() {
+    for name in ["c2w_invoke", "c2w_status", "c2w_fma64", "c2w_fma32"] {
+        let runtime = Runtime { hidden: Some(name), ..Runtime::default() }.build();
+        let error = Template::parse(&runtime).unwrap().linkage().unwrap_err();
+        assert!(error.to_string().contains(name), "{error}");
+    }
+    let swapped = Runtime { swapped: true, ..Runtime::default() }.build();
+    let error = Template::parse(&swapped).unwrap().linkage().unwrap_err().to_string();
+    assert!(error.contains("c2w_invoke as (func (param i32 i64 i32) (result i64))"), "{error}");
+}
+
+#[test]
+fn a_runtime_without_a_table_of_its_own_takes_no_functions() {
+    let none = Runtime { own_table: false, elements: false, ..Runtime::default() };
+    let none = Runtime { unit_type: false, ..none };
+    let imported = Runtime { imported_table: true, ..Runtime::default() };
+    for runtime in [none, imported] {
+        let runtime = runtime.build();
+        let template = Template::parse(&runtime).unwrap();
+        assert!(matches!(template.linkage(), Err(TemplateError::Missing(_))));
+        let error = try_package(&template, Some(&translation(LINKAGE)), &mut vec![]).unwrap_err();
+        assert!(error.to_string().contains("table 0"), "{error}");
+        package_with(&runtime, None);
+    }
+}
+
+#[test]
+fn sections_are_extended_and_stay_in_order() {
+    let (module, _) = translated(&Runtime::default());
+    let ids: Vec<u8> = sections(&module).iter().map(|section| section.0).collect();
+    assert_eq!(ids, [1, 2, 3, 4, 5, 6, 7, 9, 0, 10, 11, 0, 0, 0]);
+    let runtime = Runtime::default().build();
+    let kept = |id: &u8| [0, 1, 2, 6, 7].contains(id);
+    let mut before = sections(&runtime);
+    before.retain(|section| kept(&section.0));
+    let mut after = sections(&module);
+    after.retain(|section| kept(&section.0));
+    let provenance = after.pop().unwrap();
+    assert!(provenance.1[1..].starts_with(b"c2w.provenance"));
+    assert!(before == after);
+    assert_eq!(tables(&module), [(5, Some(5)), (3, Some(3))]);
+    assert_eq!(elements(&module), [(1, vec![2, 3]), (3, vec![7, 8])]);
+    assert_eq!(contents(&module, 3)[..], [7, 1, 2, 3, 4, 6, 5, 5]);
+    let code = contents(&runtime, 10);
+    assert_eq!(count(&module, 10), 7);
+    assert_eq!(contents(&module, 10)[1..code.len()], code[1..]);
+}
+
+#[test]
+fn a_table_without_a_maximum_keeps_none() {
+    let (module, _) = translated(&Runtime { table_maximum: false, ..Runtime::default() });
+    assert_eq!(tables(&module), [(5, None), (3, None)]);
+}
+
+#[test]
+fn what_the_runtime_lacks_is_made() {
+    let bare = Runtime { unit_type: false, elements: false, ..Runtime::default() };
+    let (module, _) = translated(&bare);
+    assert_eq!(count(&module, 1), 6);
+    assert_eq!(elements(&module), [(3, vec![7, 8])]);
+    // The type that was made is the one that is looked for.
+    let template = Template::parse(&module).unwrap();
+    assert_eq!(template.functions.unit_type(), Some(5));
+    let (mut store, instance) = instantiate(&module);
+    let table = instance.get_table(&mut store, "table").unwrap();
+    let Some(Ref::Func(Some(unit))) = table.get(&mut store, ELEMENTS + 1) else { panic!() };
+    let unit = unit.typed::<(i32, i64, i32, i32), i64>(&store).unwrap();
+    assert_eq!(unit.call(&mut store, (0, 41, 0, 0)).unwrap(), 42);
+}
+
+#[test]
+fn units_are_called_through_the_table() {
+    let (module, summary) = translated(&Runtime::default());
+    let [.., index, length, first_element] = placement(&module);
+    assert_eq!(u64::from(first_element), ELEMENTS);
+    let [first, second] = &translation(LINKAGE).functions[..] else { panic!() };
+    assert_eq!(summary.translated as usize, 1 + first.len() + 2 + second.len() + INDEX.len());
+    let (mut store, instance) = instantiate(&module);
+    let memory = instance.get_memory(&mut store, "memory").unwrap();
+    assert_eq!(&memory.data(&store)[index as usize..][..length as usize], INDEX);
+    assert_eq!(&memory.data(&store)[16..30], b"of the runtime");
+    type Call = (u32, i32, i64, i32, i32);
+    let call = instance.get_typed_func::<Call, i64>(&mut store, CALL).unwrap();
+    for element in [first_element, first_element + 1] {
+        assert_eq!(call.call(&mut store, (element, 0, 0x8000_0000, 0, 0)).unwrap(), 0x8000_0001);
+    }
+    assert!(call.call(&mut store, (first_element + 2, 0, 0, 0, 0)).is_err());
+}
+
+#[test]
+fn the_table_of_addresses_says_where_everything_is() {
+    let runtime = Runtime::default().build();
+    let (plain, summary) = package_with(&runtime, None);
+    assert_eq!(summary.translated, 0);
+    let (image, pages, runs, state) = (0x1_0000, 0x1_2000, 0x1_4000, 0x1_4010);
+    let common = [
+        0x7732_6302,
+        image,
+        5000,
+        0x2_0000,
+        RAM as u32,
+        pages,
+        2 * 4096,
+        runs,
+        16,
+        state,
+        STATE.len() as u32,
+    ];
+    assert_eq!(placement(&plain)[..11], common);
+    assert_eq!(placement(&plain)[11..], [0, 0, 0]);
+    let (module, _) = translated(&Runtime::default());
+    assert_eq!(placement(&module)[..11], common);
+    let index = state + 16;
+    assert_eq!(placement(&module)[11..], [index, INDEX.len() as u32, ELEMENTS as u32]);
+    let (mut segments, mut more) = (data(&plain), data(&module));
+    assert_eq!(segments.remove(2).0, PLACEMENT);
+    assert_eq!(more.remove(2).0, PLACEMENT);
+    segments.insert(segments.len() - 1, (index, INDEX));
+    assert!(segments == more);
+}
+
+#[test]
+fn without_translation_the_runtime_is_as_it_was() {
+    let runtime = Runtime::default().build();
+    let (module, _) = package_with(&runtime, None);
+    let mut after = sections(&module);
+    after.pop();
+    after.retain(|section| ![5, 11].contains(&section.0));
+    let mut before = sections(&runtime);
+    before.retain(|section| ![5, 11, 12].contains(&section.0));
+    assert!(before == after);
+    let nothing = Translation { functions: vec![], index: INDEX.to_vec() };
+    let (same, summary) = package_with(&runtime, Some(&nothing));
+    assert!(same == module);
+    assert_eq!(summary.translated, 0);
+}
+
+#[test]
+fn the_same_parts_give_the_same_module() {
+    assert!(translated(&Runtime::default()).0 == translated(&Runtime::default()).0);
+}
+
+#[test]
+fn more_code_than_engines_accept_is_refused() {
+    let runtime = Runtime::default().build();
+    let template = Template::parse(&runtime).unwrap();
+    let cases = [
+        (vec![vec![]; 1_000_000], "1000007 functions"),
+        (vec![vec![0; 7_654_322]], "7654322 bytes in a function"),
+    ];
+    for (functions, what) in cases {
+        let translation = Translation { functions, index: vec![] };
+        let error = try_package(&template, Some(&translation), &mut vec![]).unwrap_err();
+        assert!(error.to_string().contains(what), "{error}");
+    }
+}

@@ -1,0 +1,341 @@
+//! The function of a unit while it is written: locals, guest registers, and the way out.
+//!
+//! ```text
+//! (func (param $hot i32) (param $base i64) (param $state i32) (param $depth i32) (result i64)
+//!   (block $exit (result i32)        ;; offset from $base << 11 | instructions done in the block
+//!     ...)
+//!   ;; left -= done; return base + offset
+//! ```
+//!
+//! Guest registers are locals. What an instruction writes goes to its local, and to memory before
+//! anything that can leave the function: so leaving costs no more than a branch.
+
+use alloc::vec::Vec;
+use c2w_emulator::cpu::translated::place;
+use wasm_encoder::{BlockType, Encode, InstructionSink, MemArg, MemArgTarget, ValType};
+
+/// Address of the hart's state.
+pub const HOT: u32 = 0;
+/// Virtual address of the unit's first page.
+pub const BASE: u32 = 1;
+/// Where to go on: an entry's number, and later that of a block that a dispatch leads to.
+pub const STATE: u32 = 2;
+/// Calls that may still be made.
+pub const DEPTH: u32 = 3;
+/// Instructions until the hart wants to be asked.
+pub const LEFT: u32 = 4;
+/// Address of the TLB for loads.
+pub const READ_TLB: u32 = 5;
+/// Address of the TLB for stores.
+pub const WRITE_TLB: u32 = 6;
+
+const PARAMETERS: u32 = 4;
+
+/// Bits of an exit's value that count instructions.
+pub const DONE_BITS: u32 = 11;
+
+/// A memory operand.
+pub fn at(offset: u64, align: u32) -> MemArg {
+    MemArg { offset, align, target: MemArgTarget::default(), ordering: None }
+}
+
+/// A set of guest registers, `x0` to `x31` in the lower half, `f0` to `f31` in the upper.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Registers(pub u64);
+
+impl Registers {
+    /// `x[register]`; nothing for `x0`, which is no storage.
+    pub fn x(register: u8) -> Self {
+        Self(1 << register & !1)
+    }
+
+    /// `f[register]`.
+    pub fn f(register: u8) -> Self {
+        Self(1 << 32 << register)
+    }
+
+    /// Whether `x[register]` is among them.
+    pub fn has_x(self, register: u8) -> bool {
+        self.0 >> register & 1 != 0
+    }
+
+    /// Both.
+    pub fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Those not in `other`.
+    pub fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Their numbers, 0 to 63.
+    pub fn iter(self) -> impl Iterator<Item = u8> {
+        (0..64).filter(move |number| self.0 >> number & 1 != 0)
+    }
+}
+
+/// What is known to hold since the segment began: nothing in it can change that.
+#[derive(Clone, Copy, Debug, Default)]
+struct Known {
+    /// `fp_ready` is set.
+    fp_ready: bool,
+    /// `fp_fast` is set.
+    fp_fast: bool,
+}
+
+/// A function that is being written.
+pub struct Body {
+    code: Vec<u8>,
+    locals: Vec<ValType>,
+    /// Locals of guest registers by number; 0 for none yet.
+    registers: [u32; 64],
+    /// Registers whose locals are newer than memory.
+    dirty: Registers,
+    free: Vec<(ValType, u32)>,
+    known: Known,
+    /// Labels that are open, `$exit` among them.
+    pub labels: u32,
+    /// The instruction at hand: bytes from the unit's first page.
+    pub offset: u32,
+    /// Instructions of the block before it.
+    pub done: u32,
+}
+
+impl Body {
+    /// An empty function, in which `$exit` is open.
+    pub fn new() -> Self {
+        let mut body = Self {
+            code: Vec::new(),
+            locals: [ValType::I64, ValType::I32, ValType::I32].into(),
+            registers: [0; 64],
+            dirty: Registers::default(),
+            free: Vec::new(),
+            known: Known::default(),
+            labels: 0,
+            offset: 0,
+            done: 0,
+        };
+        body.open(BlockType::Result(ValType::I32));
+        body
+    }
+
+    /// Where instructions are written to.
+    pub fn code(&mut self) -> InstructionSink<'_> {
+        InstructionSink::new(&mut self.code)
+    }
+
+    /// Opens a block.
+    pub fn open(&mut self, kind: BlockType) {
+        self.code().block(kind);
+        self.labels += 1;
+    }
+
+    /// Opens a loop.
+    pub fn open_loop(&mut self) {
+        self.code().loop_(BlockType::Empty);
+        self.labels += 1;
+    }
+
+    /// Opens an `if` on the condition on the stack.
+    pub fn open_if(&mut self, kind: BlockType) {
+        self.code().if_(kind);
+        self.labels += 1;
+    }
+
+    /// Closes what was opened last.
+    pub fn close(&mut self) {
+        self.code().end();
+        self.labels -= 1;
+    }
+
+    /// The branch label of what was opened when `labels` were open.
+    pub fn label(&self, labels: u32) -> u32 {
+        self.labels - 1 - labels
+    }
+
+    /// A local for a while.
+    pub fn take(&mut self, kind: ValType) -> u32 {
+        match self.free.iter().rposition(|&(free, _)| free == kind) {
+            Some(place) => self.free.remove(place).1,
+            None => self.new_local(kind),
+        }
+    }
+
+    /// Gives a local of [`Self::take`] back.
+    pub fn give(&mut self, local: u32) {
+        let kind = self.locals[(local - PARAMETERS) as usize];
+        self.free.push((kind, local));
+    }
+
+    fn new_local(&mut self, kind: ValType) -> u32 {
+        self.locals.push(kind);
+        PARAMETERS + self.locals.len() as u32 - 1
+    }
+
+    fn register(&mut self, number: u8) -> u32 {
+        if self.registers[number as usize] == 0 {
+            let kind = if number < 32 { ValType::I64 } else { ValType::F64 };
+            self.registers[number as usize] = self.new_local(kind);
+        }
+        self.registers[number as usize]
+    }
+
+    /// Pushes `x[register]`, an `i64`.
+    pub fn x(&mut self, register: u8) {
+        if register == 0 {
+            self.code().i64_const(0);
+        } else {
+            let local = self.register(register);
+            self.code().local_get(local);
+        }
+    }
+
+    /// Pops an `i64` into `x[register]`.
+    pub fn set_x(&mut self, register: u8) {
+        if register == 0 {
+            self.code().drop();
+            return;
+        }
+        let local = self.register(register);
+        self.code().local_set(local);
+        self.dirty = self.dirty.with(Registers::x(register));
+    }
+
+    /// Pushes `f[register]` as an `f64`, all bits as they are.
+    pub fn f(&mut self, register: u8) {
+        let local = self.register(register + 32);
+        self.code().local_get(local);
+    }
+
+    /// Pushes the bits of `f[register]`, an `i64`.
+    pub fn f_bits(&mut self, register: u8) {
+        self.f(register);
+        self.code().i64_reinterpret_f64();
+    }
+
+    /// Pops an `f64` into `f[register]`.
+    pub fn set_f(&mut self, register: u8) {
+        let local = self.register(register + 32);
+        self.code().local_set(local);
+        self.dirty = self.dirty.with(Registers::f(register));
+    }
+
+    /// Pops the bits of `f[register]`, an `i64`.
+    pub fn set_f_bits(&mut self, register: u8) {
+        self.code().f64_reinterpret_i64();
+        self.set_f(register);
+    }
+
+    /// Brings memory in line with the locals of registers.
+    pub fn flush(&mut self) {
+        for number in core::mem::take(&mut self.dirty).iter() {
+            let local = self.register(number);
+            self.code().local_get(HOT).local_get(local);
+            let place = register_place(number);
+            if number < 32 {
+                self.code().i64_store(place);
+            } else {
+                self.code().f64_store(place);
+            }
+        }
+    }
+
+    /// Loads registers into their locals.
+    pub fn load(&mut self, registers: Registers) {
+        for number in registers.iter() {
+            let local = self.register(number);
+            self.code().local_get(HOT);
+            let place = register_place(number);
+            if number < 32 {
+                self.code().i64_load(place);
+            } else {
+                self.code().f64_load(place);
+            }
+            self.code().local_set(local);
+        }
+    }
+
+    /// Leaves the function before the instruction at hand if the `i32` that `condition` pushes is
+    /// not zero. Everything else that is on the stack must have been there before.
+    pub fn leave_if(&mut self, condition: impl FnOnce(&mut Self)) {
+        self.flush();
+        let value = (self.offset << DONE_BITS | self.done) as i32;
+        self.code().i32_const(value);
+        condition(self);
+        let exit = self.label(0);
+        self.code().br_if(exit).drop();
+    }
+
+    /// Leaves the function before the instruction at hand.
+    pub fn leave(&mut self) {
+        self.flush();
+        let value = (self.offset << DONE_BITS | self.done) as i32;
+        let exit = self.label(0);
+        self.code().i32_const(value).br(exit);
+    }
+
+    /// Leaves unless floating-point registers may be used without further notice.
+    pub fn need_fp(&mut self) {
+        if !self.known.fp_ready {
+            self.leave_unless_set(place::FP_READY);
+            self.known.fp_ready = true;
+        }
+    }
+
+    /// Leaves unless operations that are normal and at most inexact change no flag.
+    pub fn need_fast_fp(&mut self) {
+        if !self.known.fp_fast {
+            self.leave_unless_set(place::FP_FAST);
+            self.known = Known { fp_ready: true, fp_fast: true };
+        }
+    }
+
+    fn leave_unless_set(&mut self, flag: u64) {
+        self.leave_if(|body| {
+            body.code().local_get(HOT).i32_load8_u(at(flag, 0)).i32_eqz();
+        });
+    }
+
+    /// Forgets what is known: control may come from elsewhere.
+    pub fn forget(&mut self) {
+        self.known = Known::default();
+    }
+
+    /// Ends the function: what `$exit` does, and everything as a code section wants it.
+    pub fn finish(mut self) -> Vec<u8> {
+        self.code().unreachable();
+        self.close();
+        self.code()
+            .local_tee(STATE)
+            .i32_const(DONE_BITS as i32)
+            .i32_shr_u()
+            .i64_extend_i32_u()
+            .local_get(BASE)
+            .i64_add()
+            .local_get(HOT)
+            .local_get(LEFT)
+            .local_get(STATE)
+            .i32_const((1 << DONE_BITS) - 1)
+            .i32_and()
+            .i64_extend_i32_u()
+            .i64_sub()
+            .i64_store(at(place::LEFT, 3))
+            .end();
+        let mut function = Vec::new();
+        let groups: Vec<_> = self.locals.chunk_by(|a, b| a == b).collect();
+        (groups.len() as u32).encode(&mut function);
+        for group in groups {
+            (group.len() as u32).encode(&mut function);
+            group[0].encode(&mut function);
+        }
+        function.extend(self.code);
+        function
+    }
+}
+
+/// Where a register is in the hart's state.
+fn register_place(number: u8) -> MemArg {
+    let first = if number < 32 { place::X } else { place::F };
+    at(first + u64::from(number % 32) * 8, 3)
+}

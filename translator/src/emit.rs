@@ -1,0 +1,539 @@
+//! Writes the function of a unit.
+//!
+//! ```text
+//! look at the pages; left = hot.left
+//! block for each item of the region
+//!   br_table by entry: enough budget left? load registers, go to the entry's block
+//! items: blocks, and loops with blocks in them
+//! ```
+
+use crate::Linkage;
+use crate::analysis::Analysis;
+use crate::body::{BASE, Body, DEPTH, HOT, LEFT, STATE, at};
+use crate::float::float;
+use crate::integer::integer;
+use crate::memory::{self, Ranges};
+use crate::regions::{Item, Loop, Regions};
+use crate::system::{load_tlbs, system};
+use crate::unit::{Block, Flow, Unit};
+use alloc::vec::Vec;
+use c2w_emulator::cpu::isa::{Format, Insn, Opcode};
+use c2w_emulator::cpu::translated::{key, place};
+use wasm_encoder::{BlockType, ValType};
+
+/// Writes the function of a unit, as it stands in a code section.
+pub fn function(unit: &Unit, linkage: &Linkage) -> Vec<u8> {
+    let regions = Regions::new(unit);
+    let analysis = Analysis::new(unit, &regions);
+    let mut emitter = Emitter {
+        unit,
+        linkage,
+        regions: &regions,
+        analysis,
+        body: Body::new(),
+        ranges: Ranges::default(),
+        scopes: Vec::new(),
+        carried: None,
+    };
+    emitter.check_pages();
+    emitter.load_left();
+    emitter.region(&regions.items, Emitter::enter);
+    emitter.body.finish()
+}
+
+/// Whether an instruction can be translated in a mode.
+pub fn is_known(insn: &Insn, user: bool) -> bool {
+    let linkage = Linkage::default();
+    let mut body = Body::new();
+    simple(insn, &[], user, &linkage, &mut Ranges::default(), &mut body)
+        || matches!(insn.opcode, Opcode::Jal | Opcode::Jalr)
+        || insn.opcode.format() == Format::B
+}
+
+/// Writes an instruction that transfers no control; `false` if it is not translated.
+fn simple(
+    insn: &Insn,
+    following: &[Insn],
+    user: bool,
+    linkage: &Linkage,
+    ranges: &mut Ranges,
+    body: &mut Body,
+) -> bool {
+    match insn.opcode.format() {
+        Format::U if insn.opcode == Opcode::Auipc => {
+            let page = i64::from(body.offset) + i64::from(insn.imm);
+            body.code().local_get(BASE).i64_const(page).i64_add();
+            body.set_x(insn.rd);
+            true
+        }
+        Format::Csr | Format::CsrI => {
+            if user || !system(insn, linkage, body) {
+                return false;
+            }
+            ranges.clear(body);
+            true
+        }
+        Format::Amo => memory::atomic(insn, body),
+        _ => {
+            memory::access(insn, following, ranges, body)
+                || integer(insn, body)
+                || float(insn, linkage, body)
+        }
+    }
+}
+
+/// Where a branch can go.
+#[derive(Clone, Copy)]
+enum Scope {
+    /// Back to the header of a loop.
+    Back(usize),
+    /// Forward to the item that starts with a block.
+    Forward(usize),
+}
+
+struct Emitter<'a> {
+    unit: &'a Unit,
+    linkage: &'a Linkage,
+    regions: &'a Regions,
+    analysis: Analysis,
+    body: Body,
+    ranges: Ranges,
+    /// What is open, and how many labels were open before.
+    scopes: Vec<(Scope, u32)>,
+    /// The block that what is known holds in, too: control comes to it from the last one only.
+    carried: Option<usize>,
+}
+
+impl Emitter<'_> {
+    /// Returns at once unless every page of the unit is mapped and has the content it was made from.
+    fn check_pages(&mut self) {
+        let mode = u64::from(self.unit.user);
+        for &(distance, content) in &self.unit.pages {
+            let tag = (u64::from(distance) << 12) | mode;
+            let mut code = self.body.code();
+            // The distance is added to the page before the content's bits are taken in.
+            code.local_get(BASE).i64_const(tag as i64).i64_add();
+            code.i64_const(key(0, content) as i64).i64_xor();
+            code.local_get(BASE).i64_const(12).i64_shr_u().i32_wrap_i64();
+            code.i32_const(distance as i32).i32_add();
+            code.i32_const(place::FETCH_COUNT as i32 - 1).i32_and();
+            code.i32_const(place::FETCH_ENTRY_SHIFT as i32).i32_shl();
+            code.local_get(HOT).i32_load(at(place::FETCH_ENTRIES, 2)).i32_add();
+            code.i64_load(at(place::KEY, 3)).i64_ne();
+            self.body.open_if(BlockType::Empty);
+            self.return_to_entry();
+            self.body.close();
+        }
+    }
+
+    /// Returns the address of the entry, with nothing done.
+    fn return_to_entry(&mut self) {
+        let offsets: Vec<u32> =
+            self.unit.entries.iter().map(|&entry| self.unit.blocks[entry].offset).collect();
+        // Rare, so a chain will do.
+        self.body.code().local_get(BASE).i64_const(i64::from(offsets[0]));
+        for (number, &offset) in offsets.iter().enumerate().skip(1) {
+            // What was chosen before, unless it is this entry.
+            let mut code = self.body.code();
+            code.i64_const(i64::from(offset)).local_get(STATE).i32_const(number as i32).i32_ne();
+            code.select();
+        }
+        self.body.code().i64_add().return_();
+    }
+
+    fn load_left(&mut self) {
+        self.body.code().local_get(HOT).i64_load(at(place::LEFT, 3)).local_set(LEFT);
+    }
+
+    /// Writes items in order; `before` is written where all of them can be gone to.
+    fn region(&mut self, items: &[Item], before: impl FnOnce(&mut Self)) {
+        let base = self.scopes.len();
+        for item in items.iter().rev() {
+            self.scopes.push((Scope::Forward(item.first()), self.body.labels));
+            self.body.open(BlockType::Empty);
+        }
+        before(self);
+        for item in items {
+            self.scopes.pop();
+            self.body.close();
+            match item {
+                Item::Block(block) => self.block(*block),
+                Item::Loop(inner) => self.looped(inner),
+            }
+        }
+        debug_assert_eq!(self.scopes.len(), base);
+    }
+
+    fn looped(&mut self, inner: &Loop) {
+        self.scopes.push((Scope::Back(inner.header), self.body.labels));
+        self.body.open_loop();
+        let (header, rest) = (inner.header, &inner.items[1..]);
+        self.region(rest, |emitter| {
+            emitter.dispatch(&inner.dispatch);
+            emitter.block(header);
+        });
+        self.scopes.pop();
+        self.body.close();
+        self.body.code().unreachable();
+    }
+
+    /// At the start of a loop: goes where `STATE` says.
+    fn dispatch(&mut self, targets: &[usize]) {
+        if targets.is_empty() {
+            return;
+        }
+        self.body.code().local_get(STATE);
+        self.body.open_if(BlockType::Empty);
+        for &target in targets {
+            self.body.code().local_get(STATE).i32_const(target as i32 + 1).i32_eq();
+            self.body.open_if(BlockType::Empty);
+            let (label, arrives) = self.forward(target);
+            if arrives {
+                self.body.code().i32_const(0).local_set(STATE);
+            }
+            self.body.code().br(label);
+            self.body.close();
+        }
+        self.body.close();
+    }
+
+    /// The label that leads to a block ahead, and whether it leads there directly and not to a loop
+    /// around it.
+    fn forward(&self, target: usize) -> (u32, bool) {
+        let found = self.scopes.iter().rev().find_map(|&(scope, labels)| match scope {
+            Scope::Forward(first) if first == target => Some((labels, true)),
+            Scope::Forward(first) if self.regions.loops[target].contains(&first) => {
+                Some((labels, false))
+            }
+            _ => None,
+        });
+        // Every edge leads forwards or back: `Regions` has seen to that.
+        let (labels, arrives) = found.unwrap_or((0, true));
+        (self.body.label(labels), arrives)
+    }
+
+    /// By the entry's number, looks at the budget, loads registers and goes to the entry's block.
+    fn enter(&mut self) {
+        let entries = &self.unit.entries;
+        let labels = self.body.labels;
+        for _ in entries {
+            self.body.open(BlockType::Empty);
+        }
+        let last = entries.len() as u32 - 1;
+        self.body.code().local_get(STATE).br_table(0..last, last);
+        for &entry in entries {
+            self.body.close();
+            self.arrive(entry);
+            let (label, arrives) = self.forward(entry);
+            let state = if arrives { 0 } else { entry as i32 + 1 };
+            self.body.code().i32_const(state).local_set(STATE).br(label);
+        }
+        debug_assert_eq!(self.body.labels, labels);
+    }
+
+    /// Leaves unless there is budget for what follows at the start of a block; then loads what it
+    /// needs.
+    fn arrive(&mut self, block: usize) {
+        self.check_budget(block);
+        self.body.load(self.analysis.needed[block]);
+        load_tlbs(&mut self.body);
+    }
+
+    fn check_budget(&mut self, block: usize) {
+        self.body.offset = self.unit.blocks[block].offset;
+        self.body.done = 0;
+        let longest = i64::from(self.analysis.longest[block]);
+        self.body.leave_if(|body| {
+            body.code().local_get(LEFT).i64_const(longest).i64_le_s();
+        });
+    }
+
+    fn block(&mut self, number: usize) {
+        let unit = self.unit;
+        let block = &unit.blocks[number];
+        if self.carried.take() != Some(number) {
+            self.body.forget();
+            self.ranges.clear(&mut self.body);
+        }
+        self.body.offset = block.offset;
+        self.body.done = 0;
+        for (place, insn) in block.insns.iter().enumerate() {
+            if place + 1 == block.insns.len() && block.flow() != Flow::Next {
+                return self.transfer(number, block, insn);
+            }
+            let following = &block.insns[place + 1..];
+            let (ranges, body) = (&mut self.ranges, &mut self.body);
+            if !simple(insn, following, unit.user, self.linkage, ranges, body) {
+                return self.body.leave();
+            }
+            self.ranges.overwritten(insn, &mut self.body);
+            self.body.offset += u32::from(insn.length);
+            self.body.done += 1;
+        }
+        match block.next {
+            Some(next) => {
+                self.spend();
+                self.go(number, next, true);
+            }
+            None => self.body.leave(),
+        }
+    }
+
+    /// Takes the block's instructions off the budget, and has memory in line with registers.
+    fn spend(&mut self) {
+        self.body.flush();
+        let done = i64::from(self.body.done);
+        self.body.code().local_get(LEFT).i64_const(done).i64_sub().local_set(LEFT);
+        self.body.done = 0;
+    }
+
+    /// Goes to a block from the end of another; `last` when nothing of it follows.
+    fn go(&mut self, from: usize, to: usize, last: bool) {
+        if self.regions.is_back(from, to) {
+            return self.go_back(to);
+        }
+        let (label, arrives) = self.forward(to);
+        if !arrives {
+            self.body.code().i32_const(to as i32 + 1).local_set(STATE);
+        }
+        if last && arrives && label == 0 {
+            // It follows.
+            if self.analysis.ways[to] == 1 {
+                self.carried = Some(to);
+            }
+            return;
+        }
+        self.body.code().br(label);
+    }
+
+    fn go_back(&mut self, header: usize) {
+        let back = |&&(scope, _): &&(Scope, u32)| matches!(scope, Scope::Back(to) if to == header);
+        let labels = self.scopes.iter().rev().find(back).map_or(0, |&(_, labels)| labels);
+        let longest = i64::from(self.analysis.longest[header]);
+        let label = self.body.label(labels);
+        self.body.code().local_get(LEFT).i64_const(longest).i64_gt_s().br_if(label);
+        self.body.offset = self.unit.blocks[header].offset;
+        self.body.done = 0;
+        self.body.leave();
+    }
+
+    /// The last instruction of a block, which transfers control.
+    fn transfer(&mut self, number: usize, block: &Block, insn: &Insn) {
+        let here = self.body.offset;
+        self.body.done += 1;
+        match block.flow() {
+            Flow::Branch => self.branch(number, block, insn, here),
+            Flow::Jump => {
+                self.link(insn, block.end());
+                self.spend();
+                match block.taken {
+                    Some(to) => self.go(number, to, true),
+                    None => self.tail_call(block, i64::from(here) + i64::from(insn.imm)),
+                }
+            }
+            Flow::Call => {
+                self.link(insn, block.end());
+                self.spend();
+                self.call(block, i64::from(here) + i64::from(insn.imm));
+                self.come_back(block);
+            }
+            Flow::Return | Flow::IndirectJump | Flow::IndirectCall => {
+                self.indirect(number, block, insn);
+            }
+            Flow::Next => {}
+        }
+    }
+
+    /// The return address of a jump or call.
+    fn link(&mut self, insn: &Insn, end: u32) {
+        if insn.rd != 0 {
+            self.body.code().local_get(BASE).i64_const(i64::from(end)).i64_add();
+            self.body.set_x(insn.rd);
+        }
+    }
+
+    fn branch(&mut self, number: usize, block: &Block, insn: &Insn, here: u32) {
+        self.spend();
+        self.condition(insn);
+        let outside = i64::from(here) + i64::from(insn.imm);
+        let plain = block.taken.filter(|&to| {
+            !self.regions.is_back(number, to) && self.forward(to).1
+        });
+        if let Some(to) = plain {
+            let (label, _) = self.forward(to);
+            self.body.code().br_if(label);
+        } else {
+            self.body.open_if(BlockType::Empty);
+            match block.taken {
+                Some(to) => self.go(number, to, false),
+                None => self.return_to(outside),
+            }
+            self.body.close();
+        }
+        match block.next {
+            Some(next) => self.go(number, next, true),
+            None => self.return_to(i64::from(block.end())),
+        }
+    }
+
+    fn condition(&mut self, insn: &Insn) {
+        self.body.x(insn.rs1);
+        if insn.rs2 == 0 && matches!(insn.opcode, Opcode::Beq | Opcode::Bne) {
+            self.body.code().i64_eqz();
+            if insn.opcode == Opcode::Bne {
+                self.body.code().i32_eqz();
+            }
+            return;
+        }
+        self.body.x(insn.rs2);
+        let mut code = self.body.code();
+        match insn.opcode {
+            Opcode::Beq => code.i64_eq(),
+            Opcode::Bne => code.i64_ne(),
+            Opcode::Blt => code.i64_lt_s(),
+            Opcode::Bge => code.i64_ge_s(),
+            Opcode::Bltu => code.i64_lt_u(),
+            _ => code.i64_ge_u(),
+        };
+    }
+
+    fn store_left(&mut self) {
+        self.body.code().local_get(HOT).local_get(LEFT).i64_store(at(place::LEFT, 3));
+    }
+
+    /// Returns an address, from the unit's first page on. The block's instructions are spent.
+    fn return_to(&mut self, offset: i64) {
+        self.store_left();
+        self.body.code().local_get(BASE).i64_const(offset).i64_add().return_();
+    }
+
+    /// A jump out of the unit.
+    fn tail_call(&mut self, block: &Block, offset: i64) {
+        if block.other.is_none() {
+            return self.return_to(offset);
+        }
+        self.call(block, offset);
+        self.body.code().return_();
+    }
+
+    /// Calls the unit at an offset and pushes where it returned to; returns if there is none.
+    fn call(&mut self, block: &Block, offset: i64) {
+        let Some((unit, pages)) = block.other else {
+            self.return_to(offset);
+            return;
+        };
+        self.store_left();
+        self.body.code().local_get(DEPTH).i32_eqz();
+        self.body.open_if(BlockType::Empty);
+        self.body.code().local_get(BASE).i64_const(offset).i64_add().return_();
+        self.body.close();
+        let function = self.linkage.first_unit + unit;
+        self.body
+            .code()
+            .local_get(HOT)
+            .local_get(BASE)
+            .i64_const(pages << 12)
+            .i64_add()
+            .i32_const(0)
+            .local_get(DEPTH)
+            .i32_const(1)
+            .i32_sub()
+            .call(function);
+    }
+
+    /// Behind a call, whose result is on the stack: goes on behind it if that is where it returned
+    /// to, with everything loaded anew.
+    fn come_back(&mut self, block: &Block) {
+        if block.flow() == Flow::Call && block.other.is_none() {
+            return;
+        }
+        let Some(back) = block.next else {
+            self.body.code().return_();
+            return;
+        };
+        let returned = self.body.take(ValType::I64);
+        self.body
+            .code()
+            .local_tee(returned)
+            .local_get(BASE)
+            .i64_const(i64::from(block.end()))
+            .i64_add()
+            .i64_ne();
+        self.body.open_if(BlockType::Empty);
+        self.body.code().local_get(returned).return_();
+        self.body.close();
+        self.body.give(returned);
+        self.load_left();
+        self.arrive(back);
+        let from = self.unit.blocks.iter().position(|other| core::ptr::eq(other, block));
+        self.go(from.unwrap_or(back), back, true);
+    }
+
+    /// A jump or call by register.
+    fn indirect(&mut self, number: usize, block: &Block, insn: &Insn) {
+        let target = self.body.take(ValType::I64);
+        self.body.x(insn.rs1);
+        if insn.imm != 0 {
+            self.body.code().i64_const(i64::from(insn.imm)).i64_add();
+        }
+        self.body.code().i64_const(!1).i64_and().local_set(target);
+        self.link(insn, block.end());
+        self.spend();
+        match block.flow() {
+            Flow::Return => {
+                self.store_left();
+                self.body.code().local_get(target).return_();
+            }
+            Flow::IndirectCall => {
+                self.invoke(target);
+                self.come_back(block);
+            }
+            _ => {
+                self.choose_block(number, block, target);
+                self.invoke(target);
+                self.body.code().return_();
+            }
+        }
+        self.body.give(target);
+    }
+
+    /// Enters whatever unit starts at the address in a local; pushes where it returned to.
+    fn invoke(&mut self, target: u32) {
+        self.store_left();
+        let invoke = self.linkage.invoke;
+        self.body.code().local_get(HOT).local_get(target).local_get(DEPTH).call(invoke);
+    }
+
+    /// Goes to the block of the unit that the address in a local is in, if it is one of those that
+    /// the jump was seen to lead to.
+    fn choose_block(&mut self, number: usize, block: &Block, target: u32) {
+        if block.indirect.is_empty() {
+            return;
+        }
+        let mut targets = block.indirect.clone();
+        targets.sort_by_key(|&to| self.unit.blocks[to].offset);
+        let offset = self.body.take(ValType::I64);
+        self.body.code().local_get(target).local_get(BASE).i64_sub().local_set(offset);
+        self.search(number, &targets, offset);
+        self.body.give(offset);
+    }
+
+    /// A binary search among blocks in the order of their offsets.
+    fn search(&mut self, number: usize, targets: &[usize], offset: u32) {
+        let offset_of = |target: usize| i64::from(self.unit.blocks[target].offset);
+        if let [target] = *targets {
+            self.body.code().local_get(offset).i64_const(offset_of(target)).i64_eq();
+            self.body.open_if(BlockType::Empty);
+            self.go(number, target, false);
+            self.body.close();
+            return;
+        }
+        let (low, high) = targets.split_at(targets.len() / 2);
+        self.body.code().local_get(offset).i64_const(offset_of(high[0])).i64_lt_s();
+        self.body.open_if(BlockType::Empty);
+        self.search(number, low, offset);
+        self.body.code().else_();
+        self.search(number, high, offset);
+        self.body.close();
+    }
+}

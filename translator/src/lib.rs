@@ -1,0 +1,62 @@
+//! Hot guest code becomes functions of the module.
+//!
+//! ```text
+//! profile, pages of code -> units -> loops and regions -> one WebAssembly function each
+//! ```
+//!
+//! What is translated does what the interpreter does, bit for bit; what is not translated, or comes
+//! to something unusual, goes back to the interpreter with every register in its place.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod analysis;
+mod body;
+mod emit;
+mod float;
+mod integer;
+mod memory;
+pub mod profile;
+mod regions;
+pub mod select;
+mod system;
+pub mod unit;
+
+use alloc::vec::Vec;
+
+/// Indices in the module that the functions become part of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Linkage {
+    /// Function index of unit 0; the others follow.
+    pub first_unit: u32,
+    /// Function `c2w_invoke(hot: i32, pc: i64, depth: i32) -> i64`: enters the unit that starts at
+    /// `pc`, or returns `pc`.
+    pub invoke: u32,
+    /// Function `c2w_status(hot: i32, change: i32, operand: i64) -> i64`: changes `sstatus` and gives
+    /// the old value, or -1 if it cannot.
+    pub status: u32,
+    /// Function `c2w_fma64(a: f64, b: f64, c: f64) -> f64`: `a * b + c`, or NaN.
+    pub fma64: u32,
+    /// Function `c2w_fma32(a: f32, b: f32, c: f32) -> f32`.
+    pub fma32: u32,
+}
+
+/// Translated code, ready to be put into a module.
+#[derive(Clone, Debug, Default)]
+pub struct Translation {
+    /// The functions, as they stand in a code section, without their size: locals, code, `end`.
+    /// Each has the type `(hot: i32, base: i64, entry: i32, depth: i32) -> i64`. Function `i` is
+    /// [`Linkage::first_unit`]` + i`, and the runtime calls it through its table.
+    pub functions: Vec<Vec<u8>>,
+    /// Where they can be entered, in the form that the runtime reads.
+    pub index: Vec<u8>,
+}
+
+/// Translates units; `index` says where they can be entered.
+pub fn translate(selection: &select::Selection, linkage: &Linkage) -> Translation {
+    Translation {
+        functions: selection.units.iter().map(|unit| emit::function(unit, linkage)).collect(),
+        index: selection.index.encode(),
+    }
+}

@@ -1,0 +1,339 @@
+//! Loads, stores and atomics.
+//!
+//! The accesses of a block at one base register share a look at the TLB, as long as the register is
+//! not written: the first one looks for all, from the lowest to the highest byte. If those are not on
+//! one page that is there, the interpreter does them one by one.
+
+use crate::body::{Body, READ_TLB, WRITE_TLB, at};
+use crate::unit::operands;
+use alloc::vec::Vec;
+use c2w_emulator::PAGE_SIZE;
+use c2w_emulator::cpu::isa::{Format, Insn, Opcode};
+use c2w_emulator::cpu::translated::place;
+use wasm_encoder::ValType;
+
+/// The widest range of bytes that one look serves.
+const WIDEST: i32 = 256;
+
+/// Bytes around a base register that are known to be accessible.
+struct Range {
+    base: u8,
+    /// From the base register to the first and behind the last byte.
+    low: i32,
+    end: i32,
+    writable: bool,
+    /// Local with the address of the first byte.
+    local: u32,
+}
+
+/// Ranges that are known at the moment.
+#[derive(Default)]
+pub struct Ranges(Vec<Range>);
+
+/// An access to memory at a base register and a distance.
+#[derive(Clone, Copy)]
+struct Access {
+    base: u8,
+    low: i32,
+    end: i32,
+    write: bool,
+}
+
+impl Access {
+    fn of(insn: &Insn) -> Option<Self> {
+        let write = match insn.opcode.format() {
+            Format::Load if insn.opcode != Opcode::Jalr => false,
+            Format::LoadFp => false,
+            Format::S | Format::SFp => true,
+            _ => return None,
+        };
+        let end = insn.imm + size(insn.opcode)? as i32;
+        Some(Self { base: insn.rs1, low: insn.imm, end, write })
+    }
+}
+
+/// Bytes that a load, store or atomic accesses.
+fn size(opcode: Opcode) -> Option<u32> {
+    use Opcode as O;
+    Some(match opcode {
+        O::Lb | O::Lbu | O::Sb => 1,
+        O::Lh | O::Lhu | O::Sh => 2,
+        O::Lw | O::Lwu | O::Sw | O::Flw | O::Fsw => 4,
+        O::Ld | O::Sd | O::Fld | O::Fsd => 8,
+        O::LrW | O::ScW | O::AmoaddW | O::AmoswapW | O::AmoxorW | O::AmoorW | O::AmoandW => 4,
+        O::LrD | O::ScD | O::AmoaddD | O::AmoswapD | O::AmoxorD | O::AmoorD | O::AmoandD => 8,
+        _ => return None,
+    })
+}
+
+impl Ranges {
+    /// Forgets all.
+    pub fn clear(&mut self, body: &mut Body) {
+        self.0.drain(..).for_each(|range| body.give(range.local));
+    }
+
+    /// Forgets what depends on a register that an instruction writes.
+    pub fn overwritten(&mut self, insn: &Insn, body: &mut Body) {
+        let (_, written) = operands(insn);
+        let place = self.0.iter().position(|range| written.has_x(range.base));
+        if let Some(place) = place {
+            body.give(self.0.remove(place).local);
+        }
+    }
+
+    /// The range that an access lies in, made if necessary with what `following` tells.
+    fn find(&mut self, access: Access, following: &[Insn], body: &mut Body) -> &Range {
+        let covers = |range: &Range| {
+            range.base == access.base
+                && range.low <= access.low
+                && range.end >= access.end
+                && (range.writable || !access.write)
+        };
+        if let Some(place) = self.0.iter().position(covers) {
+            return &self.0[place];
+        }
+        if let Some(place) = self.0.iter().position(|range| range.base == access.base) {
+            body.give(self.0.remove(place).local);
+        }
+        let wanted = widen(access, following);
+        let local = body.take(ValType::I32);
+        look_up(wanted, local, body);
+        let Access { base, low, end, write } = wanted;
+        self.0.push(Range { base, low, end, writable: write, local });
+        &self.0[self.0.len() - 1]
+    }
+}
+
+/// The access, and those that follow at the same register.
+fn widen(first: Access, following: &[Insn]) -> Access {
+    let mut all = first;
+    for insn in following {
+        if let Some(next) = Access::of(insn).filter(|next| next.base == first.base) {
+            let (low, end) = (all.low.min(next.low), all.end.max(next.end));
+            if end - low <= WIDEST {
+                all = Access { low, end, write: all.write || next.write, ..all };
+            }
+        }
+        if operands(insn).1.has_x(first.base) {
+            break;
+        }
+    }
+    all
+}
+
+/// Leaves the host's address of a range's first byte in a local, or leaves the unit.
+fn look_up(range: Access, local: u32, body: &mut Body) {
+    let address = body.take(ValType::I64);
+    let word = body.take(ValType::I64);
+    let tlb = if range.write { WRITE_TLB } else { READ_TLB };
+    body.leave_if(|body| {
+        body.x(range.base);
+        if range.low != 0 {
+            body.code().i64_const(i64::from(range.low)).i64_add();
+        }
+        body.code().local_set(address);
+        probe(address, word, tlb, (range.end - range.low) as u32, body);
+    });
+    translate(address, word, local, body);
+    body.give(address);
+    body.give(word);
+}
+
+/// Pushes whether `size` bytes at an address are not on one page that a TLB has; the TLB's word goes
+/// to a local.
+fn probe(address: u32, word: u32, tlb: u32, size: u32, body: &mut Body) {
+    let index = (place::TLB_ENTRIES as i32 - 1) << 3;
+    body.code()
+        .local_get(address)
+        .i64_const(9)
+        .i64_shr_u()
+        .i32_wrap_i64()
+        .i32_const(index)
+        .i32_and()
+        .local_get(tlb)
+        .i32_add()
+        .i64_load(at(0, 3))
+        .local_tee(word)
+        .local_get(address)
+        .i64_xor()
+        .i64_const(i64::from(place::TAG_SHIFT))
+        .i64_shr_u();
+    if size > 1 {
+        body.code()
+            .local_get(address)
+            .i64_const(PAGE_SIZE as i64 - 1)
+            .i64_and()
+            .i64_const(i64::from(size) - 1)
+            .i64_add()
+            .i64_const(12)
+            .i64_shr_u()
+            .i64_or();
+    }
+    body.code().i64_const(0).i64_ne();
+}
+
+/// The host's address for a guest's and its TLB word, into a local.
+fn translate(address: u32, word: u32, local: u32, body: &mut Body) {
+    body.code()
+        .local_get(word)
+        .i32_wrap_i64()
+        .i32_const(12)
+        .i32_shl()
+        .local_get(address)
+        .i32_wrap_i64()
+        .i32_const(PAGE_SIZE as i32 - 1)
+        .i32_and()
+        .i32_or()
+        .local_set(local);
+}
+
+/// Writes a load or a store; `following` are the instructions of the block behind it. Returns
+/// `false` for another instruction.
+pub fn access(insn: &Insn, following: &[Insn], ranges: &mut Ranges, body: &mut Body) -> bool {
+    use Opcode as O;
+    let Some(access) = Access::of(insn) else { return false };
+    let float = matches!(insn.opcode.format(), Format::LoadFp | Format::SFp);
+    // A load without a destination may still fault.
+    if !float && !access.write && insn.rd == 0 {
+        return false;
+    }
+    if float {
+        body.need_fp();
+    }
+    // A load into its own base register is the last one there.
+    let following = if operands(insn).1.has_x(insn.rs1) { &[] } else { following };
+    let range = ranges.find(access, following, body);
+    let (local, place) = (range.local, at((access.low - range.low) as u64, 0));
+    body.code().local_get(local);
+    match insn.opcode {
+        O::Sb | O::Sh | O::Sw | O::Sd => body.x(insn.rs2),
+        O::Fsd => body.f(insn.rs2),
+        O::Fsw => body.f_bits(insn.rs2),
+        _ => {}
+    }
+    let mut code = body.code();
+    match insn.opcode {
+        O::Lb => code.i64_load8_s(place),
+        O::Lh => code.i64_load16_s(place),
+        O::Lw => code.i64_load32_s(place),
+        O::Ld => code.i64_load(place),
+        O::Lbu => code.i64_load8_u(place),
+        O::Lhu => code.i64_load16_u(place),
+        O::Lwu => code.i64_load32_u(place),
+        O::Flw => code.i64_load32_u(place).i64_const(-1 << 32).i64_or(),
+        O::Fld => code.f64_load(place),
+        O::Sb => code.i64_store8(place),
+        O::Sh => code.i64_store16(place),
+        O::Sw | O::Fsw => code.i64_store32(place),
+        O::Sd => code.i64_store(place),
+        _ => code.f64_store(place),
+    };
+    match insn.opcode {
+        O::Flw => body.set_f_bits(insn.rd),
+        O::Fld => body.set_f(insn.rd),
+        _ if !access.write => body.set_x(insn.rd),
+        _ => {}
+    }
+    true
+}
+
+/// Writes an atomic instruction. Returns `false` for another, or one that is left to the
+/// interpreter.
+pub fn atomic(insn: &Insn, body: &mut Body) -> bool {
+    use Opcode as O;
+    let Some(size) = size(insn.opcode) else { return false };
+    let tlb = match insn.opcode {
+        O::LrW | O::LrD => READ_TLB,
+        _ if insn.opcode.format() == Format::Amo => WRITE_TLB,
+        _ => return false,
+    };
+    let address = body.take(ValType::I64);
+    let word = body.take(ValType::I64);
+    let local = body.take(ValType::I32);
+    body.leave_if(|body| {
+        body.x(insn.rs1);
+        body.code().local_set(address);
+        // What is aligned lies on one page.
+        probe(address, word, tlb, 1, body);
+        body.code().local_get(address).i32_wrap_i64().i32_const(size as i32 - 1).i32_and();
+        body.code().i32_or();
+    });
+    translate(address, word, local, body);
+    match insn.opcode {
+        O::LrW | O::LrD => load_reserved(insn, local, size, body),
+        O::ScW | O::ScD => store_conditional(insn, local, size, body),
+        _ => modify(insn, local, size, body),
+    }
+    body.give(address);
+    body.give(word);
+    body.give(local);
+    true
+}
+
+fn load(size: u32, body: &mut Body) {
+    if size == 4 {
+        body.code().i64_load32_s(at(0, 2));
+    } else {
+        body.code().i64_load(at(0, 3));
+    }
+}
+
+fn store(size: u32, body: &mut Body) {
+    if size == 4 {
+        body.code().i64_store32(at(0, 2));
+    } else {
+        body.code().i64_store(at(0, 3));
+    }
+}
+
+/// Pushes what marks a reservation of the address in a local: the window's offset + 1.
+fn reservation(local: u32, body: &mut Body) {
+    body.code().local_get(local).i64_extend_i32_u().i64_const(1).i64_add();
+}
+
+fn load_reserved(insn: &Insn, local: u32, size: u32, body: &mut Body) {
+    body.code().local_get(crate::body::HOT);
+    reservation(local, body);
+    body.code().i64_store(at(place::RESERVATION, 3)).local_get(local);
+    load(size, body);
+    body.set_x(insn.rd);
+}
+
+fn store_conditional(insn: &Insn, local: u32, size: u32, body: &mut Body) {
+    let lost = body.take(ValType::I64);
+    body.code().local_get(crate::body::HOT).i64_load(at(place::RESERVATION, 3));
+    reservation(local, body);
+    body.code().i64_ne().i64_extend_i32_u().local_tee(lost).i64_eqz();
+    body.open_if(wasm_encoder::BlockType::Empty);
+    body.code().local_get(local);
+    body.x(insn.rs2);
+    store(size, body);
+    body.close();
+    body.code().local_get(crate::body::HOT).i64_const(0).i64_store(at(place::RESERVATION, 3));
+    body.code().local_get(lost);
+    body.set_x(insn.rd);
+    body.give(lost);
+}
+
+fn modify(insn: &Insn, local: u32, size: u32, body: &mut Body) {
+    use Opcode as O;
+    let old = body.take(ValType::I64);
+    body.code().local_get(local).local_get(local);
+    load(size, body);
+    body.code().local_set(old);
+    if !matches!(insn.opcode, O::AmoswapW | O::AmoswapD) {
+        body.code().local_get(old);
+    }
+    body.x(insn.rs2);
+    match insn.opcode {
+        O::AmoaddW | O::AmoaddD => _ = body.code().i64_add(),
+        O::AmoxorW | O::AmoxorD => _ = body.code().i64_xor(),
+        O::AmoorW | O::AmoorD => _ = body.code().i64_or(),
+        O::AmoandW | O::AmoandD => _ = body.code().i64_and(),
+        _ => {}
+    }
+    store(size, body);
+    body.code().local_get(old);
+    body.set_x(insn.rd);
+    body.give(old);
+}

@@ -1,0 +1,129 @@
+//! A unit: blocks of guest code that become one function.
+
+use crate::body::Registers;
+use alloc::vec::Vec;
+use c2w_emulator::cpu::isa::{Format, Insn, Opcode};
+
+/// A unit before it is translated.
+#[derive(Clone, Debug, Default)]
+pub struct Unit {
+    /// Pages that its code lies in: distance from the first one in pages, and the number of the
+    /// content, ascending. The first distance is 0.
+    pub pages: Vec<(u32, u16)>,
+    /// Whether it is code of U-mode.
+    pub user: bool,
+    /// Its blocks, by ascending offset.
+    pub blocks: Vec<Block>,
+    /// Blocks where it can be entered. The first is where calls go.
+    pub entries: Vec<usize>,
+}
+
+/// Instructions that are executed one after the other.
+#[derive(Clone, Debug, Default)]
+pub struct Block {
+    /// Bytes from the start of the unit's first page to the first instruction.
+    pub offset: u32,
+    /// The instructions; none but the last transfers control.
+    pub insns: Vec<Insn>,
+    /// How often it was executed.
+    pub count: u64,
+    /// The block behind it, if that is in the unit: where a branch that is not taken or a call goes
+    /// on.
+    pub next: Option<usize>,
+    /// The block that the last instruction's direct jump or branch leads to, if it is in the unit.
+    pub taken: Option<usize>,
+    /// The blocks that the last instruction, a jump by register, was seen to lead to.
+    pub indirect: Vec<usize>,
+    /// The unit that the last instruction, a direct jump or call, leads to: its number, and the
+    /// pages from the first page of this one to the first of that one.
+    pub other: Option<(u32, i64)>,
+}
+
+/// How an instruction goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// With the next one.
+    Next,
+    /// With the next one or at a fixed distance.
+    Branch,
+    /// At a fixed distance.
+    Jump,
+    /// At a fixed distance, and comes back.
+    Call,
+    /// Where a register says.
+    IndirectJump,
+    /// Where a register says, and comes back.
+    IndirectCall,
+    /// The same as an indirect jump, by the convention for returns.
+    Return,
+}
+
+/// The registers that the calling convention keeps return addresses in (unprivileged ISA, "Return
+/// address prediction hints").
+fn is_link(register: u8) -> bool {
+    matches!(register, 1 | 5)
+}
+
+/// How an instruction goes on.
+pub fn flow(insn: &Insn) -> Flow {
+    match insn.opcode {
+        Opcode::Jal if is_link(insn.rd) => Flow::Call,
+        Opcode::Jal => Flow::Jump,
+        Opcode::Jalr if is_link(insn.rd) => Flow::IndirectCall,
+        Opcode::Jalr if insn.rd == 0 && is_link(insn.rs1) && insn.imm == 0 => Flow::Return,
+        Opcode::Jalr => Flow::IndirectJump,
+        _ if insn.opcode.format() == Format::B => Flow::Branch,
+        _ => Flow::Next,
+    }
+}
+
+impl Block {
+    /// Offset behind the last instruction.
+    pub fn end(&self) -> u32 {
+        self.offset + self.insns.iter().map(|insn| u32::from(insn.length)).sum::<u32>()
+    }
+
+    /// How the last instruction goes on.
+    pub fn flow(&self) -> Flow {
+        self.insns.last().map_or(Flow::Next, flow)
+    }
+
+    /// Blocks that may follow immediately, that is without another function in between.
+    pub fn successors(&self) -> impl Iterator<Item = usize> {
+        let next = match self.flow() {
+            Flow::Next | Flow::Branch => self.next,
+            _ => None,
+        };
+        self.taken.into_iter().chain(next).chain(self.indirect.iter().copied())
+    }
+
+    /// The block that a call at the end comes back to.
+    pub fn back(&self) -> Option<usize> {
+        match self.flow() {
+            Flow::Call | Flow::IndirectCall => self.next,
+            _ => None,
+        }
+    }
+}
+
+/// Registers that an instruction reads and writes.
+pub fn operands(insn: &Insn) -> (Registers, Registers) {
+    let (x, f) = (Registers::x, Registers::f);
+    let (rd, rs1, rs2, rs3) = (insn.rd, insn.rs1, insn.rs2, insn.rs3);
+    let none = Registers::default();
+    match insn.opcode.format() {
+        Format::R | Format::Amo => (x(rs1).with(x(rs2)), x(rd)),
+        Format::R1 | Format::I | Format::Shift | Format::Load | Format::Csr => (x(rs1), x(rd)),
+        Format::S | Format::B => (x(rs1).with(x(rs2)), none),
+        Format::SFp => (x(rs1).with(f(rs2)), none),
+        Format::LoadFp | Format::XToFp => (x(rs1), f(rd)),
+        Format::U | Format::J | Format::CsrI => (none, x(rd)),
+        Format::R4 => (f(rs1).with(f(rs2)).with(f(rs3)), f(rd)),
+        Format::Fp => (f(rs1).with(f(rs2)), f(rd)),
+        Format::Fp1 => (f(rs1), f(rd)),
+        Format::FpToX2 => (f(rs1).with(f(rs2)), x(rd)),
+        Format::FpToX => (f(rs1), x(rd)),
+        Format::Fli => (none, f(rd)),
+        _ => (none, none),
+    }
+}
