@@ -3,7 +3,7 @@
 //! reference → source → layers → tree → ext4 image → snapshot → wasm
 
 use crate::assets::Assets;
-use crate::boot::{self, Deterministic, Options as BootOptions};
+use crate::boot::{self, Options as BootOptions};
 use crate::ext4;
 use crate::oci::{self, ImageConfig, ImageRef, SourceOptions};
 use crate::place::Place;
@@ -234,6 +234,7 @@ pub fn convert(
 ) -> Result<Summary> {
     let staged = Staged::create(output)?;
     let template = Template::parse(options.assets.runtime())?;
+    let linkage = template.linkage()?;
     let Prepared { mut session, identity, root_image, boot } = prepare(place, options, timing)?;
     let state = session.save(&mut Silent);
     let memory = session.into_memory();
@@ -242,12 +243,10 @@ pub fn convert(
     let (memory, translated) = match &kept {
         Some(ram) => {
             options.source.progress.stage(Stage::Train);
-            let mut world = Deterministic::new(&boot, timing);
             let kept = Kept { ram, state: &state };
-            let (memory, trained) =
-                train::train(memory, &kept, &options.translation, &mut world)?;
+            let (memory, trained) = train::train(memory, &kept, &options.translation, &boot)?;
             timing.stage("train");
-            let translation = c2w_translator::translate(&trained.selection, &template.linkage()?);
+            let translation = c2w_translator::translate(&trained.selection, &linkage);
             timing.stage("translate");
             (memory, Some((trained, translation)))
         }

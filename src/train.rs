@@ -4,7 +4,8 @@
 //! Everything that the guest sees is the same each time: the same image and options make the same
 //! profile, and so the same module.
 
-use crate::boot::Deterministic;
+use crate::boot::{Deterministic, Options as BootOptions};
+use crate::timing::Timing;
 use anyhow::{Context, Result, bail};
 use c2w_emulator::cpu::observe::{Block, Observer};
 use c2w_emulator::{GuestMemory, PAGE_SIZE};
@@ -130,15 +131,18 @@ pub fn train(
     mut memory: GuestMemory,
     kept: &Kept<'_>,
     options: &Options,
-    world: &mut Deterministic<'_>,
+    boot: &BootOptions,
 ) -> Result<(GuestMemory, Trained)> {
+    let boot = later(boot);
+    let mut timing = Timing::start();
+    let mut world = Deterministic::new(&boot, &mut timing);
     let profile = Rc::new(RefCell::new(Profile::default()));
     let mut runs = Vec::new();
     for (name, request) in options.runs()? {
         restore_ram(&mut memory, kept.ram);
         let mut session = Session::restore(memory, kept.state)?;
         session.observe(Box::new(Shared(profile.clone())));
-        let instructions = run(&mut session, request, options.limit(), world)?;
+        let instructions = run(&mut session, request, options.limit(), &mut world)?;
         profile.borrow_mut().interrupt();
         runs.push((name, instructions));
         memory = session.into_memory();
@@ -148,6 +152,11 @@ pub fn train(
     let selection = Code::new(&profile, page).select(options.budget());
     let total = profile.total();
     Ok((memory, Trained { selection, runs, total }))
+}
+
+/// The world of a run: a day after the snapshot, as a clock cannot be set to a time before the boot.
+pub fn later(boot: &BootOptions) -> BootOptions {
+    BootOptions { epoch: boot.epoch + 24 * 60 * 60, ..boot.clone() }
 }
 
 /// Makes RAM what it was at the snapshot. Only pages that differ are written, so that those never

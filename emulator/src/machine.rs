@@ -2,8 +2,9 @@
 
 use crate::clock::Clock;
 use crate::cpu::hart::{Bus, Event, Hart, HartState};
+use crate::cpu::hot::Hot;
 use crate::cpu::observe::Observer;
-use crate::cpu::translated::{Translated, Units};
+use crate::cpu::translated::{Counts, Translated, Units};
 use crate::devices::bus::{Devices, DevicesConfig, DevicesState};
 use crate::devices::syscon::PowerRequest;
 use crate::devices::vmgenid::ID_LENGTH;
@@ -15,6 +16,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use core::mem::MaybeUninit;
 use serde::{Deserialize, Serialize};
 
 /// What a machine boots with.
@@ -233,9 +235,20 @@ impl Machine {
         self.devices.set_p9_server(server);
     }
 
-    /// Has translated code entered from now on, through `units`.
-    pub fn set_translated(&mut self, translated: &Translated, units: Box<dyn Units>) {
-        self.hart.set_translated(translated, units, &mut self.memory);
+    /// Has translated code entered from now on, through `units`. That code expects the hart's state
+    /// at `place`.
+    pub fn set_translated(
+        &mut self,
+        translated: &Translated,
+        units: Box<dyn Units>,
+        place: &'static mut MaybeUninit<Hot>,
+    ) {
+        self.hart.set_translated(translated, units, place, &mut self.memory);
+    }
+
+    /// How much translated code has done.
+    pub fn translated(&self) -> Counts {
+        self.hart.translated()
     }
 
     /// Has an observer told of every block that is executed from now on.

@@ -67,3 +67,10 @@ pub extern "C" fn wait_ns() -> u64 {
 pub extern "C" fn status() -> u32 {
     program().map_or_else(u32::from, |program| u32::from(program.status))
 }
+
+/// How much was executed: 0, all instructions since the machine was switched on; 1, instructions of
+/// translated code; 2, how often translated code was entered; 3, how often it came back at once.
+#[unsafe(no_mangle)]
+pub extern "C" fn count(which: u32) -> u64 {
+    program().map_or(0, |program| program.count(which))
+}

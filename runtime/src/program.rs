@@ -3,7 +3,7 @@
 use crate::directories::Preopens;
 use crate::standard_input::{Input, StandardInput};
 use crate::units::TableUnits;
-use crate::{placement, wasi_host, wasi_terminal};
+use crate::{placement, units, wasi_host, wasi_terminal};
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -84,7 +84,10 @@ impl Program {
             125
         })?;
         if let Some(translated) = Translated::decode(packed.translation) {
-            session.set_translated(&translated, Box::new(TableUnits::new(packed.first_unit)));
+            // SAFETY: once, as the caller promises.
+            let place = unsafe { units::place() };
+            let units = Box::new(TableUnits::new(packed.first_unit));
+            session.set_translated(&translated, units, place);
         }
         share_preopens(&mut session, &mut request)?;
         session.start(request, &mut Wasi).map_err(|error| {
@@ -118,6 +121,17 @@ impl Program {
         };
         self.wait_ns = wait;
         reason
+    }
+
+    /// A number of [`crate::exports::count`].
+    pub fn count(&self, which: u32) -> u64 {
+        let translated = self.session.translated();
+        match which {
+            0 => self.session.steps(),
+            1 => translated.instructions,
+            2 => translated.entries,
+            _ => translated.refusals,
+        }
     }
 
     /// Passes standard input on if there is any, waiting at most `timeout` nanoseconds for it.

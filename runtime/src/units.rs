@@ -3,11 +3,32 @@
 
 use c2w_emulator::cpu::hot::Hot;
 use c2w_emulator::cpu::translated::{self, Entry, MAX_DEPTH, Units};
+use core::cell::UnsafeCell;
+use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-/// A unit: state of the hart, virtual address of its first page, which entry, calls that it may be
-/// deep. Returns the address at which to go on.
-type Unit = extern "C" fn(hot: *mut Hot, base: u64, state: u32, depth: u32) -> u64;
+/// A unit: virtual address of its first page, which entry, calls that it may be deep. Returns the
+/// address at which to go on.
+type Unit = extern "C" fn(base: u64, state: u32, depth: u32) -> u64;
+
+/// Room for the hart's state.
+pub struct Room(UnsafeCell<MaybeUninit<Hot>>);
+
+// SAFETY: a module has one thread.
+unsafe impl Sync for Room {}
+
+/// Where units expect the hart's state. The converter finds it by its exported address.
+#[unsafe(no_mangle)]
+pub static C2W_HOT: Room = Room(UnsafeCell::new(MaybeUninit::uninit()));
+
+/// The place of the hart's state.
+///
+/// # Safety
+/// To be called once.
+pub unsafe fn place() -> &'static mut MaybeUninit<Hot> {
+    // SAFETY: only here, and only once.
+    unsafe { &mut *C2W_HOT.0.get() }
+}
 
 /// Table index of unit 0.
 static FIRST_UNIT: AtomicU32 = AtomicU32::new(0);
@@ -24,45 +45,41 @@ impl TableUnits {
 }
 
 impl Units for TableUnits {
-    fn call(&mut self, hot: &mut Hot, entry: Entry, base: u64) -> u64 {
-        // SAFETY: entries come from the converter, which has put as many units into the table.
-        unsafe { call(hot, entry, base, MAX_DEPTH) }
+    fn call(&mut self, _: &mut Hot, entry: Entry, base: u64) -> u64 {
+        // SAFETY: entries come from the converter, which has put as many units into the table. The
+        // state that they find at its place is the one that the caller has lent.
+        unsafe { call(entry, base, MAX_DEPTH) }
     }
 }
 
 /// # Safety
 /// `entry` must be one of the converter's.
 #[inline(always)]
-unsafe fn call(hot: *mut Hot, entry: Entry, base: u64, depth: u32) -> u64 {
+unsafe fn call(entry: Entry, base: u64, depth: u32) -> u64 {
     let index = FIRST_UNIT.load(Ordering::Relaxed) + entry.unit;
     // SAFETY: a function pointer is a table index here, and the table has a unit there. The engine
     // checks both, and its type.
     let unit = unsafe { core::mem::transmute::<usize, Unit>(index as usize) };
-    unit(hot, base, entry.state, depth)
+    unit(base, entry.state, depth)
 }
 
 /// For units: enters the unit that starts at `pc`. Returns where it came to, or `pc` when there is
 /// none or `depth` is used up.
-///
-/// # Safety
-/// `hot` must be what the unit was given.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn c2w_invoke(hot: *mut Hot, pc: u64, depth: u32) -> u64 {
-    // SAFETY: the unit's caller holds it for the unit's sake, and waits.
-    let state = unsafe { &*hot };
-    let Some(entry) = state.entry(pc).filter(|_| depth > 0) else { return pc };
+pub extern "C" fn c2w_invoke(pc: u64, depth: u32) -> u64 {
+    // SAFETY: only units call this, while the hart that has called them waits.
+    let hot = unsafe { (*C2W_HOT.0.get()).assume_init_ref() };
+    let Some(entry) = hot.entry(pc).filter(|_| depth > 0) else { return pc };
     // SAFETY: entries come from the converter.
-    unsafe { call(hot, entry, translated::base(pc, entry), depth - 1) }
+    unsafe { call(entry, translated::base(pc, entry), depth - 1) }
 }
 
 /// For units: changes `sstatus`, see [`translated::status`].
-///
-/// # Safety
-/// `hot` must be what the unit was given.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn c2w_status(hot: *mut Hot, change: u32, operand: u64) -> u64 {
-    // SAFETY: as in `c2w_invoke`; the unit has kept nothing of it.
-    translated::status(unsafe { &mut *hot }, change, operand)
+pub extern "C" fn c2w_status(change: u32, operand: u64) -> u64 {
+    // SAFETY: as in `c2w_invoke`.
+    let hot = unsafe { (*C2W_HOT.0.get()).assume_init_mut() };
+    translated::status(hot, change, operand)
 }
 
 /// For units: `a * b + c`, see [`translated::fma64`].

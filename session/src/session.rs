@@ -6,8 +6,10 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
+use core::mem::MaybeUninit;
+use c2w_emulator::cpu::hot::Hot;
 use c2w_emulator::cpu::observe::Observer;
-use c2w_emulator::cpu::translated::{Translated, Units};
+use c2w_emulator::cpu::translated::{Counts, Translated, Units};
 use c2w_emulator::devices::P9Server;
 use c2w_emulator::layout::TICK_NS;
 use c2w_emulator::{Exit, GENERATION_LENGTH, GuestMemory, Machine, PowerRequest, RestoreError};
@@ -88,14 +90,30 @@ impl Session {
         self.machine.memory()
     }
 
+    /// The address of the next instruction.
+    pub fn pc(&self) -> u64 {
+        self.machine.pc()
+    }
+
     /// Steps (instructions and traps) the machine has done.
     pub fn steps(&self) -> u64 {
         self.machine.steps()
     }
 
-    /// Has translated code entered from now on, through `units`.
-    pub fn set_translated(&mut self, translated: &Translated, units: Box<dyn Units>) {
-        self.machine.set_translated(translated, units);
+    /// Has translated code entered from now on, through `units`. That code expects the hart's state
+    /// at `place`.
+    pub fn set_translated(
+        &mut self,
+        translated: &Translated,
+        units: Box<dyn Units>,
+        place: &'static mut MaybeUninit<Hot>,
+    ) {
+        self.machine.set_translated(translated, units, place);
+    }
+
+    /// How much translated code has done.
+    pub fn translated(&self) -> Counts {
+        self.machine.translated()
     }
 
     /// Has an observer told of every block that is executed from now on.

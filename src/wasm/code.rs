@@ -13,8 +13,8 @@ const MAX_TABLE: u64 = 10_000_000;
 const MAX_BODY: u64 = 7_654_321;
 const MAX_MODULE: u64 = 1 << 30;
 
-/// `(hot: i32, base: i64, entry: i32, depth: i32) -> i64`.
-const PARAMETERS: [ValType; 4] = [ValType::I32, ValType::I64, ValType::I32, ValType::I32];
+/// `(base: i64, entry: i32, depth: i32) -> i64`.
+const PARAMETERS: [ValType; 3] = [ValType::I64, ValType::I32, ValType::I32];
 const RESULTS: [ValType; 1] = [ValType::I64];
 /// The byte in front of parameters and results (core specification, "Binary format", "Types").
 const FUNCTION_TYPE: u8 = 0x60;

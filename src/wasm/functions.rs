@@ -8,13 +8,12 @@ use wasmparser::{
 };
 
 /// Functions of the runtime that translated code calls: name, parameters, result.
-const INVOKE: Signature = ("c2w_invoke", &[ValType::I32, ValType::I64, ValType::I32], ValType::I64);
-const STATUS: Signature = ("c2w_status", &[ValType::I32, ValType::I32, ValType::I64], ValType::I64);
+const INVOKE: Signature = ("c2w_invoke", &[ValType::I64, ValType::I32], ValType::I64);
+const STATUS: Signature = ("c2w_status", &[ValType::I32, ValType::I64], ValType::I64);
 const FMA64: Signature = ("c2w_fma64", &[ValType::F64; 3], ValType::F64);
 const FMA32: Signature = ("c2w_fma32", &[ValType::F32; 3], ValType::F32);
 /// A translated function.
-const UNIT: Signature =
-    ("unit", &[ValType::I32, ValType::I64, ValType::I32, ValType::I32], ValType::I64);
+const UNIT: Signature = ("unit", &[ValType::I64, ValType::I32, ValType::I32], ValType::I64);
 
 type Signature = (&'static str, &'static [ValType], ValType);
 
@@ -115,12 +114,13 @@ impl<'a> Functions<'a> {
         own.ok_or(TemplateError::Missing("table 0 of its own for functions"))
     }
 
-    /// The indices that translated code needs.
+    /// The indices that translated code needs, with the address of the hart's state.
     ///
     /// # Errors
     /// [`TemplateError::Function`] when the module does not export all that it calls.
-    pub fn linkage(&self) -> Result<Linkage, TemplateError> {
+    pub fn linkage(&self, hot: u32) -> Result<Linkage, TemplateError> {
         Ok(Linkage {
+            hot,
             first_unit: self.count() as u32,
             invoke: self.export(INVOKE)?,
             status: self.export(STATUS)?,

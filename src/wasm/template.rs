@@ -3,11 +3,14 @@
 use super::functions::Functions;
 use super::sections::Section;
 use c2w_translator::Linkage;
+use std::collections::BTreeMap;
 use wasmparser::{DataKind, ExternalKind, FuncType, Operator, Parser, Payload};
 
 /// The exported global that holds the address of the runtime's placement table
 /// (`runtime/src/placement.rs`).
 const PLACEMENT_EXPORT: &str = "C2W_PLACEMENT";
+/// The exported global that holds the address of the hart's state (`runtime/src/units.rs`).
+const HOT_EXPORT: &str = "C2W_HOT";
 
 /// Why a file is no runtime of ours.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +44,8 @@ pub struct Template<'a> {
     pub memory_pages: u64,
     /// Address of the placement table.
     pub placement: u32,
+    /// Address of the hart's state, for translated code.
+    hot: Option<u32>,
     /// The data segments: address and bytes.
     pub data: Vec<(u32, &'a [u8])>,
 }
@@ -56,9 +61,10 @@ impl<'a> Template<'a> {
             functions: Functions::default(),
             memory_pages: 0,
             placement: 0,
+            hot: None,
             data: Vec::new(),
         };
-        let mut placement_global = None;
+        let mut exported = BTreeMap::new();
         let mut globals = Vec::new();
         for payload in Parser::new(0).parse_all(module) {
             let payload = payload?;
@@ -89,8 +95,8 @@ impl<'a> Template<'a> {
                 Payload::ExportSection(exports) => {
                     for export in exports.clone() {
                         let export = export?;
-                        if export.name == PLACEMENT_EXPORT && export.kind == ExternalKind::Global {
-                            placement_global = Some(export.index as usize);
+                        if export.kind == ExternalKind::Global {
+                            exported.insert(export.name, export.index as usize);
                         }
                     }
                 }
@@ -101,9 +107,11 @@ impl<'a> Template<'a> {
                 template.sections.push(Section::new(id, bytes));
             }
         }
-        let global = placement_global.and_then(|index| globals.get(index));
-        let global = global.ok_or(TemplateError::Missing("exported global C2W_PLACEMENT"))?;
-        template.placement = constant(global)?;
+        let address = |name| exported.get(name).and_then(|&index| globals.get(index)).map(constant);
+        let placement = address(PLACEMENT_EXPORT);
+        template.placement =
+            placement.ok_or(TemplateError::Missing("exported global C2W_PLACEMENT"))??;
+        template.hot = address(HOT_EXPORT).transpose()?;
         Ok(template)
     }
 
@@ -114,7 +122,8 @@ impl<'a> Template<'a> {
     /// one of another version.
     pub fn linkage(&self) -> Result<Linkage, TemplateError> {
         self.functions.table()?;
-        self.functions.linkage()
+        let hot = self.hot.ok_or(TemplateError::Missing("exported global C2W_HOT"))?;
+        self.functions.linkage(hot)
     }
 }
 

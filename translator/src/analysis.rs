@@ -2,8 +2,9 @@
 //! instructions may follow it without a look at the budget.
 
 use crate::body::Registers;
-use crate::regions::Regions;
+use crate::regions::{Item, Loop, Regions, blocks};
 use crate::unit::{Unit, operands};
+use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -15,30 +16,62 @@ pub struct Analysis {
     pub longest: Vec<u32>,
     /// How many ways lead to it.
     pub ways: Vec<u32>,
+    /// Loops that hold registers, by their headers. None is in another.
+    pub held: BTreeMap<usize, Held>,
 }
+
+/// What a loop does with registers that it holds: they are in locals, and in memory only when the
+/// loop is left. Those that it does not touch are in memory only, so that they are in nobody's way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Those that it writes.
+    pub written: Registers,
+    /// Those that it reads or writes.
+    pub touched: Registers,
+}
+
+/// Registers of the guest that the host's have room for, beside what is always needed.
+const ROOM: usize = 11;
+/// Rounds of a loop that make up for what it takes to enter and leave it.
+const FEW_ROUNDS: u64 = 4;
 
 impl Analysis {
     /// Looks at a unit.
     pub fn new(unit: &Unit, regions: &Regions) -> Self {
+        let held = held(unit, &regions.items);
         Self {
-            needed: needed(unit, regions),
+            needed: needed(unit, regions, &held),
             longest: longest(unit, regions),
             ways: ways(unit, regions),
+            held,
         }
     }
 }
 
+/// The header of the loop around a block that holds registers.
+pub fn holder(regions: &Regions, held: &BTreeMap<usize, Held>, block: usize) -> Option<usize> {
+    regions.loops[block].iter().copied().find(|header| held.contains_key(header))
+}
+
 /// Backwards data flow. Behind a call everything is loaded again, so nothing is needed there.
-fn needed(unit: &Unit, regions: &Regions) -> Vec<Registers> {
+fn needed(unit: &Unit, regions: &Regions, held: &BTreeMap<usize, Held>) -> Vec<Registers> {
     let own: Vec<_> = unit.blocks.iter().map(|block| reads_and_writes(&block.insns)).collect();
     let mut needed: Vec<Registers> = own.iter().map(|&(reads, _)| reads).collect();
     let order = regions.in_order();
     loop {
         let before = needed.clone();
         for &block in order.iter().rev() {
+            let around = holder(regions, held, block);
+            // What a loop that is left does not touch is loaded on the way out.
+            let carried = |to: usize| match around {
+                Some(header) if holder(regions, held, to) != around => {
+                    needed[to].and(held[&header].touched)
+                }
+                _ => needed[to],
+            };
             let after = unit.blocks[block]
                 .successors()
-                .fold(Registers::default(), |all, successor| all.with(needed[successor]));
+                .fold(Registers::default(), |all, to| all.with(carried(to)));
             let (reads, writes) = own[block];
             needed[block] = reads.with(after.without(writes));
         }
@@ -76,4 +109,40 @@ fn ways(unit: &Unit, regions: &Regions) -> Vec<u32> {
     // A header's way back.
     regions.loops.iter().flatten().for_each(|&header| ways[header] += 1);
     ways
+}
+
+fn held(unit: &Unit, items: &[Item]) -> BTreeMap<usize, Held> {
+    let mut held = BTreeMap::new();
+    for item in items {
+        let Item::Loop(inner) = item else { continue };
+        match hold(unit, inner) {
+            Some(registers) => _ = held.insert(inner.header, registers),
+            None => held.extend(self::held(unit, &inner.items)),
+        }
+    }
+    held
+}
+
+/// What a loop would hold, if that is of use: it calls nothing, has rounds enough, and its registers
+/// have room in the host's, or it has no other loop in it.
+fn hold(unit: &Unit, inner: &Loop) -> Option<Held> {
+    let blocks = blocks(&inner.items);
+    if blocks.iter().any(|&block| unit.blocks[block].back().is_some()) {
+        return None;
+    }
+    let outside = unit.blocks.iter().enumerate().filter(|(from, block)| {
+        !blocks.contains(from) && block.successors().any(|to| to == inner.header)
+    });
+    let entered: u64 = outside.map(|(_, block)| block.count).sum();
+    if unit.blocks[inner.header].count < FEW_ROUNDS.saturating_mul(entered) {
+        return None;
+    }
+    let mut held = Held::default();
+    for insn in blocks.iter().flat_map(|&block| &unit.blocks[block].insns) {
+        let (reads, writes) = operands(insn);
+        held.written = held.written.with(writes);
+        held.touched = held.touched.with(reads).with(writes);
+    }
+    let innermost = inner.items.iter().all(|item| matches!(item, Item::Block(_)));
+    (innermost || held.touched.iter().count() <= ROOM).then_some(held)
 }

@@ -1,7 +1,7 @@
 //! The function of a unit while it is written: locals, guest registers, and the way out.
 //!
 //! ```text
-//! (func (param $hot i32) (param $base i64) (param $state i32) (param $depth i32) (result i64)
+//! (func (param $base i64) (param $state i32) (param $depth i32) (result i64)
 //!   (block $exit (result i32)        ;; offset from $base << 11 | instructions done in the block
 //!     ...)
 //!   ;; left -= done; return base + offset
@@ -9,27 +9,24 @@
 //!
 //! Guest registers are locals. What an instruction writes goes to its local, and to memory before
 //! anything that can leave the function: so leaving costs no more than a branch.
+//!
+//! In a loop without calls memory waits: what the loop writes is *held* in locals until the loop is
+//! left, whichever way. A block around the loop does it for those who leave the function there.
 
 use alloc::vec::Vec;
 use c2w_emulator::cpu::translated::place;
 use wasm_encoder::{BlockType, Encode, InstructionSink, MemArg, MemArgTarget, ValType};
 
-/// Address of the hart's state.
-pub const HOT: u32 = 0;
 /// Virtual address of the unit's first page.
-pub const BASE: u32 = 1;
+pub const BASE: u32 = 0;
 /// Where to go on: an entry's number, and later that of a block that a dispatch leads to.
-pub const STATE: u32 = 2;
+pub const STATE: u32 = 1;
 /// Calls that may still be made.
-pub const DEPTH: u32 = 3;
+pub const DEPTH: u32 = 2;
 /// Instructions until the hart wants to be asked.
-pub const LEFT: u32 = 4;
-/// Address of the TLB for loads.
-pub const READ_TLB: u32 = 5;
-/// Address of the TLB for stores.
-pub const WRITE_TLB: u32 = 6;
+pub const LEFT: u32 = 3;
 
-const PARAMETERS: u32 = 4;
+const PARAMETERS: u32 = 3;
 
 /// Bits of an exit's value that count instructions.
 pub const DONE_BITS: u32 = 11;
@@ -64,6 +61,11 @@ impl Registers {
         Self(self.0 | other.0)
     }
 
+    /// Those in both.
+    pub fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
     /// Those not in `other`.
     pub fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
@@ -86,12 +88,18 @@ struct Known {
 
 /// A function that is being written.
 pub struct Body {
+    /// Address of the hart's state.
+    hot: u32,
     code: Vec<u8>,
     locals: Vec<ValType>,
     /// Locals of guest registers by number; 0 for none yet.
     registers: [u32; 64],
     /// Registers whose locals are newer than memory.
     dirty: Registers,
+    /// Registers that memory need not have before the loop at hand is left.
+    held: Registers,
+    /// Labels that were open before the block that those who leave the function go to.
+    exit: u32,
     free: Vec<(ValType, u32)>,
     known: Known,
     /// Labels that are open, `$exit` among them.
@@ -104,12 +112,15 @@ pub struct Body {
 
 impl Body {
     /// An empty function, in which `$exit` is open.
-    pub fn new() -> Self {
+    pub fn new(hot: u32) -> Self {
         let mut body = Self {
+            hot,
             code: Vec::new(),
-            locals: [ValType::I64, ValType::I32, ValType::I32].into(),
+            locals: [ValType::I64].into(),
             registers: [0; 64],
             dirty: Registers::default(),
+            held: Registers::default(),
+            exit: 0,
             free: Vec::new(),
             known: Known::default(),
             labels: 0,
@@ -118,6 +129,17 @@ impl Body {
         };
         body.open(BlockType::Result(ValType::I32));
         body
+    }
+
+    /// The memory operand of a field of the hart's state, for address 0.
+    pub fn field(&self, offset: u64, align: u32) -> MemArg {
+        at(u64::from(self.hot) + offset, align)
+    }
+
+    /// Pushes a field of the hart's state, an `i64`.
+    pub fn load_field(&mut self, offset: u64) {
+        let field = self.field(offset, 3);
+        self.code().i32_const(0).i64_load(field);
     }
 
     /// Where instructions are written to.
@@ -227,12 +249,17 @@ impl Body {
         self.set_f(register);
     }
 
-    /// Brings memory in line with the locals of registers.
+    /// Brings memory in line with the locals of registers, but for those that are held.
     pub fn flush(&mut self) {
-        for number in core::mem::take(&mut self.dirty).iter() {
-            let local = self.register(number);
-            self.code().local_get(HOT).local_get(local);
-            let place = register_place(number);
+        let dirty = core::mem::take(&mut self.dirty).without(self.held);
+        self.store(dirty);
+    }
+
+    /// Stores registers from their locals.
+    pub fn store(&mut self, registers: Registers) {
+        for number in registers.iter() {
+            let (local, place) = (self.register(number), self.register_place(number));
+            self.code().i32_const(0).local_get(local);
             if number < 32 {
                 self.code().i64_store(place);
             } else {
@@ -244,9 +271,8 @@ impl Body {
     /// Loads registers into their locals.
     pub fn load(&mut self, registers: Registers) {
         for number in registers.iter() {
-            let local = self.register(number);
-            self.code().local_get(HOT);
-            let place = register_place(number);
+            let (local, place) = (self.register(number), self.register_place(number));
+            self.code().i32_const(0);
             if number < 32 {
                 self.code().i64_load(place);
             } else {
@@ -256,6 +282,35 @@ impl Body {
         }
     }
 
+    /// Where a register is in the hart's state.
+    fn register_place(&self, number: u8) -> MemArg {
+        let first = if number < 32 { place::X } else { place::F };
+        self.field(first + u64::from(number % 32) * 8, 3)
+    }
+
+    /// Begins a loop that holds registers: they are in their locals.
+    pub fn hold(&mut self, registers: Registers) {
+        self.held = registers;
+        self.exit = self.labels;
+        self.open(BlockType::Result(ValType::I32));
+    }
+
+    /// Ends such a loop: nothing comes here but those who leave the function.
+    pub fn release(&mut self) {
+        self.code().unreachable();
+        self.close();
+        let held = core::mem::take(&mut self.held);
+        self.store(held);
+        self.exit = 0;
+        let exit = self.label(0);
+        self.code().br(exit);
+    }
+
+    /// Stores what is held, to leave the loop.
+    pub fn store_held(&mut self) {
+        self.store(self.held);
+    }
+
     /// Leaves the function before the instruction at hand if the `i32` that `condition` pushes is
     /// not zero. Everything else that is on the stack must have been there before.
     pub fn leave_if(&mut self, condition: impl FnOnce(&mut Self)) {
@@ -263,7 +318,7 @@ impl Body {
         let value = (self.offset << DONE_BITS | self.done) as i32;
         self.code().i32_const(value);
         condition(self);
-        let exit = self.label(0);
+        let exit = self.label(self.exit);
         self.code().br_if(exit).drop();
     }
 
@@ -271,7 +326,7 @@ impl Body {
     pub fn leave(&mut self) {
         self.flush();
         let value = (self.offset << DONE_BITS | self.done) as i32;
-        let exit = self.label(0);
+        let exit = self.label(self.exit);
         self.code().i32_const(value).br(exit);
     }
 
@@ -292,8 +347,9 @@ impl Body {
     }
 
     fn leave_unless_set(&mut self, flag: u64) {
+        let flag = self.field(flag, 0);
         self.leave_if(|body| {
-            body.code().local_get(HOT).i32_load8_u(at(flag, 0)).i32_eqz();
+            body.code().i32_const(0).i32_load8_u(flag).i32_eqz();
         });
     }
 
@@ -306,6 +362,7 @@ impl Body {
     pub fn finish(mut self) -> Vec<u8> {
         self.code().unreachable();
         self.close();
+        let left = self.field(place::LEFT, 3);
         self.code()
             .local_tee(STATE)
             .i32_const(DONE_BITS as i32)
@@ -313,14 +370,14 @@ impl Body {
             .i64_extend_i32_u()
             .local_get(BASE)
             .i64_add()
-            .local_get(HOT)
+            .i32_const(0)
             .local_get(LEFT)
             .local_get(STATE)
             .i32_const((1 << DONE_BITS) - 1)
             .i32_and()
             .i64_extend_i32_u()
             .i64_sub()
-            .i64_store(at(place::LEFT, 3))
+            .i64_store(left)
             .end();
         let mut function = Vec::new();
         let groups: Vec<_> = self.locals.chunk_by(|a, b| a == b).collect();
@@ -334,8 +391,3 @@ impl Body {
     }
 }
 
-/// Where a register is in the hart's state.
-fn register_place(number: u8) -> MemArg {
-    let first = if number < 32 { place::X } else { place::F };
-    at(first + u64::from(number % 32) * 8, 3)
-}

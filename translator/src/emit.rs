@@ -8,13 +8,13 @@
 //! ```
 
 use crate::Linkage;
-use crate::analysis::Analysis;
-use crate::body::{BASE, Body, DEPTH, HOT, LEFT, STATE, at};
+use crate::analysis::{Analysis, Held, holder};
+use crate::body::{BASE, Body, DEPTH, LEFT, STATE, at};
 use crate::float::float;
 use crate::integer::integer;
 use crate::memory::{self, Ranges};
 use crate::regions::{Item, Loop, Regions};
-use crate::system::{load_tlbs, system};
+use crate::system::system;
 use crate::unit::{Block, Flow, Unit};
 use alloc::vec::Vec;
 use c2w_emulator::cpu::isa::{Format, Insn, Opcode};
@@ -30,7 +30,7 @@ pub fn function(unit: &Unit, linkage: &Linkage) -> Vec<u8> {
         linkage,
         regions: &regions,
         analysis,
-        body: Body::new(),
+        body: Body::new(linkage.hot),
         ranges: Ranges::default(),
         scopes: Vec::new(),
         carried: None,
@@ -44,7 +44,7 @@ pub fn function(unit: &Unit, linkage: &Linkage) -> Vec<u8> {
 /// Whether an instruction can be translated in a mode.
 pub fn is_known(insn: &Insn, user: bool) -> bool {
     let linkage = Linkage::default();
-    let mut body = Body::new();
+    let mut body = Body::new(linkage.hot);
     simple(insn, &[], user, &linkage, &mut Ranges::default(), &mut body)
         || matches!(insn.opcode, Opcode::Jal | Opcode::Jalr)
         || insn.opcode.format() == Format::B
@@ -108,6 +108,7 @@ impl Emitter<'_> {
     /// Returns at once unless every page of the unit is mapped and has the content it was made from.
     fn check_pages(&mut self) {
         let mode = u64::from(self.unit.user);
+        let entries = self.body.field(place::FETCH_ENTRIES, 2);
         for &(distance, content) in &self.unit.pages {
             let tag = (u64::from(distance) << 12) | mode;
             let mut code = self.body.code();
@@ -118,7 +119,7 @@ impl Emitter<'_> {
             code.i32_const(distance as i32).i32_add();
             code.i32_const(place::FETCH_COUNT as i32 - 1).i32_and();
             code.i32_const(place::FETCH_ENTRY_SHIFT as i32).i32_shl();
-            code.local_get(HOT).i32_load(at(place::FETCH_ENTRIES, 2)).i32_add();
+            code.i32_const(0).i32_load(entries).i32_add();
             code.i64_load(at(place::KEY, 3)).i64_ne();
             self.body.open_if(BlockType::Empty);
             self.return_to_entry();
@@ -142,7 +143,8 @@ impl Emitter<'_> {
     }
 
     fn load_left(&mut self) {
-        self.body.code().local_get(HOT).i64_load(at(place::LEFT, 3)).local_set(LEFT);
+        self.body.load_field(place::LEFT);
+        self.body.code().local_set(LEFT);
     }
 
     /// Writes items in order; `before` is written where all of them can be gone to.
@@ -165,6 +167,10 @@ impl Emitter<'_> {
     }
 
     fn looped(&mut self, inner: &Loop) {
+        let holds = self.analysis.held.get(&inner.header).copied();
+        if let Some(held) = holds {
+            self.body.hold(held.written);
+        }
         self.scopes.push((Scope::Back(inner.header), self.body.labels));
         self.body.open_loop();
         let (header, rest) = (inner.header, &inner.items[1..]);
@@ -174,7 +180,9 @@ impl Emitter<'_> {
         });
         self.scopes.pop();
         self.body.close();
-        self.body.code().unreachable();
+        if holds.is_some() {
+            self.body.release();
+        }
     }
 
     /// At the start of a loop: goes where `STATE` says.
@@ -235,8 +243,33 @@ impl Emitter<'_> {
     /// needs.
     fn arrive(&mut self, block: usize) {
         self.check_budget(block);
-        self.body.load(self.analysis.needed[block]);
-        load_tlbs(&mut self.body);
+        let held = self.held_in(block).written;
+        self.body.load(self.analysis.needed[block].with(held));
+    }
+
+    /// The loop around a block that holds registers.
+    fn holder(&self, block: usize) -> Option<usize> {
+        holder(self.regions, &self.analysis.held, block)
+    }
+
+    /// What the loop around a block holds.
+    fn held_in(&self, block: usize) -> Held {
+        self.holder(block).map_or_else(Held::default, |header| self.analysis.held[&header])
+    }
+
+    /// On the way from a block to another: stores what the loop that is left has held and loads what
+    /// it has not touched, and loads what the one that is entered holds.
+    fn change_loops(&mut self, from: usize, to: usize) {
+        if self.holder(from) == self.holder(to) {
+            return;
+        }
+        let (left, entered) = (self.held_in(from), self.held_in(to));
+        let mut missing = entered.written.without(self.analysis.needed[to]);
+        if self.holder(from).is_some() {
+            self.body.store_held();
+            missing = missing.with(self.analysis.needed[to].without(left.touched));
+        }
+        self.body.load(missing);
     }
 
     fn check_budget(&mut self, block: usize) {
@@ -289,6 +322,7 @@ impl Emitter<'_> {
 
     /// Goes to a block from the end of another; `last` when nothing of it follows.
     fn go(&mut self, from: usize, to: usize, last: bool) {
+        self.change_loops(from, to);
         if self.regions.is_back(from, to) {
             return self.go_back(to);
         }
@@ -357,7 +391,8 @@ impl Emitter<'_> {
         self.condition(insn);
         let outside = i64::from(here) + i64::from(insn.imm);
         let plain = block.taken.filter(|&to| {
-            !self.regions.is_back(number, to) && self.forward(to).1
+            let same_loop = self.holder(number) == self.holder(to);
+            same_loop && !self.regions.is_back(number, to) && self.forward(to).1
         });
         if let Some(to) = plain {
             let (label, _) = self.forward(to);
@@ -398,11 +433,13 @@ impl Emitter<'_> {
     }
 
     fn store_left(&mut self) {
-        self.body.code().local_get(HOT).local_get(LEFT).i64_store(at(place::LEFT, 3));
+        let left = self.body.field(place::LEFT, 3);
+        self.body.code().i32_const(0).local_get(LEFT).i64_store(left);
     }
 
     /// Returns an address, from the unit's first page on. The block's instructions are spent.
     fn return_to(&mut self, offset: i64) {
+        self.body.store_held();
         self.store_left();
         self.body.code().local_get(BASE).i64_const(offset).i64_add().return_();
     }
@@ -422,6 +459,7 @@ impl Emitter<'_> {
             self.return_to(offset);
             return;
         };
+        self.body.store_held();
         self.store_left();
         self.body.code().local_get(DEPTH).i32_eqz();
         self.body.open_if(BlockType::Empty);
@@ -430,7 +468,6 @@ impl Emitter<'_> {
         let function = self.linkage.first_unit + unit;
         self.body
             .code()
-            .local_get(HOT)
             .local_get(BASE)
             .i64_const(pages << 12)
             .i64_add()
@@ -481,6 +518,7 @@ impl Emitter<'_> {
         self.spend();
         match block.flow() {
             Flow::Return => {
+                self.body.store_held();
                 self.store_left();
                 self.body.code().local_get(target).return_();
             }
@@ -500,8 +538,9 @@ impl Emitter<'_> {
     /// Enters whatever unit starts at the address in a local; pushes where it returned to.
     fn invoke(&mut self, target: u32) {
         self.store_left();
+        self.body.store_held();
         let invoke = self.linkage.invoke;
-        self.body.code().local_get(HOT).local_get(target).local_get(DEPTH).call(invoke);
+        self.body.code().local_get(target).local_get(DEPTH).call(invoke);
     }
 
     /// Goes to the block of the unit that the address in a local is in, if it is one of those that

@@ -214,14 +214,14 @@ impl Operands<'_> {
             FcvtDS => self.widen(),
             FcvtSD => self.narrow(),
             // Exact, these two.
-            FcvtDW => self.from_integer(Double, |code| code.i32_wrap_i64().f64_convert_i32_s()),
-            FcvtDWu => self.from_integer(Double, |code| code.i32_wrap_i64().f64_convert_i32_u()),
-            FcvtDL => self.from_integer(Double, |code| code.f64_convert_i64_s()),
-            FcvtDLu => self.from_integer(Double, |code| code.f64_convert_i64_u()),
-            FcvtSW => self.from_integer(Single, |code| code.i32_wrap_i64().f32_convert_i32_s()),
-            FcvtSWu => self.from_integer(Single, |code| code.i32_wrap_i64().f32_convert_i32_u()),
-            FcvtSL => self.from_integer(Single, |code| code.f32_convert_i64_s()),
-            FcvtSLu => self.from_integer(Single, |code| code.f32_convert_i64_u()),
+            FcvtDW => self.convert_integer(Double, |code| code.i32_wrap_i64().f64_convert_i32_s()),
+            FcvtDWu => self.convert_integer(Double, |code| code.i32_wrap_i64().f64_convert_i32_u()),
+            FcvtDL => self.convert_integer(Double, |code| code.f64_convert_i64_s()),
+            FcvtDLu => self.convert_integer(Double, |code| code.f64_convert_i64_u()),
+            FcvtSW => self.convert_integer(Single, |code| code.i32_wrap_i64().f32_convert_i32_s()),
+            FcvtSWu => self.convert_integer(Single, |code| code.i32_wrap_i64().f32_convert_i32_u()),
+            FcvtSL => self.convert_integer(Single, |code| code.f32_convert_i64_s()),
+            FcvtSLu => self.convert_integer(Single, |code| code.f32_convert_i64_u()),
             _ => return false,
         }
         true
@@ -277,7 +277,7 @@ impl Operands<'_> {
         self.finish(Format::Single, Range::Narrowed);
     }
 
-    fn from_integer(&mut self, format: Format, convert: Operation) {
+    fn convert_integer(&mut self, format: Format, convert: Operation) {
         if matches!(self.insn.opcode, Opcode::FcvtDW | Opcode::FcvtDWu) {
             self.body.need_fp();
         } else {

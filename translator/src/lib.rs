@@ -28,12 +28,14 @@ use alloc::vec::Vec;
 /// Indices in the module that the functions become part of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Linkage {
+    /// Address of the hart's state in memory.
+    pub hot: u32,
     /// Function index of unit 0; the others follow.
     pub first_unit: u32,
-    /// Function `c2w_invoke(hot: i32, pc: i64, depth: i32) -> i64`: enters the unit that starts at
+    /// Function `c2w_invoke(pc: i64, depth: i32) -> i64`: enters the unit that starts at
     /// `pc`, or returns `pc`.
     pub invoke: u32,
-    /// Function `c2w_status(hot: i32, change: i32, operand: i64) -> i64`: changes `sstatus` and gives
+    /// Function `c2w_status(change: i32, operand: i64) -> i64`: changes `sstatus` and gives
     /// the old value, or -1 if it cannot.
     pub status: u32,
     /// Function `c2w_fma64(a: f64, b: f64, c: f64) -> f64`: `a * b + c`, or NaN.
@@ -46,7 +48,7 @@ pub struct Linkage {
 #[derive(Clone, Debug, Default)]
 pub struct Translation {
     /// The functions, as they stand in a code section, without their size: locals, code, `end`.
-    /// Each has the type `(hot: i32, base: i64, entry: i32, depth: i32) -> i64`. Function `i` is
+    /// Each has the type `(base: i64, entry: i32, depth: i32) -> i64`. Function `i` is
     /// [`Linkage::first_unit`]` + i`, and the runtime calls it through its table.
     pub functions: Vec<Vec<u8>>,
     /// Where they can be entered, in the form that the runtime reads.

@@ -4,13 +4,13 @@
 //! not written: the first one looks for all, from the lowest to the highest byte. If those are not on
 //! one page that is there, the interpreter does them one by one.
 
-use crate::body::{Body, READ_TLB, WRITE_TLB, at};
+use crate::body::{Body, at};
 use crate::unit::operands;
 use alloc::vec::Vec;
 use c2w_emulator::PAGE_SIZE;
 use c2w_emulator::cpu::isa::{Format, Insn, Opcode};
 use c2w_emulator::cpu::translated::place;
-use wasm_encoder::ValType;
+use wasm_encoder::{BlockType, ValType};
 
 /// The widest range of bytes that one look serves.
 const WIDEST: i32 = 256;
@@ -124,66 +124,51 @@ fn widen(first: Access, following: &[Insn]) -> Access {
 /// Leaves the host's address of a range's first byte in a local, or leaves the unit.
 fn look_up(range: Access, local: u32, body: &mut Body) {
     let address = body.take(ValType::I64);
-    let word = body.take(ValType::I64);
-    let tlb = if range.write { WRITE_TLB } else { READ_TLB };
+    let entry = body.take(ValType::I32);
     body.leave_if(|body| {
         body.x(range.base);
         if range.low != 0 {
             body.code().i64_const(i64::from(range.low)).i64_add();
         }
         body.code().local_set(address);
-        probe(address, word, tlb, (range.end - range.low) as u32, body);
+        probe(address, entry, range.write, (range.end - range.low) as u32, body);
     });
-    translate(address, word, local, body);
+    translate(address, entry, local, body);
     body.give(address);
-    body.give(word);
+    body.give(entry);
 }
 
-/// Pushes whether `size` bytes at an address are not on one page that a TLB has; the TLB's word goes
-/// to a local.
-fn probe(address: u32, word: u32, tlb: u32, size: u32, body: &mut Body) {
-    let index = (place::TLB_ENTRIES as i32 - 1) << 3;
+/// Pushes whether `size` bytes at an address are not on one page that a TLB has; the address of the
+/// entry goes to a local.
+fn probe(address: u32, entry: u32, write: bool, size: u32, body: &mut Body) {
+    let tlb = body.field(if write { place::WRITE_TLB } else { place::READ_TLB }, 2);
     body.code()
         .local_get(address)
-        .i64_const(9)
+        .i64_const(i64::from(place::PLACE_SHIFT))
         .i64_shr_u()
         .i32_wrap_i64()
-        .i32_const(index)
+        .i32_const(place::PLACE_MASK as i32)
         .i32_and()
-        .local_get(tlb)
+        .i32_const(0)
+        .i32_load(tlb)
         .i32_add()
-        .i64_load(at(0, 3))
-        .local_tee(word)
-        .local_get(address)
-        .i64_xor()
-        .i64_const(i64::from(place::TAG_SHIFT))
-        .i64_shr_u();
+        .local_tee(entry)
+        .i64_load(at(place::TLB_PAGE, 3))
+        .local_get(address);
     if size > 1 {
-        body.code()
-            .local_get(address)
-            .i64_const(PAGE_SIZE as i64 - 1)
-            .i64_and()
-            .i64_const(i64::from(size) - 1)
-            .i64_add()
-            .i64_const(12)
-            .i64_shr_u()
-            .i64_or();
+        body.code().i64_const(i64::from(size) - 1).i64_add();
     }
-    body.code().i64_const(0).i64_ne();
+    body.code().i64_const(!(PAGE_SIZE as i64 - 1)).i64_and().i64_ne();
 }
 
-/// The host's address for a guest's and its TLB word, into a local.
-fn translate(address: u32, word: u32, local: u32, body: &mut Body) {
+/// The host's address for a guest's and its TLB entry, into a local.
+fn translate(address: u32, entry: u32, local: u32, body: &mut Body) {
     body.code()
-        .local_get(word)
-        .i32_wrap_i64()
-        .i32_const(12)
-        .i32_shl()
         .local_get(address)
         .i32_wrap_i64()
-        .i32_const(PAGE_SIZE as i32 - 1)
-        .i32_and()
-        .i32_or()
+        .local_get(entry)
+        .i32_load(at(place::TLB_DISTANCE, 2))
+        .i32_add()
         .local_set(local);
 }
 
@@ -242,30 +227,29 @@ pub fn access(insn: &Insn, following: &[Insn], ranges: &mut Ranges, body: &mut B
 pub fn atomic(insn: &Insn, body: &mut Body) -> bool {
     use Opcode as O;
     let Some(size) = size(insn.opcode) else { return false };
-    let tlb = match insn.opcode {
-        O::LrW | O::LrD => READ_TLB,
-        _ if insn.opcode.format() == Format::Amo => WRITE_TLB,
-        _ => return false,
-    };
+    if insn.opcode.format() != Format::Amo {
+        return false;
+    }
+    let write = !matches!(insn.opcode, O::LrW | O::LrD);
     let address = body.take(ValType::I64);
-    let word = body.take(ValType::I64);
+    let entry = body.take(ValType::I32);
     let local = body.take(ValType::I32);
     body.leave_if(|body| {
         body.x(insn.rs1);
         body.code().local_set(address);
         // What is aligned lies on one page.
-        probe(address, word, tlb, 1, body);
+        probe(address, entry, write, 1, body);
         body.code().local_get(address).i32_wrap_i64().i32_const(size as i32 - 1).i32_and();
         body.code().i32_or();
     });
-    translate(address, word, local, body);
+    translate(address, entry, local, body);
     match insn.opcode {
         O::LrW | O::LrD => load_reserved(insn, local, size, body),
         O::ScW | O::ScD => store_conditional(insn, local, size, body),
         _ => modify(insn, local, size, body),
     }
     body.give(address);
-    body.give(word);
+    body.give(entry);
     body.give(local);
     true
 }
@@ -292,25 +276,26 @@ fn reservation(local: u32, body: &mut Body) {
 }
 
 fn load_reserved(insn: &Insn, local: u32, size: u32, body: &mut Body) {
-    body.code().local_get(crate::body::HOT);
+    let place = body.field(place::RESERVATION, 3);
+    body.code().i32_const(0);
     reservation(local, body);
-    body.code().i64_store(at(place::RESERVATION, 3)).local_get(local);
+    body.code().i64_store(place).local_get(local);
     load(size, body);
     body.set_x(insn.rd);
 }
 
 fn store_conditional(insn: &Insn, local: u32, size: u32, body: &mut Body) {
+    let place = body.field(place::RESERVATION, 3);
     let lost = body.take(ValType::I64);
-    body.code().local_get(crate::body::HOT).i64_load(at(place::RESERVATION, 3));
+    body.load_field(place::RESERVATION);
     reservation(local, body);
     body.code().i64_ne().i64_extend_i32_u().local_tee(lost).i64_eqz();
-    body.open_if(wasm_encoder::BlockType::Empty);
+    body.open_if(BlockType::Empty);
     body.code().local_get(local);
     body.x(insn.rs2);
     store(size, body);
     body.close();
-    body.code().local_get(crate::body::HOT).i64_const(0).i64_store(at(place::RESERVATION, 3));
-    body.code().local_get(lost);
+    body.code().i32_const(0).i64_const(0).i64_store(place).local_get(lost);
     body.set_x(insn.rd);
     body.give(lost);
 }

@@ -83,18 +83,17 @@ impl Regions {
 
     /// All blocks, in an order in which edges lead forwards or back.
     pub fn in_order(&self) -> Vec<usize> {
-        fn collect(items: &[Item], order: &mut Vec<usize>) {
-            for item in items {
-                match item {
-                    Item::Block(block) => order.push(*block),
-                    Item::Loop(inner) => collect(&inner.items, order),
-                }
-            }
-        }
-        let mut order = Vec::new();
-        collect(&self.items, &mut order);
-        order
+        blocks(&self.items)
     }
+}
+
+/// The blocks of items, in order.
+pub fn blocks(items: &[Item]) -> Vec<usize> {
+    let one = |item: &Item| match item {
+        Item::Block(block) => vec![*block],
+        Item::Loop(inner) => blocks(&inner.items),
+    };
+    items.iter().flat_map(one).collect()
 }
 
 struct Graph {

@@ -1,7 +1,7 @@
 //! Control and status registers of S-mode that every entry into the kernel uses.
 
 use crate::Linkage;
-use crate::body::{Body, HOT, READ_TLB, WRITE_TLB, at};
+use crate::body::Body;
 use c2w_emulator::cpu::isa::{Insn, Opcode};
 use c2w_emulator::cpu::translated::{StatusChange, place};
 use wasm_encoder::ValType;
@@ -32,7 +32,7 @@ fn status(insn: &Insn, linkage: &Linkage, body: &mut Body) -> bool {
     };
     let old = body.take(ValType::I64);
     body.leave_if(|body| {
-        body.code().local_get(HOT).i32_const(change as i32);
+        body.code().i32_const(change as i32);
         match insn.opcode {
             Opcode::Csrrsi | Opcode::Csrrci => _ = body.code().i64_const(i64::from(insn.rs1)),
             _ => body.x(insn.rs1),
@@ -42,36 +42,28 @@ fn status(insn: &Insn, linkage: &Linkage, body: &mut Body) -> bool {
     body.code().local_get(old);
     body.set_x(insn.rd);
     body.give(old);
-    // Access to user pages has its own TLBs.
-    load_tlbs(body);
     body.forget();
     true
 }
 
-/// Loads the addresses of the TLBs in force.
-pub fn load_tlbs(body: &mut Body) {
-    for (local, offset) in [(READ_TLB, place::READ_TLB), (WRITE_TLB, place::WRITE_TLB)] {
-        body.code().local_get(HOT).i32_load(at(offset, 2)).local_set(local);
-    }
-}
-
 fn trap_register(insn: &Insn, body: &mut Body) -> bool {
-    let offset = at(place::TRAP + (insn.imm as u64 & 3) * 8, 3);
+    let place = place::TRAP + (insn.imm as u64 & 3) * 8;
+    let field = body.field(place, 3);
     match insn.opcode {
         Opcode::Csrrw => {
             let old = body.take(ValType::I64);
-            body.code().local_get(HOT).i64_load(offset).local_set(old);
-            body.code().local_get(HOT);
+            body.load_field(place);
+            body.code().local_set(old).i32_const(0);
             body.x(insn.rs1);
             if insn.imm == SEPC {
                 body.code().i64_const(!1).i64_and();
             }
-            body.code().i64_store(offset).local_get(old);
+            body.code().i64_store(field).local_get(old);
             body.set_x(insn.rd);
             body.give(old);
         }
         Opcode::Csrrs if insn.rs1 == 0 && insn.rd != 0 => {
-            body.code().local_get(HOT).i64_load(offset);
+            body.load_field(place);
             body.set_x(insn.rd);
         }
         _ => return false,

@@ -3,12 +3,12 @@
 use super::code::CodeCache;
 use super::csr::{Csrs, envcfg, status, trap_register};
 use super::decoded::DecodedInsns;
-use super::hot::{self, Hot, Stop, Wide};
+use super::hot::{self, Hot, HotPlace, Stop, Wide};
 use super::isa::Insn;
 use super::mmu::Access;
 use super::observe::Observer;
 use super::spaces::Parked;
-use super::translated::{self, Units};
+use super::translated::{self, Counts, Units};
 use super::tlb::{FetchEntry, LargePages, Privilege, Tlb, empty_fetch_table};
 use super::trap::{Cause, Trap, interrupt};
 use super::vector::VectorState;
@@ -112,7 +112,7 @@ impl HartState {
 
 /// One hardware thread.
 pub struct Hart {
-    pub(super) hot: Hot,
+    pub(super) hot: HotPlace,
     pub(super) tlb: Tlb,
     pub(super) large_pages: LargePages,
     /// Translations of address spaces that are not in force, the longest unused first.
@@ -138,6 +138,8 @@ pub struct Hart {
     pub(super) observer: Option<Box<dyn Observer>>,
     /// Who calls translated code.
     pub(super) units: Option<Box<dyn Units>>,
+    /// How much they did.
+    pub(super) counts: Counts,
 }
 
 impl Hart {
@@ -177,7 +179,7 @@ impl Hart {
         let mut x = state.x;
         x[0] = 0;
         let mut hart = Self {
-            hot: Hot {
+            hot: HotPlace::new(Hot {
                 x,
                 f: state.f,
                 pc: state.pc & !1,
@@ -199,7 +201,7 @@ impl Hart {
                 fp_ready: false,
                 fp_fast: false,
                 may_zero: false,
-            },
+            }),
             tlb,
             large_pages: LargePages::default(),
             parked: Vec::new(),
@@ -215,6 +217,7 @@ impl Hart {
             traps: state.traps,
             observer: None,
             units: None,
+            counts: Counts::default(),
         };
         hart.sync();
         hart
@@ -241,6 +244,11 @@ impl Hart {
     /// Steps so far: instructions, and traps in their place.
     pub fn steps(&self) -> u64 {
         self.stop_at.wrapping_sub(self.hot.left as u64)
+    }
+
+    /// How much of them was translated code.
+    pub fn translated(&self) -> Counts {
+        self.counts
     }
 
     /// Retired instructions.
@@ -328,11 +336,13 @@ impl Hart {
                 None => self.run_hot(),
                 Some(_) => self.run_observed(bus),
             };
+            // Whether control goes on elsewhere: then the budget is looked at.
+            let mut transferred = false;
             let done = match stop {
                 Stop::Limit => return,
                 Stop::Fetch => self.fetch_entry(self.hot.pc, bus).map(|_| ()),
                 Stop::Decode => self.decode(bus),
-                Stop::Slow => self.step_slowly(bus),
+                Stop::Slow => self.step_slowly(bus).map(|jumped| transferred = jumped),
                 Stop::Enter => {
                     self.enter_translated();
                     Ok(())
@@ -340,8 +350,9 @@ impl Hart {
             };
             if let Err(trap) = done {
                 self.raise(trap);
+                transferred = true;
             }
-            if self.attention {
+            if self.attention || transferred && self.hot.left <= 0 {
                 return;
             }
         }
@@ -367,12 +378,14 @@ impl Hart {
 
     /// Executes the instruction at `pc` and those behind it that the hot loop would only come back
     /// with: vector code is full of such runs.
-    fn step_slowly(&mut self, bus: &mut Bus<'_>) -> Result<(), Trap> {
-        self.step(bus)?;
-        while let Some((bits, window_page)) = self.next_slow_bits(bus) {
-            self.execute_bits(bits, window_page, bus)?;
+    ///
+    /// Returns whether control has gone elsewhere.
+    fn step_slowly(&mut self, bus: &mut Bus<'_>) -> Result<bool, Trap> {
+        let mut jumped = self.step(bus)?;
+        while let Some((bits, window_page)) = self.next_slow_bits(bus).filter(|_| !jumped) {
+            jumped = self.execute_bits(bits, window_page, bus)?;
         }
-        Ok(())
+        Ok(jumped)
     }
 
     /// The instruction at `pc`, if it is decoded and only the slow path knows it, and nothing is to
@@ -381,7 +394,7 @@ impl Hart {
         self.drop_overwritten_code(bus.memory);
         let entry = &self.hot.fetch[Hot::fetch_index(self.hot.pc)];
         let tag = self.hot.pc & !(PAGE_SIZE as u64 - 1) | self.hot.fetch_tag;
-        if entry.tag != tag || self.hot.left <= 0 || self.attention {
+        if entry.tag != tag || self.attention {
             return None;
         }
         // SAFETY: fetch entries point to the slots of a live code page, one for each halfword; an
@@ -390,8 +403,9 @@ impl Hart {
         Some((op.slow_bits()?, entry.window_page))
     }
 
-    /// Executes the instruction at `pc` the slow way.
-    fn step(&mut self, bus: &mut Bus<'_>) -> Result<(), Trap> {
+    /// Executes the instruction at `pc` the slow way. Returns whether
+    /// control goes on elsewhere.
+    fn step(&mut self, bus: &mut Bus<'_>) -> Result<bool, Trap> {
         let entry = self.fetch_entry(self.hot.pc, bus)?;
         let bits = match self.code.slow_bits(entry.window_page, self.hot.pc) {
             Some(bits) => bits,
@@ -400,8 +414,14 @@ impl Hart {
         self.execute_bits(bits, entry.window_page, bus)
     }
 
-    /// Executes the instruction at `pc`, which has these bits and begins in a window page.
-    fn execute_bits(&mut self, bits: u32, window_page: u32, bus: &mut Bus<'_>) -> Result<(), Trap> {
+    /// Executes the instruction at `pc`, which has these bits and begins in a window page. Returns
+    /// whether control goes on elsewhere: not at the next instruction, or in another page.
+    fn execute_bits(
+        &mut self,
+        bits: u32,
+        window_page: u32,
+        bus: &mut Bus<'_>,
+    ) -> Result<bool, Trap> {
         let illegal = Trap::new(Cause::IllegalInstruction, u64::from(bits));
         let insn = self.decoded.decode(bits).ok_or(illegal)?;
         let pc = self.hot.pc;
@@ -414,7 +434,8 @@ impl Hart {
         if self.observer.is_some() {
             self.report_slow(pc, window_page, &insn, bus);
         }
-        Ok(())
+        let next = pc.wrapping_add(u64::from(insn.length));
+        Ok(self.hot.pc != next || (pc ^ next) >> PAGE_SHIFT != 0)
     }
 
     /// The bits at `pc`: 16 of them for a compressed instruction.

@@ -23,7 +23,7 @@
 use super::csr::{Csrs, status};
 use super::fusion::for_each_fusion;
 use super::op::{Code, Op, PLAIN, SLOT, STRADDLING, for_each_code};
-use super::tlb::{FETCH_ENTRIES, FetchEntry, TAG_SHIFT};
+use super::tlb::{FETCH_ENTRIES, FetchEntry, PLACE_MASK, PLACE_SHIFT, TlbEntry};
 use super::translated::Entry;
 use super::vector::{VectorState, Vtype};
 use crate::memory::PAGE_SHIFT;
@@ -33,11 +33,13 @@ use bitmanip::{bitmanip, or_combine};
 use float::float;
 use group::{group, group_base, group_part};
 use range::{finite, finite_s, normal, normal_s};
+pub use place::HotPlace;
 use vector::{copy_elements, vector};
 
 mod bitmanip;
 mod float;
 mod group;
+mod place;
 mod range;
 mod vector;
 
@@ -78,9 +80,9 @@ pub struct Hot {
     /// Window offset + 1 that `lr` reserved; 0 for none.
     pub reservation: u64,
     /// Translations for loads at the current privilege.
-    pub read_tlb: Wide<u64>,
+    pub read_tlb: Wide<TlbEntry>,
     /// Translations for stores at the current privilege.
-    pub write_tlb: Wide<u64>,
+    pub write_tlb: Wide<TlbEntry>,
     /// Fetch translations: those of `fetch`.
     pub fetch_entries: Wide<FetchEntry>,
     /// Low bits of a matching fetch tag: the privilege mode.
@@ -96,7 +98,7 @@ pub struct Hot {
     /// The next run of the loop executes the page it begins in without entering translated code.
     pub plain: bool,
     /// What read and write TLB become in S-mode when `sstatus.SUM` changes.
-    pub other_sum: [Wide<u64>; 2],
+    pub other_sum: [Wide<TlbEntry>; 2],
     /// Fetch translations, [`FETCH_ENTRIES`] of them.
     pub fetch: Box<[FetchEntry]>,
     /// Entries into translated code, by the numbers in their slots.
@@ -175,14 +177,18 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
     let fetch = hot.fetch.as_ptr();
     let fetch_tag = hot.fetch_tag;
     let mut target = hot.pc;
+    // Going on is no reason to stop: only what the guest does is, or when it stops would depend on
+    // what happens to be decoded or translated.
+    let mut going_on = true;
     let mut view = if core::mem::take(&mut hot.plain) { PLAIN } else { 0 };
 
     'page: loop {
-        if left <= 0 {
+        if left <= 0 && !going_on {
             hot.pc = target;
             hot.left = left;
             return Stop::Limit;
         }
+        going_on = false;
         let mut page = target & !PAGE;
         // SAFETY: the index is masked to the table's size.
         let entry = unsafe { &*fetch.add(Hot::fetch_index(target)) };
@@ -287,12 +293,13 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
             macro_rules! translate {
                 ($tlb:ident, $va:expr, $size:expr) => {{
                     let va: u64 = $va;
-                    let word = unsafe { *$tlb.byte_add((va >> 9) as usize & 0x7ff8) };
-                    if (word ^ va) >> TAG_SHIFT | ((va & PAGE) + ($size - 1)) >> 12 != 0 {
+                    let entry = unsafe {
+                        &*$tlb.byte_add((va >> PLACE_SHIFT) as usize & PLACE_MASK)
+                    };
+                    if va.wrapping_add($size - 1) & !PAGE != entry.page {
                         leave!(Slow);
                     }
-                    let offset = (word as u32) << 12 | (va & PAGE) as u32;
-                    window.wrapping_add(offset as usize)
+                    window.wrapping_add((va as u32).wrapping_add(entry.distance) as usize)
                 }};
             }
             macro_rules! readable {

@@ -1,23 +1,16 @@
 //! The translation cache that the hot loop reads.
 //!
-//! Direct-mapped tables of one 64-bit word an entry:
-//!
-//! ```text
-//! word        bits 63..TAG_SHIFT of the virtual address | window page number
-//! va          63            TAG_SHIFT=23 22      12 11         0
-//!             |------- tag ------------|           | in page   |
-//!                            |---- index 23..12 ---|
-//! ```
-//!
-//! One XOR and one shift compare the tag. The tag includes the topmost index bit, which all
-//! addresses of a slot share: an empty slot holds the opposite, so nothing ever matches it.
+//! Direct-mapped tables, by bits 23..12 of the virtual address. An entry has the address of its page
+//! and what is added to a virtual address for the place in the window, modulo 2^32. One comparison
+//! looks whether the last byte of an access lies in the page: if that page is the entry's, so is the
+//! first byte's, for its index was taken from there. An empty entry has an address that no page has.
 //!
 //! There is a table for each (access, privilege) pair, so that no permission is checked on a
 //! hit. A write entry exists only for pages that are dirty and from which no code is decoded.
 
 use super::hot::Wide;
 use super::op::Op;
-use crate::memory::PAGE_SHIFT;
+use crate::memory::{PAGE_SHIFT, PAGE_SIZE};
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -25,14 +18,41 @@ use alloc::vec::Vec;
 const INDEX_BITS: u32 = 12;
 /// Entries of a table.
 pub const ENTRIES: usize = 1 << INDEX_BITS;
-/// Lowest bit that the tag comparison looks at.
-pub const TAG_SHIFT: u32 = PAGE_SHIFT + INDEX_BITS - 1;
-/// Selects the window page number of a word.
-const PAGE_MASK: u64 = (1 << TAG_SHIFT) - 1;
+/// A page's address without these bits.
+const IN_PAGE: u64 = PAGE_SIZE as u64 - 1;
+/// `address >> PLACE_SHIFT & PLACE_MASK` is the place of an address's entry in bytes.
+pub const PLACE_SHIFT: u32 = PAGE_SHIFT - size_of::<TlbEntry>().trailing_zeros();
+/// See [`PLACE_SHIFT`].
+pub const PLACE_MASK: usize = (ENTRIES - 1) * size_of::<TlbEntry>();
+
+/// A translation for loads or stores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct TlbEntry {
+    /// Virtual address of the page.
+    pub page: u64,
+    /// From a virtual address to the place in the window, modulo 2^32.
+    pub distance: u32,
+    _unused: u32,
+}
+
+impl TlbEntry {
+    const EMPTY: Self = Self { page: !0, distance: 0, _unused: 0 };
+
+    fn new(address: u64, window_page: u32) -> Self {
+        let page = address & !IN_PAGE;
+        let distance = (window_page << PAGE_SHIFT).wrapping_sub(page as u32);
+        Self { page, distance, _unused: 0 }
+    }
+
+    fn window_page(self) -> u32 {
+        (self.page as u32).wrapping_add(self.distance) >> PAGE_SHIFT
+    }
+}
 
 /// Translations for one kind of access at one privilege.
 pub struct Table {
-    words: Box<[u64]>,
+    entries: Box<[TlbEntry]>,
     /// Slots in use, so that a flush costs no more than what it removes.
     filled: Vec<u16>,
 }
@@ -41,49 +61,44 @@ fn index(address: u64) -> usize {
     (address >> PAGE_SHIFT) as usize & (ENTRIES - 1)
 }
 
-/// What an empty slot holds: the inverse of its own topmost index bit.
-fn empty(slot: usize) -> u64 {
-    (!(slot as u64) >> (INDEX_BITS - 1) & 1) << TAG_SHIFT
-}
-
 impl Table {
     fn new() -> Self {
-        Self { words: (0..ENTRIES).map(empty).collect(), filled: Vec::new() }
+        Self { entries: vec![TlbEntry::EMPTY; ENTRIES].into_boxed_slice(), filled: Vec::new() }
     }
 
-    /// Start of the words, for the hot loop. Stays valid as long as the table.
-    pub fn as_ptr(&self) -> *const u64 {
-        self.words.as_ptr()
+    /// Start of the entries, for the hot loop. Stays valid as long as the table.
+    pub fn as_ptr(&self) -> *const TlbEntry {
+        self.entries.as_ptr()
     }
 
     /// Maps the page of virtual `address` to a window page.
     pub fn fill(&mut self, address: u64, window_page: u32) {
         let slot = index(address);
-        if self.words[slot] == empty(slot) {
+        if self.entries[slot] == TlbEntry::EMPTY {
             self.filled.push(slot as u16);
         }
-        self.words[slot] = address & !PAGE_MASK | u64::from(window_page);
+        self.entries[slot] = TlbEntry::new(address, window_page);
     }
 
     /// The window page of virtual `address`, if it is here.
     pub fn lookup(&self, address: u64) -> Option<u32> {
-        let word = self.words[index(address)];
-        ((word ^ address) >> TAG_SHIFT == 0).then_some((word & PAGE_MASK) as u32)
+        let entry = self.entries[index(address)];
+        (entry.page == address & !IN_PAGE).then(|| entry.window_page())
     }
 
     fn flush(&mut self) {
         for slot in self.filled.drain(..) {
-            self.words[slot as usize] = empty(slot as usize);
+            self.entries[slot as usize] = TlbEntry::EMPTY;
         }
     }
 
-    fn remove(&mut self, keep: impl Fn(usize, u64) -> bool) {
-        let words = &mut self.words;
+    fn remove(&mut self, keep: impl Fn(TlbEntry) -> bool) {
+        let entries = &mut self.entries;
         self.filled.retain(|&slot| {
-            let slot = slot as usize;
-            let kept = keep(slot, words[slot]);
+            let entry = &mut entries[slot as usize];
+            let kept = keep(*entry);
             if !kept {
-                words[slot] = empty(slot);
+                *entry = TlbEntry::EMPTY;
             }
             kept
         });
@@ -135,10 +150,9 @@ impl Tlb {
 
     /// Forgets the page of virtual `address`.
     pub fn flush_page(&mut self, address: u64) {
-        let slot_of_page = index(address);
         for table in self.read.iter_mut().chain(&mut self.write) {
             if table.lookup(address).is_some() {
-                table.remove(|slot, _| slot != slot_of_page);
+                table.remove(|entry| entry.page != address & !IN_PAGE);
             }
         }
     }
@@ -146,17 +160,14 @@ impl Tlb {
     /// Forgets all pages in `span` bytes from virtual `start`.
     pub fn flush_range(&mut self, start: u64, span: u64) {
         for table in self.read.iter_mut().chain(&mut self.write) {
-            table.remove(|slot, word| {
-                let address = word & !PAGE_MASK | (slot as u64) << PAGE_SHIFT;
-                address.wrapping_sub(start) >= span
-            });
+            table.remove(|entry| entry.page.wrapping_sub(start) >= span);
         }
     }
 
     /// Makes stores to a window page take the slow path.
     pub fn protect(&mut self, window_page: u32) {
         for table in &mut self.write {
-            table.remove(|_, word| word & PAGE_MASK != u64::from(window_page));
+            table.remove(|entry| entry.window_page() != window_page);
         }
     }
 }

@@ -18,19 +18,19 @@
 use super::hart::Hart;
 use super::hot::Hot;
 use super::op::Code;
-use super::tlb::FetchEntry;
+use super::tlb::{FetchEntry, TlbEntry};
 use crate::memory::{GuestMemory, PAGE_SHIFT, PAGE_SIZE};
 use crate::softfloat::fast;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::mem::offset_of;
+use core::mem::{MaybeUninit, offset_of};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Where units find the fields of [`Hot`]: byte offsets, the same on every host.
 pub mod place {
     #![allow(missing_docs)]
-    use super::{FetchEntry, Hot, offset_of};
+    use super::{FetchEntry, Hot, TlbEntry, offset_of};
 
     pub const X: u64 = offset_of!(Hot, x) as u64;
     pub const F: u64 = offset_of!(Hot, f) as u64;
@@ -48,7 +48,10 @@ pub mod place {
     pub const FETCH_ENTRY_SHIFT: u32 = size_of::<FetchEntry>().trailing_zeros();
     /// A fetch entry's key.
     pub const KEY: u64 = offset_of!(FetchEntry, key) as u64;
-    pub use super::super::tlb::{ENTRIES as TLB_ENTRIES, FETCH_ENTRIES as FETCH_COUNT, TAG_SHIFT};
+    /// In a TLB entry.
+    pub const TLB_PAGE: u64 = offset_of!(TlbEntry, page) as u64;
+    pub const TLB_DISTANCE: u64 = offset_of!(TlbEntry, distance) as u64;
+    pub use super::super::tlb::{FETCH_ENTRIES as FETCH_COUNT, PLACE_MASK, PLACE_SHIFT};
 
     const _: () = assert!(FETCH_ENTRIES == 584 && MAY_ZERO == 602);
     const _: () = assert!(size_of::<FetchEntry>() == 32);
@@ -192,6 +195,17 @@ impl Entries<'_> {
     }
 }
 
+/// How much of a run was translated code.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Instructions that units have done.
+    pub instructions: u64,
+    /// Times that a unit was entered from the interpreter.
+    pub entries: u64,
+    /// Times that it came back at once, with nothing done.
+    pub refusals: u64,
+}
+
 /// Who can call units.
 pub trait Units {
     /// Calls a unit whose first page is at virtual `base`; returns the address at which to go on.
@@ -258,13 +272,16 @@ pub fn base(pc: u64, entry: Entry) -> u64 {
 }
 
 impl Hart {
-    /// Has the units of `translated` entered from now on, through `units`.
+    /// Has the units of `translated` entered from now on, through `units`. They expect the hart's
+    /// state at `place`.
     pub fn set_translated(
         &mut self,
         translated: &Translated,
         units: Box<dyn Units>,
+        place: &'static mut MaybeUninit<Hot>,
         memory: &mut GuestMemory,
     ) {
+        self.hot.move_to(place);
         self.flush_fetches();
         self.code.clear(memory);
         let (index, entries) = CodeIndex::new(translated);
@@ -280,8 +297,11 @@ impl Hart {
             let (pc, left) = (self.hot.pc, self.hot.left);
             let Some(entry) = self.hot.entry(pc) else { return };
             self.hot.pc = units.call(&mut self.hot, entry, base(pc, entry));
+            self.counts.entries += 1;
+            self.counts.instructions += (left - self.hot.left) as u64;
             if (self.hot.pc, self.hot.left) == (pc, left) {
                 // It is the interpreter's turn.
+                self.counts.refusals += 1;
                 self.hot.plain = true;
                 return;
             }
@@ -294,7 +314,8 @@ impl Hart {
         if moved {
             self.flush_fetches();
         }
-        let entry = &mut self.hot.fetch[Hot::fetch_index(self.hot.pc)];
+        let slot = Hot::fetch_index(self.hot.pc);
+        let entry = &mut self.hot.fetch[slot];
         if entry.window_page == window_page {
             entry.key = key(entry.tag, content);
         }

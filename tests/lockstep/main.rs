@@ -1,0 +1,172 @@
+//! Translated code against the interpreter: two machines go on from the same snapshot, one of them
+//! with translated code, in steps of random length, and must be the same after each.
+
+mod arena;
+mod units;
+
+use c2w::boot::{Deterministic, Options as BootOptions};
+use c2w::convert::{self, Options, Prepared};
+use c2w::timing::Timing;
+use c2w::train::{self, Aot, Kept};
+use c2w_emulator::{GuestMemory, Region};
+use c2w_guest_abi::RunRequest;
+use c2w_session::{Session, Step};
+use std::path::Path;
+use units::{Functions, LINKAGE};
+
+#[global_allocator]
+static ARENA: arena::Arena = arena::Arena;
+
+/// Linear memory of the machine, from here on.
+const MACHINE: u32 = 1 << 20;
+
+/// A machine at its snapshot.
+struct Snapshot {
+    ram: Vec<u8>,
+    image: Vec<u8>,
+    ram_region: Region,
+    image_region: Region,
+    state: Vec<u8>,
+    boot: BootOptions,
+}
+
+fn snapshot(image: &str) -> Snapshot {
+    let options = Options { memory_mib: 128, ..Options::default() };
+    let prepared = convert::prepare(&image.parse().unwrap(), &options, &mut Timing::start());
+    let Prepared { mut session, boot, .. } = prepared.unwrap();
+    let mut timing = Timing::start();
+    let state = session.save(&mut Deterministic::new(&boot, &mut timing));
+    let memory = session.into_memory();
+    let bytes = |region: Region| memory.slice(region.start, region.length as usize).unwrap().to_vec();
+    let (ram_region, image_region) = (memory.ram(), memory.image());
+    Snapshot { ram: bytes(ram_region), image: bytes(image_region), ram_region, image_region, state, boot }
+}
+
+impl Snapshot {
+    fn fill(&self, mut memory: GuestMemory) -> GuestMemory {
+        memory.write(self.ram_region.start, &self.ram).unwrap();
+        memory.write(self.image_region.start, &self.image).unwrap();
+        memory
+    }
+
+    /// Memory of its own.
+    fn memory(&self) -> GuestMemory {
+        let (ram, image) = (self.ram_region, self.image_region);
+        self.fill(GuestMemory::allocate(ram.start, ram.length, image.start, image.length).unwrap())
+    }
+
+    /// Memory in the engine's linear memory.
+    fn linear_memory(&self) -> GuestMemory {
+        let image = Region { offset: MACHINE, ..self.image_region };
+        let offset = (MACHINE + image.length as u32).next_multiple_of(4096);
+        let ram = Region { offset, ..self.ram_region };
+        // SAFETY: linear memory that nothing else uses.
+        self.fill(unsafe { GuestMemory::from_window(arena::base(), ram, image) })
+    }
+}
+
+/// xorshift64*.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    /// A number of instructions: often few, sometimes many.
+    fn budget(&mut self) -> u64 {
+        let most = [10, 300, 5_000, 200_000][(self.next() >> 40) as usize % 4];
+        self.next() % most + 1
+    }
+}
+
+fn request(command: &str) -> RunRequest {
+    let args = shlex::split(command).unwrap().into_iter().map(String::into_bytes).collect();
+    RunRequest { entrypoint: Some(Vec::new()), args, ..RunRequest::default() }
+}
+
+/// Runs a command in both machines, at most so many instructions. Returns the share of translated
+/// ones in percent.
+fn compare(snapshot: &Snapshot, options: &train::Options, command: &str, limit: u64, seed: u64) -> u64 {
+    let mut random = Random(seed);
+    let kept = Kept { ram: &snapshot.ram, state: &snapshot.state };
+    let (_, trained) =
+        train::train(snapshot.memory(), &kept, options, &snapshot.boot).unwrap();
+    let translation = c2w_translator::translate(&trained.selection, &LINKAGE);
+    let functions = Functions::new(&translation);
+    let mut plain = Session::restore(snapshot.memory(), &snapshot.state).unwrap();
+    let boot = train::later(&snapshot.boot);
+    let (mut timing, mut timing_2) = (Timing::start(), Timing::start());
+    let mut world = Deterministic::new(&boot, &mut timing);
+    let mut world_2 = Deterministic::new(&boot, &mut timing_2);
+    let mut translated = arena::inside(|| {
+        let mut session = Session::restore(snapshot.linear_memory(), &snapshot.state).unwrap();
+        session.set_translated(&trained.selection.index, Box::new(functions), units::place());
+        session
+    });
+    plain.rehearse(request(command), &mut world).unwrap();
+    translated.rehearse(request(command), &mut world_2).unwrap();
+    let start = plain.steps();
+    let (mut rounds, mut last) = (0, Step::Running);
+    while plain.steps() - start < limit {
+        let (mut budget, before) = (random.budget(), plain.steps());
+        if std::env::var("C2W_FROM").is_ok_and(|text| before >= text.parse().unwrap()) {
+            budget = std::env::var("C2W_BUDGET").map_or(1, |text| text.parse().unwrap());
+        }
+        let start_pc = plain.pc();
+        let step = plain.run_to_timer(budget, &mut world);
+        let step_2 = arena::inside(|| translated.run_to_timer(budget, &mut world_2));
+        let place = format!("round {rounds}, {budget} instructions from {before} at {start_pc:x}");
+        assert_eq!(translated.steps(), plain.steps(), "{place}: pc {:x} {:x}", translated.pc(), plain.pc());
+        assert_eq!(step_2, step, "{place}");
+        let same = translated.save(&mut world_2) == plain.save(&mut world);
+        assert!(same, "{place}: registers differ at {:x}, {:x}", translated.pc(), plain.pc());
+        rounds += 1;
+        if budget == 1 && std::env::var("C2W_FROM").is_ok() { eprintln!("{:x} {}", plain.pc(), plain.steps()); }
+        let ended = matches!(step, Step::Exited(_) | Step::Failed(_) | Step::Idle(None));
+        if rounds % 5000 == 0 || ended {
+            let ram = |session: &Session| {
+                let ram = session.memory().ram();
+                session.memory().slice(ram.start, ram.length as usize).unwrap().to_vec()
+            };
+            assert!(ram(&translated) == ram(&plain), "{place}: RAM differs");
+        }
+        last = step;
+        if ended {
+            break;
+        }
+    }
+    let share = 100 * translated.translated().instructions / (translated.steps() - start);
+    eprintln!("{last:?}: {command}: {} steps, {share} % translated, {:?}", plain.steps() - start, translated.translated());
+    share
+}
+
+/// Whatever the environment asks for: `C2W_IMAGE`, `C2W_COMMAND`, `C2W_SEED`, `C2W_LIMIT`.
+#[test]
+#[ignore = "for images that are not in this repository"]
+fn a_given_command() {
+    let variable = |name: &str| std::env::var(name).ok();
+    let image = variable("C2W_IMAGE").unwrap_or("oci:examples/busybox".into());
+    let command = variable("C2W_COMMAND").unwrap_or("true".into());
+    let number = |name, default| variable(name).map_or(default, |text| text.parse().unwrap());
+    let options = train::Options {
+        aot: Aot::Max,
+        commands: vec![variable("C2W_TRAIN").unwrap_or(command.clone())],
+        ..Default::default()
+    };
+    let snapshot = snapshot(&image);
+    compare(&snapshot, &options, &command, number("C2W_LIMIT", 300_000_000), number("C2W_SEED", 1));
+}
+
+#[test]
+fn busybox_goes_through_the_same_states() {
+    assert!(Path::new("examples/busybox/index.json").exists());
+    let snapshot = snapshot("oci:examples/busybox");
+    let options = |aot| train::Options { aot, ..Default::default() };
+    let script = "sh -c 'for i in 1 2 3; do echo $i | md5sum; done; ls -l /proc/self; sleep 0.1; exit 3'";
+    assert!(compare(&snapshot, &options(Aot::Max), script, 100_000_000, 1) > 50);
+    compare(&snapshot, &options(Aot::Auto), "sha256sum /bin/busybox", 100_000_000, 2);
+}

@@ -1,0 +1,114 @@
+//! Translated units in an engine, called by a native machine.
+
+use crate::arena::{self, Creator};
+use c2w_emulator::cpu::hot::Hot;
+use c2w_emulator::cpu::translated::{self, Entry, MAX_DEPTH, Units};
+use c2w_translator::{Linkage, Translation};
+use std::mem::MaybeUninit;
+use std::sync::Arc;
+use wasm_encoder::{
+    CodeSection, EntityType, ExportKind, ExportSection, FunctionSection, ImportSection,
+    MemorySection, MemoryType, Module, TypeSection, ValType,
+};
+use wasmtime::{Config, Engine, Linker, Store, TypedFunc};
+
+/// Where the hart's state is in linear memory.
+pub const HOT: u32 = 1 << 16;
+
+/// The functions that units import come first.
+pub const LINKAGE: Linkage =
+    Linkage { hot: HOT, first_unit: 4, invoke: 0, status: 1, fma64: 2, fma32: 3 };
+
+const IMPORTS: [(&str, &[ValType], ValType); 4] = [
+    ("invoke", &[ValType::I64, ValType::I32], ValType::I64),
+    ("status", &[ValType::I32, ValType::I64], ValType::I64),
+    ("fma64", &[ValType::F64; 3], ValType::F64),
+    ("fma32", &[ValType::F32; 3], ValType::F32),
+];
+const UNIT: (&[ValType], ValType) = (&[ValType::I64, ValType::I32, ValType::I32], ValType::I64);
+
+/// The place of the hart's state.
+pub fn place() -> &'static mut MaybeUninit<Hot> {
+    // SAFETY: linear memory below the machine's own, for one machine at a time.
+    unsafe { &mut *std::ptr::with_exposed_provenance_mut(arena::base() + HOT as usize) }
+}
+
+fn hot() -> *mut Hot {
+    std::ptr::with_exposed_provenance_mut(arena::base() + HOT as usize)
+}
+
+/// A module of nothing but units.
+fn module(translation: &Translation) -> Vec<u8> {
+    let (mut types, mut imports) = (TypeSection::new(), ImportSection::new());
+    for (number, (name, parameters, result)) in IMPORTS.into_iter().enumerate() {
+        types.ty().function(parameters.iter().copied(), [result]);
+        imports.import("c2w", name, EntityType::Function(number as u32));
+    }
+    types.ty().function(UNIT.0.iter().copied(), [UNIT.1]);
+    let memory = MemoryType {
+        minimum: (arena::SPACE >> 16) as u64,
+        maximum: None,
+        memory64: false,
+        shared: false,
+        page_size_log2: None,
+    };
+    let mut memories = MemorySection::new();
+    memories.memory(memory);
+    let (mut functions, mut exports) = (FunctionSection::new(), ExportSection::new());
+    let mut code = CodeSection::new();
+    for (number, body) in translation.functions.iter().enumerate() {
+        functions.function(IMPORTS.len() as u32);
+        exports.export(&number.to_string(), ExportKind::Func, LINKAGE.first_unit + number as u32);
+        code.raw(body);
+    }
+    let mut module = Module::new();
+    module.section(&types).section(&imports).section(&functions).section(&memories);
+    module.section(&exports).section(&code);
+    module.finish()
+}
+
+/// Units that are ready to be called.
+pub struct Functions {
+    store: Store<()>,
+    units: Vec<TypedFunc<(i64, i32, i32), i64>>,
+}
+
+impl Functions {
+    /// Compiles them.
+    pub fn new(translation: &Translation) -> Self {
+        let mut config = Config::new();
+        config.with_host_memory(Arc::new(Creator)).cranelift_opt_level(wasmtime::OptLevel::Speed);
+        let engine = Engine::new(&config).unwrap();
+        let bytes = module(translation);
+        if std::env::var("DBG").is_ok() { std::fs::write("/tmp/lock.wasm", &bytes).unwrap(); }
+        let module = wasmtime::Module::new(&engine, &bytes).unwrap();
+        let mut store = Store::new(&engine, ());
+        let mut linker = Linker::new(&engine);
+        // Units that start elsewhere are found by the hart.
+        linker.func_wrap("c2w", "invoke", |pc: i64, _: i32| pc).unwrap();
+        let status = |change: i32, operand: i64| {
+            // SAFETY: only units call this, while the hart waits.
+            let hot = unsafe { &mut *hot() };
+            translated::status(hot, change as u32, operand as u64) as i64
+        };
+        linker.func_wrap("c2w", "status", status).unwrap();
+        linker.func_wrap("c2w", "fma64", translated::fma64).unwrap();
+        linker.func_wrap("c2w", "fma32", translated::fma32).unwrap();
+        let instance = linker.instantiate(&mut store, &module).unwrap();
+        let unit = |number: usize| instance.get_typed_func(&mut store, &number.to_string());
+        let units = (0..translation.functions.len()).map(unit).collect::<Result<_, _>>().unwrap();
+        Self { store, units }
+    }
+}
+
+impl Units for Functions {
+    fn call(&mut self, _: &mut Hot, entry: Entry, base: u64) -> u64 {
+        let unit = &self.units[entry.unit as usize];
+        let arguments = (base as i64, entry.state as i32, MAX_DEPTH as i32);
+        let left = unsafe { (*hot()).left };
+        let pc = unsafe { (*hot()).pc };
+        let to = unit.call(&mut self.store, arguments).unwrap() as u64;
+        if std::env::var("DBG").is_ok() { eprintln!("unit {} state {} at {pc:x} left {left} -> {to:x} left {}", entry.unit, entry.state, unsafe { (*hot()).left }); }
+        to
+    }
+}
