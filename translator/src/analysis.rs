@@ -103,7 +103,7 @@ fn ways(unit: &Unit, regions: &Regions) -> Vec<u32> {
     let mut ways = vec![0; unit.blocks.len()];
     for block in &unit.blocks {
         block.successors().for_each(|to| ways[to] += 1);
-        block.back().into_iter().for_each(|to| ways[to] += 2);
+        block.returns().for_each(|to| ways[to] += 2);
     }
     unit.entries.iter().for_each(|&entry| ways[entry] += 2);
     // A header's way back.
@@ -125,9 +125,9 @@ fn held(unit: &Unit, items: &[Item]) -> BTreeMap<usize, Held> {
 
 /// What a loop would hold, if that is of use: it calls nothing, has rounds enough, and its registers
 /// have room in the host's, or it has no other loop in it.
-fn hold(unit: &Unit, inner: &Loop) -> Option<Held> {
+pub fn hold(unit: &Unit, inner: &Loop) -> Option<Held> {
     let blocks = blocks(&inner.items);
-    if blocks.iter().any(|&block| unit.blocks[block].back().is_some()) {
+    if blocks.iter().any(|&block| unit.blocks[block].calls()) {
         return None;
     }
     let outside = unit.blocks.iter().enumerate().filter(|(from, block)| {

@@ -303,6 +303,9 @@ impl Emitter<'_> {
             self.body.offset += u32::from(insn.length);
             self.body.done += 1;
         }
+        if block.flow() == Flow::Loop {
+            return self.call_loop(number, block);
+        }
         match block.next {
             Some(next) => {
                 self.spend();
@@ -374,7 +377,7 @@ impl Emitter<'_> {
             Flow::Return | Flow::IndirectJump | Flow::IndirectCall => {
                 self.indirect(number, block, insn);
             }
-            Flow::Next => {}
+            Flow::Next | Flow::Loop => {}
         }
     }
 
@@ -506,6 +509,18 @@ impl Emitter<'_> {
         self.go(from.unwrap_or(back), back, true);
     }
 
+    /// Runs a loop that is a unit of its own, and goes on where it has come to.
+    fn call_loop(&mut self, number: usize, block: &Block) {
+        self.body.flush();
+        self.call(block, i64::from(block.offset));
+        let came_to = self.body.take(ValType::I64);
+        self.body.code().local_set(came_to);
+        self.load_left();
+        self.choose_block(number, block, came_to);
+        self.body.code().local_get(came_to).return_();
+        self.body.give(came_to);
+    }
+
     /// A jump or call by register.
     fn indirect(&mut self, number: usize, block: &Block, insn: &Insn) {
         let target = self.body.take(ValType::I64);
@@ -563,6 +578,9 @@ impl Emitter<'_> {
         if let [target] = *targets {
             self.body.code().local_get(offset).i64_const(offset_of(target)).i64_eq();
             self.body.open_if(BlockType::Empty);
+            if self.unit.blocks[number].calls() {
+                self.arrive(target);
+            }
             self.go(number, target, false);
             self.body.close();
             return;

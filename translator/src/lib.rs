@@ -17,6 +17,7 @@ mod emit;
 mod float;
 mod integer;
 mod memory;
+mod outline;
 pub mod profile;
 mod regions;
 pub mod select;

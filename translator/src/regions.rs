@@ -60,7 +60,7 @@ impl Regions {
             successors: unit
                 .blocks
                 .iter()
-                .map(|block| block.successors().chain(block.back()).collect())
+                .map(|block| block.successors().chain(block.returns()).collect())
                 .collect(),
             predecessors: vec![Vec::new(); count],
             loops: vec![Vec::new(); count],

@@ -4,6 +4,7 @@
 //! an interrupt led to and all hot ones that follow, up to the next function.
 
 use crate::emit::is_known;
+use crate::outline::outline;
 use crate::profile::{Profile, SLOTS};
 use crate::regions::{Item, Regions};
 use crate::unit::{Block, Flow, Unit, flow};
@@ -258,8 +259,13 @@ impl<'a> Chosen<'a> {
             }
         }
         let covered = self.covered.iter().map(|&place| code.count(place)).sum();
-        let index = self.index(&used);
-        let units = self.drafts.into_iter().map(|draft| draft.unit).collect();
+        let mut units: Vec<Unit> = self.drafts.into_iter().map(|draft| draft.unit).collect();
+        for number in 0..units.len() {
+            let next = units.len() as u32;
+            let cut = outline(&mut units[number], next);
+            units.extend(cut);
+        }
+        let index = index(&units, code, &used);
         Selection { units, index, instructions: self.instructions, covered }
     }
 
@@ -280,35 +286,32 @@ impl<'a> Chosen<'a> {
         used.truncate(MAX_CONTENTS);
         used
     }
+}
 
-    fn index(&self, used: &[usize]) -> translated::Translated {
-        let mut entries: BTreeMap<Place, translated::TranslatedEntry> = BTreeMap::new();
-        // Where a unit starts it is the best one to enter.
-        for first in [true, false] {
-            for (unit, draft) in self.drafts.iter().enumerate() {
-                for (state, &block) in draft.unit.entries.iter().enumerate() {
-                    let offset = draft.unit.blocks[block].offset;
-                    let page = offset / PAGE_SIZE as u32;
-                    let slot = (offset as usize % PAGE_SIZE / 2) as u16;
-                    let Some(&content) = draft.pages.get(&i64::from(page)) else { continue };
-                    if first == (state == 0) {
-                        let entry = translated::TranslatedEntry {
-                            slot,
-                            unit: unit as u32,
-                            state: state as u32,
-                            page,
-                        };
-                        entries.entry((content, slot)).or_insert(entry);
-                    }
+/// Where units can be entered.
+fn index(units: &[Unit], code: &Code, used: &[usize]) -> translated::Translated {
+    let mut entries: BTreeMap<(u16, u16), translated::TranslatedEntry> = BTreeMap::new();
+    // Where a unit starts it is the best one to enter; the last ones are loops.
+    for first in [true, false] {
+        for (number, unit) in units.iter().enumerate().rev() {
+            for (state, &block) in unit.entries.iter().enumerate() {
+                let page = unit.blocks[block].offset / PAGE_SIZE as u32;
+                let slot = (unit.blocks[block].offset as usize % PAGE_SIZE / 2) as u16;
+                let content = unit.pages.iter().find(|(distance, _)| *distance == page);
+                let Some(&(_, content)) = content else { continue };
+                if first == (state == 0) {
+                    let (unit, state) = (number as u32, state as u32);
+                    let entry = translated::TranslatedEntry { slot, unit, state, page };
+                    entries.entry((content, slot)).or_insert(entry);
                 }
             }
         }
-        let page = |&content: &usize| translated::TranslatedPage {
-            hash: self.code.contents[content].hash,
-            entries: entries.range((content, 0)..=(content, u16::MAX)).map(|(_, &entry)| entry).collect(),
-        };
-        translated::Translated { pages: used.iter().map(page).collect() }
     }
+    let page = |(&content, number): (&usize, u16)| translated::TranslatedPage {
+        hash: code.contents[content].hash,
+        entries: entries.range((number, 0)..=(number, u16::MAX)).map(|(_, &entry)| entry).collect(),
+    };
+    translated::Translated { pages: used.iter().zip(1..).map(page).collect() }
 }
 
 impl Draft {
@@ -421,7 +424,7 @@ impl<'a> Trace<'a> {
             self.insns.insert(at, insn);
             let target = at + i64::from(insn.imm);
             match flow(&insn) {
-                Flow::Next => {}
+                Flow::Next | Flow::Loop => {}
                 Flow::Branch => {
                     self.lead(at, target);
                     self.lead(at, next);

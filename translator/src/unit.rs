@@ -32,7 +32,8 @@ pub struct Block {
     pub next: Option<usize>,
     /// The block that the last instruction's direct jump or branch leads to, if it is in the unit.
     pub taken: Option<usize>,
-    /// The blocks that the last instruction, a jump by register, was seen to lead to.
+    /// The blocks that the last instruction, a jump by register, was seen to lead to; without
+    /// instructions, those that a loop leads to which is a unit of its own.
     pub indirect: Vec<usize>,
     /// The unit that the last instruction, a direct jump or call, leads to: its number, and the
     /// pages from the first page of this one to the first of that one.
@@ -56,6 +57,8 @@ pub enum Flow {
     IndirectCall,
     /// The same as an indirect jump, by the convention for returns.
     Return,
+    /// Into a loop that is a unit of its own, and from there to one of several blocks.
+    Loop,
 }
 
 /// The registers that the calling convention keeps return addresses in (unprivileged ISA, "Return
@@ -85,7 +88,7 @@ impl Block {
 
     /// How the last instruction goes on.
     pub fn flow(&self) -> Flow {
-        self.insns.last().map_or(Flow::Next, flow)
+        self.insns.last().map_or(Flow::Loop, flow)
     }
 
     /// Blocks that may follow immediately, that is without another function in between.
@@ -94,15 +97,23 @@ impl Block {
             Flow::Next | Flow::Branch => self.next,
             _ => None,
         };
-        self.taken.into_iter().chain(next).chain(self.indirect.iter().copied())
+        let indirect = if self.insns.is_empty() { &[][..] } else { &self.indirect };
+        self.taken.into_iter().chain(next).chain(indirect.iter().copied())
     }
 
-    /// The block that a call at the end comes back to.
-    pub fn back(&self) -> Option<usize> {
-        match self.flow() {
-            Flow::Call | Flow::IndirectCall => self.next,
-            _ => None,
-        }
+    /// Blocks that another function comes back to.
+    pub fn returns(&self) -> impl Iterator<Item = usize> {
+        let (next, exits) = match self.flow() {
+            Flow::Call | Flow::IndirectCall => (self.next, &[][..]),
+            Flow::Loop => (None, &self.indirect[..]),
+            _ => (None, &[][..]),
+        };
+        next.into_iter().chain(exits.iter().copied())
+    }
+
+    /// Whether another function is called at the end.
+    pub fn calls(&self) -> bool {
+        matches!(self.flow(), Flow::Call | Flow::IndirectCall | Flow::Loop)
     }
 }
 
