@@ -153,7 +153,7 @@ fn a_given_command() {
     let command = variable("C2W_COMMAND").unwrap_or("true".into());
     let number = |name, default| variable(name).map_or(default, |text| text.parse().unwrap());
     let options = train::Options {
-        aot: Aot::Max,
+        aot: if variable("C2W_AOT").is_some_and(|text| text == "auto") { Aot::Auto } else { Aot::Max },
         commands: vec![variable("C2W_TRAIN").unwrap_or(command.clone())],
         ..Default::default()
     };

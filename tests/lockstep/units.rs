@@ -4,13 +4,15 @@ use crate::arena::{self, Creator};
 use c2w_emulator::cpu::hot::Hot;
 use c2w_emulator::cpu::translated::{self, Entry, MAX_DEPTH, Units};
 use c2w_translator::{Linkage, Translation};
+use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 use wasm_encoder::{
     CodeSection, EntityType, ExportKind, ExportSection, FunctionSection, ImportSection,
     MemorySection, MemoryType, Module, TypeSection, ValType,
 };
-use wasmtime::{Config, Engine, Linker, Store, TypedFunc};
+use wasmtime::{Caller, Config, Engine, Extern, Linker, Store, TypedFunc};
 
 /// Where the hart's state is in linear memory.
 pub const HOT: u32 = 1 << 16;
@@ -71,6 +73,19 @@ fn module(translation: &Translation) -> Vec<u8> {
 pub struct Functions {
     store: Store<()>,
     units: Vec<TypedFunc<(i64, i32, i32), i64>>,
+    /// Whether to count where units come back to.
+    counting: bool,
+    exits: HashMap<u64, u64>,
+}
+
+impl Drop for Functions {
+    fn drop(&mut self) {
+        let mut exits: Vec<_> = self.exits.drain().collect();
+        exits.sort_by_key(|&(_, count)| Reverse(count));
+        for (pc, count) in exits.into_iter().take(40) {
+            eprintln!("{count} exits to {pc:x}");
+        }
+    }
 }
 
 impl Functions {
@@ -80,12 +95,10 @@ impl Functions {
         config.with_host_memory(Arc::new(Creator)).cranelift_opt_level(wasmtime::OptLevel::Speed);
         let engine = Engine::new(&config).unwrap();
         let bytes = module(translation);
-        if std::env::var("DBG").is_ok() { std::fs::write("/tmp/lock.wasm", &bytes).unwrap(); }
         let module = wasmtime::Module::new(&engine, &bytes).unwrap();
         let mut store = Store::new(&engine, ());
         let mut linker = Linker::new(&engine);
-        // Units that start elsewhere are found by the hart.
-        linker.func_wrap("c2w", "invoke", |pc: i64, _: i32| pc).unwrap();
+        linker.func_wrap("c2w", "invoke", invoke).unwrap();
         let status = |change: i32, operand: i64| {
             // SAFETY: only units call this, while the hart waits.
             let hot = unsafe { &mut *hot() };
@@ -97,18 +110,30 @@ impl Functions {
         let instance = linker.instantiate(&mut store, &module).unwrap();
         let unit = |number: usize| instance.get_typed_func(&mut store, &number.to_string());
         let units = (0..translation.functions.len()).map(unit).collect::<Result<_, _>>().unwrap();
-        Self { store, units }
+        let counting = std::env::var_os("C2W_EXITS").is_some();
+        Self { store, units, counting, exits: HashMap::new() }
     }
+}
+
+/// Enters the unit at `pc`, as the runtime's function of that name does.
+fn invoke(mut caller: Caller<'_, ()>, pc: i64, depth: i32) -> wasmtime::Result<i64> {
+    // SAFETY: only units call this, while the hart waits.
+    let entry = unsafe { &*hot() }.entry(pc as u64).filter(|_| depth > 0);
+    let Some(entry) = entry else { return Ok(pc) };
+    let unit = caller.get_export(&entry.unit.to_string()).and_then(Extern::into_func);
+    let unit = unit.expect("a unit").typed::<(i64, i32, i32), i64>(&caller)?;
+    let base = translated::base(pc as u64, entry) as i64;
+    unit.call(&mut caller, (base, entry.state as i32, depth - 1))
 }
 
 impl Units for Functions {
     fn call(&mut self, _: &mut Hot, entry: Entry, base: u64) -> u64 {
         let unit = &self.units[entry.unit as usize];
         let arguments = (base as i64, entry.state as i32, MAX_DEPTH as i32);
-        let left = unsafe { (*hot()).left };
-        let pc = unsafe { (*hot()).pc };
         let to = unit.call(&mut self.store, arguments).unwrap() as u64;
-        if std::env::var("DBG").is_ok() { eprintln!("unit {} state {} at {pc:x} left {left} -> {to:x} left {}", entry.unit, entry.state, unsafe { (*hot()).left }); }
+        if self.counting {
+            *self.exits.entry(to).or_default() += 1;
+        }
         to
     }
 }

@@ -294,7 +294,7 @@ impl Emitter<'_> {
             if place + 1 == block.insns.len() && block.flow() != Flow::Next {
                 return self.transfer(number, block, insn);
             }
-            let following = &block.insns[place + 1..];
+            let following = block.following(place);
             let (ranges, body) = (&mut self.ranges, &mut self.body);
             if !simple(insn, following, unit.user, self.linkage, ranges, body) {
                 return self.body.leave();

@@ -19,6 +19,8 @@ pub struct PageProfile {
     pub user: bool,
     /// Executions of the instruction that starts at each halfword.
     pub counts: Box<[u32]>,
+    /// How often the slow path has executed the instruction at a halfword.
+    pub slow: BTreeMap<u16, u32>,
     /// Where control went from the page, other than to the next instruction in it.
     pub edges: BTreeMap<Edge, u32>,
     /// Where control came to from nowhere: after traps, and back from them.
@@ -83,6 +85,7 @@ impl Profile {
                 physical,
                 user,
                 counts: vec![0; SLOTS].into_boxed_slice(),
+                slow: BTreeMap::new(),
                 edges: BTreeMap::new(),
                 arrivals: BTreeMap::new(),
             });
@@ -111,6 +114,9 @@ impl Observer for Profile {
     fn block(&mut self, block: &Block<'_>) {
         let page = self.page(block.physical & !(PAGE_SIZE as u64 - 1), block.user);
         self.arrive(page, block);
+        if block.slow {
+            *self.pages[page as usize].slow.entry(slot(block.pc)).or_default() += 1;
+        }
         let counts = &mut self.pages[page as usize].counts;
         let start = usize::from(slot(block.pc));
         let (mut at, mut from) = (0, start);

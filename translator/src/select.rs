@@ -17,7 +17,7 @@ use c2w_emulator::cpu::translated::{self, MAX_CONTENTS};
 use core::cmp::Reverse;
 
 /// The most instructions in a unit: engines take longer than in proportion for large functions.
-const MAX_UNIT: usize = 1000;
+const MAX_UNIT: usize = 3000;
 /// The most pages that a unit's code lies in: each is looked at whenever it is entered.
 const MAX_PAGES: usize = 12;
 /// The most pages from a unit's start to its other code: offsets have 20 bits.
@@ -36,6 +36,8 @@ struct Content {
     user: bool,
     bytes: Vec<u8>,
     counts: Vec<u64>,
+    /// Executions on the slow path.
+    slow: BTreeMap<u16, u64>,
     /// What was seen to lie so many pages further: content and how often.
     neighbours: BTreeMap<i64, BTreeMap<usize, u64>>,
     /// Where jumps by register went: from a halfword, so many pages further, to a halfword.
@@ -47,6 +49,8 @@ pub struct Code {
     contents: Vec<Content>,
     /// Places that calls, interrupts and returns from them lead to.
     starts: BTreeMap<Place, u64>,
+    /// Those that calls lead to: functions.
+    functions: BTreeSet<Place>,
 }
 
 /// What was chosen.
@@ -64,7 +68,7 @@ pub struct Selection {
 impl Code {
     /// Reads the code of a profile; `page` gives the bytes of a page at a guest-physical address.
     pub fn new<'a>(profile: &Profile, page: impl Fn(u64) -> Option<&'a [u8]>) -> Self {
-        let mut code = Self { contents: Vec::new(), starts: BTreeMap::new() };
+        let mut code = Self { contents: Vec::new(), starts: BTreeMap::new(), functions: BTreeSet::new() };
         let mut known: BTreeMap<u64, usize> = BTreeMap::new();
         let mut content_of = Vec::new();
         for profiled in &profile.pages {
@@ -84,6 +88,9 @@ impl Code {
             let Some(content) = *content else { continue };
             for (count, &more) in code.contents[content].counts.iter_mut().zip(&profiled.counts) {
                 *count += u64::from(more);
+            }
+            for (&slot, &count) in &profiled.slow {
+                *code.contents[content].slow.entry(slot).or_default() += u64::from(count);
             }
             for (&to, &count) in &profiled.arrivals {
                 *code.starts.entry((content, to)).or_default() += u64::from(count);
@@ -115,6 +122,7 @@ impl Code {
         match flow(&insn) {
             Flow::Call | Flow::IndirectCall => {
                 *self.starts.entry((to_content, to)).or_default() += count;
+                self.functions.insert((to_content, to));
             }
             Flow::IndirectJump => {
                 let jumps = page.jumps.entry(from).or_default();
@@ -157,6 +165,13 @@ impl Code {
         counts.get(budget).map_or(RARE, |count| count + 1)
     }
 
+    /// Whether the interpreter's hot loop often cannot execute an instruction that it knows: mostly,
+    /// because what it takes together with others lies on two pages.
+    fn is_slow(&self, (content, slot): Place) -> bool {
+        let slow = self.contents[content].slow.get(&slot).copied().unwrap_or_default();
+        slow > RARE && slow > self.count((content, slot)) / 50
+    }
+
     fn count(&self, (content, slot): Place) -> u64 {
         self.contents[content].counts[slot as usize]
     }
@@ -169,6 +184,7 @@ impl Content {
             user,
             bytes: bytes.to_vec(),
             counts: vec![0; SLOTS],
+            slow: BTreeMap::new(),
             neighbours: BTreeMap::new(),
             jumps: BTreeMap::new(),
         }
@@ -432,7 +448,7 @@ impl<'a> Trace<'a> {
                 }
                 Flow::Jump => {
                     let elsewhere = self.reach(at, target, false);
-                    let function = elsewhere.is_some_and(|place| self.code.starts.contains_key(&place));
+                    let function = elsewhere.is_some_and(|place| self.code.functions.contains(&place));
                     if !function || target == self.start {
                         self.lead(at, target);
                     }
@@ -468,7 +484,7 @@ impl<'a> Trace<'a> {
             let target = page * PAGE_SIZE as i64 + i64::from(to) * 2;
             let near = (target - self.start).abs() < 1 << 17;
             let place = self.reach(at, target, false);
-            let function = place.is_none_or(|place| self.code.starts.contains_key(&place));
+            let function = place.is_none_or(|place| self.code.functions.contains(&place));
             if near && !function && self.lead(at, target) {
                 self.entered.insert(target);
                 self.indirect.entry(at).or_default().push(target);
@@ -538,6 +554,9 @@ impl<'a> Trace<'a> {
 
     fn block(&self, at: i64, last: i64, base: i64, number: &BTreeMap<i64, usize>) -> Block {
         let insns: Vec<Insn> = self.insns.range(at..=last).map(|(_, &insn)| insn).collect();
+        let slow = |at: &i64| self.place(*at).is_some_and(|place| self.code.is_slow(place));
+        let places = self.insns.range(at..=last).zip(0..);
+        let alone = places.filter(|((at, _), _)| slow(at)).map(|(_, place)| place).collect();
         let insn = self.insns[&last];
         let next = number.get(&(last + i64::from(insn.length))).copied();
         let jumps = matches!(flow(&insn), Flow::Branch | Flow::Jump);
@@ -546,6 +565,7 @@ impl<'a> Trace<'a> {
         Block {
             offset: (at - base) as u32,
             insns,
+            alone,
             count: self.place(at).map_or(0, |place| self.code.count(place)),
             next,
             taken,

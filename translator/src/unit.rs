@@ -25,6 +25,9 @@ pub struct Block {
     pub offset: u32,
     /// The instructions; none but the last transfers control.
     pub insns: Vec<Insn>,
+    /// Instructions, by their places, whose accesses to memory are looked up by themselves: together
+    /// with others they often lie on two pages.
+    pub alone: Vec<usize>,
     /// How often it was executed.
     pub count: u64,
     /// The block behind it, if that is in the unit: where a branch that is not taken or a call goes
@@ -84,6 +87,15 @@ impl Block {
     /// Offset behind the last instruction.
     pub fn end(&self) -> u32 {
         self.offset + self.insns.iter().map(|insn| u32::from(insn.length)).sum::<u32>()
+    }
+
+    /// The instructions behind one that may share a look at the TLB with it.
+    pub fn following(&self, place: usize) -> &[Insn] {
+        if self.alone.contains(&place) {
+            return &[];
+        }
+        let end = self.alone.iter().copied().find(|&alone| alone > place);
+        &self.insns[place + 1..end.unwrap_or(self.insns.len())]
     }
 
     /// How the last instruction goes on.
