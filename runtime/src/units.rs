@@ -82,12 +82,6 @@ pub extern "C" fn c2w_status(change: u32, operand: u64) -> u64 {
     translated::status(hot, change, operand)
 }
 
-/// For units: `a * b + c`, see [`translated::fma64`].
-#[unsafe(no_mangle)]
-pub extern "C" fn c2w_fma64(a: f64, b: f64, c: f64) -> f64 {
-    translated::fma64(a, b, c)
-}
-
 /// For units: `a * b + c`, see [`translated::fma32`].
 #[unsafe(no_mangle)]
 pub extern "C" fn c2w_fma32(a: f32, b: f32, c: f32) -> f32 {

@@ -10,7 +10,6 @@ use wasmparser::{
 /// Functions of the runtime that translated code calls: name, parameters, result.
 const INVOKE: Signature = ("c2w_invoke", &[ValType::I64, ValType::I32], ValType::I64);
 const STATUS: Signature = ("c2w_status", &[ValType::I32, ValType::I64], ValType::I64);
-const FMA64: Signature = ("c2w_fma64", &[ValType::F64; 3], ValType::F64);
 const FMA32: Signature = ("c2w_fma32", &[ValType::F32; 3], ValType::F32);
 /// A translated function.
 const UNIT: Signature = ("unit", &[ValType::I64, ValType::I32, ValType::I32], ValType::I64);
@@ -124,7 +123,6 @@ impl<'a> Functions<'a> {
             first_unit: self.count() as u32,
             invoke: self.export(INVOKE)?,
             status: self.export(STATUS)?,
-            fma64: self.export(FMA64)?,
             fma32: self.export(FMA32)?,
         })
     }

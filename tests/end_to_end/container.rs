@@ -97,6 +97,8 @@ pub struct Container {
     reference: String,
     pub module: PathBuf,
     compiled: PathBuf,
+    /// What the conversion said.
+    pub said: String,
 }
 
 impl Container {
@@ -108,16 +110,22 @@ impl Container {
 
     /// Converts an image to `name` in this test's folder.
     pub fn convert(reference: String, name: &str) -> Self {
+        Self::convert_with(reference, name, &[])
+    }
+
+    /// The same, with options.
+    pub fn convert_with(reference: String, name: &str, options: &[&str]) -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let (module, compiled) = (
             folder.join(format!("end_to_end-{name}.wasm")),
             folder.join(format!("end_to_end-{name}.cwasm")),
         );
-        let output = Command::new(C2W).arg(&reference).arg(&module).output();
+        let output = Command::new(C2W).args(options).arg(&reference).arg(&module).output();
         let output = output.expect("c2w runs");
-        assert!(output.status.success(), "{reference}: {}", text(&output.stderr));
+        let said = text(&output.stderr);
+        assert!(output.status.success(), "{reference}: {said}");
         engine::compile(&module, &compiled);
-        Self { reference, module, compiled }
+        Self { reference, module, compiled, said }
     }
 
     /// The same with other bytes in the module, as `name`.
@@ -128,7 +136,7 @@ impl Container {
         std::fs::write(&module, bytes).expect("it is written");
         let compiled = module.with_extension("cwasm");
         engine::compile(&module, &compiled);
-        Self { reference: self.reference.clone(), module, compiled }
+        Self { reference: self.reference.clone(), module, compiled, said: self.said.clone() }
     }
 
     /// A run of the container, with no environment but the engine's own.

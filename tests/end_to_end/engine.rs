@@ -24,7 +24,13 @@ pub enum Driver {
     Stepwise,
     /// The module, on a runtime that polls nothing but a clock.
     Unpolled,
+    /// The module; then standard error gets a line of [`COUNTED`], the instructions executed, and
+    /// how many of them were translated.
+    Counted,
 }
+
+/// What a line of [`Driver::Counted`] begins with.
+pub const COUNTED: &str = "counted ";
 
 impl Driver {
     pub fn name(self) -> &'static str {
@@ -32,6 +38,7 @@ impl Driver {
             Self::Command => "command",
             Self::Stepwise => "stepwise",
             Self::Unpolled => "unpolled",
+            Self::Counted => "counted",
         }
     }
 }
@@ -80,7 +87,7 @@ pub fn compile(module: &Path, compiled: &Path) {
 pub fn main(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let module = arguments.next().expect("a module");
     let driver = arguments.next().expect("a driver");
-    let drivers = [Driver::Command, Driver::Stepwise, Driver::Unpolled];
+    let drivers = [Driver::Command, Driver::Stepwise, Driver::Unpolled, Driver::Counted];
     let driver = drivers.into_iter().find(|known| driver == known.name()).expect("a driver");
     let status = run(Path::new(&module), driver, arguments);
     ExitCode::from(status.unwrap_or_else(|error| {
@@ -115,15 +122,24 @@ fn run(path: &Path, driver: Driver, mut arguments: impl Iterator<Item = OsString
     if let Driver::Stepwise = driver {
         return run_stepwise(&mut store, &instance);
     }
+    let before = match driver {
+        Driver::Counted => executed(&mut store, &instance)?,
+        _ => [0; 2],
+    };
     let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
-    match start.call(&mut store, ()) {
-        Ok(()) => Ok(0),
+    let status = match start.call(&mut store, ()) {
+        Ok(()) => 0,
         Err(error) => match error.downcast_ref::<I32Exit>() {
-            Some(exit) => Ok(u8::try_from(exit.0)?),
-            None if format!("{error:?}").contains(REFUSED) => status(&mut store, &instance),
-            None => Err(error),
+            Some(exit) => u8::try_from(exit.0)?,
+            None if format!("{error:?}").contains(REFUSED) => status(&mut store, &instance)?,
+            None => return Err(error),
         },
+    };
+    if let Driver::Counted = driver {
+        let after = executed(&mut store, &instance)?;
+        eprintln!("{COUNTED}{} {}", after[0] - before[0], after[1] - before[1]);
     }
+    Ok(status)
 }
 
 /// `poll_oneoff` for one subscription, of a clock and relative.
@@ -157,6 +173,12 @@ const REFUSED: &str = "invalid exit status";
 fn status(store: &mut Store<WasiP1Ctx>, instance: &Instance) -> Result<u8> {
     let status = instance.get_typed_func::<(), u32>(&mut *store, "status")?;
     Ok(u8::try_from(status.call(store, ())?)?)
+}
+
+/// Instructions since the machine was switched on, and those of translated code.
+fn executed(store: &mut Store<WasiP1Ctx>, instance: &Instance) -> Result<[u64; 2]> {
+    let count = instance.get_typed_func::<u32, u64>(&mut *store, "count")?;
+    Ok([count.call(&mut *store, 0)?, count.call(store, 1)?])
 }
 
 /// What an embedder does who has other things to do as well.

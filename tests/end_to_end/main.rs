@@ -10,6 +10,7 @@ mod commands;
 mod container;
 mod conversion;
 mod engine;
+mod guest;
 mod image;
 mod instructions;
 mod options;
@@ -23,6 +24,7 @@ mod start_times;
 mod starts;
 mod streams;
 mod terminal;
+mod translation;
 mod waiting;
 
 use container::Engine;
@@ -48,6 +50,7 @@ fn main() -> std::process::ExitCode {
         refusals::trials(),
         shared::trials(),
         profile::trials(),
+        translation::trials(),
         real_image::trials(),
         missing_runtimes(),
     ];

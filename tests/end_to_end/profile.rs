@@ -1,14 +1,10 @@
 //! What the guest's kernel makes of the hart's extensions: a C program asks it and uses them.
-//!
-//! Ignored where there is no cross compiler for it.
 
 use crate::case::{Case, Stdin, case};
+use crate::guest;
 use libtest_mimic::Trial;
 use std::path::Path;
-use std::process::Command;
 use std::sync::OnceLock;
-
-const COMPILER: &str = "riscv64-linux-gnu-gcc";
 
 /// Puts the program, which comes by standard input, somewhere and becomes it.
 const SHELL: &str = "cat > /profile && chmod +x /profile && exec /profile $0";
@@ -33,11 +29,10 @@ unknown key: no such key, 0
 ";
 
 pub fn trials() -> Vec<Trial> {
-    let missing = Command::new(COMPILER).arg("--version").output().is_err();
-    if missing {
-        let test = || Err(format!("{COMPILER} is not installed").into());
-        return vec![Trial::test("profile", test).with_ignored_flag(true)];
-    }
+    guest::trials("profile", cases)
+}
+
+fn cases() -> Vec<Trial> {
     let cases = [
         profile("profile_extensions", "extensions").stdout(EXTENSIONS),
         profile("profile_cache_blocks", "blocks").stdout("cbo.zero ok\ncbo.inval is refused\n"),
@@ -56,11 +51,8 @@ fn profile(name: &'static str, what: &str) -> Case {
 fn program() -> &'static [u8] {
     static PROGRAM: OnceLock<Vec<u8>> = OnceLock::new();
     PROGRAM.get_or_init(|| {
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/end_to_end/guest/profile.c");
         let output = Path::new(env!("CARGO_TARGET_TMPDIR")).join("profile");
-        let mut compiler = Command::new(COMPILER);
-        compiler.args(["-O2", "-static", "-Wall", "-Werror", "-o"]).arg(&output).arg(source);
-        assert!(compiler.status().expect("the compiler runs").success());
+        guest::compile("profile", &output);
         std::fs::read(output).unwrap()
     })
 }

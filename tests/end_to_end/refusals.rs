@@ -26,6 +26,7 @@ pub fn trials() -> Vec<Trial> {
         trial("refusal::older_module_survives", older_module_survives),
         trial("refusal::memory_too_small", memory_too_small),
         trial("refusal::another_platform", another_platform),
+        trial("refusal::training", training),
         trial("refusal::run_of_an_unknown_image", run_of_an_unknown_image),
     ]);
     trials
@@ -165,6 +166,18 @@ fn memory_too_small() {
     assert!(!output.status.success());
     assert!(text(&output.stderr).contains("--memory"), "{}", text(&output.stderr));
     assert_empty(folder.path());
+}
+
+/// A command to train on that is none, or that no module would take.
+fn training() {
+    let cases = [("'", "\"'\""), ("", "\"\""), ("--bogus x", "--bogus"), ("--help", "no command")];
+    for (command, part) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let stderr = fail_in(folder.path(), conversion().args(["--train", command]), "out.wasm");
+        assert_complaint(&stderr, part);
+        assert_complaint(&stderr, "--train");
+        assert_empty(folder.path());
+    }
 }
 
 fn run_of_an_unknown_image() {

@@ -19,12 +19,11 @@ pub const HOT: u32 = 1 << 16;
 
 /// The functions that units import come first.
 pub const LINKAGE: Linkage =
-    Linkage { hot: HOT, first_unit: 4, invoke: 0, status: 1, fma64: 2, fma32: 3 };
+    Linkage { hot: HOT, first_unit: 3, invoke: 0, status: 1, fma32: 2 };
 
-const IMPORTS: [(&str, &[ValType], ValType); 4] = [
+const IMPORTS: [(&str, &[ValType], ValType); 3] = [
     ("invoke", &[ValType::I64, ValType::I32], ValType::I64),
     ("status", &[ValType::I32, ValType::I64], ValType::I64),
-    ("fma64", &[ValType::F64; 3], ValType::F64),
     ("fma32", &[ValType::F32; 3], ValType::F32),
 ];
 const UNIT: (&[ValType], ValType) = (&[ValType::I64, ValType::I32, ValType::I32], ValType::I64);
@@ -105,7 +104,6 @@ impl Functions {
             translated::status(hot, change as u32, operand as u64) as i64
         };
         linker.func_wrap("c2w", "status", status).unwrap();
-        linker.func_wrap("c2w", "fma64", translated::fma64).unwrap();
         linker.func_wrap("c2w", "fma32", translated::fma32).unwrap();
         let instance = linker.instantiate(&mut store, &module).unwrap();
         let unit = |number: usize| instance.get_typed_func(&mut store, &number.to_string());

@@ -7,6 +7,7 @@
 
 use crate::Linkage;
 use crate::body::Body;
+use crate::fused::fused_double;
 use c2w_emulator::cpu::isa::{Insn, Opcode, constants};
 use wasm_encoder::{BlockType, InstructionSink as Sink, ValType};
 
@@ -247,18 +248,35 @@ impl Operands<'_> {
         let Insn { rs1, rs2, rs3, .. } = *self.insn;
         self.body.need_fast_fp();
         self.need_boxed_if(format, &[rs1, rs2, rs3]);
+        if format == Format::Double {
+            return self.fused_double(product, addend);
+        }
         for (register, negated) in [(rs1, product), (rs2, false), (rs3, addend)] {
             format.operand(self.body, register);
             if negated {
                 format.choose(&mut self.body.code(), |code| code.f32_neg(), |code| code.f64_neg());
             }
         }
-        let function = match format {
-            Format::Single => self.linkage.fma32,
-            Format::Double => self.linkage.fma64,
-        };
-        self.body.code().call(function);
+        self.body.code().call(self.linkage.fma32);
         self.finish(format, Range::Number);
+    }
+
+    fn fused_double(&mut self, product: bool, addend: bool) {
+        let Insn { rs1, rs2, rs3, .. } = *self.insn;
+        let operands = [(rs1, product), (rs2, false), (rs3, addend)].map(|(register, negated)| {
+            let local = self.body.take(ValType::F64);
+            self.body.f(register);
+            if negated {
+                self.body.code().f64_neg();
+            }
+            self.body.code().local_set(local);
+            local
+        });
+        let [a, b, c] = operands;
+        fused_double(a, b, c, self.body);
+        self.body.code().local_get(a);
+        self.set(Format::Double);
+        operands.into_iter().for_each(|local| self.body.give(local));
     }
 
     fn widen(&mut self) {

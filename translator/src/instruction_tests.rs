@@ -22,7 +22,7 @@ const HOT: usize = 256;
 const BASE: i64 = 0x1000;
 
 const LINKAGE: Linkage =
-    Linkage { hot: HOT as u32, first_unit: 0, invoke: 0, status: 0, fma64: 0, fma32: 1 };
+    Linkage { hot: HOT as u32, first_unit: 0, invoke: 0, status: 0, fma32: 0 };
 
 /// What is known of the floating-point unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,13 +56,10 @@ impl Machine {
         let bytes = module(known.len() as u32, &code);
         let compiled = wasmtime::Module::new(&engine, bytes).unwrap();
         let mut store = Store::new(&engine, ());
-        let fma64 = Func::wrap(&mut store, |a: f64, b: f64, c: f64| {
-            fast::fma64_fast(a, b, c).unwrap_or(f64::NAN)
-        });
         let fma32 = Func::wrap(&mut store, |a: f32, b: f32, c: f32| {
             fast::fma32_fast(a, b, c).unwrap_or(f32::NAN)
         });
-        let imports = [fma64.into(), fma32.into()];
+        let imports = [fma32.into()];
         let instance = Instance::new(&mut store, &compiled, &imports).unwrap();
         let memory = instance.get_memory(&mut store, "memory").unwrap();
         let functions = (0..known.len())
@@ -140,18 +137,17 @@ fn function(insn: &Insn, emit: fn(&Insn, &mut Body) -> bool) -> Option<Vec<u8>> 
 }
 
 fn module(count: u32, code: &CodeSection) -> Vec<u8> {
-    use ValType::{F32, F64, I32, I64};
+    use ValType::{F32, I32, I64};
     let mut types = TypeSection::new();
-    types.ty().function([F64; 3], [F64]);
+
     types.ty().function([F32; 3], [F32]);
     types.ty().function([I64, I32, I32], [I64]);
     let mut imports = ImportSection::new();
-    imports.import("host", "fma64", EntityType::Function(0));
-    imports.import("host", "fma32", EntityType::Function(1));
+    imports.import("host", "fma32", EntityType::Function(0));
     let (mut functions, mut exports) = (FunctionSection::new(), ExportSection::new());
     for number in 0..count {
-        functions.function(2);
-        exports.export(&std::format!("{number}"), ExportKind::Func, number + 2);
+        functions.function(1);
+        exports.export(&std::format!("{number}"), ExportKind::Func, number + 1);
     }
     exports.export("memory", ExportKind::Memory, 0);
     let mut memories = MemorySection::new();

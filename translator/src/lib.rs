@@ -15,6 +15,7 @@ mod analysis;
 mod body;
 mod emit;
 mod float;
+mod fused;
 mod integer;
 mod memory;
 mod outline;
@@ -39,9 +40,7 @@ pub struct Linkage {
     /// Function `c2w_status(change: i32, operand: i64) -> i64`: changes `sstatus` and gives
     /// the old value, or -1 if it cannot.
     pub status: u32,
-    /// Function `c2w_fma64(a: f64, b: f64, c: f64) -> f64`: `a * b + c`, or NaN.
-    pub fma64: u32,
-    /// Function `c2w_fma32(a: f32, b: f32, c: f32) -> f32`.
+    /// Function `c2w_fma32(a: f32, b: f32, c: f32) -> f32`: `a * b + c`, or NaN.
     pub fma32: u32,
 }
 

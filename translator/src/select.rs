@@ -327,7 +327,10 @@ fn index(units: &[Unit], code: &Code, used: &[usize]) -> translated::Translated 
         hash: code.contents[content].hash,
         entries: entries.range((number, 0)..=(number, u16::MAX)).map(|(_, &entry)| entry).collect(),
     };
-    translated::Translated { pages: used.iter().zip(1..).map(page).collect() }
+    translated::Translated {
+        pages: used.iter().zip(1..).map(page).collect(),
+        units: units.iter().map(|unit| unit.pages.clone()).collect(),
+    }
 }
 
 impl Draft {

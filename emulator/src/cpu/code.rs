@@ -70,6 +70,11 @@ impl CodeCache {
         self.translated = translated;
     }
 
+    /// A page of a unit: how far from the unit's first one, and its content.
+    pub fn unit_page(&self, unit: u32, place: usize) -> Option<(u32, u16)> {
+        self.translated.page(unit, place)
+    }
+
     /// The slots of a window page, made if necessary. `None` when the cache is full: the caller
     /// must then forget all pointers and [`Self::clear`] it.
     pub fn slots(&mut self, window_page: u32, memory: &GuestMemory) -> Option<*const Op> {

@@ -344,7 +344,7 @@ impl Hart {
                 Stop::Decode => self.decode(bus),
                 Stop::Slow => self.step_slowly(bus).map(|jumped| transferred = jumped),
                 Stop::Enter => {
-                    self.enter_translated();
+                    self.enter_translated(bus);
                     Ok(())
                 }
             };
@@ -488,11 +488,7 @@ impl Hart {
     fn decode(&mut self, bus: &mut Bus<'_>) -> Result<(), Trap> {
         let pc = self.hot.pc;
         let page = self.fetch_entry(pc, bus)?.window_page;
-        if !bus.memory.has_code(page) {
-            bus.memory.mark_code(page);
-            self.protect(page);
-            self.recognise(page, bus.memory);
-        }
+        self.watch_code(page, bus);
         let fault = Trap::new(Cause::FetchAccess, pc);
         self.code.decode(bus.memory, page, pc as usize & (PAGE_SIZE - 1)).map_err(|_| fault)
     }

@@ -115,6 +115,20 @@ impl Hart {
         Ok(pte::address(leaf.entry) & !(span - 1) | address & (span - 1))
     }
 
+    /// Physical address of a virtual one for a fetch, if that fetch would change nothing that the
+    /// guest can see.
+    pub(super) fn translate_quietly(&mut self, address: u64, bus: &Bus<'_>) -> Option<u64> {
+        if self.hot.csrs.satp == 0 {
+            return Some(address);
+        }
+        let leaf = self.walk(address, Access::Fetch, bus).ok()?;
+        let span = leaf.span()?;
+        let used = leaf.entry & pte::A != 0;
+        let noted = span <= PAGE_SIZE as u64 || self.large_pages.note(address, span);
+        let address = pte::address(leaf.entry) & !(span - 1) | address & (span - 1);
+        (used && noted && self.permits(leaf.entry, Access::Fetch)).then_some(address)
+    }
+
     /// Finds the entry that maps an address (Sv39 and Sv48).
     fn walk(&self, address: u64, access: Access, bus: &Bus<'_>) -> Result<Leaf, Trap> {
         let fault = Trap::new(access.page_fault(), address);

@@ -15,8 +15,8 @@
 //! looked at when it was entered are still mapped, and still hold what they held, whatever it has
 //! called in the meantime.
 
-use super::hart::Hart;
-use super::hot::Hot;
+use super::hart::{Bus, Hart};
+use super::hot::{Hot, Wide};
 use super::op::Code;
 use super::tlb::{FetchEntry, TlbEntry};
 use crate::memory::{GuestMemory, PAGE_SHIFT, PAGE_SIZE};
@@ -79,6 +79,8 @@ pub fn key(tag: u64, content: u16) -> u64 {
 pub struct Translated {
     /// Contents of pages in which units can be entered or lie: content `i + 1` is page `i`.
     pub pages: Vec<TranslatedPage>,
+    /// For each unit the pages that it lies in: how far from the first one, and the content.
+    pub units: Vec<Vec<(u32, u16)>>,
 }
 
 /// A page's content.
@@ -138,13 +140,16 @@ pub struct CodeIndex {
     /// First entry of each content in `slots`, and one past the last.
     starts: Vec<u32>,
     slots: Vec<u16>,
+    /// Pages of each unit.
+    units: Vec<Vec<(u32, u16)>>,
 }
 
 impl CodeIndex {
     /// What is translated, and its entries by number.
     fn new(translated: &Translated) -> (Self, Vec<Entry>) {
         let mut entries = Vec::new();
-        let mut index = Self { starts: alloc::vec![0], ..Self::default() };
+        let units = translated.units.clone();
+        let mut index = Self { starts: alloc::vec![0], units, ..Self::default() };
         for (page, number) in translated.pages.iter().zip(1..) {
             index.hashes.push((page.hash, number));
             for &TranslatedEntry { slot, unit, state, page } in &page.entries {
@@ -170,6 +175,11 @@ impl CodeIndex {
         let hash = hash(page);
         let place = self.hashes.binary_search_by_key(&hash, |&(hash, _)| hash);
         place.map_or(0, |place| self.hashes[place].1)
+    }
+
+    /// A page of a unit: how far from the unit's first one, and its content.
+    pub fn page(&self, unit: u32, place: usize) -> Option<(u32, u16)> {
+        self.units.get(unit as usize)?.get(place).copied()
     }
 
     /// The entries of a content.
@@ -257,11 +267,6 @@ pub fn status(hot: &mut Hot, change: u32, operand: u64) -> u64 {
 }
 
 /// `a * b + c` with one rounding for units, or NaN when it needs the slow path.
-pub fn fma64(a: f64, b: f64, c: f64) -> f64 {
-    fast::fma64_fast(a, b, c).unwrap_or(f64::NAN)
-}
-
-/// The same for singles.
 pub fn fma32(a: f32, b: f32, c: f32) -> f32 {
     fast::fma32_fast(a, b, c).unwrap_or(f32::NAN)
 }
@@ -291,15 +296,18 @@ impl Hart {
     }
 
     /// Runs translated code from `pc` on, until there is none or it cannot go on.
-    pub(super) fn enter_translated(&mut self) {
-        let Some(units) = &mut self.units else { return };
+    pub(super) fn enter_translated(&mut self, bus: &mut Bus<'_>) {
         loop {
             let (pc, left) = (self.hot.pc, self.hot.left);
             let Some(entry) = self.hot.entry(pc) else { return };
+            let Some(units) = &mut self.units else { return };
             self.hot.pc = units.call(&mut self.hot, entry, base(pc, entry));
             self.counts.entries += 1;
             self.counts.instructions += (left - self.hot.left) as u64;
             if (self.hot.pc, self.hot.left) == (pc, left) {
+                if self.map_unit(entry.unit, base(pc, entry), bus) {
+                    continue;
+                }
                 // It is the interpreter's turn.
                 self.counts.refusals += 1;
                 self.hot.plain = true;
@@ -308,9 +316,44 @@ impl Hart {
         }
     }
 
-    /// Looks whether a page that is about to be decoded has translated content.
-    pub(super) fn recognise(&mut self, window_page: u32, memory: &GuestMemory) {
-        let (content, moved) = self.code.recognise(window_page, memory);
+    /// Makes the fetch translations that a unit looks for. Returns whether one of them was missing,
+    /// and now all are there. The guest cannot tell.
+    fn map_unit(&mut self, unit: u32, base: u64, bus: &mut Bus<'_>) -> bool {
+        let mut missing = false;
+        for place in 0.. {
+            let Some((distance, content)) = self.code.unit_page(unit, place) else { break };
+            let address = base.wrapping_add(u64::from(distance) << PAGE_SHIFT);
+            let wanted = key(address | self.hot.fetch_tag, content);
+            let slot = Hot::fetch_index(address);
+            if self.hot.fetch[slot].key == wanted {
+                continue;
+            }
+            missing = true;
+            let Some(physical) = self.translate_quietly(address, bus) else { return false };
+            let Some(window_page) = bus.memory.window_page(physical) else { return false };
+            if self.code.slots(window_page, bus.memory).is_none() {
+                return false;
+            }
+            self.watch_code(window_page, bus);
+            let Some(ops) = self.code.slots(window_page, bus.memory) else { return false };
+            let tag = address | self.hot.fetch_tag;
+            let key = key(tag, self.code.content(window_page, bus.memory));
+            self.hot.fetch[slot] = FetchEntry { tag, key, ops: Wide(ops), window_page };
+            if key != wanted {
+                return false;
+            }
+        }
+        missing
+    }
+
+    /// Sees to it that writes to a page are noticed, and looks what it holds.
+    pub(super) fn watch_code(&mut self, window_page: u32, bus: &mut Bus<'_>) {
+        if bus.memory.has_code(window_page) {
+            return;
+        }
+        bus.memory.mark_code(window_page);
+        self.protect(window_page);
+        let (content, moved) = self.code.recognise(window_page, bus.memory);
         if moved {
             self.flush_fetches();
         }
@@ -333,7 +376,7 @@ mod tests {
         let entry = TranslatedEntry { slot: 7, unit: 3, state: 1, page: 2 };
         let page = |bytes: &[u8], entries| TranslatedPage { hash: hash(bytes), entries };
         let pages = vec![page(&second, vec![]), page(&first, vec![entry])];
-        let (index, entries) = CodeIndex::new(&Translated { pages });
+        let (index, entries) = CodeIndex::new(&Translated { pages, units: vec![] });
         assert_eq!((index.content(&first), index.content(&second)), (2, 1));
         assert_eq!(index.content(&vec![3; PAGE_SIZE]), 0);
         assert_eq!(index.entries_in(2).at(7), Some(0));

@@ -4,7 +4,7 @@ mod runtime;
 
 use super::{PackageError, Parts, Provenance, Summary, Template, TemplateError, package};
 use c2w_translator::{Linkage, Translation};
-use runtime::{CALL, ELEMENTS, FUNCTIONS, PLACEMENT, Runtime, function};
+use runtime::{CALL, ELEMENTS, FUNCTIONS, HOT, PLACEMENT, Runtime, function};
 use wasmparser::{BinaryReader, DataKind, ElementItems, ElementKind, Operator, Parser};
 use wasmtime::{Engine, Instance, Linker, Module, Ref, Store};
 
@@ -12,7 +12,7 @@ const RAM: usize = 5 * 4096;
 const STATE: &[u8] = b"the state";
 const INDEX: &[u8] = b"where units begin";
 const LINKAGE: Linkage =
-    Linkage { first_unit: FUNCTIONS, invoke: 2, status: 3, fma64: 4, fma32: 5 };
+    Linkage { hot: HOT, first_unit: FUNCTIONS, invoke: 2, status: 3, fma32: 4 };
 
 fn package_with(runtime: &[u8], translation: Option<&Translation>) -> (Vec<u8>, Summary) {
     let template = Template::parse(runtime).unwrap();
@@ -47,13 +47,12 @@ fn try_package(
 
 /// Two units: one returns `base + 1`; the other asks it, and then the runtime.
 fn translation(linkage: Linkage) -> Translation {
-    let first = function(|code| code.local_get(1).i64_const(1).i64_add());
+    let first = function(|code| code.local_get(0).i64_const(1).i64_add());
     let second = function(|code| {
         // Long enough for a size of two bytes.
         (0..200).for_each(|_| _ = code.nop());
-        code.local_get(0);
-        code.local_get(0).local_get(1).local_get(2).local_get(3).call(linkage.first_unit);
-        code.local_get(3).call(linkage.invoke)
+        code.local_get(0).local_get(1).local_get(2).call(linkage.first_unit);
+        code.local_get(2).call(linkage.invoke)
     });
     let functions = [first, second].map(|function| function.into_raw_body()).into();
     Translation { functions, index: INDEX.to_vec() }
@@ -150,14 +149,14 @@ fn the_linkage_is_that_of_the_runtime() {
 
 #[test]
 fn a_function_that_is_missing_is_named() {
-    for name in ["c2w_invoke", "c2w_status", "c2w_fma64", "c2w_fma32"] {
+    for name in ["c2w_invoke", "c2w_status", "c2w_fma32"] {
         let runtime = Runtime { hidden: Some(name), ..Runtime::default() }.build();
         let error = Template::parse(&runtime).unwrap().linkage().unwrap_err();
         assert!(error.to_string().contains(name), "{error}");
     }
     let swapped = Runtime { swapped: true, ..Runtime::default() }.build();
     let error = Template::parse(&swapped).unwrap().linkage().unwrap_err().to_string();
-    assert!(error.contains("c2w_invoke as (func (param i32 i64 i32) (result i64))"), "{error}");
+    assert!(error.contains("c2w_invoke as (func (param i64 i32) (result i64))"), "{error}");
 }
 
 #[test]
@@ -176,6 +175,15 @@ fn a_runtime_without_a_table_of_its_own_takes_no_functions() {
 }
 
 #[test]
+fn a_runtime_that_does_not_say_where_the_hart_is_runs_no_units() {
+    let older = Runtime { hot: false, ..Runtime::default() }.build();
+    let error = Template::parse(&older).unwrap().linkage().unwrap_err();
+    assert!(error.to_string().contains("C2W_HOT"), "{error}");
+    let (module, summary) = package_with(&older, None);
+    assert_eq!((summary.translated, placement(&module)[11]), (0, 0));
+}
+
+#[test]
 fn sections_are_extended_and_stay_in_order() {
     let (module, _) = translated(&Runtime::default());
     let ids: Vec<u8> = sections(&module).iter().map(|section| section.0).collect();
@@ -190,10 +198,10 @@ fn sections_are_extended_and_stay_in_order() {
     assert!(provenance.1[1..].starts_with(b"c2w.provenance"));
     assert!(before == after);
     assert_eq!(tables(&module), [(5, Some(5)), (3, Some(3))]);
-    assert_eq!(elements(&module), [(1, vec![2, 3]), (3, vec![7, 8])]);
-    assert_eq!(contents(&module, 3)[..], [7, 1, 2, 3, 4, 6, 5, 5]);
+    assert_eq!(elements(&module), [(1, vec![2, 3]), (3, vec![6, 7])]);
+    assert_eq!(contents(&module, 3)[..], [6, 1, 2, 3, 5, 4, 4]);
     let code = contents(&runtime, 10);
-    assert_eq!(count(&module, 10), 7);
+    assert_eq!(count(&module, 10), 6);
     assert_eq!(contents(&module, 10)[1..code.len()], code[1..]);
 }
 
@@ -207,16 +215,16 @@ fn a_table_without_a_maximum_keeps_none() {
 fn what_the_runtime_lacks_is_made() {
     let bare = Runtime { unit_type: false, elements: false, ..Runtime::default() };
     let (module, _) = translated(&bare);
-    assert_eq!(count(&module, 1), 6);
-    assert_eq!(elements(&module), [(3, vec![7, 8])]);
+    assert_eq!(count(&module, 1), 5);
+    assert_eq!(elements(&module), [(3, vec![6, 7])]);
     // The type that was made is the one that is looked for.
     let template = Template::parse(&module).unwrap();
-    assert_eq!(template.functions.unit_type(), Some(5));
+    assert_eq!(template.functions.unit_type(), Some(4));
     let (mut store, instance) = instantiate(&module);
     let table = instance.get_table(&mut store, "table").unwrap();
     let Some(Ref::Func(Some(unit))) = table.get(&mut store, ELEMENTS + 1) else { panic!() };
-    let unit = unit.typed::<(i32, i64, i32, i32), i64>(&store).unwrap();
-    assert_eq!(unit.call(&mut store, (0, 41, 0, 0)).unwrap(), 42);
+    let unit = unit.typed::<(i64, i32, i32), i64>(&store).unwrap();
+    assert_eq!(unit.call(&mut store, (41, 0, 0)).unwrap(), 42);
 }
 
 #[test]
@@ -230,12 +238,12 @@ fn units_are_called_through_the_table() {
     let memory = instance.get_memory(&mut store, "memory").unwrap();
     assert_eq!(&memory.data(&store)[index as usize..][..length as usize], INDEX);
     assert_eq!(&memory.data(&store)[16..30], b"of the runtime");
-    type Call = (u32, i32, i64, i32, i32);
+    type Call = (u32, i64, i32, i32);
     let call = instance.get_typed_func::<Call, i64>(&mut store, CALL).unwrap();
     for element in [first_element, first_element + 1] {
-        assert_eq!(call.call(&mut store, (element, 0, 0x8000_0000, 0, 0)).unwrap(), 0x8000_0001);
+        assert_eq!(call.call(&mut store, (element, 0x8000_0000, 0, 0)).unwrap(), 0x8000_0001);
     }
-    assert!(call.call(&mut store, (first_element + 2, 0, 0, 0, 0)).is_err());
+    assert!(call.call(&mut store, (first_element + 2, 0, 0, 0)).is_err());
 }
 
 #[test]
@@ -296,7 +304,7 @@ fn more_code_than_engines_accept_is_refused() {
     let runtime = Runtime::default().build();
     let template = Template::parse(&runtime).unwrap();
     let cases = [
-        (vec![vec![]; 1_000_000], "1000007 functions"),
+        (vec![vec![]; 1_000_000], "1000006 functions"),
         (vec![vec![0; 7_654_322]], "7654322 bytes in a function"),
     ];
     for (functions, what) in cases {

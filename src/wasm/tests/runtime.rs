@@ -9,17 +9,19 @@ use wasm_encoder::{
 
 /// Where its placement table is.
 pub const PLACEMENT: u32 = 1024;
+/// Where its hart is said to be.
+pub const HOT: u32 = 2048;
 /// How many elements its table has.
 pub const ELEMENTS: u64 = 3;
 /// How many functions it has.
-pub const FUNCTIONS: u32 = 7;
-/// Function `call(element, hot, base, entry, depth)`: calls an element of table 0 as a unit.
+pub const FUNCTIONS: u32 = 6;
+/// Function `call(element, base, entry, depth)`: calls an element of table 0 as a unit.
 pub const CALL: &str = "call";
 
-const FUNCTION_NAMES: [&str; 4] = ["c2w_invoke", "c2w_status", "c2w_fma64", "c2w_fma32"];
+const FUNCTION_NAMES: [&str; 3] = ["c2w_invoke", "c2w_status", "c2w_fma32"];
 /// Index of the first of [`FUNCTION_NAMES`]; two functions are imported.
 const FIRST_NAMED: u32 = 2;
-const UNIT_TYPE: u32 = 5;
+const UNIT_TYPE: u32 = 4;
 
 /// What the module has, and what it lacks.
 pub struct Runtime {
@@ -29,6 +31,8 @@ pub struct Runtime {
     pub elements: bool,
     /// The units' type, and the function [`CALL`], which is nothing without it.
     pub unit_type: bool,
+    /// Whether it says where its hart is.
+    pub hot: bool,
     /// A function that is not exported.
     pub hidden: Option<&'static str>,
     /// Two functions under each other's name.
@@ -43,6 +47,7 @@ impl Default for Runtime {
             imported_table: false,
             elements: true,
             unit_type: true,
+            hot: true,
             hidden: None,
             swapped: false,
         }
@@ -65,8 +70,11 @@ impl Runtime {
         };
         let global = GlobalType { val_type: ValType::I32, mutable: false, shared: false };
         module.section(MemorySection::new().memory(memory));
-        module.section(GlobalSection::new().global(global, &ConstExpr::i32_const(1024)));
-        module.section(&self.exports());
+        let mut globals = GlobalSection::new();
+        for address in [PLACEMENT, HOT] {
+            globals.global(global, &ConstExpr::i32_const(address as i32));
+        }
+        module.section(&globals).section(&self.exports());
         if self.elements {
             let functions = Elements::Functions((&[2, 3][..]).into());
             let at = ConstExpr::i32_const(1);
@@ -84,16 +92,15 @@ impl Runtime {
     }
 
     fn types(&self) -> TypeSection {
-        use ValType::{F32, F64, I32, I64};
+        use ValType::{F32, I32, I64};
         let mut types = TypeSection::new();
         types.ty().function([], []);
-        types.ty().function([I32, I64, I32], [I64]);
-        types.ty().function([I32, I32, I64], [I64]);
-        types.ty().function([F64; 3], [F64]);
+        types.ty().function([I64, I32], [I64]);
+        types.ty().function([I32, I64], [I64]);
         types.ty().function([F32; 3], [F32]);
         if self.unit_type {
+            types.ty().function([I64, I32, I32], [I64]);
             types.ty().function([I32, I64, I32, I32], [I64]);
-            types.ty().function([I32, I32, I64, I32, I32], [I64]);
         }
         types
     }
@@ -110,7 +117,7 @@ impl Runtime {
 
     fn functions(&self) -> FunctionSection {
         let mut functions = FunctionSection::new();
-        for ty in [1, 2, 3, 4] {
+        for ty in [1, 2, 3] {
             functions.function(ty);
         }
         functions.function(if self.unit_type { UNIT_TYPE + 1 } else { 0 });
@@ -131,6 +138,9 @@ impl Runtime {
         let mut exports = ExportSection::new();
         exports.export("memory", ExportKind::Memory, 0);
         exports.export("C2W_PLACEMENT", ExportKind::Global, 0);
+        if self.hot {
+            exports.export("C2W_HOT", ExportKind::Global, 1);
+        }
         if self.own_table {
             exports.export("table", ExportKind::Table, 0);
         }
@@ -141,24 +151,21 @@ impl Runtime {
             }
         }
         if self.unit_type {
-            exports.export(CALL, ExportKind::Func, FIRST_NAMED + 4);
+            exports.export(CALL, ExportKind::Func, FIRST_NAMED + 3);
         }
         exports
     }
 
     fn code(&self) -> CodeSection {
         let mut code = CodeSection::new();
+        code.function(&function(|code| code.local_get(0)));
         code.function(&function(|code| code.local_get(1)));
-        code.function(&function(|code| code.local_get(2)));
-        code.function(&function(|code| {
-            code.local_get(0).local_get(1).f64_mul().local_get(2).f64_add()
-        }));
         code.function(&function(|code| {
             code.local_get(0).local_get(1).f32_mul().local_get(2).f32_add()
         }));
         code.function(&function(|code| match self.unit_type {
             true => {
-                code.local_get(1).local_get(2).local_get(3).local_get(4).local_get(0);
+                code.local_get(1).local_get(2).local_get(3).local_get(0);
                 code.call_indirect(0, UNIT_TYPE)
             }
             false => code.nop(),

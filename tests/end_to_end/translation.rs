@@ -1,0 +1,232 @@
+//! Translated code does what the same code does when it is interpreted, and a conversion says what
+//! it has translated.
+
+use crate::container::{C2W, Container, Engine, assert_success, busybox_reference, text};
+use crate::engine::{COUNTED, Driver};
+use crate::{engine_trial, guest, process, trial};
+use libtest_mimic::Trial;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+/// Shell scripts that do the same on any POSIX system.
+const SCRIPTS: [(&str, &str); 6] = [
+    ("loops", LOOPS),
+    ("pipes", PIPES),
+    ("sums", SUMS),
+    ("numbers", NUMBERS),
+    ("processes", PROCESSES),
+    ("failure", "seq 3000 | grep -c 7; ls /no/such/file 2>/dev/null || sort /etc/none; exit 7"),
+];
+
+const LOOPS: &str = "i=0; sum=0; words=
+while [ $i -lt 4000 ]; do i=$((i + 1)); sum=$(((sum * 31 + i) % 1000003)); done; echo $sum
+for a in 1 2 3 4 5 6 7 8 9; do for b in x y z; do words=$words$a$b; done; done; echo $words
+f() { [ $1 -lt 2 ] && echo $1 || echo $(($(f $(($1 - 1))) + $(f $(($1 - 2))))); }; f 7
+echo $((-7 / 2)) $((-7 % 2)) $((1 << 40)) $((0x7fffffffffffffff + 1)) $((5 > 3 ? 1 : 2))
+case abcabc in *c?bc) echo match; esac; x=abcabc; echo ${x%b*} ${x##*b} ${#x}";
+
+const PIPES: &str = r"seq 4000 | sed -e 's/1/one/g' -e '/one.*one/d' | sort | uniq | tail -n 4
+seq 3000 | xargs -n 7 echo | cut -d ' ' -f 2,4 | tr ' 0-4' '+a-e' | sort -r | head -n 3
+seq 500 | while read n; do echo $((n * n)); done | grep '1.*6' | wc -l
+seq 20000 | gzip | gunzip | tail -c 12 | od -c";
+
+const SUMS: &str = "seq 30000 > /tmp/c2w-$$; trap 'rm /tmp/c2w-$$' EXIT
+for sum in md5sum sha1sum sha256sum sha512sum cksum; do $sum < /tmp/c2w-$$; done
+split -b 20000 /tmp/c2w-$$ /tmp/c2w-$$- && cat /tmp/c2w-$$-* | md5sum; rm /tmp/c2w-$$-*
+base64 < /tmp/c2w-$$ | md5sum; cmp /tmp/c2w-$$ /tmp/c2w-$$";
+
+/// Only operations that round correctly everywhere.
+const NUMBERS: &str = r#"awk 'BEGIN {
+    for (i = 1; i <= 4000; i++) { s += sqrt(i) / (i + 0.5); t = t * 0.75 - i / 7; n[i % 7] += i }
+    printf "%.17g %.17g %d %d\n", s, t, 1e15 / 7, -17 % 5
+    for (i = 0; i < 7; i++) printf "%d ", n[i]
+    x = "a"; for (i = 0; i < 500; i++) { x = x i; if (x ~ /99a?100/) c++ }
+    printf "%d %d %s\n", length(x), c, substr(x, 1000, 10)
+}'
+awk '{ a[$1 % 10] = a[$1 % 10] + $1 * 1.1; gsub(/1/, "x") } /x.*x/ { k++ } END { print k, a[3] }' << EOF
+$(seq 2000)
+EOF"#;
+
+const PROCESSES: &str = "trap 'echo caught' USR1; kill -USR1 $$; i=0
+while [ $i -lt 60 ]; do i=$((i + 1)); (exit $((i % 3))) || echo $i; done | tr '\\n' ' '
+sh -c 'kill -9 $$'; echo $?; (sleep 0.1; echo later) & wait; echo end
+env -i A=1 sh -c 'echo $A'; echo $(echo $(echo deep)) | (read a; echo \"$a\")";
+
+/// What `--aot=max` is trained on here.
+const TRAINING: &str = "sh -c \"i=0; while [ $i -lt 300 ]; do i=$((i + 1)); done; seq 3000 | sort | md5sum; \
+                        awk 'BEGIN { for (i = 0; i < 999; i++) s += sqrt(i); print s }'\"";
+
+const MAX: [&str; 3] = ["--aot=max", "--train", TRAINING];
+
+pub fn trials() -> Vec<Trial> {
+    let mut trials = vec![
+        trial("translation::same_bytes_again", same_bytes_again),
+        trial("translation::reports", reports),
+        trial("translation::is_executed", is_executed),
+        trial("translation::all_kinds_of_training", all_kinds_of_training),
+    ];
+    let kinds: [(&str, fn() -> &'static Container); 3] =
+        [("off", off), ("auto", Container::busybox), ("max", max)];
+    for (kind, container) in kinds {
+        trials.extend(SCRIPTS.map(|(name, script)| {
+            trial(format!("translation::{kind}_{name}"), move || compare(container(), script))
+        }));
+    }
+    trials.extend(guest::trials("rewritten_code", rewritten_code));
+    trials
+}
+
+/// The example without translated code.
+fn off() -> &'static Container {
+    static OFF: OnceLock<Container> = OnceLock::new();
+    OFF.get_or_init(|| Container::convert_with(busybox_reference(), "off", &["--aot=off"]))
+}
+
+/// The example with as much translated code as there can be.
+fn max() -> &'static Container {
+    static MAX_: OnceLock<Container> = OnceLock::new();
+    MAX_.get_or_init(|| Container::convert_with(busybox_reference(), "max", &MAX))
+}
+
+/// A script must do the same in the module as on this machine.
+fn compare(container: &Container, script: &str) {
+    let mut here = Command::new("/bin/sh");
+    here.args(["-c", script]).env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C");
+    let mut there = container.command(Engine::COMMAND, &["sh", "-c", script]);
+    let (here, there) = (process::run(&mut here, b""), process::run(&mut there, b""));
+    assert!(!here.stdout.is_empty(), "{here:?}");
+    assert_eq!(text(&there.stdout), text(&here.stdout), "{}", text(&there.stderr));
+    assert_eq!(there.status, here.status, "{}", text(&there.stderr));
+}
+
+fn same_bytes_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let module = folder.path().join("again.wasm");
+    let output = Command::new(C2W).args(MAX).arg(busybox_reference()).arg(&module).output();
+    assert!(output.expect("c2w runs").status.success());
+    assert!(fs::read(module).unwrap() == fs::read(&max().module).unwrap());
+}
+
+/// One line about the translation, if there is any, and one about the module.
+fn reports() {
+    let lines = |container: &'static Container| container.said.lines().collect::<Vec<_>>();
+    assert!(matches!(lines(off())[..], [module] if module.contains("MiB (root image")));
+    let trained = |container, on: &str| match lines(container)[..] {
+        [line, module] => {
+            assert!(line.starts_with("translated ") && line.contains(on), "{line}");
+            assert!(module.contains("MiB (root image"), "{module}");
+        }
+        ref other => panic!("{other:?}"),
+    };
+    trained(Container::busybox(), "the image's command (");
+    trained(max(), TRAINING);
+}
+
+/// Instructions of a run, and those of them that were translated.
+fn counted(container: &Container, arguments: &[&str]) -> (Output, f64, f64) {
+    let mut command = container.command(Engine::Wasi(Driver::Counted), arguments);
+    let mut output = process::run(&mut command, b"");
+    let said = text(&output.stderr);
+    let (before, counts) = said.rsplit_once(COUNTED).unwrap_or_else(|| panic!("{said}"));
+    output.stderr.truncate(before.len());
+    let (all, translated) = counts.trim_end().split_once(' ').expect("two numbers");
+    (output, all.parse().unwrap(), translated.parse().unwrap())
+}
+
+/// What other tests compare would agree as well if no translated code was ever entered.
+fn is_executed() {
+    let share = |container| {
+        let (output, all, translated) = counted(container, &["sh", "-c", LOOPS]);
+        assert_success(&output);
+        assert!(all > 1e6, "{all} instructions");
+        translated / all
+    };
+    assert_eq!(share(off()), 0.0);
+    for container in [Container::busybox(), max()] {
+        let share = share(container);
+        assert!((0.8..=1.0).contains(&share), "{share}");
+    }
+}
+
+/// A command that ends by a signal, one that never ends, one that waits for ever, and one that the
+/// image lacks.
+fn all_kinds_of_training() {
+    let commands =
+        ["sh -c 'kill -9 $$'", "sh -c 'while :; do :; done'", "-w /etc sleep 1000000", "no-such"];
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(C2W);
+    command.args(commands.map(|command| format!("--train={command}")));
+    command.arg(busybox_reference()).arg(folder.path().join("out.wasm"));
+    let output = process::run(&mut command, b"");
+    let said = text(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let line = said.lines().next().unwrap_or_default();
+    assert!(commands.iter().all(|command| line.contains(command)), "{said}");
+}
+
+/// What the program in `guest/rewrite.c` prints when nobody executes old code.
+const REWRITTEN: &str = "in place ok
+called in place ok
+another's constant ok
+on two pages ok
+copied ok
+patched ok
+called while patched ok
+patching itself ok
+second page patched ok
+writable or executable ok
+not executable ok
+written elsewhere ok
+mapped anew ok
+read from a file ok
+forked ok
+own page ok
+returned ok
+unwound ok
+patched by a signal's handler ok
+";
+
+/// A program that rewrites its hot code, trained on itself.
+fn rewritten_code() -> Vec<Trial> {
+    let test = |engine| engine_trial(engine, "rewritten_code", check_rewritten);
+    let mut trials: Vec<_> = Engine::all().into_iter().map(test).collect();
+    trials.push(trial("translation::rewritten_code", || {
+        let interpreted = Container::convert_with(program(), "rewrite-off", &["--aot=off"]);
+        let (output, _, translated) = counted(&interpreted, &["/rewrite"]);
+        assert_rewritten(&output);
+        assert_eq!(translated, 0.0);
+        let (output, all, translated) = counted(rewriting(), &["/rewrite"]);
+        assert_rewritten(&output);
+        assert!(translated > all / 2.0, "{translated} of {all}");
+    }));
+    trials
+}
+
+fn check_rewritten(engine: Engine) {
+    assert_rewritten(&process::run(&mut rewriting().command(engine, &["/rewrite"]), b""));
+}
+
+fn assert_rewritten(output: &Output) {
+    assert_eq!(text(&output.stdout), REWRITTEN, "{}", text(&output.stderr));
+    assert_success(output);
+}
+
+/// A root filesystem with nothing but the program.
+fn program() -> String {
+    static ROOT: OnceLock<String> = OnceLock::new();
+    let root = || {
+        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("end_to_end-rewrite");
+        fs::create_dir_all(&root).expect("a folder for the program");
+        guest::compile("rewrite", &root.join("rewrite"));
+        format!("rootfs:{}", root.display())
+    };
+    ROOT.get_or_init(root).clone()
+}
+
+fn rewriting() -> &'static Container {
+    static REWRITING: OnceLock<Container> = OnceLock::new();
+    let options = ["--aot=max", "--train", "/rewrite"];
+    REWRITING.get_or_init(|| Container::convert_with(program(), "rewrite", &options))
+}
