@@ -4,7 +4,8 @@
 # scripts/build-test-image.sh puts into its image; without IMAGE that image is built (root only).
 #
 # RUNS (default 5) is how often everything is measured, WASMTIME the wasmtime to use. Raw runs stay
-# in target/bench/runs.tsv; `python3 scripts/bench/table.py target/bench` prints them again.
+# in target/bench; `python3 scripts/bench/table.py target/bench` prints them again. What of a run is
+# translated code is told where python3 has PyPI's wasmtime, of WASMTIME's version. Needs 3 GiB.
 set -euo pipefail
 image=${1:-}
 [ $# -le 1 ] || { echo "usage: $0 [IMAGE]" >&2; exit 2; }

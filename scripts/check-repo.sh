@@ -6,9 +6,10 @@ cd "$(dirname "$0")/.."
 
 readonly MAX_LINES=900 MAX_FUNCTION=70 MAX_COLUMNS=100
 
-# Who may write `unsafe`: the emulator's memory and hot loop, the module's edge to WASI, PID 1 for
-# system calls that rustix lacks, and the tests' engine, which loads compiled code.
-readonly UNSAFE='^(emulator/src/(memory|cpu/(hart|hot|translated|hot/(group|place|vector)))\.rs|runtime/src/[a-z_]+\.rs|initramfs/init/src/.+\.rs|tests/end_to_end/engine\.rs)$'
+# Who may write `unsafe`: the emulator's memory, hot loop and edge to translated code, the module's
+# edge to WASI, PID 1 for system calls that rustix lacks, the tests' engine, which loads compiled
+# code, and the lock-step test, whose machine lives in an engine's memory.
+readonly UNSAFE='^(emulator/src/(memory|cpu/(hart|hot|translated|hot/(group|place|vector)))\.rs|runtime/src/[a-z_]+\.rs|initramfs/init/src/.+\.rs|tests/end_to_end/engine\.rs|tests/lockstep/(arena|main|units)\.rs)$'
 
 # Hosts that text may name; names without a dot are examples, and so are loopback addresses.
 readonly HOSTS='^(github\.com|wasmtime\.dev|(www\.)?[a-z]+\.org|snapshot\.debian\.org|[a-z.]*sourceforge\.net|index\.docker\.io|distribution\.github\.io|postcard\.jamesmunns\.com|127\.0\.0\.1|192\.0\.2\.1|[a-z0-9-]+(\.(invalid|example|test))?)$'

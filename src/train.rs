@@ -94,6 +94,9 @@ fn named(text: &str) -> Result<(String, RunRequest)> {
     Ok((text.to_owned(), request(&words).with_context(|| format!("--train {text:?}"))?))
 }
 
+/// Instructions of a run that are all counted; of those behind them a part is.
+const ALL: u64 = 10_000_000;
+
 /// The request that a module makes of its arguments, with an empty standard input.
 fn request(words: &[String]) -> Result<RunRequest> {
     let arguments = words.iter().map(|word| word.clone().into_bytes());
@@ -141,7 +144,7 @@ pub fn train(
     for (name, request) in options.runs()? {
         restore_ram(&mut memory, kept.ram);
         let mut session = Session::restore(memory, kept.state)?;
-        session.observe(Box::new(Shared(profile.clone())));
+        session.sample(Box::new(Shared(profile.clone())), ALL);
         let instructions = run(&mut session, request, options.limit(), &mut world)?;
         profile.borrow_mut().interrupt();
         runs.push((name, instructions));
@@ -198,6 +201,10 @@ struct Shared(Rc<RefCell<Profile>>);
 impl Observer for Shared {
     fn block(&mut self, block: &Block<'_>) {
         self.0.borrow_mut().block(block);
+    }
+
+    fn gap(&mut self, weight: u32) {
+        self.0.borrow_mut().gap(weight);
     }
 
     fn trap(&mut self, pc: u64, cause: u64, value: u64) {

@@ -42,7 +42,8 @@ fn version_and_help_in_the_usual_ways() {
     assert_eq!([stdout(&["-v"]), stdout(&["-V"])], [version.clone(), version]);
     let help = stdout(&["help"]);
     assert_eq!(help, stdout(&["--help"]));
-    for word in ["docker-archive:", "--memory", "inspect", "rootfs", "cache", "--build-arg"] {
+    let words = ["docker-archive:", "--memory", "--aot", "inspect", "rootfs", "cache"];
+    for word in words.into_iter().chain(["--train", "--build-arg"]) {
         assert!(help.contains(word), "{word}: {help}");
     }
     assert!(stdout(&["help", "run"]).contains("--profile"));
@@ -133,12 +134,14 @@ fn a_module_tells_where_it_comes_from_but_not_from_which_folder() {
 #[test]
 fn as_much_is_said_as_is_asked_for() {
     let (module, said) = convert(IMAGE, &[]);
-    assert!(said.lines().count() == 1 && said.contains("MiB (root image"), "{said}");
+    assert!(said.lines().count() == 2 && said.contains("MiB (root image"), "{said}");
+    assert!(said.starts_with("translated "), "{said}");
     let (quiet, said) = convert(IMAGE, &["--quiet"]);
     assert!(quiet == module && said.is_empty(), "{said}");
     let (plain, said) = convert(IMAGE, &["--progress=plain"]);
     let lines: Vec<_> = said.lines().collect();
-    let stages = ["looking for the image", "layer 1 of ", "root image", "booting", "the module"];
+    let stages =
+        ["looking for the image", "layer 1 of ", "root image", "booting", "hot code", "the module"];
     assert!(plain == module && lines.len() > stages.len(), "{said}");
     for (line, stage) in lines.iter().filter(|line| !line.contains("layer 2")).zip(stages) {
         assert!(line.starts_with("c2w: ") && line.contains(stage), "{said}");

@@ -1,4 +1,4 @@
-//! Where the converter has put the machine in linear memory. `src/wasm/package.rs` writes
+//! Where the converter has put the machine in linear memory. `src/wasm/placement.rs` writes
 //! [`C2W_PLACEMENT`] and everything it points to.
 
 use c2w_emulator::{GuestMemory, Region, layout};

@@ -6,7 +6,6 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
-use core::mem::MaybeUninit;
 use c2w_emulator::cpu::hot::Hot;
 use c2w_emulator::cpu::observe::Observer;
 use c2w_emulator::cpu::translated::{Counts, Translated, Units};
@@ -17,6 +16,7 @@ use c2w_guest_abi::{
     Failure, FromGuest, Milestone, Notice, RunRequest, Stream, TerminalSize, ToGuest, WallClock,
     frame,
 };
+use core::mem::MaybeUninit;
 
 /// Entropy that a run starts with, in bytes.
 const SEED_LENGTH: usize = 64;
@@ -119,6 +119,11 @@ impl Session {
     /// Has an observer told of every block that is executed from now on.
     pub fn observe(&mut self, observer: Box<dyn Observer>) {
         self.machine.observe(observer);
+    }
+
+    /// Has an observer told of every block of the next `all` steps, and of a part of those after.
+    pub fn sample(&mut self, observer: Box<dyn Observer>, all: u64) {
+        self.machine.sample(observer, all);
     }
 
     /// Has the guest's 9p device answered by `server` from now on.

@@ -47,7 +47,8 @@ pub(super) fn run(arguments: &Convert) -> Result<()> {
     let source = arguments.source.options(&place, &progress)?;
     let mut options = arguments.machine.options(source, &build_args)?;
     options.translation = arguments.aot.options();
-    let convert::Summary { module: summary, trained } = convert::convert(&place, &arguments.output, &options, &mut timing)?;
+    let convert::Summary { module: summary, trained } =
+        convert::convert(&place, &arguments.output, &options, &mut timing)?;
     progress.done();
     shown.show_timings(&timing);
     if let Some(trained) = &trained {

@@ -173,7 +173,8 @@ fn training() {
     let cases = [("'", "\"'\""), ("", "\"\""), ("--bogus x", "--bogus"), ("--help", "no command")];
     for (command, part) in cases {
         let folder = tempfile::tempdir().unwrap();
-        let stderr = fail_in(folder.path(), conversion().args(["--train", command]), "out.wasm");
+        let stderr =
+            fail_in(folder.path(), conversion().arg(format!("--train={command}")), "out.wasm");
         assert_complaint(&stderr, part);
         assert_complaint(&stderr, "--train");
         assert_empty(folder.path());

@@ -33,13 +33,13 @@ seq 500 | while read n; do echo $((n * n)); done | grep '1.*6' | wc -l
 seq 20000 | gzip | gunzip | tail -c 12 | od -c";
 
 const SUMS: &str = "seq 30000 > /tmp/c2w-$$; trap 'rm /tmp/c2w-$$' EXIT
-for sum in md5sum sha1sum sha256sum sha512sum cksum; do $sum < /tmp/c2w-$$; done
-split -b 20000 /tmp/c2w-$$ /tmp/c2w-$$- && cat /tmp/c2w-$$-* | md5sum; rm /tmp/c2w-$$-*
+for sum in md5sum sha1sum sha256sum sha512sum; do $sum < /tmp/c2w-$$; done
+dd if=/tmp/c2w-$$ bs=999 skip=7 count=50 2>/dev/null | md5sum; tac /tmp/c2w-$$ | sha256sum
 base64 < /tmp/c2w-$$ | md5sum; cmp /tmp/c2w-$$ /tmp/c2w-$$";
 
 /// Only operations that round correctly everywhere.
 const NUMBERS: &str = r#"awk 'BEGIN {
-    for (i = 1; i <= 4000; i++) { s += sqrt(i) / (i + 0.5); t = t * 0.75 - i / 7; n[i % 7] += i }
+    for (i = 1; i <= 4000; i++) { s += 1 / (i + 0.5); t = t * 0.75 - i / 7; n[i % 7] += i }
     printf "%.17g %.17g %d %d\n", s, t, 1e15 / 7, -17 % 5
     for (i = 0; i < 7; i++) printf "%d ", n[i]
     x = "a"; for (i = 0; i < 500; i++) { x = x i; if (x ~ /99a?100/) c++ }
@@ -56,7 +56,7 @@ env -i A=1 sh -c 'echo $A'; echo $(echo $(echo deep)) | (read a; echo \"$a\")";
 
 /// What `--aot=max` is trained on here.
 const TRAINING: &str = "sh -c \"i=0; while [ $i -lt 300 ]; do i=$((i + 1)); done; seq 3000 | sort | md5sum; \
-                        awk 'BEGIN { for (i = 0; i < 999; i++) s += sqrt(i); print s }'\"";
+                        awk 'BEGIN { for (i = 1; i < 999; i++) s += 1 / i; print s }'\"";
 
 const MAX: [&str; 3] = ["--aot=max", "--train", TRAINING];
 
@@ -137,17 +137,16 @@ fn counted(container: &Container, arguments: &[&str]) -> (Output, f64, f64) {
 
 /// What other tests compare would agree as well if no translated code was ever entered.
 fn is_executed() {
-    let share = |container| {
+    let share = |container: &Container| {
         let (output, all, translated) = counted(container, &["sh", "-c", LOOPS]);
         assert_success(&output);
         assert!(all > 1e6, "{all} instructions");
         translated / all
     };
-    assert_eq!(share(off()), 0.0);
-    for container in [Container::busybox(), max()] {
-        let share = share(container);
-        assert!((0.8..=1.0).contains(&share), "{share}");
-    }
+    let shares = [off(), Container::busybox(), max()].map(share);
+    // The second one has not been trained on such a script.
+    let expected = |shares: [f64; 3]| shares[0] == 0.0 && shares[1] > 0.3 && shares[2] > 0.8;
+    assert!(expected(shares) && shares[2] <= 1.0, "{shares:?}");
 }
 
 /// A command that ends by a signal, one that never ends, one that waits for ever, and one that the

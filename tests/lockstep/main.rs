@@ -37,9 +37,17 @@ fn snapshot(image: &str) -> Snapshot {
     let mut timing = Timing::start();
     let state = session.save(&mut Deterministic::new(&boot, &mut timing));
     let memory = session.into_memory();
-    let bytes = |region: Region| memory.slice(region.start, region.length as usize).unwrap().to_vec();
+    let bytes =
+        |region: Region| memory.slice(region.start, region.length as usize).unwrap().to_vec();
     let (ram_region, image_region) = (memory.ram(), memory.image());
-    Snapshot { ram: bytes(ram_region), image: bytes(image_region), ram_region, image_region, state, boot }
+    Snapshot {
+        ram: bytes(ram_region),
+        image: bytes(image_region),
+        ram_region,
+        image_region,
+        state,
+        boot,
+    }
 }
 
 impl Snapshot {
@@ -90,11 +98,16 @@ fn request(command: &str) -> RunRequest {
 
 /// Runs a command in both machines, at most so many instructions. Returns the share of translated
 /// ones in percent.
-fn compare(snapshot: &Snapshot, options: &train::Options, command: &str, limit: u64, seed: u64) -> u64 {
+fn compare(
+    snapshot: &Snapshot,
+    options: &train::Options,
+    command: &str,
+    limit: u64,
+    seed: u64,
+) -> u64 {
     let mut random = Random(seed);
     let kept = Kept { ram: &snapshot.ram, state: &snapshot.state };
-    let (_, trained) =
-        train::train(snapshot.memory(), &kept, options, &snapshot.boot).unwrap();
+    let (_, trained) = train::train(snapshot.memory(), &kept, options, &snapshot.boot).unwrap();
     let translation = c2w_translator::translate(&trained.selection, &LINKAGE);
     let functions = Functions::new(&translation);
     let mut plain = Session::restore(snapshot.memory(), &snapshot.state).unwrap();
@@ -120,12 +133,20 @@ fn compare(snapshot: &Snapshot, options: &train::Options, command: &str, limit: 
         let step = plain.run_to_timer(budget, &mut world);
         let step_2 = arena::inside(|| translated.run_to_timer(budget, &mut world_2));
         let place = format!("round {rounds}, {budget} instructions from {before} at {start_pc:x}");
-        assert_eq!(translated.steps(), plain.steps(), "{place}: pc {:x} {:x}", translated.pc(), plain.pc());
+        assert_eq!(
+            translated.steps(),
+            plain.steps(),
+            "{place}: pc {:x} {:x}",
+            translated.pc(),
+            plain.pc()
+        );
         assert_eq!(step_2, step, "{place}");
         let same = translated.save(&mut world_2) == plain.save(&mut world);
         assert!(same, "{place}: registers differ at {:x}, {:x}", translated.pc(), plain.pc());
         rounds += 1;
-        if budget == 1 && std::env::var("C2W_FROM").is_ok() { eprintln!("{:x} {}", plain.pc(), plain.steps()); }
+        if budget == 1 && std::env::var("C2W_FROM").is_ok() {
+            eprintln!("{:x} {}", plain.pc(), plain.steps());
+        }
         let ended = matches!(step, Step::Exited(_) | Step::Failed(_) | Step::Idle(None));
         if rounds % 5000 == 0 || ended {
             let ram = |session: &Session| {
@@ -140,7 +161,11 @@ fn compare(snapshot: &Snapshot, options: &train::Options, command: &str, limit: 
         }
     }
     let share = 100 * translated.translated().instructions / (translated.steps() - start);
-    eprintln!("{last:?}: {command}: {} steps, {share} % translated, {:?}", plain.steps() - start, translated.translated());
+    eprintln!(
+        "{last:?}: {command}: {} steps, {share} % translated, {:?}",
+        plain.steps() - start,
+        translated.translated()
+    );
     share
 }
 
@@ -153,7 +178,11 @@ fn a_given_command() {
     let command = variable("C2W_COMMAND").unwrap_or("true".into());
     let number = |name, default| variable(name).map_or(default, |text| text.parse().unwrap());
     let options = train::Options {
-        aot: if variable("C2W_AOT").is_some_and(|text| text == "auto") { Aot::Auto } else { Aot::Max },
+        aot: if variable("C2W_AOT").is_some_and(|text| text == "auto") {
+            Aot::Auto
+        } else {
+            Aot::Max
+        },
         commands: vec![variable("C2W_TRAIN").unwrap_or(command.clone())],
         ..Default::default()
     };
@@ -166,7 +195,8 @@ fn busybox_goes_through_the_same_states() {
     assert!(Path::new("examples/busybox/index.json").exists());
     let snapshot = snapshot("oci:examples/busybox");
     let options = |aot| train::Options { aot, ..Default::default() };
-    let script = "sh -c 'for i in 1 2 3; do echo $i | md5sum; done; ls -l /proc/self; sleep 0.1; exit 3'";
+    let script =
+        "sh -c 'for i in 1 2 3; do echo $i | md5sum; done; ls -l /proc/self; sleep 0.1; exit 3'";
     assert!(compare(&snapshot, &options(Aot::Max), script, 100_000_000, 1) > 50);
     compare(&snapshot, &options(Aot::Auto), "sha256sum /bin/busybox", 100_000_000, 2);
 }

@@ -18,8 +18,7 @@ use wasmtime::{Caller, Config, Engine, Extern, Linker, Store, TypedFunc};
 pub const HOT: u32 = 1 << 16;
 
 /// The functions that units import come first.
-pub const LINKAGE: Linkage =
-    Linkage { hot: HOT, first_unit: 3, invoke: 0, status: 1, fma32: 2 };
+pub const LINKAGE: Linkage = Linkage { hot: HOT, first_unit: 3, invoke: 0, status: 1, fma32: 2 };
 
 const IMPORTS: [(&str, &[ValType], ValType); 3] = [
     ("invoke", &[ValType::I64, ValType::I32], ValType::I64),

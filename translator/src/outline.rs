@@ -26,7 +26,8 @@ pub fn outline(unit: &mut Unit, first: u32) -> Vec<Unit> {
 
 /// A loop to be cut out.
 fn find(unit: &Unit) -> Option<Loop> {
-    let instructions = |unit: &Unit| unit.blocks.iter().map(|block| block.insns.len()).sum::<usize>();
+    let instructions =
+        |unit: &Unit| unit.blocks.iter().map(|block| block.insns.len()).sum::<usize>();
     if instructions(unit) <= SMALL {
         return None;
     }
@@ -77,12 +78,8 @@ fn take(unit: &mut Unit, inner: &Loop, number: u32) -> Unit {
         .chain(unit.entries.iter().copied().filter(|entry| *entry != inner.header))
         .filter(|entry| inside.contains(entry))
         .collect();
-    let mut cut = Unit {
-        pages: unit.pages.clone(),
-        user: unit.user,
-        blocks: unit.blocks.clone(),
-        entries,
-    };
+    let mut cut =
+        Unit { pages: unit.pages.clone(), user: unit.user, blocks: unit.blocks.clone(), entries };
     keep(&mut cut, &order);
     let shift = shrink(&mut cut);
     // What is left of the other one: the call stands where the header was.
@@ -137,4 +134,3 @@ fn shrink(unit: &mut Unit) -> i64 {
     }
     i64::from(first)
 }
-

@@ -47,6 +47,10 @@ pub struct Profile {
     pub pages: Vec<PageProfile>,
     index: BTreeMap<(u64, bool), u32>,
     last: Option<Last>,
+    /// What came before the next block is unknown.
+    gap: bool,
+    /// How many blocks one that is reported stands for, less one.
+    more: u32,
 }
 
 /// The block that was executed last.
@@ -63,7 +67,7 @@ struct Last {
 impl Profile {
     /// Forgets what was executed last: another run begins.
     pub fn interrupt(&mut self) {
-        self.last = None;
+        (self.last, self.more) = (None, 0);
     }
 
     /// All executions that were counted.
@@ -94,15 +98,18 @@ impl Profile {
     }
 
     fn arrive(&mut self, page: u32, block: &Block<'_>) {
-        let to = slot(block.pc);
+        if core::mem::take(&mut self.gap) {
+            return;
+        }
+        let (to, weight) = (slot(block.pc), self.more + 1);
         let from = self.last.filter(|last| last.next == block.pc && last.user == block.user);
         let Some(last) = from else {
-            *self.pages[page as usize].arrivals.entry(to).or_default() += 1;
+            *self.pages[page as usize].arrivals.entry(to).or_default() += weight;
             return;
         };
         let distance = (block.pc >> 12).wrapping_sub(last.pc >> 12) as i64;
         let edge = Edge { from: last.from, to, distance, page };
-        *self.pages[last.page as usize].edges.entry(edge).or_default() += 1;
+        *self.pages[last.page as usize].edges.entry(edge).or_default() += weight;
     }
 }
 
@@ -112,10 +119,11 @@ fn slot(address: u64) -> u16 {
 
 impl Observer for Profile {
     fn block(&mut self, block: &Block<'_>) {
+        let weight = self.more + 1;
         let page = self.page(block.physical & !(PAGE_SIZE as u64 - 1), block.user);
         self.arrive(page, block);
         if block.slow {
-            *self.pages[page as usize].slow.entry(slot(block.pc)).or_default() += 1;
+            *self.pages[page as usize].slow.entry(slot(block.pc)).or_default() += weight;
         }
         let counts = &mut self.pages[page as usize].counts;
         let start = usize::from(slot(block.pc));
@@ -123,12 +131,16 @@ impl Observer for Profile {
         while let Some(&low) = block.code.get(at) {
             from = start + at / 2;
             if let Some(count) = counts.get_mut(from) {
-                *count = count.saturating_add(1);
+                *count = count.saturating_add(weight);
             }
             at += if low & 3 == 3 { 4 } else { 2 };
         }
         let from = from.min(SLOTS - 1) as u16;
         self.last = Some(Last { page, from, pc: block.pc, next: block.next, user: block.user });
+    }
+
+    fn gap(&mut self, weight: u32) {
+        (self.last, self.gap, self.more) = (None, true, weight - 1);
     }
 
     fn trap(&mut self, _: u64, _: u64, _: u64) {

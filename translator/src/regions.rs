@@ -227,7 +227,8 @@ mod tests {
 
     /// A unit of empty blocks with these edges.
     fn regions(edges: &[&[usize]], entries: &[usize]) -> Regions {
-        let block = |successors: &&[usize]| Block { indirect: successors.to_vec(), ..Block::default() };
+        let block =
+            |successors: &&[usize]| Block { indirect: successors.to_vec(), ..Block::default() };
         let blocks = edges.iter().map(block).collect();
         Regions::new(&Unit { blocks, entries: entries.to_vec(), ..Unit::default() })
     }

@@ -68,11 +68,13 @@ pub struct Selection {
 impl Code {
     /// Reads the code of a profile; `page` gives the bytes of a page at a guest-physical address.
     pub fn new<'a>(profile: &Profile, page: impl Fn(u64) -> Option<&'a [u8]>) -> Self {
-        let mut code = Self { contents: Vec::new(), starts: BTreeMap::new(), functions: BTreeSet::new() };
+        let mut code =
+            Self { contents: Vec::new(), starts: BTreeMap::new(), functions: BTreeSet::new() };
         let mut known: BTreeMap<u64, usize> = BTreeMap::new();
         let mut content_of = Vec::new();
         for profiled in &profile.pages {
-            let Some(bytes) = page(profiled.physical).filter(|bytes| bytes.len() == PAGE_SIZE) else {
+            let Some(bytes) = page(profiled.physical).filter(|bytes| bytes.len() == PAGE_SIZE)
+            else {
                 content_of.push(None);
                 continue;
             };
@@ -146,7 +148,11 @@ impl Code {
         let mut rest: Vec<(u64, Place)> = Vec::new();
         for (number, content) in self.contents.iter().enumerate() {
             let counts = content.counts.iter().zip(0..);
-            rest.extend(counts.filter(|(count, _)| **count >= hot).map(|(&count, slot)| (count, (number, slot))));
+            rest.extend(
+                counts
+                    .filter(|(count, _)| **count >= hot)
+                    .map(|(&count, slot)| (count, (number, slot))),
+            );
         }
         rest.sort_by_key(|&(count, place)| (Reverse(count), place));
         for (_, place) in rest {
@@ -211,7 +217,9 @@ impl Content {
     /// The content that most often lay so many pages further.
     fn neighbour(&self, distance: i64) -> Option<usize> {
         let seen = self.neighbours.get(&distance)?;
-        seen.iter().max_by_key(|(content, count)| (**count, Reverse(**content))).map(|(&content, _)| content)
+        seen.iter()
+            .max_by_key(|(content, count)| (**count, Reverse(**content)))
+            .map(|(&content, _)| content)
     }
 }
 
@@ -451,7 +459,8 @@ impl<'a> Trace<'a> {
                 }
                 Flow::Jump => {
                     let elsewhere = self.reach(at, target, false);
-                    let function = elsewhere.is_some_and(|place| self.code.functions.contains(&place));
+                    let function =
+                        elsewhere.is_some_and(|place| self.code.functions.contains(&place));
                     if !function || target == self.start {
                         self.lead(at, target);
                     }
@@ -519,7 +528,8 @@ impl<'a> Trace<'a> {
         let first = *used.first()?;
         let base = first * PAGE_SIZE as i64;
         let spans: Vec<(i64, i64)> = self.spans();
-        let number: BTreeMap<i64, usize> = spans.iter().zip(0..).map(|(&(at, _), number)| (at, number)).collect();
+        let number: BTreeMap<i64, usize> =
+            spans.iter().zip(0..).map(|(&(at, _), number)| (at, number)).collect();
         let mut unit = Unit { user: self.code.contents[start.0].user, ..Unit::default() };
         let mut others = Vec::new();
         for (place, &(at, last)) in spans.iter().enumerate() {

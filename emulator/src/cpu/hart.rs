@@ -6,10 +6,10 @@ use super::decoded::DecodedInsns;
 use super::hot::{self, Hot, HotPlace, Stop, Wide};
 use super::isa::Insn;
 use super::mmu::Access;
-use super::observe::Observer;
+use super::observe::{Observer, Sampling};
 use super::spaces::Parked;
-use super::translated::{self, Counts, Units};
 use super::tlb::{FetchEntry, LargePages, Privilege, Tlb, empty_fetch_table};
+use super::translated::{self, Counts, Units};
 use super::trap::{Cause, Trap, interrupt};
 use super::vector::VectorState;
 use crate::clock::Clock;
@@ -136,6 +136,8 @@ pub struct Hart {
     traps: u64,
     /// Who watches.
     pub(super) observer: Option<Box<dyn Observer>>,
+    /// Whether they watch only a part.
+    pub(super) sampling: Option<Sampling>,
     /// Who calls translated code.
     pub(super) units: Option<Box<dyn Units>>,
     /// How much they did.
@@ -216,6 +218,7 @@ impl Hart {
             stop_at: state.steps,
             traps: state.traps,
             observer: None,
+            sampling: None,
             units: None,
             counts: Counts::default(),
         };

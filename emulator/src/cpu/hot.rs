@@ -1,16 +1,16 @@
 //! The loop that nearly every guest instruction runs in.
 //!
 //! Invariants:
-//! - It calls nothing but the rare half of a fused multiply-add. What it cannot do, it leaves to the caller by returning a [`Stop`] with
-//!   `pc` at the instruction in question, which has then had no effect at all. A call that comes
-//!   back would make the compiler spill the loop's state everywhere.
+//! - It calls nothing but the rare half of a fused multiply-add. What it cannot do, it leaves to the
+//!   caller by returning a [`Stop`] with `pc` at the instruction in question, which has then had no
+//!   effect at all. A call that comes back would make the compiler spill the loop's state everywhere.
 //! - `ip` points into the slots of one code page; `page` is that page's virtual address and
 //!   `ops` its first slot, so `pc = page + (ip - ops) / 4` always holds. An instruction that
 //!   straddles two pages has its operation behind the first one's slots; `page` is then its own
 //!   address and `ops` that operation.
 //! - `left` counts every instruction. It is only looked at where a branch is taken or the page
-//!   changes, so the loop overruns it by less than a page of instructions, and by the same
-//!   number on every host.
+//!   changes, and not when the loop merely goes on after a stop. So it is overrun by less than a page
+//!   of instructions, and by the same number on every host, whatever is decoded or translated.
 //! - A code page outlives every visit: pages are reset or dropped only between two calls.
 //!
 //! `unsafe` here is for guest memory, slots and registers reached by pointer without a bounds
@@ -20,20 +20,19 @@
 // first macro.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
-use super::csr::{Csrs, status};
+use super::csr::status;
 use super::fusion::for_each_fusion;
 use super::op::{Code, Op, PLAIN, SLOT, STRADDLING, for_each_code};
-use super::tlb::{FETCH_ENTRIES, FetchEntry, PLACE_MASK, PLACE_SHIFT, TlbEntry};
-use super::translated::Entry;
-use super::vector::{VectorState, Vtype};
+use super::tlb::{PLACE_MASK, PLACE_SHIFT};
+use super::vector::Vtype;
 use crate::memory::PAGE_SHIFT;
-use crate::softfloat::{NX, fast};
-use alloc::boxed::Box;
+use crate::softfloat::fast;
 use bitmanip::{bitmanip, or_combine};
 use float::float;
 use group::{group, group_base, group_part};
-use range::{finite, finite_s, normal, normal_s};
 pub use place::HotPlace;
+use range::{finite, finite_s, normal, normal_s};
+pub use state::{Hot, Wide};
 use vector::{copy_elements, vector};
 
 mod bitmanip;
@@ -41,6 +40,7 @@ mod float;
 mod group;
 mod place;
 mod range;
+mod state;
 mod vector;
 
 /// Why the loop came back. `pc` in [`Hot`] says where.
@@ -58,97 +58,6 @@ pub enum Stop {
     Enter,
 }
 
-/// A pointer with 8 bytes to itself, so that fields behind it lie at the same place on every host.
-#[derive(Clone, Copy, Debug)]
-#[repr(C, align(8))]
-pub struct Wide<T>(pub *const T);
-
-/// The part of a hart that the loop works on. Translated code reads and writes the fields up to
-/// `may_zero` at the places that [`super::translated::place`] names.
-#[repr(C)]
-pub struct Hot {
-    /// Integer registers; `x[0]` is always zero.
-    pub x: [u64; 32],
-    /// Floating-point registers, NaN-boxed.
-    pub f: [u64; 32],
-    /// The next instruction's address.
-    pub pc: u64,
-    /// Instructions until the loop stops.
-    pub left: i64,
-    /// [`super::csr::trap_register`]s, which only S-mode may touch.
-    pub trap: [u64; 4],
-    /// Window offset + 1 that `lr` reserved; 0 for none.
-    pub reservation: u64,
-    /// Translations for loads at the current privilege.
-    pub read_tlb: Wide<TlbEntry>,
-    /// Translations for stores at the current privilege.
-    pub write_tlb: Wide<TlbEntry>,
-    /// Fetch translations: those of `fetch`.
-    pub fetch_entries: Wide<FetchEntry>,
-    /// Low bits of a matching fetch tag: the privilege mode.
-    pub fetch_tag: u64,
-    /// `sstatus.FS` is Dirty and `frm` valid: floating-point registers may be used without
-    /// further notice.
-    pub fp_ready: bool,
-    /// Also `frm` is round-to-nearest-even and the inexact flag is set, so that operations
-    /// which are normal and at most inexact change no flag.
-    pub fp_fast: bool,
-    /// `cbo.zero` is allowed in the current mode.
-    pub may_zero: bool,
-    /// The next run of the loop executes the page it begins in without entering translated code.
-    pub plain: bool,
-    /// What read and write TLB become in S-mode when `sstatus.SUM` changes.
-    pub other_sum: [Wide<TlbEntry>; 2],
-    /// Fetch translations, [`FETCH_ENTRIES`] of them.
-    pub fetch: Box<[FetchEntry]>,
-    /// Entries into translated code, by the numbers in their slots.
-    pub entries: Box<[Entry]>,
-    /// Host address of the memory window.
-    pub window: usize,
-    /// The other CSRs.
-    pub csrs: Csrs,
-    /// The vector unit.
-    pub vector: VectorState,
-    /// Pending interrupts when they were last looked at; what changes them asks for attention.
-    pub pending: u64,
-}
-
-impl Hot {
-    /// The fetch table's slot for an address.
-    #[inline(always)]
-    pub fn fetch_index(pc: u64) -> usize {
-        (pc >> 12) as usize & (FETCH_ENTRIES - 1)
-    }
-
-    /// Sets `sstatus` to `new`, as S-mode wants it, when that lets no interrupt in and changes no
-    /// rare field; else returns `false` and changes nothing. Access to user pages swaps the TLBs.
-    #[inline(always)]
-    pub fn change_status(&mut self, new: u64) -> bool {
-        let old = self.csrs.sstatus;
-        let new = new & status::WRITABLE;
-        let interrupts = new & status::SIE != 0 && self.pending & self.csrs.sie != 0;
-        if interrupts || (old ^ new) & !status::QUICK != 0 {
-            return false;
-        }
-        self.csrs.sstatus = new;
-        self.sync_fp();
-        if (old ^ new) & status::SUM != 0 {
-            let old = [self.read_tlb, self.write_tlb];
-            [self.read_tlb, self.write_tlb] = core::mem::replace(&mut self.other_sum, old);
-        }
-        true
-    }
-
-    /// Brings what the loop knows of the floating-point unit in line with the CSRs.
-    #[inline(always)]
-    pub fn sync_fp(&mut self) {
-        let csrs = &self.csrs;
-        // A reserved rounding mode makes even exact conversions illegal.
-        self.fp_ready = csrs.sstatus & status::FS == status::FS && csrs.frm <= 4;
-        self.fp_fast = self.fp_ready && csrs.frm == 0 && csrs.fflags & NX != 0;
-    }
-}
-
 const PAGE: u64 = 0xfff;
 
 /// The sign of a double.
@@ -160,7 +69,7 @@ const BOX: u64 = 0xffff_ffff_0000_0000;
 /// Runs until something needs the caller.
 ///
 /// # Safety
-/// `hot.read_tlb`, `hot.write_tlb` and `hot.other_sum` must point to tables of [`super::tlb::ENTRIES`] words whose
+/// `hot.read_tlb`, `hot.write_tlb` and `hot.other_sum` must point to tables of [`super::tlb::ENTRIES`] entries whose
 /// pages lie in the window at `hot.window`; write entries must never map a page from which code
 /// is decoded. Entries of `hot.fetch` must be empty or point to the slots of a live code page.
 // The macros nest: `op!()` stands inside other unsafe expressions as often as not.
@@ -293,9 +202,8 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
             macro_rules! translate {
                 ($tlb:ident, $va:expr, $size:expr) => {{
                     let va: u64 = $va;
-                    let entry = unsafe {
-                        &*$tlb.byte_add((va >> PLACE_SHIFT) as usize & PLACE_MASK)
-                    };
+                    let entry =
+                        unsafe { &*$tlb.byte_add((va >> PLACE_SHIFT) as usize & PLACE_MASK) };
                     if va.wrapping_add($size - 1) & !PAGE != entry.page {
                         leave!(Slow);
                     }

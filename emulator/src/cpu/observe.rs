@@ -35,11 +35,53 @@ pub trait Observer {
     /// A block was executed.
     fn block(&mut self, block: &Block<'_>);
 
+    /// Some instructions were passed over; from now on a block stands for `weight` of its kind.
+    fn gap(&mut self, _weight: u32) {}
+
     /// A trap goes to the handler: its `scause` and `stval`, at `pc`.
     fn trap(&mut self, _pc: u64, _cause: u64, _value: u64) {}
 }
 
+/// The first instructions of an observation are all reported, then a part of them, evenly: that is
+/// much faster, and enough to see what is hot.
+#[derive(Clone, Copy, Debug)]
+pub struct Sampling {
+    /// Steps from which on only a part is reported.
+    pub from: u64,
+}
+
+/// Of so many steps, a [`SHARE`]th is reported.
+const PERIOD: u64 = 1 << 15;
+/// See [`PERIOD`].
+const SHARE: u32 = 8;
+
 impl Hart {
+    /// Has an observer told of a part from now on.
+    pub fn sample(&mut self, observer: Box<dyn Observer>, sampling: Sampling) {
+        self.observe(observer);
+        self.sampling = Some(sampling);
+    }
+
+    /// Runs what is not to be reported, if it is the turn of such. `None` when the next block is to
+    /// be reported.
+    fn run_unobserved(&mut self) -> Option<Stop> {
+        let from = self.sampling?.from;
+        let place = self.steps().checked_sub(from)? % PERIOD;
+        let passed_over = (PERIOD - PERIOD / u64::from(SHARE)).checked_sub(place)? as i64;
+        if passed_over == 0 {
+            return None;
+        }
+        let left = self.hot.left;
+        self.hot.left = left.min(passed_over);
+        let behind = left - self.hot.left;
+        let stop = self.run_hot();
+        self.hot.left += behind;
+        if let Some(observer) = &mut self.observer {
+            observer.gap(SHARE);
+        }
+        Some(stop)
+    }
+
     /// Has an observer told of everything from now on.
     pub fn observe(&mut self, observer: Box<dyn Observer>) {
         self.observer = Some(observer);
@@ -49,6 +91,11 @@ impl Hart {
     /// loop looks at its limit where a block ends: with one instruction left it runs one block.
     pub(super) fn run_observed(&mut self, bus: &Bus<'_>) -> Stop {
         while self.hot.left > 0 {
+            match self.run_unobserved() {
+                Some(Stop::Limit) => continue,
+                Some(stop) => return stop,
+                None => {}
+            }
             let (pc, left, user) = (self.hot.pc, self.hot.left, self.mode == Mode::User);
             self.hot.left = 1;
             let stop = self.run_hot();
