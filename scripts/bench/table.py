@@ -46,14 +46,16 @@ def ratio(value):
 
 
 def conversion(figures):
-    stages = [name.removeprefix("auto ") for name in figures if name.startswith("auto convert ")]
+    stages = {name.removeprefix("auto "): name.removeprefix("auto convert ")
+              for name in figures if name.startswith("auto convert ")}
+    stages["convert"] = "whole process"
     rows = []
-    for stage in *stages, "convert":
+    for stage, label in stages.items():
         cells = []
         for module in "off", "auto":
             took = figures.get(f"{module} {stage}")
             cells += [f"{took.wall:.2f}", f"{took.processor:.2f}"] if took else ["", ""]
-        rows.append([stage.removeprefix("convert ") if stage in stages else "whole process", *cells])
+        rows.append([label, *cells])
     table(["conversion", "`--aot=off`: wall s", "CPU s", "`--aot=auto`: wall s", "CPU s"], rows)
 
 

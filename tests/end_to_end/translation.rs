@@ -67,8 +67,8 @@ pub fn trials() -> Vec<Trial> {
         trial("translation::is_executed", is_executed),
         trial("translation::all_kinds_of_training", all_kinds_of_training),
     ];
-    let kinds: [(&str, fn() -> &'static Container); 3] =
-        [("off", off), ("auto", Container::busybox), ("max", max)];
+    type Converted = fn() -> &'static Container;
+    let kinds = [("off", off as Converted), ("auto", Container::busybox), ("max", max)];
     for (kind, container) in kinds {
         trials.extend(SCRIPTS.map(|(name, script)| {
             trial(format!("translation::{kind}_{name}"), move || compare(container(), script))
