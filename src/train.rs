@@ -21,9 +21,9 @@ use std::rc::Rc;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Aot {
     /// Nothing: everything is interpreted.
+    #[default]
     Off,
     /// The hottest code, about as much as a start can afford to compile.
-    #[default]
     Auto,
     /// All code that is executed more than a few times.
     Max,

@@ -23,7 +23,7 @@ TRANSLATED = re.compile(r"^translated (\d+) instructions in (\d+) functions, ([\
 COUNTS = Path(__file__).with_name("counts.py")
 
 # The modules that all workloads run in; each has one more, trained on it.
-MODULES = {"off": ["--aot=off"], "auto": []}
+MODULES = {"off": ["--aot=off"], "auto": ["--aot=auto"]}
 
 
 def processor_seconds(pid):

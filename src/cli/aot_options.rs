@@ -6,9 +6,10 @@ use clap::Args;
 
 #[derive(Args)]
 pub(super) struct AotArgs {
-    /// Translate hot guest code to WebAssembly: off, auto (as much as costs a start little), or max.
-    #[arg(long, value_enum, default_value_t = Aot::Auto, value_name = "HOW")]
-    aot: Aot,
+    /// Translate hot guest code to WebAssembly: off, auto (as much as costs a start little), or max
+    /// [default: off, or auto with --train or --aot-budget].
+    #[arg(long, value_enum, value_name = "HOW")]
+    aot: Option<Aot>,
     /// Guest instructions to translate, each 40 to 65 bytes of the module [auto: 40000].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4_000_000))]
     aot_budget: Option<u32>,
@@ -20,8 +21,9 @@ pub(super) struct AotArgs {
 
 impl AotArgs {
     pub(super) fn options(&self) -> Options {
+        let asked = self.aot_budget.is_some() || !self.train.is_empty();
         Options {
-            aot: self.aot,
+            aot: self.aot.unwrap_or(if asked { Aot::Auto } else { Aot::Off }),
             budget: self.aot_budget.map(|budget| budget as usize),
             commands: self.train.clone(),
         }

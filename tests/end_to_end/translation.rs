@@ -45,7 +45,8 @@ const NUMBERS: &str = r#"awk 'BEGIN {
     x = "a"; for (i = 0; i < 500; i++) { x = x i; if (x ~ /99a?100/) c++ }
     printf "%d %d %s\n", length(x), c, substr(x, 1000, 10)
 }'
-awk '{ a[$1 % 10] = a[$1 % 10] + $1 * 1.1; gsub(/1/, "x") } /x.*x/ { k++ } END { print k, a[3] }' << EOF
+awk '{ a[$1 % 10] = a[$1 % 10] + $1 * 1.1; gsub(/1/, "x") }
+/x.*x/ { k++ } END { print k, a[3] }' << EOF
 $(seq 2000)
 EOF"#;
 
@@ -55,8 +56,8 @@ sh -c 'kill -9 $$'; echo $?; (sleep 0.1; echo later) & wait; echo end
 env -i A=1 sh -c 'echo $A'; echo $(echo $(echo deep)) | (read a; echo \"$a\")";
 
 /// What `--aot=max` is trained on here.
-const TRAINING: &str = "sh -c \"i=0; while [ $i -lt 300 ]; do i=$((i + 1)); done; seq 3000 | sort | md5sum; \
-                        awk 'BEGIN { for (i = 1; i < 999; i++) s += 1 / i; print s }'\"";
+const TRAINING: &str = "sh -c \"i=0; while [ $i -lt 300 ]; do i=$((i + 1)); done; \
+    seq 3000 | sort | md5sum; awk 'BEGIN { for (i = 1; i < 999; i++) s += 1 / i; print s }'\"";
 
 const MAX: [&str; 3] = ["--aot=max", "--train", TRAINING];
 
@@ -68,7 +69,7 @@ pub fn trials() -> Vec<Trial> {
         trial("translation::all_kinds_of_training", all_kinds_of_training),
     ];
     type Converted = fn() -> &'static Container;
-    let kinds = [("off", off as Converted), ("auto", Container::busybox), ("max", max)];
+    let kinds = [("off", off as Converted), ("auto", auto), ("max", max)];
     for (kind, container) in kinds {
         trials.extend(SCRIPTS.map(|(name, script)| {
             trial(format!("translation::{kind}_{name}"), move || compare(container(), script))
@@ -82,6 +83,12 @@ pub fn trials() -> Vec<Trial> {
 fn off() -> &'static Container {
     static OFF: OnceLock<Container> = OnceLock::new();
     OFF.get_or_init(|| Container::convert_with(busybox_reference(), "off", &["--aot=off"]))
+}
+
+/// The example with a moderate amount of translated code.
+fn auto() -> &'static Container {
+    static AUTO: OnceLock<Container> = OnceLock::new();
+    AUTO.get_or_init(|| Container::convert_with(busybox_reference(), "auto", &["--aot=auto"]))
 }
 
 /// The example with as much translated code as there can be.
@@ -120,7 +127,7 @@ fn reports() {
         }
         ref other => panic!("{other:?}"),
     };
-    trained(Container::busybox(), "the image's command (");
+    trained(auto(), "the image's command (");
     trained(max(), TRAINING);
 }
 
@@ -143,7 +150,7 @@ fn is_executed() {
         assert!(all > 1e6, "{all} instructions");
         translated / all
     };
-    let shares = [off(), Container::busybox(), max()].map(share);
+    let shares = [off(), auto(), max()].map(share);
     // The second one has not been trained on such a script.
     let expected = |shares: [f64; 3]| shares[0] == 0.0 && shares[1] > 0.3 && shares[2] > 0.8;
     assert!(expected(shares) && shares[2] <= 1.0, "{shares:?}");
