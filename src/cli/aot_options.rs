@@ -15,7 +15,7 @@ pub(super) struct AotArgs {
     aot_budget: Option<u32>,
     /// Run this command to find hot code, written as behind a module's name; can be given more than
     /// once [default: the image's own command].
-    #[arg(long, value_name = "COMMAND")]
+    #[arg(long, value_name = "COMMAND", allow_hyphen_values = true)]
     train: Vec<String>,
 }
 

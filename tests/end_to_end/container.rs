@@ -123,7 +123,7 @@ impl Container {
         let output = Command::new(C2W).args(options).arg(&reference).arg(&module).output();
         let output = output.expect("c2w runs");
         let said = text(&output.stderr);
-        assert!(output.status.success(), "{reference}: {said}");
+        assert!(output.status.success(), "{reference}: {}: {said}", output.status);
         engine::compile(&module, &compiled);
         Self { reference, module, compiled, said }
     }
