@@ -19,7 +19,7 @@ use crate::timing::Timing;
 use crate::train::{self, Aot, Kept, Trained};
 use crate::wasm::{self, Parts, Provenance, Template};
 use anyhow::{Context, Result};
-use c2w_emulator::{GuestMemory, PAGE_SIZE, Region};
+use c2w_emulator::{GuestMemory, Region};
 use c2w_guest_abi::ContainerConfig;
 use c2w_session::{Outside, Session};
 use sha2::{Digest, Sha256};
@@ -234,17 +234,21 @@ pub fn convert(
 ) -> Result<Summary> {
     let staged = Staged::create(output)?;
     let template = Template::parse(options.assets.runtime())?;
-    let linkage = template.linkage()?;
+    // What is asked for in vain is refused before the work.
+    let training = match options.translation.aot {
+        Aot::Off => None,
+        _ => Some((template.linkage()?, options.translation.runs()?)),
+    };
     let Prepared { mut session, identity, root_image, boot } = prepare(place, options, timing)?;
     let state = session.save(&mut Silent);
     let memory = session.into_memory();
     // Training goes on from here and leaves its traces in RAM.
-    let kept = (options.translation.aot != Aot::Off).then(|| keep(region(&memory, memory.ram())));
-    let (memory, translated) = match &kept {
-        Some(ram) => {
+    let kept = training.is_some().then(|| wasm::sparse_copy(region(&memory, memory.ram())));
+    let (memory, translated) = match kept.as_deref().zip(training) {
+        Some((ram, (linkage, runs))) => {
             options.source.progress.stage(Stage::Train);
             let kept = Kept { ram, state: &state };
-            let (memory, trained) = train::train(memory, &kept, &options.translation, &boot)?;
+            let (memory, trained) = train::train(memory, &kept, runs, &options.translation, &boot)?;
             timing.stage("train");
             let translation = c2w_translator::translate(&trained.selection, &linkage);
             timing.stage("translate");
@@ -276,17 +280,6 @@ pub struct Summary {
 /// The bytes of a region of a machine's memory.
 fn region(memory: &GuestMemory, region: Region) -> &[u8] {
     memory.slice(region.start, region.length as usize).expect("a region is memory")
-}
-
-/// A copy of RAM, in which pages of zeros need no memory of the host.
-fn keep(ram: &[u8]) -> Vec<u8> {
-    let mut copy = vec![0; ram.len()];
-    for (to, from) in copy.chunks_mut(PAGE_SIZE).zip(ram.chunks(PAGE_SIZE)) {
-        if from.iter().any(|&byte| byte != 0) {
-            to.copy_from_slice(from);
-        }
-    }
-    copy
 }
 
 fn provenance(place: &Place, identity: &str, root_image: u64, options: &Options) -> Provenance {

@@ -61,7 +61,7 @@ impl Options {
     ///
     /// # Errors
     /// When a command cannot be read.
-    fn runs(&self) -> Result<Vec<(String, RunRequest)>> {
+    pub fn runs(&self) -> Result<Vec<(String, RunRequest)>> {
         let own = match &self.commands[..] {
             [] => vec![(String::from("the image's command"), request(&[])?)],
             commands => commands.iter().map(|text| named(text)).collect::<Result<_>>()?,
@@ -126,13 +126,14 @@ pub struct Kept<'a> {
 }
 
 /// Runs commands from a snapshot and chooses code to translate. `memory` holds the snapshot's root
-/// image; it is given back with what the last run has left in RAM.
+/// image; it is given back with what the last run has left in RAM. `runs` are those of `options`.
 ///
 /// # Errors
-/// When a command cannot be read, or the snapshot not be restored.
+/// When the snapshot cannot be restored, or a command is too long.
 pub fn train(
     mut memory: GuestMemory,
     kept: &Kept<'_>,
+    runs: Vec<(String, RunRequest)>,
     options: &Options,
     boot: &BootOptions,
 ) -> Result<(GuestMemory, Trained)> {
@@ -140,21 +141,21 @@ pub fn train(
     let mut timing = Timing::start();
     let mut world = Deterministic::new(&boot, &mut timing);
     let profile = Rc::new(RefCell::new(Profile::default()));
-    let mut runs = Vec::new();
-    for (name, request) in options.runs()? {
+    let mut done = Vec::new();
+    for (name, request) in runs {
         restore_ram(&mut memory, kept.ram);
         let mut session = Session::restore(memory, kept.state)?;
         session.sample(Box::new(Shared(profile.clone())), ALL);
         let instructions = run(&mut session, request, options.limit(), &mut world)?;
         profile.borrow_mut().interrupt();
-        runs.push((name, instructions));
+        done.push((name, instructions));
         memory = session.into_memory();
     }
     let profile = profile.borrow();
     let page = |address| memory.slice(address, PAGE_SIZE).ok();
     let selection = Code::new(&profile, page).select(options.budget());
     let total = profile.total();
-    Ok((memory, Trained { selection, runs, total }))
+    Ok((memory, Trained { selection, runs: done, total }))
 }
 
 /// The world of a run: a day after the snapshot, as a clock cannot be set to a time before the boot.

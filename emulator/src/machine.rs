@@ -3,7 +3,7 @@
 use crate::clock::Clock;
 use crate::cpu::hart::{Bus, Event, Hart, HartState};
 use crate::cpu::hot::Hot;
-use crate::cpu::observe::{Observer, Sampling};
+use crate::cpu::observe::Observer;
 use crate::cpu::translated::{Counts, Translated, Units};
 use crate::devices::bus::{Devices, DevicesConfig, DevicesState};
 use crate::devices::syscon::PowerRequest;
@@ -258,8 +258,7 @@ impl Machine {
 
     /// Has an observer told of every block of the next `all` steps, and of a part of those after.
     pub fn sample(&mut self, observer: Box<dyn Observer>, all: u64) {
-        let from = self.hart.steps().saturating_add(all);
-        self.hart.sample(observer, Sampling { from });
+        self.hart.sample(observer, all);
     }
 
     /// RAM and root image, without the machine.

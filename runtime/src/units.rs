@@ -45,9 +45,8 @@ impl TableUnits {
 }
 
 impl Units for TableUnits {
-    fn call(&mut self, _: &mut Hot, entry: Entry, base: u64) -> u64 {
-        // SAFETY: entries come from the converter, which has put as many units into the table. The
-        // state that they find at its place is the one that the caller has lent.
+    fn call(&mut self, entry: Entry, base: u64) -> u64 {
+        // SAFETY: entries come from the converter, which has put as many units into the table.
         unsafe { call(entry, base, MAX_DEPTH) }
     }
 }

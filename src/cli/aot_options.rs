@@ -2,6 +2,7 @@
 
 use super::text;
 use crate::train::{Aot, Options, Trained};
+use anyhow::{Result, ensure};
 use clap::Args;
 
 #[derive(Args)]
@@ -20,13 +21,18 @@ pub(super) struct AotArgs {
 }
 
 impl AotArgs {
-    pub(super) fn options(&self) -> Options {
+    /// What a conversion takes.
+    pub(super) fn options(&self) -> Result<Options> {
         let asked = self.aot_budget.is_some() || !self.train.is_empty();
-        Options {
+        ensure!(
+            !asked || self.aot != Some(Aot::Off),
+            "--aot=off translates nothing: leave out --train and --aot-budget"
+        );
+        Ok(Options {
             aot: self.aot.unwrap_or(if asked { Aot::Auto } else { Aot::Off }),
             budget: self.aot_budget.map(|budget| budget as usize),
             commands: self.train.clone(),
-        }
+        })
     }
 }
 

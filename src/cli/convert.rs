@@ -46,7 +46,7 @@ pub(super) fn run(arguments: &Convert) -> Result<()> {
     let progress = shown.progress();
     let source = arguments.source.options(&place, &progress)?;
     let mut options = arguments.machine.options(source, &build_args)?;
-    options.translation = arguments.aot.options();
+    options.translation = arguments.aot.options()?;
     let convert::Summary { module: summary, trained } =
         convert::convert(&place, &arguments.output, &options, &mut timing)?;
     progress.done();

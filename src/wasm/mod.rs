@@ -26,4 +26,5 @@ mod tests;
 
 pub use package::{PackageError, Parts, Summary, package};
 pub use provenance::{Provenance, ProvenanceError};
+pub use segments::sparse_copy;
 pub use template::{Template, TemplateError};

@@ -21,6 +21,16 @@ pub fn non_zero_runs(memory: &[u8]) -> Vec<Range<usize>> {
     runs
 }
 
+/// A copy of a memory, in which pages of zeros need no memory of the host.
+pub fn sparse_copy(memory: &[u8]) -> Vec<u8> {
+    let mut copy = vec![0; memory.len()];
+    for run in non_zero_runs(memory) {
+        let bytes = run.start * PAGE..(run.end * PAGE).min(memory.len());
+        copy[bytes.clone()].copy_from_slice(&memory[bytes]);
+    }
+    copy
+}
+
 /// Joins runs across the smallest gaps until at most `limit` are left.
 pub fn merge_to(mut runs: Vec<Range<usize>>, limit: usize) -> Vec<Range<usize>> {
     if runs.len() <= limit || limit == 0 {

@@ -179,6 +179,13 @@ fn training() {
         assert_complaint(&stderr, "--train");
         assert_empty(folder.path());
     }
+    let folder = tempfile::tempdir().unwrap();
+    let mut off = conversion();
+    assert_complaint(
+        &fail_in(folder.path(), off.args(["--aot=off", "--train=true"]), "out.wasm"),
+        "--aot=off",
+    );
+    assert_empty(folder.path());
 }
 
 fn run_of_an_unknown_image() {

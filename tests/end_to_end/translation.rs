@@ -165,7 +165,7 @@ fn all_kinds_of_training() {
         ["sh -c 'kill -9 $$'", "sh -c 'while :; do :; done'", "-w /etc sleep 1000000", "no-such"];
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(C2W);
-    command.args(commands.map(|command| format!("--train={command}")));
+    command.args(commands.into_iter().flat_map(|command| ["--train", command]));
     command.arg(busybox_reference()).arg(folder.path().join("out.wasm"));
     let output = process::run(&mut command, b"");
     let said = text(&output.stderr);

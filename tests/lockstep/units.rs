@@ -124,7 +124,7 @@ fn invoke(mut caller: Caller<'_, ()>, pc: i64, depth: i32) -> wasmtime::Result<i
 }
 
 impl Units for Functions {
-    fn call(&mut self, _: &mut Hot, entry: Entry, base: u64) -> u64 {
+    fn call(&mut self, entry: Entry, base: u64) -> u64 {
         let unit = &self.units[entry.unit as usize];
         let arguments = (base as i64, entry.state as i32, MAX_DEPTH as i32);
         let to = unit.call(&mut self.store, arguments).unwrap() as u64;

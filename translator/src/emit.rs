@@ -109,7 +109,7 @@ impl Emitter<'_> {
     fn check_pages(&mut self) {
         let mode = u64::from(self.unit.user);
         let entries = self.body.field(place::FETCH_ENTRIES, 2);
-        for &(distance, content) in &self.unit.pages {
+        for (number, &(distance, content)) in self.unit.pages.iter().enumerate() {
             let tag = (u64::from(distance) << 12) | mode;
             let mut code = self.body.code();
             // The distance is added to the page before the content's bits are taken in.
@@ -121,10 +121,13 @@ impl Emitter<'_> {
             code.i32_const(place::FETCH_ENTRY_SHIFT as i32).i32_shl();
             code.i32_const(0).i32_load(entries).i32_add();
             code.i64_load(at(place::KEY, 3)).i64_ne();
-            self.body.open_if(BlockType::Empty);
-            self.return_to_entry();
-            self.body.close();
+            if number > 0 {
+                code.i32_or();
+            }
         }
+        self.body.open_if(BlockType::Empty);
+        self.return_to_entry();
+        self.body.close();
     }
 
     /// Returns the address of the entry, with nothing done.
@@ -216,6 +219,7 @@ impl Emitter<'_> {
             _ => None,
         });
         // Every edge leads forwards or back: `Regions` has seen to that.
+        debug_assert!(found.is_some(), "block {target} is not ahead");
         let (labels, arrives) = found.unwrap_or((0, true));
         (self.body.label(labels), arrives)
     }
@@ -372,7 +376,7 @@ impl Emitter<'_> {
                 self.link(insn, block.end());
                 self.spend();
                 self.call(block, i64::from(here) + i64::from(insn.imm));
-                self.come_back(block);
+                self.come_back(number, block);
             }
             Flow::Return | Flow::IndirectJump | Flow::IndirectCall => {
                 self.indirect(number, block, insn);
@@ -483,7 +487,7 @@ impl Emitter<'_> {
 
     /// Behind a call, whose result is on the stack: goes on behind it if that is where it returned
     /// to, with everything loaded anew.
-    fn come_back(&mut self, block: &Block) {
+    fn come_back(&mut self, number: usize, block: &Block) {
         if block.flow() == Flow::Call && block.other.is_none() {
             return;
         }
@@ -505,8 +509,7 @@ impl Emitter<'_> {
         self.body.give(returned);
         self.load_left();
         self.arrive(back);
-        let from = self.unit.blocks.iter().position(|other| core::ptr::eq(other, block));
-        self.go(from.unwrap_or(back), back, true);
+        self.go(number, back, true);
     }
 
     /// Runs a loop that is a unit of its own, and goes on where it has come to.
@@ -539,7 +542,7 @@ impl Emitter<'_> {
             }
             Flow::IndirectCall => {
                 self.invoke(target);
-                self.come_back(block);
+                self.come_back(number, block);
             }
             _ => {
                 self.choose_block(number, block, target);

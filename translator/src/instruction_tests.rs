@@ -2,6 +2,11 @@
 
 extern crate std;
 
+// Its random numbers are all that is used here.
+#[allow(dead_code)]
+#[path = "../../emulator/tests/softfloat/operands.rs"]
+mod operands;
+
 use super::integer;
 use crate::Linkage;
 use crate::body::{Body, Registers};
@@ -10,6 +15,7 @@ use alloc::vec::Vec;
 use c2w_emulator::cpu::isa::{Format, Insn, Opcode, Row, TABLE, constants, decode};
 use c2w_emulator::cpu::translated::place;
 use c2w_emulator::softfloat::{self as soft, F32, F64, NX, RoundingMode, fast};
+use operands::Random;
 use std::vec;
 use wasm_encoder::{
     CodeSection, EntityType, ExportKind, ExportSection, FunctionSection, ImportSection,
@@ -163,20 +169,8 @@ fn module(count: u32, code: &CodeSection) -> Vec<u8> {
     module.finish()
 }
 
-/// Numbers without a pattern (SplitMix64).
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ mixed >> 31
-    }
-
-    fn choose<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.next() as usize % from.len()]
-    }
+fn choose<T: Copy>(numbers: &mut Random, from: &[T]) -> T {
+    from[numbers.next() as usize % from.len()]
 }
 
 /// The instruction of a row with some operands; a field is only used where the row leaves it open.
@@ -318,7 +312,7 @@ const INTEGERS: &[u64] = &[
 
 #[test]
 fn integer_instructions_compute_what_they_should() {
-    let mut numbers = Numbers(1);
+    let mut numbers = Random(1);
     for row in TABLE.iter().filter(|row| is_integer(row)) {
         let mut insns = Vec::new();
         for (rd, rs1, rs2) in [
@@ -626,7 +620,7 @@ fn float_rows() -> impl Iterator<Item = (&'static Row, Machine, Vec<Insn>)> {
 
 #[test]
 fn floating_point_instructions_are_exact_or_not_done() {
-    let mut numbers = Numbers(2);
+    let mut numbers = Random(2);
     let (doubles, singles) = (doubles(), singles());
     for (row, mut machine, insns) in float_rows() {
         let narrow = row.mnemonic.ends_with(".s");
@@ -634,7 +628,7 @@ fn floating_point_instructions_are_exact_or_not_done() {
         for (number, insn) in insns.iter().enumerate() {
             for round in 0..600 {
                 let mut operand = || match round % 4 {
-                    0 | 1 => numbers.choose(edges),
+                    0 | 1 => choose(&mut numbers, edges),
                     2 if narrow => BOX | numbers.next(),
                     2 => numbers.next(),
                     // About the same exponents.
@@ -642,8 +636,9 @@ fn floating_point_instructions_are_exact_or_not_done() {
                     _ => 0x3ff0_0000_0000_0000 ^ numbers.next() & 0x807f_ffff_ffff_ffff,
                 };
                 let f = [operand(), operand(), operand()];
-                let x = if round % 2 == 0 { numbers.choose(INTEGERS) } else { numbers.next() };
-                let unit = numbers.choose(&[Unit::Off, Unit::Ready, Unit::Fast, Unit::Fast]);
+                let x =
+                    if round % 2 == 0 { choose(&mut numbers, INTEGERS) } else { numbers.next() };
+                let unit = choose(&mut numbers, &[Unit::Off, Unit::Ready, Unit::Fast, Unit::Fast]);
                 check_float(&mut machine, number, insn, unit, x, f);
             }
         }
@@ -652,7 +647,7 @@ fn floating_point_instructions_are_exact_or_not_done() {
 
 #[test]
 fn ordinary_numbers_are_not_left_to_the_interpreter() {
-    let mut numbers = Numbers(3);
+    let mut numbers = Random(3);
     for (row, mut machine, insns) in float_rows() {
         let narrow = row.mnemonic.ends_with(".s") && row.opcode != Opcode::FmvDX;
         for (number, insn) in insns.iter().enumerate() {

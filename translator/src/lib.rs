@@ -23,6 +23,7 @@ pub mod profile;
 mod regions;
 pub mod select;
 mod system;
+mod trace;
 pub mod unit;
 
 use alloc::vec::Vec;

@@ -6,10 +6,10 @@ use super::decoded::DecodedInsns;
 use super::hot::{self, Hot, HotPlace, Stop, Wide};
 use super::isa::Insn;
 use super::mmu::Access;
-use super::observe::{Observer, Sampling};
+use super::observe::Observer;
 use super::spaces::Parked;
 use super::tlb::{FetchEntry, LargePages, Privilege, Tlb, empty_fetch_table};
-use super::translated::{self, Counts, Units};
+use super::translated::{Counts, Units};
 use super::trap::{Cause, Trap, interrupt};
 use super::vector::VectorState;
 use crate::clock::Clock;
@@ -136,8 +136,8 @@ pub struct Hart {
     traps: u64,
     /// Who watches.
     pub(super) observer: Option<Box<dyn Observer>>,
-    /// Whether they watch only a part.
-    pub(super) sampling: Option<Sampling>,
+    /// The step from which on they watch only a part.
+    pub(super) sampled_from: Option<u64>,
     /// Who calls translated code.
     pub(super) units: Option<Box<dyn Units>>,
     /// How much they did.
@@ -218,7 +218,7 @@ impl Hart {
             stop_at: state.steps,
             traps: state.traps,
             observer: None,
-            sampling: None,
+            sampled_from: None,
             units: None,
             counts: Counts::default(),
         };
@@ -406,8 +406,7 @@ impl Hart {
         Some((op.slow_bits()?, entry.window_page))
     }
 
-    /// Executes the instruction at `pc` the slow way. Returns whether
-    /// control goes on elsewhere.
+    /// Executes the instruction at `pc` the slow way. Returns whether control goes on elsewhere.
     fn step(&mut self, bus: &mut Bus<'_>) -> Result<bool, Trap> {
         let entry = self.fetch_entry(self.hot.pc, bus)?;
         let bits = match self.code.slow_bits(entry.window_page, self.hot.pc) {
@@ -482,10 +481,7 @@ impl Hart {
                 self.code.slots(window_page, bus.memory).ok_or(fault)?
             }
         };
-        let key = translated::key(tag, self.code.content(window_page, bus.memory));
-        let entry = FetchEntry { tag, key, ops: Wide(ops), window_page };
-        self.hot.fetch[slot] = entry;
-        Ok(entry)
+        Ok(self.fill_fetch(address, window_page, ops, bus.memory))
     }
 
     fn decode(&mut self, bus: &mut Bus<'_>) -> Result<(), Trap> {

@@ -42,31 +42,23 @@ pub trait Observer {
     fn trap(&mut self, _pc: u64, _cause: u64, _value: u64) {}
 }
 
-/// The first instructions of an observation are all reported, then a part of them, evenly: that is
-/// much faster, and enough to see what is hot.
-#[derive(Clone, Copy, Debug)]
-pub struct Sampling {
-    /// Steps from which on only a part is reported.
-    pub from: u64,
-}
-
-/// Of so many steps, a [`SHARE`]th is reported.
+/// Of so many steps, a [`SHARE`]th is reported where only a part is.
 const PERIOD: u64 = 1 << 15;
 /// See [`PERIOD`].
 const SHARE: u32 = 8;
 
 impl Hart {
-    /// Has an observer told of a part from now on.
-    pub fn sample(&mut self, observer: Box<dyn Observer>, sampling: Sampling) {
+    /// Has an observer told of everything in the next `all` steps, and then, evenly, of a part: that
+    /// is much faster, and enough to see what is hot.
+    pub fn sample(&mut self, observer: Box<dyn Observer>, all: u64) {
         self.observe(observer);
-        self.sampling = Some(sampling);
+        self.sampled_from = Some(self.steps().saturating_add(all));
     }
 
     /// Runs what is not to be reported, if it is the turn of such. `None` when the next block is to
     /// be reported.
     fn run_unobserved(&mut self) -> Option<Stop> {
-        let from = self.sampling?.from;
-        let place = self.steps().checked_sub(from)? % PERIOD;
+        let place = self.steps().checked_sub(self.sampled_from?)? % PERIOD;
         let passed_over = (PERIOD - PERIOD / u64::from(SHARE)).checked_sub(place)? as i64;
         if passed_over == 0 {
             return None;

@@ -17,7 +17,7 @@
 
 use super::hart::{Bus, Hart};
 use super::hot::{Hot, Wide};
-use super::op::Code;
+use super::op::{Code, Op};
 use super::tlb::{FetchEntry, TlbEntry};
 use crate::memory::{GuestMemory, PAGE_SHIFT, PAGE_SIZE};
 use crate::softfloat::fast;
@@ -42,7 +42,6 @@ pub mod place {
     pub const FETCH_ENTRIES: u64 = offset_of!(Hot, fetch_entries) as u64;
     pub const FP_READY: u64 = offset_of!(Hot, fp_ready) as u64;
     pub const FP_FAST: u64 = offset_of!(Hot, fp_fast) as u64;
-    pub const MAY_ZERO: u64 = offset_of!(Hot, may_zero) as u64;
 
     /// log2 of a fetch entry's size.
     pub const FETCH_ENTRY_SHIFT: u32 = size_of::<FetchEntry>().trailing_zeros();
@@ -53,7 +52,7 @@ pub mod place {
     pub const TLB_DISTANCE: u64 = offset_of!(TlbEntry, distance) as u64;
     pub use super::super::tlb::{FETCH_ENTRIES as FETCH_COUNT, PLACE_MASK, PLACE_SHIFT};
 
-    const _: () = assert!(FETCH_ENTRIES == 584 && MAY_ZERO == 602);
+    const _: () = assert!(FETCH_ENTRIES == 584 && FP_FAST == 601);
     const _: () = assert!(size_of::<FetchEntry>() == 32);
 }
 
@@ -218,8 +217,9 @@ pub struct Counts {
 
 /// Who can call units.
 pub trait Units {
-    /// Calls a unit whose first page is at virtual `base`; returns the address at which to go on.
-    fn call(&mut self, hot: &mut Hot, entry: Entry, base: u64) -> u64;
+    /// Calls a unit whose first page is at virtual `base`; returns the address at which to go on. The
+    /// unit works on the hart's state where [`Hart::set_translated`] has put it.
+    fn call(&mut self, entry: Entry, base: u64) -> u64;
 }
 
 impl Hot {
@@ -258,9 +258,11 @@ pub const UNCHANGED: u64 = u64::MAX;
 /// before, or [`UNCHANGED`].
 pub fn status(hot: &mut Hot, change: u32, operand: u64) -> u64 {
     let (old, reads) = (hot.csrs.sstatus, hot.csrs.read_sstatus());
+    const WRITE: u32 = StatusChange::Write as u32;
+    const SET: u32 = StatusChange::Set as u32;
     let new = match change {
-        0 => operand,
-        1 => old | operand,
+        WRITE => operand,
+        SET => old | operand,
         _ => old & !operand,
     };
     if hot.change_status(new) { reads } else { UNCHANGED }
@@ -301,7 +303,7 @@ impl Hart {
             let (pc, left) = (self.hot.pc, self.hot.left);
             let Some(entry) = self.hot.entry(pc) else { return };
             let Some(units) = &mut self.units else { return };
-            self.hot.pc = units.call(&mut self.hot, entry, base(pc, entry));
+            self.hot.pc = units.call(entry, base(pc, entry));
             self.counts.entries += 1;
             self.counts.instructions += (left - self.hot.left) as u64;
             if (self.hot.pc, self.hot.left) == (pc, left) {
@@ -324,26 +326,42 @@ impl Hart {
             let Some((distance, content)) = self.code.unit_page(unit, place) else { break };
             let address = base.wrapping_add(u64::from(distance) << PAGE_SHIFT);
             let wanted = key(address | self.hot.fetch_tag, content);
-            let slot = Hot::fetch_index(address);
-            if self.hot.fetch[slot].key == wanted {
+            if self.hot.fetch[Hot::fetch_index(address)].key == wanted {
                 continue;
             }
             missing = true;
-            let Some(physical) = self.translate_quietly(address, bus) else { return false };
-            let Some(window_page) = bus.memory.window_page(physical) else { return false };
-            if self.code.slots(window_page, bus.memory).is_none() {
-                return false;
-            }
-            self.watch_code(window_page, bus);
-            let Some(ops) = self.code.slots(window_page, bus.memory) else { return false };
-            let tag = address | self.hot.fetch_tag;
-            let key = key(tag, self.code.content(window_page, bus.memory));
-            self.hot.fetch[slot] = FetchEntry { tag, key, ops: Wide(ops), window_page };
-            if key != wanted {
+            if self.map_quietly(address, bus).is_none_or(|entry| entry.key != wanted) {
                 return false;
             }
         }
         missing
+    }
+
+    /// Makes the fetch translation of an address, and looks what its page holds, if the guest cannot
+    /// tell.
+    fn map_quietly(&mut self, address: u64, bus: &mut Bus<'_>) -> Option<FetchEntry> {
+        let physical = self.translate_quietly(address, bus)?;
+        let window_page = bus.memory.window_page(physical)?;
+        self.code.slots(window_page, bus.memory)?;
+        self.watch_code(window_page, bus);
+        // Slots may have moved.
+        let ops = self.code.slots(window_page, bus.memory)?;
+        Some(self.fill_fetch(address, window_page, ops, bus.memory))
+    }
+
+    /// Fills in the fetch translation of an address.
+    pub(super) fn fill_fetch(
+        &mut self,
+        address: u64,
+        window_page: u32,
+        ops: *const Op,
+        memory: &GuestMemory,
+    ) -> FetchEntry {
+        let tag = address & !(PAGE_SIZE as u64 - 1) | self.hot.fetch_tag;
+        let key = key(tag, self.code.content(window_page, memory));
+        let entry = FetchEntry { tag, key, ops: Wide(ops), window_page };
+        self.hot.fetch[Hot::fetch_index(address)] = entry;
+        entry
     }
 
     /// Sees to it that writes to a page are noticed, and looks what it holds.
