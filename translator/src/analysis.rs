@@ -3,6 +3,7 @@
 
 use crate::body::Registers;
 use crate::regions::{Item, Loop, Regions, blocks};
+use crate::strip::{Strip, entered, strip};
 use crate::unit::{Unit, operands};
 use alloc::collections::BTreeMap;
 use alloc::vec;
@@ -18,6 +19,9 @@ pub struct Analysis {
     pub ways: Vec<u32>,
     /// Loops that hold registers, by their headers. None is in another.
     pub held: BTreeMap<usize, Held>,
+    /// Loops that walk through memory, by their headers. Each is in one of `held`, so that nothing
+    /// is called that could change a TLB.
+    pub strips: BTreeMap<usize, Strip>,
 }
 
 /// What a loop does with registers that it holds: they are in locals, and in memory only when the
@@ -43,6 +47,7 @@ impl Analysis {
             needed: needed(unit, regions, &held),
             longest: longest(unit, regions),
             ways: ways(unit, regions),
+            strips: strips(unit, regions, &regions.items, &held),
             held,
         }
     }
@@ -111,6 +116,23 @@ fn ways(unit: &Unit, regions: &Regions) -> Vec<u32> {
     ways
 }
 
+fn strips(
+    unit: &Unit,
+    regions: &Regions,
+    items: &[Item],
+    held: &BTreeMap<usize, Held>,
+) -> BTreeMap<usize, Strip> {
+    let mut strips = BTreeMap::new();
+    for item in items {
+        let Item::Loop(inner) = item else { continue };
+        strips.extend(self::strips(unit, regions, &inner.items, held));
+        if holder(regions, held, inner.header).is_some() {
+            strips.extend(strip(unit, inner).map(|strip| (inner.header, strip)));
+        }
+    }
+    strips
+}
+
 fn held(unit: &Unit, items: &[Item]) -> BTreeMap<usize, Held> {
     let mut held = BTreeMap::new();
     for item in items {
@@ -130,10 +152,7 @@ pub fn hold(unit: &Unit, inner: &Loop) -> Option<Held> {
     if blocks.iter().any(|&block| unit.blocks[block].calls()) {
         return None;
     }
-    let outside = unit.blocks.iter().enumerate().filter(|(from, block)| {
-        !blocks.contains(from) && block.successors().any(|to| to == inner.header)
-    });
-    let entered: u64 = outside.map(|(_, block)| block.count).sum();
+    let entered = entered(unit, &blocks, inner.header);
     if unit.blocks[inner.header].count < FEW_ROUNDS.saturating_mul(entered) {
         return None;
     }

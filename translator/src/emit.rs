@@ -16,6 +16,7 @@ use crate::memory::{self, Ranges};
 use crate::regions::{Item, Loop, Regions};
 use crate::system::system;
 use crate::unit::{Block, Flow, Unit};
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use c2w_emulator::cpu::isa::{Format, Insn, Opcode};
 use c2w_emulator::cpu::translated::{key, place};
@@ -34,6 +35,7 @@ pub fn function(unit: &Unit, linkage: &Linkage) -> Vec<u8> {
         ranges: Ranges::default(),
         scopes: Vec::new(),
         carried: None,
+        ahead: None,
     };
     emitter.check_pages();
     emitter.load_left();
@@ -87,6 +89,8 @@ fn simple(
 enum Scope {
     /// Back to the header of a loop.
     Back(usize),
+    /// The same in a strip, while more is left than a local has.
+    Strip(usize, u32),
     /// Forward to the item that starts with a block.
     Forward(usize),
 }
@@ -102,6 +106,8 @@ struct Emitter<'a> {
     scopes: Vec<(Scope, u32)>,
     /// The block that what is known holds in, too: control comes to it from the last one only.
     carried: Option<usize>,
+    /// In a strip, the blocks whose accesses have been looked at ahead.
+    ahead: Option<BTreeSet<usize>>,
 }
 
 impl Emitter<'_> {
@@ -176,6 +182,7 @@ impl Emitter<'_> {
         }
         self.scopes.push((Scope::Back(inner.header), self.body.labels));
         self.body.open_loop();
+        self.strip(inner);
         let (header, rest) = (inner.header, &inner.items[1..]);
         self.region(rest, |emitter| {
             emitter.dispatch(&inner.dispatch);
@@ -186,6 +193,29 @@ impl Emitter<'_> {
         if holds.is_some() {
             self.body.release();
         }
+    }
+
+    /// Does rounds of a loop that have been looked at ahead, if there are such.
+    fn strip(&mut self, inner: &Loop) {
+        let header = inner.header;
+        let Some(strip) = self.analysis.strips.get(&header).cloned() else { return };
+        self.ranges.clear(&mut self.body);
+        let stop = self.body.take(ValType::I64);
+        self.ranges.look_ahead(&strip, stop, self.analysis.longest[header], &mut self.body);
+        if !inner.dispatch.is_empty() {
+            self.body.code().local_get(STATE).i32_eqz().i32_and();
+        }
+        self.body.open_if(BlockType::Empty);
+        self.scopes.push((Scope::Strip(header, stop), self.body.labels));
+        self.body.open_loop();
+        self.ahead = Some(strip.blocks);
+        self.region(&inner.items[1..], |emitter| emitter.block(header));
+        self.ahead = None;
+        self.scopes.pop();
+        self.body.close();
+        self.body.close();
+        self.ranges.end_strip(&mut self.body);
+        self.body.give(stop);
     }
 
     /// At the start of a loop: goes where `STATE` says.
@@ -292,6 +322,8 @@ impl Emitter<'_> {
             self.body.forget();
             self.ranges.clear(&mut self.body);
         }
+        let ahead = self.ahead.as_ref().is_some_and(|blocks| blocks.contains(&number));
+        self.ranges.set_ahead(ahead);
         self.body.offset = block.offset;
         self.body.done = 0;
         for (place, insn) in block.insns.iter().enumerate() {
@@ -348,6 +380,14 @@ impl Emitter<'_> {
     }
 
     fn go_back(&mut self, header: usize) {
+        for &(scope, labels) in self.scopes.iter().rev() {
+            if let Scope::Strip(to, stop) = scope
+                && to == header
+            {
+                let label = self.body.label(labels);
+                self.body.code().local_get(LEFT).local_get(stop).i64_gt_s().br_if(label);
+            }
+        }
         let back = |&&(scope, _): &&(Scope, u32)| matches!(scope, Scope::Back(to) if to == header);
         let labels = self.scopes.iter().rev().find(back).map_or(0, |&(_, labels)| labels);
         let longest = i64::from(self.analysis.longest[header]);

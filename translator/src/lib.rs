@@ -22,6 +22,7 @@ mod outline;
 pub mod profile;
 mod regions;
 pub mod select;
+mod strip;
 mod system;
 mod trace;
 pub mod unit;

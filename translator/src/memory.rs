@@ -3,14 +3,17 @@
 //! The accesses of a block at one base register share a look at the TLB, as long as the register is
 //! not written: the first one looks for all, from the lowest to the highest byte. If those are not on
 //! one page that is there, the interpreter does them one by one.
+//!
+//! In a strip of a loop's rounds the look was before the first one: see [`crate::strip`].
 
-use crate::body::{Body, at};
+use crate::body::{Body, LEFT, at};
+use crate::strip::{Strip, Walk};
 use crate::unit::operands;
 use alloc::vec::Vec;
 use c2w_emulator::PAGE_SIZE;
 use c2w_emulator::cpu::isa::{Format, Insn, Opcode};
 use c2w_emulator::cpu::translated::place;
-use wasm_encoder::{BlockType, ValType};
+use wasm_encoder::{BlockType, MemArg, ValType};
 
 /// The widest range of bytes that one look serves.
 const WIDEST: i32 = 256;
@@ -26,21 +29,33 @@ struct Range {
     local: u32,
 }
 
-/// Ranges that are known at the moment.
+/// What is known of memory at the moment.
 #[derive(Default)]
-pub struct Ranges(Vec<Range>);
+pub struct Ranges {
+    ranges: Vec<Range>,
+    /// In a strip: what was looked at ahead, with locals that have what to add to the register for
+    /// the host's address of the least displacement.
+    walks: Vec<(Walk, u32)>,
+    /// Whether the block at hand is one whose accesses were.
+    ahead: bool,
+}
 
 /// An access to memory at a base register and a distance.
 #[derive(Clone, Copy)]
-struct Access {
-    base: u8,
-    low: i32,
-    end: i32,
-    write: bool,
+pub struct Access {
+    /// The register.
+    pub base: u8,
+    /// From there to the first byte.
+    pub low: i32,
+    /// From there to behind the last byte.
+    pub end: i32,
+    /// Whether it stores.
+    pub write: bool,
 }
 
 impl Access {
-    fn of(insn: &Insn) -> Option<Self> {
+    /// A load or store; `None` for another instruction.
+    pub fn of(insn: &Insn) -> Option<Self> {
         let write = match insn.opcode.format() {
             Format::Load if insn.opcode != Opcode::Jalr => false,
             Format::LoadFp => false,
@@ -69,15 +84,79 @@ fn size(opcode: Opcode) -> Option<u32> {
 impl Ranges {
     /// Forgets all.
     pub fn clear(&mut self, body: &mut Body) {
-        self.0.drain(..).for_each(|range| body.give(range.local));
+        self.ranges.drain(..).for_each(|range| body.give(range.local));
+    }
+
+    /// Looks ahead for a strip: pushes whether all is there, an `i32`. What the budget is at the end
+    /// of the last round goes to the local `stop`; `longest` is the least that it may be.
+    pub fn look_ahead(&mut self, strip: &Strip, stop: u32, longest: u32, body: &mut Body) {
+        let address = body.take(ValType::I64);
+        let entry = body.take(ValType::I32);
+        let rounds = body.take(ValType::I32);
+        // As many as there are bytes are as good as no bound.
+        body.code().i32_const(PAGE_SIZE as i32).local_set(rounds);
+        for (number, &walk) in strip.walks.iter().enumerate() {
+            let size = (walk.end - walk.low) as u32;
+            let distance = body.take(ValType::I32);
+            body.x(walk.base);
+            body.code().i64_const(i64::from(walk.low)).i64_add().local_set(address);
+            probe(address, entry, walk.write, size, body);
+            if number > 0 {
+                body.code().i32_or();
+            }
+            body.code().local_get(entry).i32_load(at(place::TLB_DISTANCE, 2));
+            body.code().i32_const(walk.least).i32_add().local_set(distance);
+            // Bytes from the last one to the page's last, and from the page's start to the first.
+            let page = PAGE_SIZE as i32 - 1;
+            if walk.up > 0 {
+                body.code().local_get(address).i32_wrap_i64().i32_const(size as i32 - 1);
+                body.code().i32_add().i32_const(-1).i32_xor().i32_const(page).i32_and();
+                fewer(rounds, walk.up, body);
+            }
+            if walk.down > 0 {
+                body.code().local_get(address).i32_wrap_i64().i32_const(page).i32_and();
+                fewer(rounds, walk.down, body);
+            }
+            self.walks.push((walk, distance));
+        }
+        let longest = i64::from(longest);
+        body.code().local_get(LEFT).local_get(rounds).i32_const(1).i32_add().i64_extend_i32_u();
+        body.code().i64_const(i64::from(strip.shortest)).i64_mul().i64_sub();
+        body.code().local_tee(stop).i64_const(longest).local_get(stop).i64_const(longest);
+        body.code().i64_gt_s().select().local_set(stop);
+        body.code().i32_eqz();
+        [address, entry, rounds].into_iter().for_each(|local| body.give(local));
+    }
+
+    /// Whether the accesses of the block that begins were looked at ahead.
+    pub fn set_ahead(&mut self, ahead: bool) {
+        self.ahead = ahead;
+    }
+
+    /// Ends a strip.
+    pub fn end_strip(&mut self, body: &mut Body) {
+        self.walks.drain(..).for_each(|(_, local)| body.give(local));
+    }
+
+    /// Pushes the host's address for an access; returns its memory operand.
+    fn address(&mut self, access: Access, following: &[Insn], body: &mut Body) -> MemArg {
+        let ahead = self.walks.iter().find(|(walk, _)| self.ahead && walk.base == access.base);
+        if let Some(&(walk, distance)) = ahead {
+            body.x(access.base);
+            body.code().i32_wrap_i64().local_get(distance).i32_add();
+            return at((access.low - walk.least) as u64, 0);
+        }
+        let range = self.find(access, following, body);
+        body.code().local_get(range.local);
+        at((access.low - range.low) as u64, 0)
     }
 
     /// Forgets what depends on a register that an instruction writes.
     pub fn overwritten(&mut self, insn: &Insn, body: &mut Body) {
         let (_, written) = operands(insn);
-        let place = self.0.iter().position(|range| written.has_x(range.base));
+        let place = self.ranges.iter().position(|range| written.has_x(range.base));
         if let Some(place) = place {
-            body.give(self.0.remove(place).local);
+            body.give(self.ranges.remove(place).local);
         }
     }
 
@@ -89,18 +168,18 @@ impl Ranges {
                 && range.end >= access.end
                 && (range.writable || !access.write)
         };
-        if let Some(place) = self.0.iter().position(covers) {
-            return &self.0[place];
+        if let Some(place) = self.ranges.iter().position(covers) {
+            return &self.ranges[place];
         }
-        if let Some(place) = self.0.iter().position(|range| range.base == access.base) {
-            body.give(self.0.remove(place).local);
+        if let Some(place) = self.ranges.iter().position(|range| range.base == access.base) {
+            body.give(self.ranges.remove(place).local);
         }
         let wanted = widen(access, following);
         let local = body.take(ValType::I32);
         look_up(wanted, local, body);
         let Access { base, low, end, write } = wanted;
-        self.0.push(Range { base, low, end, writable: write, local });
-        &self.0[self.0.len() - 1]
+        self.ranges.push(Range { base, low, end, writable: write, local });
+        &self.ranges[self.ranges.len() - 1]
     }
 }
 
@@ -136,6 +215,14 @@ fn look_up(range: Access, local: u32, body: &mut Body) {
     translate(address, entry, local, body);
     body.give(address);
     body.give(entry);
+}
+
+/// Pops a number of bytes that there are; has `rounds` be no more than fit, of so many bytes each.
+fn fewer(rounds: u32, bytes: i32, body: &mut Body) {
+    let fit = body.take(ValType::I32);
+    body.code().i32_const(bytes).i32_div_u().local_tee(fit).local_get(rounds);
+    body.code().local_get(fit).local_get(rounds).i32_lt_u().select().local_set(rounds);
+    body.give(fit);
 }
 
 /// Pushes whether `size` bytes at an address are not on one page that a TLB has; the address of the
@@ -187,9 +274,7 @@ pub fn access(insn: &Insn, following: &[Insn], ranges: &mut Ranges, body: &mut B
     }
     // A load into its own base register is the last one there.
     let following = if operands(insn).1.has_x(insn.rs1) { &[] } else { following };
-    let range = ranges.find(access, following, body);
-    let (local, place) = (range.local, at((access.low - range.low) as u64, 0));
-    body.code().local_get(local);
+    let place = ranges.address(access, following, body);
     match insn.opcode {
         O::Sb | O::Sh | O::Sw | O::Sd => body.x(insn.rs2),
         O::Fsd => body.f(insn.rs2),

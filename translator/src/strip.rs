@@ -1,0 +1,167 @@
+//! Loops that walk through memory.
+//!
+//! An innermost loop whose accesses go from registers that only move by constants can look at the TLB
+//! once for many rounds: it is known how far a round moves each of them, and so how many rounds stay
+//! on the page. The loop is written twice. One copy, for a *strip* of so many rounds, does not look;
+//! its end is a value of the budget, which the loop compares with anyway. The other does one round
+//! that looks at everything, for when that is not possible.
+
+use crate::memory::Access;
+use crate::regions::{Item, Loop};
+use crate::unit::{Unit, operands};
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+use c2w_emulator::cpu::isa::{Insn, Opcode};
+use core::cmp::Reverse;
+
+/// The most bytes that a round accesses from one register, and that it moves it by.
+const WIDEST: i32 = 512;
+/// A strip uses no more registers than this: each takes one of the host's.
+const MOST: usize = 5;
+/// Rounds that make up for the look ahead.
+const FEW_ROUNDS: u64 = 8;
+/// Accesses that so many rounds do not reach are not worth to be looked at ahead.
+const SELDOM: u64 = 4;
+
+/// What a round does with one base register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Walk {
+    /// The register.
+    pub base: u8,
+    /// From its value at the start of the round to the first and behind the last byte that is
+    /// accessed.
+    pub low: i32,
+    /// See `low`.
+    pub end: i32,
+    /// The least displacement of an access.
+    pub least: i32,
+    /// Whether something is stored.
+    pub write: bool,
+    /// Bytes that a round moves it by: at most so many up.
+    pub up: i32,
+    /// At most so many down.
+    pub down: i32,
+}
+
+/// What many rounds of a loop look at ahead.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Strip {
+    /// By base register.
+    pub walks: Vec<Walk>,
+    /// Blocks whose accesses are in `walks`.
+    pub blocks: BTreeSet<usize>,
+    /// The fewest instructions of a round.
+    pub shortest: u32,
+}
+
+/// A register's least and greatest distance from what it was when the round began.
+type Moved = (i32, i32);
+
+fn join(a: Option<Moved>, b: Moved) -> Option<Moved> {
+    Some(a.map_or(b, |a| (a.0.min(b.0), a.1.max(b.1))))
+}
+
+/// What a loop can look at ahead, if that is of use.
+pub fn strip(unit: &Unit, inner: &Loop) -> Option<Strip> {
+    let block = |item: &Item| match item {
+        Item::Block(block) => Some(*block),
+        Item::Loop(_) => None,
+    };
+    let order: Vec<usize> = inner.items.iter().map(block).collect::<Option<_>>()?;
+    let rounds = unit.blocks[inner.header].count;
+    if rounds < FEW_ROUNDS.saturating_mul(entered(unit, &order, inner.header)) {
+        return None;
+    }
+    let often = |block: &&usize| unit.blocks[**block].count.saturating_mul(SELDOM) >= rounds;
+    let blocks: BTreeSet<usize> = order.iter().filter(often).copied().collect();
+    let mut weights: BTreeMap<u8, u64> = BTreeMap::new();
+    for &block in &blocks {
+        for access in unit.blocks[block].insns.iter().filter_map(Access::of) {
+            *weights.entry(access.base).or_default() += unit.blocks[block].count;
+        }
+    }
+    let mut walks: Vec<(u64, Walk)> = weights
+        .into_iter()
+        .filter_map(|(base, weight)| Some((weight, walk(unit, &order, &blocks, base)?)))
+        .collect();
+    walks.sort_by_key(|&(weight, walk)| (Reverse(weight), walk.base));
+    walks.truncate(MOST);
+    let walks: Vec<Walk> = walks.into_iter().map(|(_, walk)| walk).collect();
+    (!walks.is_empty()).then(|| Strip { walks, blocks, shortest: shortest(unit, &order) })
+}
+
+/// How often a loop was come to from elsewhere.
+pub fn entered(unit: &Unit, inside: &[usize], header: usize) -> u64 {
+    let outside = unit.blocks.iter().enumerate().filter(|(from, block)| {
+        !inside.contains(from) && block.successors().any(|to| to == header)
+    });
+    outside.map(|(_, block)| block.count).sum()
+}
+
+/// What a round does with a register; `None` if it moves otherwise than by constants, or too far.
+fn walk(unit: &Unit, order: &[usize], often: &BTreeSet<usize>, base: u8) -> Option<Walk> {
+    let header = *order.first()?;
+    let mut walk =
+        Walk { base, low: i32::MAX, end: i32::MIN, least: 0, write: false, up: 0, down: 0 };
+    let mut at: BTreeMap<usize, Moved> = [(header, (0, 0))].into();
+    for &number in order {
+        let block = &unit.blocks[number];
+        let mut moved = *at.get(&number)?;
+        for (place, insn) in block.insns.iter().enumerate() {
+            let access = Access::of(insn).filter(|access| access.base == base);
+            if let Some(access) = access.filter(|_| often.contains(&number)) {
+                if block.alone.contains(&place) {
+                    return None;
+                }
+                walk.low = walk.low.min(moved.0 + access.low);
+                walk.end = walk.end.max(moved.1 + access.end);
+                walk.least = walk.least.min(access.low);
+                walk.write |= access.write;
+            }
+            let step = step(insn, base)?;
+            moved = (moved.0 + step, moved.1 + step);
+            if moved.0 < -WIDEST || moved.1 > WIDEST {
+                return None;
+            }
+        }
+        for to in block.successors() {
+            if to == header {
+                walk.down = walk.down.max(-moved.0);
+                walk.up = walk.up.max(moved.1);
+            } else if order.contains(&to) {
+                let joined = join(at.get(&to).copied(), moved);
+                at.extend(joined.map(|joined| (to, joined)));
+            }
+        }
+    }
+    let near = base != 0 && walk.end - walk.low <= WIDEST && walk.least >= -WIDEST;
+    near.then_some(walk)
+}
+
+/// By how much an instruction moves a register; `None` if it does something else with it.
+fn step(insn: &Insn, base: u8) -> Option<i32> {
+    if !operands(insn).1.has_x(base) {
+        return Some(0);
+    }
+    (insn.opcode == Opcode::Addi && insn.rs1 == base).then_some(insn.imm)
+}
+
+/// Instructions of the shortest way round.
+fn shortest(unit: &Unit, order: &[usize]) -> u32 {
+    let header = order[0];
+    let mut until: BTreeMap<usize, u32> = [(header, 0)].into();
+    let mut shortest = u32::MAX;
+    for &number in order {
+        let Some(&before) = until.get(&number) else { continue };
+        let block = &unit.blocks[number];
+        let length = before + block.insns.len() as u32;
+        for to in block.successors() {
+            if to == header {
+                shortest = shortest.min(length);
+            } else if order.contains(&to) {
+                until.entry(to).and_modify(|known| *known = (*known).min(length)).or_insert(length);
+            }
+        }
+    }
+    shortest
+}
