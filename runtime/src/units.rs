@@ -2,7 +2,7 @@
 //! table, and call what this file exports.
 
 use c2w_emulator::cpu::hot::Hot;
-use c2w_emulator::cpu::translated::{self, Entry, MAX_DEPTH, Units};
+use c2w_emulator::cpu::translated::{self, Entry, Helper, MAX_DEPTH, Units};
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -30,6 +30,36 @@ pub unsafe fn place() -> &'static mut MaybeUninit<Hot> {
     unsafe { &mut *C2W_HOT.0.get() }
 }
 
+/// The helper of the unit that runs.
+struct Current(UnsafeCell<*mut Helper<'static, 'static>>);
+
+// SAFETY: a module has one thread.
+unsafe impl Sync for Current {}
+
+static HELPER: Current = Current(UnsafeCell::new(core::ptr::null_mut()));
+
+/// The helper of the unit that runs.
+///
+/// # Safety
+/// Only for what a unit calls, and one at a time.
+unsafe fn helper<'a>() -> &'a mut Helper<'static, 'static> {
+    // SAFETY: `call_with` has put it there, and lends it until the unit comes back.
+    unsafe { &mut **HELPER.0.get() }
+}
+
+/// Calls a unit and lends it a helper.
+fn call_with(helper: &mut Helper<'_, '_>, entry: Entry, base: u64, depth: u32) -> u64 {
+    let before = {
+        // SAFETY: a module has one thread.
+        unsafe { core::mem::replace(&mut *HELPER.0.get(), core::ptr::from_mut(helper).cast()) }
+    };
+    // SAFETY: entries come from the converter, which has put as many units into the table.
+    let to = unsafe { call(entry, base, depth) };
+    // SAFETY: as above.
+    unsafe { *HELPER.0.get() = before };
+    to
+}
+
 /// Table index of unit 0.
 static FIRST_UNIT: AtomicU32 = AtomicU32::new(0);
 
@@ -45,9 +75,8 @@ impl TableUnits {
 }
 
 impl Units for TableUnits {
-    fn call(&mut self, entry: Entry, base: u64) -> u64 {
-        // SAFETY: entries come from the converter, which has put as many units into the table.
-        unsafe { call(entry, base, MAX_DEPTH) }
+    fn call(&mut self, entry: Entry, base: u64, helper: &mut Helper<'_, '_>) -> u64 {
+        call_with(helper, entry, base, MAX_DEPTH)
     }
 }
 
@@ -68,7 +97,12 @@ unsafe fn call(entry: Entry, base: u64, depth: u32) -> u64 {
 pub extern "C" fn c2w_invoke(pc: u64, depth: u32) -> u64 {
     // SAFETY: only units call this, while the hart that has called them waits.
     let hot = unsafe { (*C2W_HOT.0.get()).assume_init_ref() };
-    let Some(entry) = hot.entry(pc).filter(|_| depth > 0) else { return pc };
+    if depth == 0 {
+        return pc;
+    }
+    // SAFETY: only units call this.
+    let entry = hot.entry(pc).or_else(|| unsafe { helper() }.entry(pc));
+    let Some(entry) = entry else { return pc };
     // SAFETY: entries come from the converter.
     unsafe { call(entry, translated::base(pc, entry), depth - 1) }
 }
@@ -79,6 +113,21 @@ pub extern "C" fn c2w_status(change: u32, operand: u64) -> u64 {
     // SAFETY: as in `c2w_invoke`.
     let hot = unsafe { (*C2W_HOT.0.get()).assume_init_mut() };
     translated::status(hot, change, operand)
+}
+
+/// For units: goes on at `pc` until control comes to `back`, see [`Helper::resume`].
+#[unsafe(no_mangle)]
+pub extern "C" fn c2w_resume(pc: u64, back: u64, depth: u32) -> u64 {
+    // SAFETY: only units call this.
+    unsafe { helper() }.resume(pc, back, depth, &mut call_with)
+}
+
+/// For units: makes the fetch translations of a unit whose first page is at `base`, see
+/// [`Helper::map_unit`]. Returns 0 if it cannot.
+#[unsafe(no_mangle)]
+pub extern "C" fn c2w_map_unit(unit: u32, base: u64) -> u32 {
+    // SAFETY: only units call this.
+    unsafe { helper() }.map_unit(unit, base).into()
 }
 
 /// For units: `a * b + c`, see [`translated::fma32`].

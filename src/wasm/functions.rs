@@ -10,6 +10,8 @@ use wasmparser::{
 /// Functions of the runtime that translated code calls: name, parameters, result.
 const INVOKE: Signature = ("c2w_invoke", &[ValType::I64, ValType::I32], ValType::I64);
 const STATUS: Signature = ("c2w_status", &[ValType::I32, ValType::I64], ValType::I64);
+const RESUME: Signature = ("c2w_resume", &[ValType::I64, ValType::I64, ValType::I32], ValType::I64);
+const MAP_UNIT: Signature = ("c2w_map_unit", &[ValType::I32, ValType::I64], ValType::I32);
 const FMA32: Signature = ("c2w_fma32", &[ValType::F32; 3], ValType::F32);
 /// A translated function.
 const UNIT: Signature = ("unit", &[ValType::I64, ValType::I32, ValType::I32], ValType::I64);
@@ -123,6 +125,8 @@ impl<'a> Functions<'a> {
             first_unit: self.count() as u32,
             invoke: self.export(INVOKE)?,
             status: self.export(STATUS)?,
+            resume: self.export(RESUME)?,
+            map_unit: self.export(MAP_UNIT)?,
             fma32: self.export(FMA32)?,
         })
     }

@@ -2,8 +2,9 @@
 
 use crate::arena::{self, Creator};
 use c2w_emulator::cpu::hot::Hot;
-use c2w_emulator::cpu::translated::{self, Entry, MAX_DEPTH, Units};
+use c2w_emulator::cpu::translated::{self, Entry, Helper, MAX_DEPTH, Units};
 use c2w_translator::{Linkage, Translation};
+use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::mem::MaybeUninit;
@@ -18,12 +19,15 @@ use wasmtime::{Caller, Config, Engine, Extern, Linker, Store, TypedFunc};
 pub const HOT: u32 = 1 << 16;
 
 /// The functions that units import come first.
-pub const LINKAGE: Linkage = Linkage { hot: HOT, first_unit: 3, invoke: 0, status: 1, fma32: 2 };
+pub const LINKAGE: Linkage =
+    Linkage { hot: HOT, first_unit: 5, invoke: 0, status: 1, resume: 2, fma32: 3, map_unit: 4 };
 
-const IMPORTS: [(&str, &[ValType], ValType); 3] = [
+const IMPORTS: [(&str, &[ValType], ValType); 5] = [
     ("invoke", &[ValType::I64, ValType::I32], ValType::I64),
     ("status", &[ValType::I32, ValType::I64], ValType::I64),
+    ("resume", &[ValType::I64, ValType::I64, ValType::I32], ValType::I64),
     ("fma32", &[ValType::F32; 3], ValType::F32),
+    ("map_unit", &[ValType::I32, ValType::I64], ValType::I32),
 ];
 const UNIT: (&[ValType], ValType) = (&[ValType::I64, ValType::I32, ValType::I32], ValType::I64);
 
@@ -71,8 +75,8 @@ fn module(translation: &Translation) -> Vec<u8> {
 pub struct Functions {
     store: Store<()>,
     units: Vec<TypedFunc<(i64, i32, i32), i64>>,
-    /// Whether to count where units come back to.
-    counting: bool,
+    /// How many of the addresses that units come back to most often are shown at the end.
+    shown: usize,
     exits: HashMap<u64, u64>,
 }
 
@@ -80,7 +84,7 @@ impl Drop for Functions {
     fn drop(&mut self) {
         let mut exits: Vec<_> = self.exits.drain().collect();
         exits.sort_by_key(|&(_, count)| Reverse(count));
-        for (pc, count) in exits.into_iter().take(40) {
+        for (pc, count) in exits.into_iter().take(self.shown) {
             eprintln!("{count} exits to {pc:x}");
         }
     }
@@ -103,32 +107,72 @@ impl Functions {
             translated::status(hot, change as u32, operand as u64) as i64
         };
         linker.func_wrap("c2w", "status", status).unwrap();
+        linker.func_wrap("c2w", "resume", resume).unwrap();
+        let map_unit =
+            |unit: i32, base: i64| i32::from(helper().map_unit(unit as u32, base as u64));
+        linker.func_wrap("c2w", "map_unit", map_unit).unwrap();
         linker.func_wrap("c2w", "fma32", translated::fma32).unwrap();
         let instance = linker.instantiate(&mut store, &module).unwrap();
         let unit = |number: usize| instance.get_typed_func(&mut store, &number.to_string());
         let units = (0..translation.functions.len()).map(unit).collect::<Result<_, _>>().unwrap();
-        let counting = std::env::var_os("C2W_EXITS").is_some();
-        Self { store, units, counting, exits: HashMap::new() }
+        let shown = std::env::var("C2W_EXITS").map_or(0, |number| number.parse().unwrap());
+        Self { store, units, shown, exits: HashMap::new() }
     }
 }
 
 /// Enters the unit at `pc`, as the runtime's function of that name does.
 fn invoke(mut caller: Caller<'_, ()>, pc: i64, depth: i32) -> wasmtime::Result<i64> {
     // SAFETY: only units call this, while the hart waits.
-    let entry = unsafe { &*hot() }.entry(pc as u64).filter(|_| depth > 0);
-    let Some(entry) = entry else { return Ok(pc) };
+    let found = (depth > 0).then(|| unsafe { &*hot() }.entry(pc as u64));
+    let Some(entry) = found.and_then(|found| found.or_else(|| helper().entry(pc as u64))) else {
+        return Ok(pc);
+    };
+    call_unit(&mut caller, entry, translated::base(pc as u64, entry), depth as u32 - 1)
+}
+
+thread_local! {
+    /// The helper of the unit that runs.
+    static HELPER: Cell<*mut Helper<'static, 'static>> = const { Cell::new(std::ptr::null_mut()) };
+}
+
+fn helper() -> &'static mut Helper<'static, 'static> {
+    // SAFETY: only units ask for it, and `with` lends it until they come back.
+    unsafe { &mut *HELPER.get() }
+}
+
+/// Lends a helper to a unit that is called.
+fn with(helper: &mut Helper<'_, '_>, call: impl FnOnce() -> u64) -> u64 {
+    let before = HELPER.replace(std::ptr::from_mut(helper).cast());
+    let to = call();
+    HELPER.set(before);
+    to
+}
+
+/// Goes on for a unit, as the runtime's function of that name does.
+fn resume(mut caller: Caller<'_, ()>, pc: i64, back: i64, depth: i32) -> i64 {
+    let mut call = |helper: &mut Helper<'_, '_>, entry: Entry, base: u64, depth: u32| {
+        with(helper, || call_unit(&mut caller, entry, base, depth).unwrap() as u64)
+    };
+    helper().resume(pc as u64, back as u64, depth as u32, &mut call) as i64
+}
+
+fn call_unit(
+    caller: &mut Caller<'_, ()>,
+    entry: Entry,
+    base: u64,
+    depth: u32,
+) -> wasmtime::Result<i64> {
     let unit = caller.get_export(&entry.unit.to_string()).and_then(Extern::into_func);
     let unit = unit.expect("a unit").typed::<(i64, i32, i32), i64>(&caller)?;
-    let base = translated::base(pc as u64, entry) as i64;
-    unit.call(&mut caller, (base, entry.state as i32, depth - 1))
+    unit.call(caller, (base as i64, entry.state as i32, depth as i32))
 }
 
 impl Units for Functions {
-    fn call(&mut self, entry: Entry, base: u64) -> u64 {
+    fn call(&mut self, entry: Entry, base: u64, helper: &mut Helper<'_, '_>) -> u64 {
         let unit = &self.units[entry.unit as usize];
         let arguments = (base as i64, entry.state as i32, MAX_DEPTH as i32);
-        let to = unit.call(&mut self.store, arguments).unwrap() as u64;
-        if self.counting {
+        let to = with(helper, || unit.call(&mut self.store, arguments).unwrap() as u64);
+        if self.shown > 0 {
             *self.exits.entry(to).or_default() += 1;
         }
         to

@@ -13,6 +13,7 @@
 //! In a loop without calls memory waits: what the loop writes is *held* in locals until the loop is
 //! left, whichever way. A block around the loop does it for those who leave the function there.
 
+use crate::Linkage;
 use alloc::vec::Vec;
 use c2w_emulator::cpu::translated::place;
 use wasm_encoder::{BlockType, Encode, InstructionSink, MemArg, MemArgTarget, ValType};
@@ -88,8 +89,8 @@ struct Known {
 
 /// A function that is being written.
 pub struct Body {
-    /// Address of the hart's state.
-    hot: u32,
+    /// What it can call, and where the hart's state is.
+    pub linkage: Linkage,
     code: Vec<u8>,
     locals: Vec<ValType>,
     /// Locals of guest registers by number; 0 for none yet.
@@ -112,9 +113,9 @@ pub struct Body {
 
 impl Body {
     /// An empty function, in which `$exit` is open.
-    pub fn new(hot: u32) -> Self {
+    pub fn new(linkage: &Linkage) -> Self {
         let mut body = Self {
-            hot,
+            linkage: *linkage,
             code: Vec::new(),
             locals: [ValType::I64].into(),
             registers: [0; 64],
@@ -133,7 +134,7 @@ impl Body {
 
     /// The memory operand of a field of the hart's state, for address 0.
     pub fn field(&self, offset: u64, align: u32) -> MemArg {
-        at(u64::from(self.hot) + offset, align)
+        at(u64::from(self.linkage.hot) + offset, align)
     }
 
     /// Pushes a field of the hart's state, an `i64`.
@@ -344,6 +345,11 @@ impl Body {
             self.leave_unless_set(place::FP_FAST);
             self.known = Known { fp_ready: true, fp_fast: true };
         }
+    }
+
+    /// Leaves unless U-mode may use `cbo.zero`.
+    pub fn need_zeroing(&mut self) {
+        self.leave_unless_set(place::MAY_ZERO);
     }
 
     fn leave_unless_set(&mut self, flag: u64) {

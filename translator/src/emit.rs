@@ -22,22 +22,21 @@ use c2w_emulator::cpu::isa::{Format, Insn, Opcode};
 use c2w_emulator::cpu::translated::{key, place};
 use wasm_encoder::{BlockType, ValType};
 
-/// Writes the function of a unit, as it stands in a code section.
-pub fn function(unit: &Unit, linkage: &Linkage) -> Vec<u8> {
+/// Writes the function of unit `number`, as it stands in a code section.
+pub fn function(unit: &Unit, number: u32, linkage: &Linkage) -> Vec<u8> {
     let regions = Regions::new(unit);
     let analysis = Analysis::new(unit, &regions);
     let mut emitter = Emitter {
         unit,
-        linkage,
         regions: &regions,
         analysis,
-        body: Body::new(linkage.hot),
+        body: Body::new(linkage),
         ranges: Ranges::default(),
         scopes: Vec::new(),
         carried: None,
         ahead: None,
     };
-    emitter.check_pages();
+    emitter.check_pages(number);
     emitter.load_left();
     emitter.region(&regions.items, Emitter::enter);
     emitter.body.finish()
@@ -45,9 +44,8 @@ pub fn function(unit: &Unit, linkage: &Linkage) -> Vec<u8> {
 
 /// Whether an instruction can be translated in a mode.
 pub fn is_known(insn: &Insn, user: bool) -> bool {
-    let linkage = Linkage::default();
-    let mut body = Body::new(linkage.hot);
-    simple(insn, &[], user, &linkage, &mut Ranges::default(), &mut body)
+    let mut body = Body::new(&Linkage::default());
+    simple(insn, &[], user, &mut Ranges::default(), &mut body)
         || matches!(insn.opcode, Opcode::Jal | Opcode::Jalr)
         || insn.opcode.format() == Format::B
 }
@@ -57,7 +55,6 @@ fn simple(
     insn: &Insn,
     following: &[Insn],
     user: bool,
-    linkage: &Linkage,
     ranges: &mut Ranges,
     body: &mut Body,
 ) -> bool {
@@ -69,17 +66,18 @@ fn simple(
             true
         }
         Format::Csr | Format::CsrI => {
-            if user || !system(insn, linkage, body) {
+            if user || !system(insn, body) {
                 return false;
             }
             ranges.clear(body);
             true
         }
         Format::Amo => memory::atomic(insn, body),
+        Format::Cbo => memory::zero_block(insn, user, body),
         _ => {
             memory::access(insn, following, ranges, body)
                 || integer(insn, body)
-                || float(insn, linkage, body)
+                || float(insn, body)
         }
     }
 }
@@ -97,7 +95,6 @@ enum Scope {
 
 struct Emitter<'a> {
     unit: &'a Unit,
-    linkage: &'a Linkage,
     regions: &'a Regions,
     analysis: Analysis,
     body: Body,
@@ -112,10 +109,10 @@ struct Emitter<'a> {
 
 impl Emitter<'_> {
     /// Returns at once unless every page of the unit is mapped and has the content it was made from.
-    fn check_pages(&mut self) {
+    fn check_pages(&mut self, number: u32) {
         let mode = u64::from(self.unit.user);
         let entries = self.body.field(place::FETCH_ENTRIES, 2);
-        for (number, &(distance, content)) in self.unit.pages.iter().enumerate() {
+        for (place, &(distance, content)) in self.unit.pages.iter().enumerate() {
             let tag = (u64::from(distance) << 12) | mode;
             let mut code = self.body.code();
             // The distance is added to the page before the content's bits are taken in.
@@ -127,12 +124,16 @@ impl Emitter<'_> {
             code.i32_const(place::FETCH_ENTRY_SHIFT as i32).i32_shl();
             code.i32_const(0).i32_load(entries).i32_add();
             code.i64_load(at(place::KEY, 3)).i64_ne();
-            if number > 0 {
+            if place > 0 {
                 code.i32_or();
             }
         }
         self.body.open_if(BlockType::Empty);
+        let map_unit = self.body.linkage.map_unit;
+        self.body.code().i32_const(number as i32).local_get(BASE).call(map_unit).i32_eqz();
+        self.body.open_if(BlockType::Empty);
         self.return_to_entry();
+        self.body.close();
         self.body.close();
     }
 
@@ -332,7 +333,7 @@ impl Emitter<'_> {
             }
             let following = block.following(place);
             let (ranges, body) = (&mut self.ranges, &mut self.body);
-            if !simple(insn, following, unit.user, self.linkage, ranges, body) {
+            if !simple(insn, following, unit.user, ranges, body) {
                 return self.body.leave();
             }
             self.ranges.overwritten(insn, &mut self.body);
@@ -500,19 +501,20 @@ impl Emitter<'_> {
         self.body.code().return_();
     }
 
-    /// Calls the unit at an offset and pushes where it returned to; returns if there is none.
+    /// Calls the unit at an offset and pushes where it returned to: the offset's address if there is
+    /// none.
     fn call(&mut self, block: &Block, offset: i64) {
-        let Some((unit, pages)) = block.other else {
-            self.return_to(offset);
-            return;
-        };
         self.body.store_held();
         self.store_left();
+        let Some((unit, pages)) = block.other else {
+            self.body.code().local_get(BASE).i64_const(offset).i64_add();
+            return;
+        };
         self.body.code().local_get(DEPTH).i32_eqz();
         self.body.open_if(BlockType::Empty);
         self.body.code().local_get(BASE).i64_const(offset).i64_add().return_();
         self.body.close();
-        let function = self.linkage.first_unit + unit;
+        let function = self.body.linkage.first_unit + unit;
         self.body
             .code()
             .local_get(BASE)
@@ -525,26 +527,24 @@ impl Emitter<'_> {
             .call(function);
     }
 
-    /// Behind a call, whose result is on the stack: goes on behind it if that is where it returned
-    /// to, with everything loaded anew.
+    /// Behind a call, whose result is on the stack: goes on behind it when control comes there, with
+    /// everything loaded anew.
     fn come_back(&mut self, number: usize, block: &Block) {
-        if block.flow() == Flow::Call && block.other.is_none() {
-            return;
-        }
         let Some(back) = block.next else {
             self.body.code().return_();
             return;
         };
         let returned = self.body.take(ValType::I64);
-        self.body
-            .code()
-            .local_tee(returned)
-            .local_get(BASE)
-            .i64_const(i64::from(block.end()))
-            .i64_add()
-            .i64_ne();
+        let (end, resume) = (i64::from(block.end()), self.body.linkage.resume);
+        let mut code = self.body.code();
+        code.local_tee(returned).local_get(BASE).i64_const(end).i64_add().i64_ne();
+        self.body.open_if(BlockType::Empty);
+        let mut code = self.body.code();
+        code.local_get(returned).local_get(BASE).i64_const(end).i64_add().local_get(DEPTH);
+        code.call(resume).local_tee(returned).local_get(BASE).i64_const(end).i64_add().i64_ne();
         self.body.open_if(BlockType::Empty);
         self.body.code().local_get(returned).return_();
+        self.body.close();
         self.body.close();
         self.body.give(returned);
         self.load_left();
@@ -597,7 +597,7 @@ impl Emitter<'_> {
     fn invoke(&mut self, target: u32) {
         self.store_left();
         self.body.store_held();
-        let invoke = self.linkage.invoke;
+        let invoke = self.body.linkage.invoke;
         self.body.code().local_get(target).local_get(DEPTH).call(invoke);
     }
 

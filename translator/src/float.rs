@@ -5,7 +5,6 @@
 //! another flag, or a NaN, is left to the interpreter. All of that is found out before a register
 //! changes.
 
-use crate::Linkage;
 use crate::body::Body;
 use crate::fused::fused_double;
 use c2w_emulator::cpu::isa::{Insn, Opcode, constants};
@@ -22,15 +21,14 @@ const SIGN: i64 = 0x8000_0000;
 
 /// Writes a floating-point instruction that is no load or store; `false`, and nothing, if it is
 /// none or has to be the interpreter's.
-pub fn float(insn: &Insn, linkage: &Linkage, body: &mut Body) -> bool {
-    let mut operands = Operands { insn, linkage, body };
+pub fn float(insn: &Insn, body: &mut Body) -> bool {
+    let mut operands = Operands { insn, body };
     operands.moves() || operands.compares() || operands.rounds() || operands.converts_to_integer()
 }
 
 /// An instruction, and where it is written to.
 struct Operands<'a> {
     insn: &'a Insn,
-    linkage: &'a Linkage,
     body: &'a mut Body,
 }
 
@@ -257,7 +255,8 @@ impl Operands<'_> {
                 format.choose(&mut self.body.code(), |code| code.f32_neg(), |code| code.f64_neg());
             }
         }
-        self.body.code().call(self.linkage.fma32);
+        let fma32 = self.body.linkage.fma32;
+        self.body.code().call(fma32);
         self.finish(format, Range::Number);
     }
 

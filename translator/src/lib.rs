@@ -42,6 +42,12 @@ pub struct Linkage {
     /// Function `c2w_status(change: i32, operand: i64) -> i64`: changes `sstatus` and gives
     /// the old value, or -1 if it cannot.
     pub status: u32,
+    /// Function `c2w_resume(pc: i64, back: i64, depth: i32) -> i64`: goes on at `pc` until control
+    /// comes to `back`. Returns that, or another address, which the caller is to return.
+    pub resume: u32,
+    /// Function `c2w_map_unit(unit: i32, base: i64) -> i32`: makes the fetch translations that a unit
+    /// looks for; 0 if it cannot.
+    pub map_unit: u32,
     /// Function `c2w_fma32(a: f32, b: f32, c: f32) -> f32`: `a * b + c`, or NaN.
     pub fma32: u32,
 }
@@ -59,8 +65,9 @@ pub struct Translation {
 
 /// Translates units; `index` says where they can be entered.
 pub fn translate(selection: &select::Selection, linkage: &Linkage) -> Translation {
+    let units = selection.units.iter().zip(0..);
     Translation {
-        functions: selection.units.iter().map(|unit| emit::function(unit, linkage)).collect(),
+        functions: units.map(|(unit, number)| emit::function(unit, number, linkage)).collect(),
         index: selection.index.encode(),
     }
 }

@@ -204,13 +204,14 @@ fn widen(first: Access, following: &[Insn]) -> Access {
 fn look_up(range: Access, local: u32, body: &mut Body) {
     let address = body.take(ValType::I64);
     let entry = body.take(ValType::I32);
+    let size = (range.end - range.low) as u32;
     body.leave_if(|body| {
         body.x(range.base);
         if range.low != 0 {
             body.code().i64_const(i64::from(range.low)).i64_add();
         }
         body.code().local_set(address);
-        probe(address, entry, range.write, (range.end - range.low) as u32, body);
+        probe(address, entry, range.write, size, body);
     });
     translate(address, entry, local, body);
     body.give(address);
@@ -304,6 +305,33 @@ pub fn access(insn: &Insn, following: &[Insn], ranges: &mut Ranges, body: &mut B
         _ if !access.write => body.set_x(insn.rd),
         _ => {}
     }
+    true
+}
+
+/// Writes `cbo.zero`, which `user` code may not be allowed. Returns `false` for another instruction.
+pub fn zero_block(insn: &Insn, user: bool, body: &mut Body) -> bool {
+    /// Bytes of a block.
+    const BLOCK: u64 = 64;
+    if insn.opcode != Opcode::CboZero {
+        return false;
+    }
+    if user {
+        body.need_zeroing();
+    }
+    let address = body.take(ValType::I64);
+    let entry = body.take(ValType::I32);
+    let local = body.take(ValType::I32);
+    body.leave_if(|body| {
+        body.x(insn.rs1);
+        body.code().i64_const(-(BLOCK as i64)).i64_and().local_set(address);
+        probe(address, entry, true, 1, body);
+    });
+    translate(address, entry, local, body);
+    for place in (0..BLOCK).step_by(8) {
+        body.code().local_get(local).i64_const(0).i64_store(at(place, 0));
+    }
+    [entry, local].into_iter().for_each(|local| body.give(local));
+    body.give(address);
     true
 }
 

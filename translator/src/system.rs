@@ -1,6 +1,5 @@
 //! Control and status registers of S-mode that every entry into the kernel uses.
 
-use crate::Linkage;
 use crate::body::Body;
 use c2w_emulator::cpu::isa::{Insn, Opcode};
 use c2w_emulator::cpu::translated::{StatusChange, place};
@@ -13,9 +12,9 @@ const SEPC: i32 = 0x141;
 
 /// Writes access to a control and status register. Returns `false` for what is left to the
 /// interpreter.
-pub fn system(insn: &Insn, linkage: &Linkage, body: &mut Body) -> bool {
+pub fn system(insn: &Insn, body: &mut Body) -> bool {
     match insn.imm {
-        SSTATUS => status(insn, linkage, body),
+        SSTATUS => status(insn, body),
         // sscratch, sepc, scause, stval.
         0x140..=0x143 => trap_register(insn, body),
         _ => false,
@@ -23,7 +22,7 @@ pub fn system(insn: &Insn, linkage: &Linkage, body: &mut Body) -> bool {
 }
 
 /// `sstatus` by the interpreter's own routine, which gives the old value, or -1 if it cannot.
-fn status(insn: &Insn, linkage: &Linkage, body: &mut Body) -> bool {
+fn status(insn: &Insn, body: &mut Body) -> bool {
     let change = match insn.opcode {
         Opcode::Csrrw => StatusChange::Write,
         Opcode::Csrrs | Opcode::Csrrsi => StatusChange::Set,
@@ -37,7 +36,8 @@ fn status(insn: &Insn, linkage: &Linkage, body: &mut Body) -> bool {
             Opcode::Csrrsi | Opcode::Csrrci => _ = body.code().i64_const(i64::from(insn.rs1)),
             _ => body.x(insn.rs1),
         }
-        body.code().call(linkage.status).local_tee(old).i64_const(-1).i64_eq();
+        let status = body.linkage.status;
+        body.code().call(status).local_tee(old).i64_const(-1).i64_eq();
     });
     body.code().local_get(old);
     body.set_x(insn.rd);

@@ -140,6 +140,7 @@ pub fn operands(insn: &Insn) -> (Registers, Registers) {
         Format::S | Format::B => (x(rs1).with(x(rs2)), none),
         Format::SFp => (x(rs1).with(f(rs2)), none),
         Format::LoadFp | Format::XToFp => (x(rs1), f(rd)),
+        Format::Cbo => (x(rs1), none),
         Format::U | Format::J | Format::CsrI => (none, x(rd)),
         Format::R4 => (f(rs1).with(f(rs2)).with(f(rs3)), f(rd)),
         Format::Fp => (f(rs1).with(f(rs2)), f(rd)),

@@ -142,6 +142,10 @@ pub struct Hart {
     pub(super) units: Option<Box<dyn Units>>,
     /// How much they did.
     pub(super) counts: Counts,
+    /// They have come back at a place where the budget is looked at.
+    pub(super) stopped: bool,
+    /// Traps, and changes of what is mapped or of code: after one, units that wait must not go on.
+    pub(super) disturbances: u64,
 }
 
 impl Hart {
@@ -221,6 +225,8 @@ impl Hart {
             sampled_from: None,
             units: None,
             counts: Counts::default(),
+            stopped: false,
+            disturbances: 0,
         };
         hart.sync();
         hart
@@ -339,26 +345,30 @@ impl Hart {
                 None => self.run_hot(),
                 Some(_) => self.run_observed(bus),
             };
-            // Whether control goes on elsewhere: then the budget is looked at.
-            let mut transferred = false;
-            let done = match stop {
+            let transferred = match stop {
                 Stop::Limit => return,
-                Stop::Fetch => self.fetch_entry(self.hot.pc, bus).map(|_| ()),
-                Stop::Decode => self.decode(bus),
-                Stop::Slow => self.step_slowly(bus).map(|jumped| transferred = jumped),
-                Stop::Enter => {
-                    self.enter_translated(bus);
-                    Ok(())
-                }
+                Stop::Enter => self.enter_translated(bus),
+                _ => self.serve(stop, bus),
             };
-            if let Err(trap) = done {
-                self.raise(trap);
-                transferred = true;
-            }
             if self.attention || transferred && self.hot.left <= 0 {
                 return;
             }
         }
+    }
+
+    /// Does what the hot loop has stopped for. Returns whether control goes on elsewhere: then the
+    /// budget is looked at.
+    pub(super) fn serve(&mut self, stop: Stop, bus: &mut Bus<'_>) -> bool {
+        let done = match stop {
+            Stop::Limit | Stop::Enter => Ok(false),
+            Stop::Fetch => self.fetch_entry(self.hot.pc, bus).map(|_| false),
+            Stop::Decode => self.decode(bus).map(|()| false),
+            Stop::Slow => self.step_slowly(bus),
+        };
+        done.unwrap_or_else(|trap| {
+            self.raise(trap);
+            true
+        })
     }
 
     /// Runs instructions until one needs the slow path, or the limit is reached.
@@ -574,6 +584,7 @@ impl Hart {
             new |= status::SPP;
         }
         self.hot.csrs.sstatus = new;
+        self.disturbances += 1;
         self.hot.trap[trap_register::EPC] = self.hot.pc;
         self.hot.trap[trap_register::CAUSE] = cause;
         self.hot.trap[trap_register::VALUE] = value;

@@ -75,6 +75,7 @@ impl Hart {
     /// Takes up the translations of the address space that `satp` names now, and keeps those of
     /// `old`.
     pub(super) fn switch_translations(&mut self, old: u64) {
+        self.disturbances += 1;
         let known = self.parked.iter().position(|space| space.satp == self.hot.csrs.satp);
         let mut space = match known {
             Some(place) => self.parked.remove(place),
@@ -108,6 +109,7 @@ impl Hart {
 
     /// Forgets all translations, those of one identifier if there is one.
     pub(super) fn flush_translations(&mut self, asid: Option<u64>) {
+        self.disturbances += 1;
         self.translations(asid).for_each(Translations::flush);
         for space in &mut self.parked {
             space.empty |= asid.is_none_or(|asid| satp::asid(space.satp) == asid);
@@ -116,6 +118,7 @@ impl Hart {
 
     /// Forgets the translation of an address, in the spaces of one identifier if there is one.
     pub(super) fn flush_page(&mut self, address: u64, asid: Option<u64>) {
+        self.disturbances += 1;
         self.translations(asid).for_each(|translations| translations.flush_page(address));
     }
 
@@ -126,6 +129,7 @@ impl Hart {
 
     /// Forgets what translated code the content of a window page had.
     pub(super) fn forget_content(&mut self, window_page: u32) {
+        self.disturbances += 1;
         self.translations(None).for_each(|space| {
             let entries = space.fetch.iter_mut().filter(|entry| entry.window_page == window_page);
             entries.for_each(|entry| entry.key = entry.tag);

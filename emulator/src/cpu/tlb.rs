@@ -221,7 +221,7 @@ pub struct FetchEntry {
 }
 
 /// Entries of the fetch table.
-pub const FETCH_ENTRIES: usize = 512;
+pub const FETCH_ENTRIES: usize = 2048;
 
 impl FetchEntry {
     /// Matches no address: bit 11 is never set in a tag.

@@ -15,8 +15,8 @@
 //! looked at when it was entered are still mapped, and still hold what they held, whatever it has
 //! called in the meantime.
 
-use super::hart::{Bus, Hart};
-use super::hot::{Hot, Wide};
+use super::hart::{Bus, Hart, Mode};
+use super::hot::{Hot, Stop, Wide};
 use super::op::{Code, Op};
 use super::tlb::{FetchEntry, TlbEntry};
 use crate::memory::{GuestMemory, PAGE_SHIFT, PAGE_SIZE};
@@ -42,6 +42,7 @@ pub mod place {
     pub const FETCH_ENTRIES: u64 = offset_of!(Hot, fetch_entries) as u64;
     pub const FP_READY: u64 = offset_of!(Hot, fp_ready) as u64;
     pub const FP_FAST: u64 = offset_of!(Hot, fp_fast) as u64;
+    pub const MAY_ZERO: u64 = offset_of!(Hot, may_zero) as u64;
 
     /// log2 of a fetch entry's size.
     pub const FETCH_ENTRY_SHIFT: u32 = size_of::<FetchEntry>().trailing_zeros();
@@ -52,7 +53,7 @@ pub mod place {
     pub const TLB_DISTANCE: u64 = offset_of!(TlbEntry, distance) as u64;
     pub use super::super::tlb::{FETCH_ENTRIES as FETCH_COUNT, PLACE_MASK, PLACE_SHIFT};
 
-    const _: () = assert!(FETCH_ENTRIES == 584 && FP_FAST == 601);
+    const _: () = assert!(FETCH_ENTRIES == 584 && MAY_ZERO == 602);
     const _: () = assert!(size_of::<FetchEntry>() == 32);
 }
 
@@ -215,11 +216,113 @@ pub struct Counts {
     pub refusals: u64,
 }
 
+impl Counts {
+    /// Units, and the interpreter on their behalf, have done so many instructions.
+    fn translated(&mut self, instructions: i64) {
+        self.instructions = self.instructions.wrapping_add_signed(instructions);
+    }
+
+    /// The interpreter has done so many of them.
+    fn interpreted(&mut self, instructions: i64) {
+        self.instructions = self.instructions.wrapping_sub(instructions as u64);
+    }
+}
+
 /// Who can call units.
 pub trait Units {
     /// Calls a unit whose first page is at virtual `base`; returns the address at which to go on. The
-    /// unit works on the hart's state where [`Hart::set_translated`] has put it.
-    fn call(&mut self, entry: Entry, base: u64) -> u64;
+    /// unit works on the hart's state where [`Hart::set_translated`] has put it, and `helper` does what
+    /// it cannot do itself.
+    fn call(&mut self, entry: Entry, base: u64, helper: &mut Helper<'_, '_>) -> u64;
+}
+
+/// In an address that a unit returns: that control has gone elsewhere than where the units expect that
+/// are waiting, and they are to return, too.
+const UNWIND: u64 = 1;
+/// Calls deep that a unit counts for which the interpreter has entered on behalf of another one.
+const RESUMED_DEPTH: u32 = 4;
+
+/// What a hart does for units while they run.
+pub struct Helper<'a, 'b> {
+    hart: &'a mut Hart,
+    bus: &'a mut Bus<'b>,
+}
+
+/// Calls a unit on behalf of a [`Helper`]: an entry, the address of the unit's first page, and calls
+/// that it may be deep.
+pub type Call<'c> = dyn FnMut(&mut Helper<'_, '_>, Entry, u64, u32) -> u64 + 'c;
+
+impl<'b> Helper<'_, 'b> {
+    /// Goes on for a unit that has called another one and expects control at `back`, when that one has
+    /// come back with `pc` instead: interprets, and calls units, until control comes to `back`. Returns
+    /// that, or another address if something happens that the waiting units must not survive, with a
+    /// mark that has all of them return.
+    pub fn resume(&mut self, pc: u64, back: u64, depth: u32, call: &mut Call<'_>) -> u64 {
+        let Some(depth) = depth.checked_sub(RESUMED_DEPTH).filter(|_| pc & UNWIND == 0) else {
+            return pc | UNWIND;
+        };
+        self.hart.hot.pc = pc;
+        let before = self.hart.situation();
+        while self.hart.hot.pc != back {
+            let left = self.hart.hot.left;
+            let stop = self.hart.run_hot();
+            self.hart.counts.interpreted(left - self.hart.hot.left);
+            let transferred = match stop {
+                Stop::Limit => true,
+                Stop::Enter if self.hart.hot.pc == back => break,
+                Stop::Enter => {
+                    let call = &mut |helper: &mut Helper<'_, '_>, entry, base| {
+                        call(helper, entry, base, depth)
+                    };
+                    if !self.enter(call) {
+                        return self.hart.hot.pc | UNWIND;
+                    }
+                    false
+                }
+                _ => {
+                    let left = self.hart.hot.left;
+                    let transferred = self.hart.serve(stop, self.bus);
+                    self.hart.counts.interpreted(left - self.hart.hot.left);
+                    transferred
+                }
+            };
+            self.hart.stopped = transferred && self.hart.hot.left <= 0;
+            if self.hart.stopped || self.hart.attention || self.hart.situation() != before {
+                return self.hart.hot.pc | UNWIND;
+            }
+        }
+        back
+    }
+
+    /// Calls the unit that can be entered at `pc`. Returns whether it makes sense to go on there.
+    fn enter(&mut self, call: &mut dyn FnMut(&mut Helper<'_, 'b>, Entry, u64) -> u64) -> bool {
+        let (pc, left) = (self.hart.hot.pc, self.hart.hot.left);
+        let Some(entry) = self.hart.hot.entry(pc) else { return false };
+        let to = call(self, entry, base(pc, entry));
+        let hart = &mut *self.hart;
+        hart.hot.pc = to & !UNWIND;
+        hart.counts.entries += 1;
+        if (to, hart.hot.left) == (pc, left) {
+            // It is the interpreter's turn.
+            hart.counts.refusals += 1;
+            hart.hot.plain = true;
+        }
+        to & UNWIND == 0
+    }
+
+    /// Makes the fetch translations that a unit looks for. Returns whether all are there now.
+    pub fn map_unit(&mut self, unit: u32, base: u64) -> bool {
+        self.hart.map_unit(unit, base, self.bus)
+    }
+
+    /// The entry into translated code at `pc`, for which the fetch translation is made.
+    pub fn entry(&mut self, pc: u64) -> Option<Entry> {
+        let found = self.hart.hot.entry(pc);
+        found.or_else(|| {
+            self.hart.map_quietly(pc, self.bus)?;
+            self.hart.hot.entry(pc)
+        })
+    }
 }
 
 impl Hot {
@@ -298,30 +401,27 @@ impl Hart {
     }
 
     /// Runs translated code from `pc` on, until there is none or it cannot go on.
-    pub(super) fn enter_translated(&mut self, bus: &mut Bus<'_>) {
-        loop {
-            let (pc, left) = (self.hot.pc, self.hot.left);
-            let Some(entry) = self.hot.entry(pc) else { return };
-            let Some(units) = &mut self.units else { return };
-            self.hot.pc = units.call(entry, base(pc, entry));
-            self.counts.entries += 1;
-            self.counts.instructions += (left - self.hot.left) as u64;
-            if (self.hot.pc, self.hot.left) == (pc, left) {
-                if self.map_unit(entry.unit, base(pc, entry), bus) {
-                    continue;
-                }
-                // It is the interpreter's turn.
-                self.counts.refusals += 1;
-                self.hot.plain = true;
-                return;
-            }
-        }
+    ///
+    /// Returns whether that was at a place where the budget is looked at.
+    pub(super) fn enter_translated(&mut self, bus: &mut Bus<'_>) -> bool {
+        let Some(mut units) = self.units.take() else { return false };
+        let left = self.hot.left;
+        let mut helper = Helper { hart: self, bus };
+        helper.enter(&mut |helper, entry, base| units.call(entry, base, helper));
+        self.units = Some(units);
+        self.counts.translated(left - self.hot.left);
+        core::mem::take(&mut self.stopped)
     }
 
-    /// Makes the fetch translations that a unit looks for. Returns whether one of them was missing,
-    /// and now all are there. The guest cannot tell.
+    /// What units rely on while they wait for others: it is equal as long as the pages are mapped and
+    /// unchanged that they looked at.
+    fn situation(&self) -> (Mode, u64) {
+        (self.mode, self.disturbances)
+    }
+
+    /// Makes the fetch translations that a unit looks for. Returns whether all are there now. The
+    /// guest cannot tell.
     fn map_unit(&mut self, unit: u32, base: u64, bus: &mut Bus<'_>) -> bool {
-        let mut missing = false;
         for place in 0.. {
             let Some((distance, content)) = self.code.unit_page(unit, place) else { break };
             let address = base.wrapping_add(u64::from(distance) << PAGE_SHIFT);
@@ -329,12 +429,11 @@ impl Hart {
             if self.hot.fetch[Hot::fetch_index(address)].key == wanted {
                 continue;
             }
-            missing = true;
             if self.map_quietly(address, bus).is_none_or(|entry| entry.key != wanted) {
                 return false;
             }
         }
-        missing
+        true
     }
 
     /// Makes the fetch translation of an address, and looks what its page holds, if the guest cannot

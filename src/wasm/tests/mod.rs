@@ -4,15 +4,22 @@ mod runtime;
 
 use super::{PackageError, Parts, Provenance, Summary, Template, TemplateError, package};
 use c2w_translator::{Linkage, Translation};
-use runtime::{CALL, ELEMENTS, FUNCTIONS, HOT, PLACEMENT, Runtime, function};
+use runtime::{CALL, ELEMENTS, FUNCTION_NAMES, FUNCTIONS, HOT, PLACEMENT, Runtime, function};
 use wasmparser::{BinaryReader, DataKind, ElementItems, ElementKind, Operator, Parser};
 use wasmtime::{Engine, Instance, Linker, Module, Ref, Store};
 
 const RAM: usize = 5 * 4096;
 const STATE: &[u8] = b"the state";
 const INDEX: &[u8] = b"where units begin";
-const LINKAGE: Linkage =
-    Linkage { hot: HOT, first_unit: FUNCTIONS, invoke: 2, status: 3, fma32: 4 };
+const LINKAGE: Linkage = Linkage {
+    hot: HOT,
+    first_unit: FUNCTIONS,
+    invoke: 2,
+    status: 3,
+    fma32: 4,
+    resume: 5,
+    map_unit: 6,
+};
 
 fn package_with(runtime: &[u8], translation: Option<&Translation>) -> (Vec<u8>, Summary) {
     let template = Template::parse(runtime).unwrap();
@@ -149,7 +156,7 @@ fn the_linkage_is_that_of_the_runtime() {
 
 #[test]
 fn a_function_that_is_missing_is_named() {
-    for name in ["c2w_invoke", "c2w_status", "c2w_fma32"] {
+    for name in FUNCTION_NAMES {
         let runtime = Runtime { hidden: Some(name), ..Runtime::default() }.build();
         let error = Template::parse(&runtime).unwrap().linkage().unwrap_err();
         assert!(error.to_string().contains(name), "{error}");
