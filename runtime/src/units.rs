@@ -122,6 +122,13 @@ pub extern "C" fn c2w_resume(pc: u64, back: u64, depth: u32) -> u64 {
     unsafe { helper() }.resume(pc, back, depth, &mut call_with)
 }
 
+/// For units: makes the TLB entry for an access, see [`Helper::map_data`]. Returns 0 if it cannot.
+#[unsafe(no_mangle)]
+pub extern "C" fn c2w_map(address: u64, size: u32, write: u32) -> u32 {
+    // SAFETY: only units call this.
+    unsafe { helper() }.map_data(address, size, write != 0).into()
+}
+
 /// For units: makes the fetch translations of a unit whose first page is at `base`, see
 /// [`Helper::map_unit`]. Returns 0 if it cannot.
 #[unsafe(no_mangle)]

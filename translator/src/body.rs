@@ -105,6 +105,9 @@ pub struct Body {
     known: Known,
     /// Labels that are open, `$exit` among them.
     pub labels: u32,
+    /// Whether the block at hand has TLB entries made. What is called for that costs registers of the
+    /// host: the kernel comes to new pages all the time, a program's hot code does not.
+    pub maps: bool,
     /// The instruction at hand: bytes from the unit's first page.
     pub offset: u32,
     /// Instructions of the block before it.
@@ -125,6 +128,7 @@ impl Body {
             free: Vec::new(),
             known: Known::default(),
             labels: 0,
+            maps: false,
             offset: 0,
             done: 0,
         };
@@ -321,6 +325,30 @@ impl Body {
         condition(self);
         let exit = self.label(self.exit);
         self.code().br_if(exit).drop();
+    }
+
+    /// Leaves the function before the instruction at hand unless there is a TLB entry for `size` bytes
+    /// at the address in a local; `missing` pushes an `i32` that is not zero if there is none. Then
+    /// one may be made.
+    pub fn leave_unless_mapped(
+        &mut self,
+        address: u32,
+        size: u32,
+        write: bool,
+        missing: impl FnOnce(&mut Self),
+    ) {
+        if !self.maps {
+            return self.leave_if(missing);
+        }
+        self.flush();
+        missing(self);
+        self.open_if(BlockType::Empty);
+        self.leave_if(|body| {
+            let map = body.linkage.map;
+            body.code().local_get(address).i32_const(size as i32).i32_const(i32::from(write));
+            body.code().call(map).i32_eqz();
+        });
+        self.close();
     }
 
     /// Leaves the function before the instruction at hand.

@@ -325,6 +325,7 @@ impl Emitter<'_> {
         }
         let ahead = self.ahead.as_ref().is_some_and(|blocks| blocks.contains(&number));
         self.ranges.set_ahead(ahead);
+        self.body.maps = !self.unit.user && self.regions.loops[number].is_empty();
         self.body.offset = block.offset;
         self.body.done = 0;
         for (place, insn) in block.insns.iter().enumerate() {

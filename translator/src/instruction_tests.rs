@@ -33,6 +33,7 @@ const LINKAGE: Linkage = Linkage {
     invoke: 0,
     status: 0,
     resume: 0,
+    map: 0,
     map_unit: 0,
     fma32: 0,
 };

@@ -45,6 +45,9 @@ pub struct Linkage {
     /// Function `c2w_resume(pc: i64, back: i64, depth: i32) -> i64`: goes on at `pc` until control
     /// comes to `back`. Returns that, or another address, which the caller is to return.
     pub resume: u32,
+    /// Function `c2w_map(address: i64, size: i32, write: i32) -> i32`: makes the TLB entry for an
+    /// access to so many bytes; 0 if it cannot.
+    pub map: u32,
     /// Function `c2w_map_unit(unit: i32, base: i64) -> i32`: makes the fetch translations that a unit
     /// looks for; 0 if it cannot.
     pub map_unit: u32,

@@ -205,7 +205,7 @@ fn look_up(range: Access, local: u32, body: &mut Body) {
     let address = body.take(ValType::I64);
     let entry = body.take(ValType::I32);
     let size = (range.end - range.low) as u32;
-    body.leave_if(|body| {
+    body.leave_unless_mapped(address, size, range.write, |body| {
         body.x(range.base);
         if range.low != 0 {
             body.code().i64_const(i64::from(range.low)).i64_add();
@@ -321,7 +321,7 @@ pub fn zero_block(insn: &Insn, user: bool, body: &mut Body) -> bool {
     let address = body.take(ValType::I64);
     let entry = body.take(ValType::I32);
     let local = body.take(ValType::I32);
-    body.leave_if(|body| {
+    body.leave_unless_mapped(address, 1, true, |body| {
         body.x(insn.rs1);
         body.code().i64_const(-(BLOCK as i64)).i64_and().local_set(address);
         probe(address, entry, true, 1, body);
@@ -349,12 +349,10 @@ pub fn atomic(insn: &Insn, body: &mut Body) -> bool {
     let local = body.take(ValType::I32);
     body.leave_if(|body| {
         body.x(insn.rs1);
-        body.code().local_set(address);
-        // What is aligned lies on one page.
-        probe(address, entry, write, 1, body);
-        body.code().local_get(address).i32_wrap_i64().i32_const(size as i32 - 1).i32_and();
-        body.code().i32_or();
+        body.code().local_tee(address).i32_wrap_i64().i32_const(size as i32 - 1).i32_and();
     });
+    // What is aligned lies on one page.
+    body.leave_unless_mapped(address, size, write, |body| probe(address, entry, write, 1, body));
     translate(address, entry, local, body);
     match insn.opcode {
         O::LrW | O::LrD => load_reserved(insn, local, size, body),

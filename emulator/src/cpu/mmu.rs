@@ -85,6 +85,12 @@ impl Leaf {
         let span = 1 << (12 + 9 * self.level);
         (physical & (span - 1) == 0).then_some(span)
     }
+
+    /// The entry with its accessed bit, and for a store its dirty bit.
+    fn marked(&self, access: Access) -> u64 {
+        let dirty = if access == Access::Write { pte::D } else { 0 };
+        self.entry | pte::A | dirty
+    }
 }
 
 impl Hart {
@@ -115,18 +121,23 @@ impl Hart {
         Ok(pte::address(leaf.entry) & !(span - 1) | address & (span - 1))
     }
 
-    /// Physical address of a virtual one for a fetch, if that fetch would change nothing that the
+    /// Physical address of a virtual one, if translating it for an access changes nothing that the
     /// guest can see.
-    pub(super) fn translate_quietly(&mut self, address: u64, bus: &Bus<'_>) -> Option<u64> {
+    pub(super) fn translate_quietly(
+        &mut self,
+        address: u64,
+        access: Access,
+        bus: &Bus<'_>,
+    ) -> Option<u64> {
         if self.hot.csrs.satp == 0 {
             return Some(address);
         }
-        let leaf = self.walk(address, Access::Fetch, bus).ok()?;
+        let leaf = self.walk(address, access, bus).ok()?;
         let span = leaf.span()?;
-        let used = leaf.entry & pte::A != 0;
+        let marked = leaf.marked(access) == leaf.entry;
         let noted = span <= PAGE_SIZE as u64 || self.large_pages.note(address, span);
         let address = pte::address(leaf.entry) & !(span - 1) | address & (span - 1);
-        (used && noted && self.permits(leaf.entry, Access::Fetch)).then_some(address)
+        (marked && noted && self.permits(leaf.entry, access)).then_some(address)
     }
 
     /// Finds the entry that maps an address (Sv39 and Sv48).
@@ -181,8 +192,7 @@ impl Hart {
 
     /// Sets the accessed and dirty bits, as hardware with Svadu does.
     fn mark_used(&mut self, leaf: &Leaf, access: Access, bus: &mut Bus<'_>) {
-        let dirty = if access == Access::Write { pte::D } else { 0 };
-        let updated = leaf.entry | pte::A | dirty;
+        let updated = leaf.marked(access);
         if updated != leaf.entry {
             // The entry was read from there a moment ago: it is memory.
             let _ = bus.memory.write(leaf.place, &updated.to_le_bytes());

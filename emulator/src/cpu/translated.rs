@@ -17,6 +17,7 @@
 
 use super::hart::{Bus, Hart, Mode};
 use super::hot::{Hot, Stop, Wide};
+use super::mmu::Access;
 use super::op::{Code, Op};
 use super::tlb::{FetchEntry, TlbEntry};
 use crate::memory::{GuestMemory, PAGE_SHIFT, PAGE_SIZE};
@@ -310,6 +311,29 @@ impl<'b> Helper<'_, 'b> {
         to & UNWIND == 0
     }
 
+    /// Makes the TLB entry for an access to so many bytes, if that is to memory on one page and the
+    /// guest cannot tell. Returns whether it did.
+    pub fn map_data(&mut self, address: u64, size: u32, write: bool) -> bool {
+        let last = address.wrapping_add(u64::from(size) - 1);
+        if (address ^ last) >> PAGE_SHIFT != 0 || self.hart.masked(address) != address {
+            return false;
+        }
+        let access = if write { Access::Write } else { Access::Read };
+        let physical = self.hart.translate_quietly(address, access, self.bus);
+        let Some(page) = physical.and_then(|physical| self.bus.memory.window_page(physical)) else {
+            return false;
+        };
+        if write && self.bus.memory.has_code(page) {
+            return false;
+        }
+        let privilege = self.hart.privilege();
+        match write {
+            true => self.hart.tlb.write(privilege).fill(address, page),
+            false => self.hart.tlb.read(privilege).fill(address, page),
+        }
+        true
+    }
+
     /// Makes the fetch translations that a unit looks for. Returns whether all are there now.
     pub fn map_unit(&mut self, unit: u32, base: u64) -> bool {
         self.hart.map_unit(unit, base, self.bus)
@@ -439,7 +463,7 @@ impl Hart {
     /// Makes the fetch translation of an address, and looks what its page holds, if the guest cannot
     /// tell.
     fn map_quietly(&mut self, address: u64, bus: &mut Bus<'_>) -> Option<FetchEntry> {
-        let physical = self.translate_quietly(address, bus)?;
+        let physical = self.translate_quietly(address, Access::Fetch, bus)?;
         let window_page = bus.memory.window_page(physical)?;
         self.code.slots(window_page, bus.memory)?;
         self.watch_code(window_page, bus);

@@ -19,6 +19,7 @@ const LINKAGE: Linkage = Linkage {
     fma32: 4,
     resume: 5,
     map_unit: 6,
+    map: 7,
 };
 
 fn package_with(runtime: &[u8], translation: Option<&Translation>) -> (Vec<u8>, Summary) {
