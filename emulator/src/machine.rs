@@ -246,6 +246,12 @@ impl Machine {
         self.hart.set_translated(translated, units, place, &mut self.memory);
     }
 
+    /// Forgets everything that is cached: translations of addresses and decoded code. For tests: the
+    /// guest cannot tell.
+    pub fn drop_caches(&mut self) {
+        self.hart.drop_caches(&mut self.memory);
+    }
+
     /// How much translated code has done.
     pub fn translated(&self) -> Counts {
         self.hart.translated()

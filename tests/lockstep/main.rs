@@ -25,6 +25,9 @@ static ARENA: arena::Arena = arena::Arena;
 /// Linear memory of the machine, from here on.
 const MACHINE: u32 = 1 << 20;
 
+/// One in so many steps is followed by a machine without anything cached.
+const CACHES_DROPPED: u64 = 50;
+
 /// A machine at its snapshot.
 struct Snapshot {
     ram: Vec<u8>,
@@ -152,6 +155,10 @@ fn compare(
         let ended = matches!(step, Step::Exited(_) | Step::Failed(_) | Step::Idle(None));
         if rounds % 5000 == 0 || ended {
             assert!(ram(&translated) == ram(&plain), "{place}: RAM differs");
+        }
+        // Of one machine only, so that it must not matter.
+        if budgets.0.below(CACHES_DROPPED) == 0 {
+            translated.drop_caches();
         }
         last = step;
         if ended {

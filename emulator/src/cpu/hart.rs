@@ -502,6 +502,14 @@ impl Hart {
         self.code.decode(bus.memory, page, pc as usize & (PAGE_SIZE - 1)).map_err(|_| fault)
     }
 
+    /// Forgets everything that is cached: translations of addresses and decoded code. The guest cannot
+    /// tell.
+    pub fn drop_caches(&mut self, memory: &mut GuestMemory) {
+        self.drop_overwritten_code(memory);
+        self.flush_translations(None);
+        self.code.clear(memory);
+    }
+
     /// Forgets decoded code that memory writes have made stale.
     pub(super) fn drop_overwritten_code(&mut self, memory: &mut GuestMemory) {
         if let Some(pages) = memory.take_overwritten_code() {

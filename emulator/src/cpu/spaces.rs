@@ -124,6 +124,7 @@ impl Hart {
 
     /// Forgets where code is.
     pub(super) fn flush_fetches(&mut self) {
+        self.disturbances += 1;
         self.translations(None).for_each(|space| space.fetch.fill(FetchEntry::EMPTY));
     }
 
