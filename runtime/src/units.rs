@@ -129,14 +129,6 @@ pub extern "C" fn c2w_map(address: u64, size: u32, write: u32) -> u32 {
     unsafe { helper() }.map_data(address, size, write != 0).into()
 }
 
-/// For units: makes the fetch translations of a unit whose first page is at `base`, see
-/// [`Helper::map_unit`]. Returns 0 if it cannot.
-#[unsafe(no_mangle)]
-pub extern "C" fn c2w_map_unit(unit: u32, base: u64) -> u32 {
-    // SAFETY: only units call this.
-    unsafe { helper() }.map_unit(unit, base).into()
-}
-
 /// For units: `a * b + c`, see [`translated::fma32`].
 #[unsafe(no_mangle)]
 pub extern "C" fn c2w_fma32(a: f32, b: f32, c: f32) -> f32 {

@@ -12,7 +12,6 @@ const INVOKE: Signature = ("c2w_invoke", &[ValType::I64, ValType::I32], ValType:
 const STATUS: Signature = ("c2w_status", &[ValType::I32, ValType::I64], ValType::I64);
 const RESUME: Signature = ("c2w_resume", &[ValType::I64, ValType::I64, ValType::I32], ValType::I64);
 const MAP: Signature = ("c2w_map", &[ValType::I64, ValType::I32, ValType::I32], ValType::I32);
-const MAP_UNIT: Signature = ("c2w_map_unit", &[ValType::I32, ValType::I64], ValType::I32);
 const FMA32: Signature = ("c2w_fma32", &[ValType::F32; 3], ValType::F32);
 /// A translated function.
 const UNIT: Signature = ("unit", &[ValType::I64, ValType::I32, ValType::I32], ValType::I64);
@@ -128,7 +127,6 @@ impl<'a> Functions<'a> {
             status: self.export(STATUS)?,
             resume: self.export(RESUME)?,
             map: self.export(MAP)?,
-            map_unit: self.export(MAP_UNIT)?,
             fma32: self.export(FMA32)?,
         })
     }

@@ -19,24 +19,15 @@ use wasmtime::{Caller, Config, Engine, Extern, Linker, Store, TypedFunc};
 pub const HOT: u32 = 1 << 16;
 
 /// The functions that units import come first.
-pub const LINKAGE: Linkage = Linkage {
-    hot: HOT,
-    first_unit: 6,
-    invoke: 0,
-    status: 1,
-    resume: 2,
-    fma32: 3,
-    map: 4,
-    map_unit: 5,
-};
+pub const LINKAGE: Linkage =
+    Linkage { hot: HOT, first_unit: 5, invoke: 0, status: 1, resume: 2, fma32: 3, map: 4 };
 
-const IMPORTS: [(&str, &[ValType], ValType); 6] = [
+const IMPORTS: [(&str, &[ValType], ValType); 5] = [
     ("invoke", &[ValType::I64, ValType::I32], ValType::I64),
     ("status", &[ValType::I32, ValType::I64], ValType::I64),
     ("resume", &[ValType::I64, ValType::I64, ValType::I32], ValType::I64),
     ("fma32", &[ValType::F32; 3], ValType::F32),
     ("map", &[ValType::I64, ValType::I32, ValType::I32], ValType::I32),
-    ("map_unit", &[ValType::I32, ValType::I64], ValType::I32),
 ];
 const UNIT: (&[ValType], ValType) = (&[ValType::I64, ValType::I32, ValType::I32], ValType::I64);
 
@@ -121,9 +112,6 @@ impl Functions {
             i32::from(helper().map_data(address as u64, size as u32, write != 0))
         };
         linker.func_wrap("c2w", "map", map).unwrap();
-        let map_unit =
-            |unit: i32, base: i64| i32::from(helper().map_unit(unit as u32, base as u64));
-        linker.func_wrap("c2w", "map_unit", map_unit).unwrap();
         linker.func_wrap("c2w", "fma32", translated::fma32).unwrap();
         let instance = linker.instantiate(&mut store, &module).unwrap();
         let unit = |number: usize| instance.get_typed_func(&mut store, &number.to_string());

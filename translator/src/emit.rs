@@ -22,8 +22,8 @@ use c2w_emulator::cpu::isa::{Format, Insn, Opcode};
 use c2w_emulator::cpu::translated::{key, place};
 use wasm_encoder::{BlockType, ValType};
 
-/// Writes the function of unit `number`, as it stands in a code section.
-pub fn function(unit: &Unit, number: u32, linkage: &Linkage) -> Vec<u8> {
+/// Writes the function of a unit, as it stands in a code section.
+pub fn function(unit: &Unit, linkage: &Linkage) -> Vec<u8> {
     let regions = Regions::new(unit);
     let analysis = Analysis::new(unit, &regions);
     let mut emitter = Emitter {
@@ -36,7 +36,7 @@ pub fn function(unit: &Unit, number: u32, linkage: &Linkage) -> Vec<u8> {
         carried: None,
         ahead: None,
     };
-    emitter.check_pages(number);
+    emitter.check_pages();
     emitter.load_left();
     emitter.region(&regions.items, Emitter::enter);
     emitter.body.finish()
@@ -109,10 +109,10 @@ struct Emitter<'a> {
 
 impl Emitter<'_> {
     /// Returns at once unless every page of the unit is mapped and has the content it was made from.
-    fn check_pages(&mut self, number: u32) {
+    fn check_pages(&mut self) {
         let mode = u64::from(self.unit.user);
         let entries = self.body.field(place::FETCH_ENTRIES, 2);
-        for (place, &(distance, content)) in self.unit.pages.iter().enumerate() {
+        for (number, &(distance, content)) in self.unit.pages.iter().enumerate() {
             let tag = (u64::from(distance) << 12) | mode;
             let mut code = self.body.code();
             // The distance is added to the page before the content's bits are taken in.
@@ -124,16 +124,12 @@ impl Emitter<'_> {
             code.i32_const(place::FETCH_ENTRY_SHIFT as i32).i32_shl();
             code.i32_const(0).i32_load(entries).i32_add();
             code.i64_load(at(place::KEY, 3)).i64_ne();
-            if place > 0 {
+            if number > 0 {
                 code.i32_or();
             }
         }
         self.body.open_if(BlockType::Empty);
-        let map_unit = self.body.linkage.map_unit;
-        self.body.code().i32_const(number as i32).local_get(BASE).call(map_unit).i32_eqz();
-        self.body.open_if(BlockType::Empty);
         self.return_to_entry();
-        self.body.close();
         self.body.close();
     }
 

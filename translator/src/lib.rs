@@ -48,9 +48,6 @@ pub struct Linkage {
     /// Function `c2w_map(address: i64, size: i32, write: i32) -> i32`: makes the TLB entry for an
     /// access to so many bytes; 0 if it cannot.
     pub map: u32,
-    /// Function `c2w_map_unit(unit: i32, base: i64) -> i32`: makes the fetch translations that a unit
-    /// looks for; 0 if it cannot.
-    pub map_unit: u32,
     /// Function `c2w_fma32(a: f32, b: f32, c: f32) -> f32`: `a * b + c`, or NaN.
     pub fma32: u32,
 }
@@ -68,9 +65,8 @@ pub struct Translation {
 
 /// Translates units; `index` says where they can be entered.
 pub fn translate(selection: &select::Selection, linkage: &Linkage) -> Translation {
-    let units = selection.units.iter().zip(0..);
     Translation {
-        functions: units.map(|(unit, number)| emit::function(unit, number, linkage)).collect(),
+        functions: selection.units.iter().map(|unit| emit::function(unit, linkage)).collect(),
         index: selection.index.encode(),
     }
 }

@@ -299,7 +299,12 @@ impl<'b> Helper<'_, 'b> {
     fn enter(&mut self, call: &mut dyn FnMut(&mut Helper<'_, 'b>, Entry, u64) -> u64) -> bool {
         let (pc, left) = (self.hart.hot.pc, self.hart.hot.left);
         let Some(entry) = self.hart.hot.entry(pc) else { return false };
-        let to = call(self, entry, base(pc, entry));
+        let base = base(pc, entry);
+        let mut to = call(self, entry, base);
+        let hart = &mut *self.hart;
+        if (to, hart.hot.left) == (pc, left) && hart.map_unit(entry.unit, base, self.bus) {
+            to = call(self, entry, base);
+        }
         let hart = &mut *self.hart;
         hart.hot.pc = to & !UNWIND;
         hart.counts.entries += 1;
@@ -332,11 +337,6 @@ impl<'b> Helper<'_, 'b> {
             false => self.hart.tlb.read(privilege).fill(address, page),
         }
         true
-    }
-
-    /// Makes the fetch translations that a unit looks for. Returns whether all are there now.
-    pub fn map_unit(&mut self, unit: u32, base: u64) -> bool {
-        self.hart.map_unit(unit, base, self.bus)
     }
 
     /// The entry into translated code at `pc`, for which the fetch translation is made.
@@ -443,9 +443,10 @@ impl Hart {
         (self.mode, self.disturbances)
     }
 
-    /// Makes the fetch translations that a unit looks for. Returns whether all are there now. The
-    /// guest cannot tell.
+    /// Makes the fetch translations that a unit looks for. Returns whether one of them was missing,
+    /// and now all are there. The guest cannot tell.
     fn map_unit(&mut self, unit: u32, base: u64, bus: &mut Bus<'_>) -> bool {
+        let mut missing = false;
         for place in 0.. {
             let Some((distance, content)) = self.code.unit_page(unit, place) else { break };
             let address = base.wrapping_add(u64::from(distance) << PAGE_SHIFT);
@@ -453,11 +454,12 @@ impl Hart {
             if self.hot.fetch[Hot::fetch_index(address)].key == wanted {
                 continue;
             }
+            missing = true;
             if self.map_quietly(address, bus).is_none_or(|entry| entry.key != wanted) {
                 return false;
             }
         }
-        true
+        missing
     }
 
     /// Makes the fetch translation of an address, and looks what its page holds, if the guest cannot
