@@ -165,3 +165,79 @@ fn shortest(unit: &Unit, order: &[usize]) -> u32 {
     }
     shortest
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::regions::Regions;
+    use crate::unit::Block;
+    use alloc::vec;
+    use c2w_emulator::cpu::isa;
+
+    const NOP: u32 = 0x13;
+    const RET: u32 = 0x8067;
+
+    /// `lw a0, imm(a1)`.
+    fn load(imm: i32) -> u32 {
+        (imm as u32) << 20 | 11 << 15 | 2 << 12 | 10 << 7 | 0x03
+    }
+
+    /// `sw a0, imm(a3)`.
+    fn store(imm: u32) -> u32 {
+        (imm >> 5) << 25 | 10 << 20 | 13 << 15 | 2 << 12 | (imm & 31) << 7 | 0x23
+    }
+
+    /// `addi register, register, imm`.
+    fn step(register: u32, imm: i32) -> u32 {
+        (imm as u32) << 20 | register << 15 | register << 7 | 0x13
+    }
+
+    /// `bnez a4` to somewhere.
+    const BRANCH: u32 = 14 << 15 | 1 << 12 | 0x63;
+
+    fn block(bits: &[u32], count: u64) -> Block {
+        let insns = bits.iter().map(|&bits| isa::decode(bits).expect("an instruction")).collect();
+        Block { insns, count, ..Block::default() }
+    }
+
+    /// The strip of a loop of one block, which is come to `entered` times and has 1000 rounds in all.
+    fn strip_of(body: &[u32], entered: u64) -> Option<Strip> {
+        let mut blocks = vec![block(&[NOP], entered), block(body, 1000), block(&[RET], entered)];
+        blocks[0].next = Some(1);
+        blocks[1].insns.push(isa::decode(BRANCH).expect("a branch"));
+        (blocks[1].taken, blocks[1].next) = (Some(1), Some(2));
+        let unit = Unit { blocks, entries: vec![0], ..Unit::default() };
+        let loops = Regions::new(&unit).items.into_iter().find_map(|item| match item {
+            Item::Loop(inner) => Some(inner),
+            Item::Block(_) => None,
+        });
+        strip(&unit, &loops.expect("a loop"))
+    }
+
+    #[test]
+    fn a_round_is_known_by_what_it_accesses_and_moves() {
+        let strip = strip_of(&[load(-4), step(11, 8), load(0), store(12), step(13, -16)], 10);
+        let up = Walk { base: 11, low: -4, end: 12, least: -4, write: false, up: 8, down: 0 };
+        let down = Walk { base: 13, low: 12, end: 16, least: 0, write: true, up: 0, down: 16 };
+        let strip = strip.expect("a strip");
+        assert_eq!(strip.walks, [up, down]);
+        assert_eq!(strip.shortest, 6);
+    }
+
+    #[test]
+    fn a_register_that_moves_otherwise_is_not_looked_at_ahead() {
+        // add a1, a1, a2
+        let add = 12 << 20 | 11 << 15 | 11 << 7 | 0x33;
+        assert_eq!(strip_of(&[load(0), add], 10), None);
+        assert_eq!(strip_of(&[load(0), step(11, 600)], 10), None);
+        let other = strip_of(&[load(0), add, store(0)], 10).expect("a strip");
+        assert_eq!(other.walks.len(), 1);
+        assert_eq!(other.walks[0].base, 13);
+    }
+
+    #[test]
+    fn few_rounds_are_not_worth_it() {
+        assert!(strip_of(&[load(0)], 125).is_some());
+        assert_eq!(strip_of(&[load(0)], 126), None);
+    }
+}

@@ -12,8 +12,9 @@
 //!
 //! A unit returns the address at which to go on, with all registers in [`Hot`]. It never does what
 //! the slow path does, and never lets `left` reach zero: it returns before. So the pages it has
-//! looked at when it was entered are still mapped, and still hold what they held, whatever it has
-//! called in the meantime.
+//! looked at when it was entered are still mapped, and still hold what they held. When a unit that it
+//! has called comes back elsewhere, the [`Helper`] interprets in between; after what could change the
+//! pages, all units that wait return.
 
 use super::hart::{Bus, Hart, Mode};
 use super::hot::{Hot, Stop, Wide};
@@ -237,10 +238,9 @@ pub trait Units {
     fn call(&mut self, entry: Entry, base: u64, helper: &mut Helper<'_, '_>) -> u64;
 }
 
-/// In an address that a unit returns: that control has gone elsewhere than where the units expect that
-/// are waiting, and they are to return, too.
+/// A mark in an address that a unit returns: all units that wait are to return it, too.
 const UNWIND: u64 = 1;
-/// Calls deep that a unit counts for which the interpreter has entered on behalf of another one.
+/// For how many calls a resumed unit counts: the interpreter is in between.
 const RESUMED_DEPTH: u32 = 4;
 
 /// What a hart does for units while they run.

@@ -198,10 +198,10 @@ fn sections_are_extended_and_stay_in_order() {
     assert!(provenance.1[1..].starts_with(b"c2w.provenance"));
     assert!(before == after);
     assert_eq!(tables(&module), [(5, Some(5)), (3, Some(3))]);
-    assert_eq!(elements(&module), [(1, vec![2, 3]), (3, vec![6, 7])]);
-    assert_eq!(contents(&module, 3)[..], [6, 1, 2, 3, 5, 4, 4]);
+    assert_eq!(elements(&module), [(1, vec![2, 3]), (3, vec![8, 9])]);
+    assert_eq!(contents(&module, 3)[..], [8, 1, 2, 3, 4, 5, 7, 6, 6]);
     let code = contents(&runtime, 10);
-    assert_eq!(count(&module, 10), 6);
+    assert_eq!(count(&module, 10), 8);
     assert_eq!(contents(&module, 10)[1..code.len()], code[1..]);
 }
 
@@ -215,11 +215,11 @@ fn a_table_without_a_maximum_keeps_none() {
 fn what_the_runtime_lacks_is_made() {
     let bare = Runtime { unit_type: false, elements: false, ..Runtime::default() };
     let (module, _) = translated(&bare);
-    assert_eq!(count(&module, 1), 5);
-    assert_eq!(elements(&module), [(3, vec![6, 7])]);
+    assert_eq!(count(&module, 1), 7);
+    assert_eq!(elements(&module), [(3, vec![8, 9])]);
     // The type that was made is the one that is looked for.
     let template = Template::parse(&module).unwrap();
-    assert_eq!(template.functions.unit_type(), Some(4));
+    assert_eq!(template.functions.unit_type(), Some(6));
     let (mut store, instance) = instantiate(&module);
     let table = instance.get_table(&mut store, "table").unwrap();
     let Some(Ref::Func(Some(unit))) = table.get(&mut store, ELEMENTS + 1) else { panic!() };
@@ -304,7 +304,7 @@ fn more_code_than_engines_accept_is_refused() {
     let runtime = Runtime::default().build();
     let template = Template::parse(&runtime).unwrap();
     let cases = [
-        (vec![vec![]; 1_000_000], "1000006 functions"),
+        (vec![vec![]; 1_000_000], "1000008 functions"),
         (vec![vec![0; 7_654_322]], "7654322 bytes in a function"),
     ];
     for (functions, what) in cases {
