@@ -122,8 +122,11 @@ impl Ranges {
         let longest = i64::from(longest);
         body.code().local_get(LEFT).local_get(rounds).i32_const(1).i32_add().i64_extend_i32_u();
         body.code().i64_const(i64::from(strip.shortest)).i64_mul().i64_sub();
-        body.code().local_tee(stop).i64_const(longest).local_get(stop).i64_const(longest);
-        body.code().i64_gt_s().select().local_set(stop);
+        // No `select`: Cranelift computes what is a mere expression where it is used, in each round.
+        body.code().local_tee(stop).i64_const(longest).i64_lt_s();
+        body.open_if(BlockType::Empty);
+        body.code().i64_const(longest).local_set(stop);
+        body.close();
         body.code().i32_eqz();
         [address, entry, rounds].into_iter().for_each(|local| body.give(local));
     }
