@@ -16,7 +16,6 @@ use crate::memory::{self, Ranges};
 use crate::regions::{Item, Loop, Regions};
 use crate::system::system;
 use crate::unit::{Block, Flow, Unit};
-use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use c2w_emulator::cpu::isa::{Format, Insn, Opcode};
 use c2w_emulator::cpu::translated::{key, place};
@@ -34,7 +33,6 @@ pub fn function(unit: &Unit, linkage: &Linkage) -> Vec<u8> {
         ranges: Ranges::default(),
         scopes: Vec::new(),
         carried: None,
-        ahead: None,
     };
     emitter.check_pages();
     emitter.load_left();
@@ -103,8 +101,6 @@ struct Emitter<'a> {
     scopes: Vec<(Scope, u32)>,
     /// The block that what is known holds in, too: control comes to it from the last one only.
     carried: Option<usize>,
-    /// In a strip, the blocks whose accesses have been looked at ahead.
-    ahead: Option<BTreeSet<usize>>,
 }
 
 impl Emitter<'_> {
@@ -205,14 +201,20 @@ impl Emitter<'_> {
         self.body.open_if(BlockType::Empty);
         self.scopes.push((Scope::Strip(header, stop), self.body.labels));
         self.body.open_loop();
-        self.ahead = Some(strip.blocks);
         self.region(&inner.items[1..], |emitter| emitter.block(header));
-        self.ahead = None;
         self.scopes.pop();
         self.body.close();
         self.body.close();
         self.ranges.end_strip(&mut self.body);
         self.body.give(stop);
+    }
+
+    /// Whether the accesses of a block have been looked at ahead, as it is in a strip.
+    fn is_ahead(&self, block: usize) -> bool {
+        self.scopes.iter().any(|&(scope, _)| match scope {
+            Scope::Strip(header, _) => self.analysis.strips[&header].blocks.contains(&block),
+            _ => false,
+        })
     }
 
     /// At the start of a loop: goes where `STATE` says.
@@ -319,8 +321,7 @@ impl Emitter<'_> {
             self.body.forget();
             self.ranges.clear(&mut self.body);
         }
-        let ahead = self.ahead.as_ref().is_some_and(|blocks| blocks.contains(&number));
-        self.ranges.set_ahead(ahead);
+        self.ranges.set_ahead(self.is_ahead(number));
         self.body.maps = !self.unit.user && self.regions.loops[number].is_empty();
         self.body.offset = block.offset;
         self.body.done = 0;
