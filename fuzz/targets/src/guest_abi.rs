@@ -73,6 +73,7 @@ impl Input<'_> {
                 (Step::Hello, Some(FromGuest::Hello)) => {}
                 (Step::Ready, Some(FromGuest::Ready)) => {}
                 (Step::Reached(heard), Some(FromGuest::Reached(said))) if heard == *said => {}
+                (Step::Notice(heard), Some(FromGuest::Notice(said))) if heard == *said => {}
                 (Step::Exited(status), Some(FromGuest::Exited(said))) if status == *said => {}
                 (Step::Failed(failure), Some(FromGuest::Failed(said))) if failure == *said => {}
                 (Step::Failed(failure), None) if end.is_err() && failure.status == 125 => return,
