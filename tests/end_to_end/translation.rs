@@ -76,6 +76,7 @@ pub fn trials() -> Vec<Trial> {
         }));
     }
     trials.extend(guest::trials("rewritten_code", rewritten_code));
+    trials.extend(guest::trials("vectors", vectors));
     trials
 }
 
@@ -201,7 +202,8 @@ fn rewritten_code() -> Vec<Trial> {
     let test = |engine| engine_trial(engine, "rewritten_code", check_rewritten);
     let mut trials: Vec<_> = Engine::all().into_iter().map(test).collect();
     trials.push(trial("translation::rewritten_code", || {
-        let interpreted = Container::convert_with(program(), "rewrite-off", &["--aot=off"]);
+        let interpreted =
+            Container::convert_with(program("rewrite"), "rewrite-off", &["--aot=off"]);
         let (output, _, translated) = counted(&interpreted, &["/rewrite"]);
         assert_rewritten(&output);
         assert_eq!(translated, 0.0);
@@ -221,20 +223,43 @@ fn assert_rewritten(output: &Output) {
     assert_success(output);
 }
 
-/// A root filesystem with nothing but the program.
-fn program() -> String {
-    static ROOT: OnceLock<String> = OnceLock::new();
-    let root = || {
-        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("end_to_end-rewrite");
-        fs::create_dir_all(&root).expect("a folder for the program");
-        guest::compile("rewrite", &root.join("rewrite"));
-        format!("rootfs:{}", root.display())
-    };
-    ROOT.get_or_init(root).clone()
+/// A root filesystem with nothing but a program.
+fn program(name: &str) -> String {
+    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("end_to_end-{name}"));
+    fs::create_dir_all(&root).expect("a folder for the program");
+    guest::compile(name, &root.join(name));
+    format!("rootfs:{}", root.display())
 }
 
 fn rewriting() -> &'static Container {
     static REWRITING: OnceLock<Container> = OnceLock::new();
     let options = ["--aot=max", "--train", "/rewrite"];
-    REWRITING.get_or_init(|| Container::convert_with(program(), "rewrite", &options))
+    REWRITING.get_or_init(|| Container::convert_with(program("rewrite"), "rewrite", &options))
+}
+
+/// String functions made of vector instructions, trained on fewer strings.
+fn vectors() -> Vec<Trial> {
+    static VECTORS: OnceLock<Container> = OnceLock::new();
+    let options = ["--aot=max", "--train", "/vectors 60"];
+    let converted = move || {
+        VECTORS.get_or_init(|| Container::convert_with(program("vectors"), "vectors", &options))
+    };
+    let test = |engine| {
+        engine_trial(engine, "vectors", move |engine| {
+            let output = process::run(&mut converted().command(engine, &["/vectors", "60"]), b"");
+            assert_vectors(&output);
+        })
+    };
+    let mut trials: Vec<_> = Engine::all().into_iter().map(test).collect();
+    trials.push(trial("translation::vectors", move || {
+        let (output, all, translated) = counted(converted(), &["/vectors", "300"]);
+        assert_vectors(&output);
+        assert!(translated > all * 0.9, "{translated} of {all}");
+    }));
+    trials
+}
+
+fn assert_vectors(output: &Output) {
+    assert_eq!(text(&output.stdout), "vectors ok\n", "{}", text(&output.stderr));
+    assert_success(output);
 }

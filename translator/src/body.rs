@@ -16,6 +16,7 @@
 use crate::Linkage;
 use alloc::vec::Vec;
 use c2w_emulator::cpu::translated::place;
+use c2w_emulator::cpu::vector::Vtype;
 use wasm_encoder::{BlockType, Encode, InstructionSink, MemArg, MemArgTarget, ValType};
 
 /// Virtual address of the unit's first page.
@@ -85,6 +86,8 @@ struct Known {
     fp_ready: bool,
     /// `fp_fast` is set.
     fp_fast: bool,
+    /// `vector_ready` is set.
+    vector_ready: bool,
 }
 
 /// A function that is being written.
@@ -108,6 +111,8 @@ pub struct Body {
     /// Whether the block at hand has TLB entries made. What is called for that costs registers of the
     /// host: the kernel comes to new pages all the time, a program's hot code does not.
     pub maps: bool,
+    /// The vector type, if it is known; then `vstart` is 0.
+    pub vtype: Option<Vtype>,
     /// The instruction at hand: bytes from the unit's first page.
     pub offset: u32,
     /// Instructions of the block before it.
@@ -129,6 +134,7 @@ impl Body {
             known: Known::default(),
             labels: 0,
             maps: false,
+            vtype: None,
             offset: 0,
             done: 0,
         };
@@ -371,8 +377,28 @@ impl Body {
     pub fn need_fast_fp(&mut self) {
         if !self.known.fp_fast {
             self.leave_unless_set(place::FP_FAST);
-            self.known = Known { fp_ready: true, fp_fast: true };
+            self.known = Known { fp_ready: true, fp_fast: true, ..self.known };
         }
+    }
+
+    /// Leaves unless vector registers may be used without further notice.
+    pub fn need_vectors(&mut self) {
+        if !self.known.vector_ready {
+            self.leave_unless_set(place::VECTOR_READY);
+            self.known.vector_ready = true;
+        }
+    }
+
+    /// Leaves unless `vtype` is this and `vstart` is 0.
+    pub fn need_vector_type(&mut self, vtype: Vtype) {
+        /// In a word from `vtype` on, those two.
+        const BOTH: i32 = 0x00ff_00ff;
+        let field = self.field(place::VTYPE, 0);
+        self.leave_if(|body| {
+            let mut code = body.code();
+            code.i32_const(0).i32_load(field).i32_const(BOTH).i32_and();
+            code.i32_const(vtype.code().into()).i32_ne();
+        });
     }
 
     /// Leaves unless U-mode may use `cbo.zero`.

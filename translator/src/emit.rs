@@ -16,9 +16,11 @@ use crate::memory::{self, Ranges};
 use crate::regions::{Item, Loop, Regions};
 use crate::system::system;
 use crate::unit::{Block, Flow, Unit};
+use crate::vector;
 use alloc::vec::Vec;
 use c2w_emulator::cpu::isa::{Format, Insn, Opcode};
 use c2w_emulator::cpu::translated::{key, place};
+use c2w_emulator::cpu::vector::Vtype;
 use wasm_encoder::{BlockType, ValType};
 
 /// Writes the function of a unit, as it stands in a code section.
@@ -42,9 +44,14 @@ pub fn function(unit: &Unit, linkage: &Linkage) -> Vec<u8> {
 
 /// Whether an instruction can be translated in a mode.
 pub fn is_known(insn: &Insn, user: bool) -> bool {
-    let mut body = Body::new(&Linkage::default());
-    simple(insn, &[], user, &mut Ranges::default(), &mut body)
-        || matches!(insn.opcode, Opcode::Jal | Opcode::Jalr)
+    /// Vector types of every element width, one of which will do.
+    const TYPES: [u64; 4] = [0, 1 << 3, 2 << 3, 3 << 3];
+    let vector = insn.opcode.format().is_vector();
+    TYPES.iter().take(if vector { TYPES.len() } else { 1 }).any(|&vtype| {
+        let mut body = Body::new(&Linkage::default());
+        body.vtype = Vtype::new(vtype);
+        simple(insn, &[], user, &mut Ranges::default(), &mut body)
+    }) || matches!(insn.opcode, Opcode::Jal | Opcode::Jalr)
         || insn.opcode.format() == Format::B
 }
 
@@ -64,6 +71,9 @@ fn simple(
             true
         }
         Format::Csr | Format::CsrI => {
+            if vector::register(insn, body) {
+                return true;
+            }
             if user || !system(insn, body) {
                 return false;
             }
@@ -76,6 +86,7 @@ fn simple(
             memory::access(insn, following, ranges, body)
                 || integer(insn, body)
                 || float(insn, body)
+                || vector::vector(insn, body)
         }
     }
 }
@@ -276,6 +287,9 @@ impl Emitter<'_> {
     /// needs.
     fn arrive(&mut self, block: usize) {
         self.check_budget(block);
+        if let Some(vtype) = self.unit.blocks[block].vtype {
+            self.body.need_vector_type(vtype);
+        }
         let held = self.held_in(block).written;
         self.body.load(self.analysis.needed[block].with(held));
     }
@@ -323,6 +337,7 @@ impl Emitter<'_> {
         }
         self.ranges.set_ahead(self.is_ahead(number));
         self.body.maps = !self.unit.user && self.regions.loops[number].is_empty();
+        self.body.vtype = block.vtype;
         self.body.offset = block.offset;
         self.body.done = 0;
         for (place, insn) in block.insns.iter().enumerate() {

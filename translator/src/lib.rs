@@ -26,6 +26,7 @@ mod strip;
 mod system;
 mod trace;
 pub mod unit;
+mod vector;
 
 use alloc::vec::Vec;
 

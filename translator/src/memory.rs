@@ -203,6 +203,23 @@ fn widen(first: Access, following: &[Insn]) -> Access {
     all
 }
 
+/// Leaves the host's address of what `x[register]` points to in a local, or leaves the unit unless as
+/// many bytes there as the local `length` says, one or more, lie on one page that is there.
+pub fn look_up_bytes(register: u8, length: u32, write: bool, local: u32, body: &mut Body) {
+    let address = body.take(ValType::I64);
+    let entry = body.take(ValType::I32);
+    body.leave_if(|body| {
+        body.x(register);
+        body.code().local_set(address);
+        probe_up_to(address, entry, write, body, |body| {
+            body.code().local_get(length).i64_extend_i32_u().i64_add().i64_const(1).i64_sub();
+        });
+    });
+    translate(address, entry, local, body);
+    body.give(address);
+    body.give(entry);
+}
+
 /// Leaves the host's address of a range's first byte in a local, or leaves the unit.
 fn look_up(range: Access, local: u32, body: &mut Body) {
     let address = body.take(ValType::I64);
@@ -232,6 +249,21 @@ fn fewer(rounds: u32, bytes: i32, body: &mut Body) {
 /// Pushes whether `size` bytes at an address are not on one page that a TLB has; the address of the
 /// entry goes to a local.
 fn probe(address: u32, entry: u32, write: bool, size: u32, body: &mut Body) {
+    probe_up_to(address, entry, write, body, |body| {
+        if size > 1 {
+            body.code().i64_const(i64::from(size) - 1).i64_add();
+        }
+    });
+}
+
+/// [`probe`] up to the byte that `last` makes of the first one's address.
+fn probe_up_to(
+    address: u32,
+    entry: u32,
+    write: bool,
+    body: &mut Body,
+    last: impl FnOnce(&mut Body),
+) {
     let tlb = body.field(if write { place::WRITE_TLB } else { place::READ_TLB }, 2);
     body.code()
         .local_get(address)
@@ -246,9 +278,7 @@ fn probe(address: u32, entry: u32, write: bool, size: u32, body: &mut Body) {
         .local_tee(entry)
         .i64_load(at(place::TLB_PAGE, 3))
         .local_get(address);
-    if size > 1 {
-        body.code().i64_const(i64::from(size) - 1).i64_add();
-    }
+    last(body);
     body.code().i64_const(!(PAGE_SIZE as i64 - 1)).i64_and().i64_ne();
 }
 

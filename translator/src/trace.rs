@@ -6,6 +6,7 @@ use crate::profile::SLOTS;
 use crate::regions::{Item, Regions};
 use crate::select::{Code, MAX_PAGES, Place};
 use crate::unit::{Block, Flow, Unit, flow};
+use crate::vector::find_types;
 use alloc::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -233,6 +234,7 @@ impl<'a> Trace<'a> {
         entries.extend(self.entered.iter().filter_map(|at| number.get(at)).copied());
         unit.entries = entries;
         loop_headers(&mut unit);
+        find_types(&mut unit);
         let pages = used.iter().map(|page| (page - first, self.pages[page])).collect();
         Some(Draft { unit, pages, others })
     }
@@ -270,6 +272,7 @@ impl<'a> Trace<'a> {
             offset: (at - base) as u32,
             insns,
             alone,
+            vtype: None,
             count: self.place(at).map_or(0, |place| self.code.count(place)),
             next,
             taken,

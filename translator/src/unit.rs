@@ -3,6 +3,7 @@
 use crate::body::Registers;
 use alloc::vec::Vec;
 use c2w_emulator::cpu::isa::{Format, Insn, Opcode};
+use c2w_emulator::cpu::vector::Vtype;
 
 /// A unit before it is translated.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +29,8 @@ pub struct Block {
     /// Instructions, by their places, whose accesses to memory are looked up by themselves: together
     /// with others they often lie on two pages.
     pub alone: Vec<usize>,
+    /// The vector type that it needs to begin with, and has when control comes from other blocks.
+    pub vtype: Option<Vtype>,
     /// How often it was executed.
     pub count: u64,
     /// The block behind it, if that is in the unit: where a branch that is not taken or a call goes
@@ -148,6 +151,9 @@ pub fn operands(insn: &Insn) -> (Registers, Registers) {
         Format::FpToX2 => (f(rs1).with(f(rs2)), x(rd)),
         Format::FpToX => (f(rs1), x(rd)),
         Format::Fli => (none, f(rd)),
+        Format::VSetVli => (x(rs1), x(rd)),
+        Format::VSetIvli | Format::VToX => (none, x(rd)),
+        Format::VMem | Format::Vx | Format::VFromX => (x(rs1), none),
         _ => (none, none),
     }
 }

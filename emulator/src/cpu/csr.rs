@@ -217,9 +217,4 @@ impl Csrs {
     pub fn vector_enabled(&self) -> bool {
         self.sstatus & status::VS != 0
     }
-
-    /// Marks the vector state dirty.
-    pub fn mark_vector_dirty(&mut self) {
-        self.sstatus |= status::VS;
-    }
 }

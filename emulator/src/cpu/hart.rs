@@ -71,6 +71,9 @@ pub enum Event {
 /// A hart that does ten billion steps a second gets here in 14 years.
 const MAX_STEPS: u64 = 1 << 62;
 
+/// Instructions after which translated code that could not be entered is tried again.
+const PLAIN_VISIT: i64 = 256;
+
 /// The registers of a hart, as a snapshot keeps them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HartState {
@@ -166,7 +169,7 @@ impl Hart {
             steps: 0,
             traps: 0,
             reservation: None,
-            vector: VectorState::new(),
+            vector: VectorState::default(),
         };
         Self::from_state(&state, memory)
     }
@@ -207,6 +210,7 @@ impl Hart {
                 fp_ready: false,
                 fp_fast: false,
                 may_zero: false,
+                vector_ready: false,
             }),
             tlb,
             large_pages: LargePages::default(),
@@ -372,7 +376,21 @@ impl Hart {
     }
 
     /// Runs instructions until one needs the slow path, or the limit is reached.
+    ///
+    /// Without entering translated code it goes on for a while only: a loop might not leave the page
+    /// for long. What the guest does and when it stops does not depend on that.
     pub(super) fn run_hot(&mut self) -> Stop {
+        if !self.hot.plain {
+            return self.run_loop();
+        }
+        let later = (self.hot.left - PLAIN_VISIT).max(0);
+        self.hot.left -= later;
+        let stop = self.run_loop();
+        self.hot.left += later;
+        if stop == Stop::Limit && self.hot.left > 0 { self.run_loop() } else { stop }
+    }
+
+    fn run_loop(&mut self) -> Stop {
         // SAFETY: `sync` keeps the TLB pointers at tables that `self.tlb` owns, whose pages
         // come from `GuestMemory::window_page`; pages with code are protected in `decode`;
         // fetch entries are made in `fetch_entry` and dropped with the code they point to.
@@ -537,7 +555,7 @@ impl Hart {
             Mode::User => 1,
             Mode::Supervisor => 0,
         };
-        self.hot.sync_fp();
+        self.hot.sync_ready();
         self.hot.may_zero =
             self.mode == Mode::Supervisor || self.hot.csrs.senvcfg & envcfg::CBZE != 0;
     }

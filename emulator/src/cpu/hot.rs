@@ -20,7 +20,6 @@
 // first macro.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
-use super::csr::status;
 use super::fusion::for_each_fusion;
 use super::op::{Code, Op, PLAIN, SLOT, STRADDLING, for_each_code};
 use super::tlb::{PLACE_MASK, PLACE_SHIFT};
@@ -348,7 +347,7 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
             }
             macro_rules! need_vectors {
                 () => {
-                    if hot.csrs.sstatus & status::VS != status::VS {
+                    if !hot.vector_ready {
                         leave!(Slow);
                     }
                 };

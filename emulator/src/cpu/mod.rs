@@ -24,4 +24,4 @@ mod test_world;
 mod tlb;
 pub mod translated;
 mod trap;
-mod vector;
+pub mod vector;

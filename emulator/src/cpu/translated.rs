@@ -21,6 +21,7 @@ use super::hot::{Hot, Stop, Wide};
 use super::mmu::Access;
 use super::op::{Code, Op};
 use super::tlb::{FetchEntry, TlbEntry};
+use super::vector::VectorState;
 use crate::memory::{GuestMemory, PAGE_SHIFT, PAGE_SIZE};
 use crate::softfloat::fast;
 use alloc::boxed::Box;
@@ -32,7 +33,7 @@ use xxhash_rust::xxh3::xxh3_64;
 /// Where units find the fields of [`Hot`]: byte offsets, the same on every host.
 pub mod place {
     #![allow(missing_docs)]
-    use super::{FetchEntry, Hot, TlbEntry, offset_of};
+    use super::{FetchEntry, Hot, TlbEntry, VectorState, offset_of};
 
     pub const X: u64 = offset_of!(Hot, x) as u64;
     pub const F: u64 = offset_of!(Hot, f) as u64;
@@ -45,6 +46,15 @@ pub mod place {
     pub const FP_READY: u64 = offset_of!(Hot, fp_ready) as u64;
     pub const FP_FAST: u64 = offset_of!(Hot, fp_fast) as u64;
     pub const MAY_ZERO: u64 = offset_of!(Hot, may_zero) as u64;
+    pub const VECTOR_READY: u64 = offset_of!(Hot, vector_ready) as u64;
+
+    const VECTOR: u64 = offset_of!(Hot, vector) as u64;
+    /// Vector registers, 16 bytes each.
+    pub const V: u64 = VECTOR + VectorState::REGISTERS;
+    /// A [`Vtype`](super::super::vector::Vtype)'s code or 0, the vector length, `vstart`: a byte each.
+    pub const VTYPE: u64 = VECTOR + offset_of!(VectorState, vtype) as u64;
+    pub const VL: u64 = VECTOR + offset_of!(VectorState, vl) as u64;
+    pub const VSTART: u64 = VECTOR + offset_of!(VectorState, vstart) as u64;
 
     /// log2 of a fetch entry's size.
     pub const FETCH_ENTRY_SHIFT: u32 = size_of::<FetchEntry>().trailing_zeros();
@@ -55,7 +65,7 @@ pub mod place {
     pub const TLB_DISTANCE: u64 = offset_of!(TlbEntry, distance) as u64;
     pub use super::super::tlb::{FETCH_ENTRIES as FETCH_COUNT, PLACE_MASK, PLACE_SHIFT};
 
-    const _: () = assert!(FETCH_ENTRIES == 584 && MAY_ZERO == 602);
+    const _: () = assert!(FETCH_ENTRIES == 584 && MAY_ZERO == 602 && VSTART == VTYPE + 2);
     const _: () = assert!(size_of::<FetchEntry>() == 32);
 }
 

@@ -1,5 +1,6 @@
 //! Registers of the V extension (version 1.0, VLEN 128, ELEN 64).
 
+use core::num::NonZeroU8;
 use serde::{Deserialize, Serialize};
 
 /// Bytes of a vector register.
@@ -9,39 +10,66 @@ pub const GROUP: usize = 8 * VLENB;
 
 /// A legal vector type: element width, length multiplier and policies, as `vtype` has them.
 /// Agnostic elements are left undisturbed, so the policies have no effect.
+///
+/// In memory it is its [`Self::code`], and `Option<Vtype>` is that or 0: translated code reads and
+/// writes it so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Vtype(u8);
+#[serde(try_from = "u8", into = "u8")]
+#[repr(transparent)]
+pub struct Vtype(NonZeroU8);
+
+/// A multiplier that is reserved: no type's code is 0.
+const RESERVED: u8 = 4;
+
+impl TryFrom<u8> for Vtype {
+    type Error = &'static str;
+
+    fn try_from(bits: u8) -> Result<Self, Self::Error> {
+        Self::new(bits.into()).ok_or("a reserved vector type")
+    }
+}
+
+impl From<Vtype> for u8 {
+    fn from(vtype: Vtype) -> Self {
+        vtype.code() ^ RESERVED
+    }
+}
 
 impl Vtype {
     /// The type in bits 7:0; `None` for a reserved one, or when a bit above is set.
     ///
     /// A fraction of a register must hold one element, if its length were ELEN.
     pub fn new(bits: u64) -> Option<Self> {
-        let vtype = Self(u8::try_from(bits).ok()?);
+        let vtype = Self(NonZeroU8::new(u8::try_from(bits).ok()? ^ RESERVED)?);
         let widest = 3 + vtype.multiplier().min(0);
-        let legal = bits & 7 != 4 && vtype.width() as i32 <= widest;
+        let legal = bits & 7 != RESERVED.into() && vtype.width() as i32 <= widest;
         legal.then_some(vtype)
     }
 
     /// The type in the bits of one that is legal.
     pub fn from_legal(bits: u8) -> Self {
         debug_assert!(Self::new(bits.into()).is_some());
-        Self(bits)
+        Self(NonZeroU8::new(bits ^ RESERVED).unwrap_or(NonZeroU8::MIN))
     }
 
     /// As `vtype` reads.
     pub fn bits(self) -> u64 {
-        self.0.into()
+        u8::from(self).into()
+    }
+
+    /// As it is in memory.
+    pub fn code(self) -> u8 {
+        self.0.get()
     }
 
     /// Element width (SEW): log2 of bytes, 0 to 3.
     pub fn width(self) -> u32 {
-        u32::from(self.0 >> 3 & 7)
+        self.bits() as u32 >> 3 & 7
     }
 
     /// Length multiplier (LMUL): its log2, -3 to 3.
     pub fn multiplier(self) -> i32 {
-        i32::from(((self.0 & 7) << 5) as i8 >> 5)
+        i32::from(((self.bits() & 7) << 5) as i8 >> 5)
     }
 
     /// The number of elements of a register group (VLMAX).
@@ -50,8 +78,10 @@ impl Vtype {
     }
 }
 
-/// What V adds to a hart.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What V adds to a hart; by default as after reset, without a vector type. Its layout is the same on
+/// every host.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[repr(C)]
 pub struct VectorState {
     registers: [[u8; VLENB]; 32],
     /// `vtype`; `None` while `vill` is set.
@@ -67,11 +97,8 @@ pub struct VectorState {
 }
 
 impl VectorState {
-    /// After reset: no vector type is set.
-    pub fn new() -> Self {
-        let registers = [[0; VLENB]; 32];
-        Self { registers, vtype: None, vl: 0, vstart: 0, vxrm: 0, vxsat: false }
-    }
+    /// Where the registers are in it, in bytes.
+    pub const REGISTERS: u64 = core::mem::offset_of!(Self, registers) as u64;
 
     /// Whether every field is in its range, as instructions rely on; for state that came from a
     /// snapshot.
@@ -198,19 +225,21 @@ mod tests {
         assert_eq!(Vtype::new(1 << 8), None);
         assert_eq!(Vtype::new(1 << 63), None);
         assert_eq!(Vtype::new(0xc3).map(Vtype::bits), Some(0xc3));
+        assert_eq!(size_of::<Option<Vtype>>(), 1);
     }
 
     #[test]
     fn state_out_of_range_is_impossible() {
-        let sane = VectorState { vtype: Vtype::new(3), vl: 128, ..VectorState::new() };
-        assert!(sane.is_possible() && VectorState::new().is_possible());
+        let sane = VectorState { vtype: Vtype::new(3), vl: 128, ..VectorState::default() };
+        assert!(sane.is_possible() && VectorState::default().is_possible());
         let wrong = [
-            VectorState { vtype: Some(Vtype(4)), vl: 0, ..sane.clone() },
             VectorState { vtype: Vtype::new(2), ..sane.clone() },
             VectorState { vtype: None, ..sane.clone() },
             VectorState { vstart: 128, ..sane.clone() },
             VectorState { vxrm: 4, ..sane },
         ];
         assert!(wrong.iter().all(|state| !state.is_possible()));
+        let reserved = [4, 0x20, 0xff];
+        assert!(reserved.iter().all(|bits| postcard::from_bytes::<Vtype>(&[*bits]).is_err()));
     }
 }

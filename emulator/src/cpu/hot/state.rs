@@ -13,7 +13,7 @@ use alloc::boxed::Box;
 pub struct Wide<T>(pub *const T);
 
 /// The part of a hart that the loop works on. Translated code reads and writes the fields up to
-/// `may_zero` at the places that [`crate::cpu::translated::place`] names.
+/// `vector` at the places that [`crate::cpu::translated::place`] names.
 #[repr(C)]
 pub struct Hot {
     /// Integer registers; `x[0]` is always zero.
@@ -44,8 +44,12 @@ pub struct Hot {
     pub fp_fast: bool,
     /// `cbo.zero` is allowed in the current mode.
     pub may_zero: bool,
+    /// `sstatus.VS` is Dirty: vector registers may be used without further notice.
+    pub vector_ready: bool,
     /// The next run of the loop executes the page it begins in without entering translated code.
     pub plain: bool,
+    /// The vector unit.
+    pub vector: VectorState,
     /// What read and write TLB become in S-mode when `sstatus.SUM` changes.
     pub other_sum: [Wide<TlbEntry>; 2],
     /// Fetch translations, [`FETCH_ENTRIES`] of them.
@@ -56,8 +60,6 @@ pub struct Hot {
     pub window: usize,
     /// The other CSRs.
     pub csrs: Csrs,
-    /// The vector unit.
-    pub vector: VectorState,
     /// Pending interrupts when they were last looked at; what changes them asks for attention.
     pub pending: u64,
 }
@@ -80,7 +82,7 @@ impl Hot {
             return false;
         }
         self.csrs.sstatus = new;
-        self.sync_fp();
+        self.sync_ready();
         if (old ^ new) & status::SUM != 0 {
             let old = [self.read_tlb, self.write_tlb];
             [self.read_tlb, self.write_tlb] = core::mem::replace(&mut self.other_sum, old);
@@ -88,10 +90,17 @@ impl Hot {
         true
     }
 
-    /// Brings what the loop knows of the floating-point unit in line with the CSRs.
+    /// Marks the vector unit's state dirty.
+    pub fn mark_vector_dirty(&mut self) {
+        self.csrs.sstatus |= status::VS;
+        self.vector_ready = true;
+    }
+
+    /// Brings what the loop knows of the floating-point and the vector unit in line with the CSRs.
     #[inline(always)]
-    pub fn sync_fp(&mut self) {
+    pub fn sync_ready(&mut self) {
         let csrs = &self.csrs;
+        self.vector_ready = csrs.sstatus & status::VS == status::VS;
         // A reserved rounding mode makes even exact conversions illegal.
         self.fp_ready = csrs.sstatus & status::FS == status::FS && csrs.frm <= 4;
         self.fp_fast = self.fp_ready && csrs.frm == 0 && csrs.fflags & NX != 0;

@@ -53,6 +53,6 @@ impl Hart {
                 vector.vxrm = (value >> 1) as u8 & 3;
             }
         }
-        self.hot.csrs.mark_vector_dirty();
+        self.hot.mark_vector_dirty();
     }
 }

@@ -73,7 +73,7 @@ impl Hart {
             return Ok(());
         }
         self.hot.vector.vstart = element as u8;
-        self.hot.csrs.mark_vector_dirty();
+        self.hot.mark_vector_dirty();
         Err(trap)
     }
 

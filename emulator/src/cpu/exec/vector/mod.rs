@@ -69,7 +69,7 @@ impl Hart {
             }
             _ => self.vector_arithmetic(insn).ok_or(Self::illegal(insn))?,
         }
-        self.hot.csrs.mark_vector_dirty();
+        self.hot.mark_vector_dirty();
         self.hot.vector.vstart = 0;
         Ok(())
     }

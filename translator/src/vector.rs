@@ -1,0 +1,191 @@
+//! Vector instructions that copy, fill, search and compute element by element, with the host's
+//! 128-bit vectors: the guest's have 128 bits as well.
+//!
+//! A register group is one to eight registers, and each is worked on whole; elements from `vl` on
+//! keep what they had, as the interpreter has it. The vector type must be known when the code is
+//! written: from a `vsetvli` before, in the block or on all ways that lead to it. Where control comes
+//! from outside, the type is looked at ([`find_types`]). So `vstart` is known to be 0.
+//!
+//! The registers stay in the hart's state: they are too many for locals.
+
+mod lanes;
+mod mask;
+mod transfer;
+mod types;
+
+use crate::body::Body;
+use c2w_emulator::cpu::isa::{Format, Insn, Opcode};
+use c2w_emulator::cpu::translated::place;
+use c2w_emulator::cpu::vector::{VLENB, Vtype};
+pub use types::find_types;
+use wasm_encoder::{InstructionSink as Sink, MemArg, ValType};
+
+/// Instructions that work on what is on the stack.
+type Operation = for<'a, 'b> fn(&'a mut Sink<'b>) -> &'a mut Sink<'b>;
+
+/// Control and status registers.
+mod csr {
+    pub const VL: i32 = 0xc20;
+    pub const VTYPE: i32 = 0xc21;
+    pub const VLENB: i32 = 0xc22;
+}
+
+/// Writes a vector instruction. Returns `false`, and has written nothing, for another and for one
+/// that is left to the interpreter.
+pub fn vector(insn: &Insn, body: &mut Body) -> bool {
+    let format = insn.opcode.format();
+    if !format.is_vector() {
+        return false;
+    }
+    if matches!(format, Format::VSetVli | Format::VSetIvli) {
+        return set_type(insn, body).is_some();
+    }
+    let Some(vtype) = body.vtype.filter(|_| insn.unmasked()) else { return false };
+    let mut vop = Vop { insn, body, vtype, width: vtype.width() };
+    let done = match format {
+        Format::VMem => vop.transfer(),
+        Format::VToX => vop.scalar_result(),
+        Format::Vv | Format::Vx | Format::Vi | Format::Vu => vop.arithmetic(),
+        Format::VFromV | Format::VFromX | Format::VFromI => vop.fill(),
+        _ => None,
+    };
+    done.is_some()
+}
+
+/// Writes a read of a control and status register of the vector unit; `false`, and nothing, for
+/// other accesses.
+pub fn register(insn: &Insn, body: &mut Body) -> bool {
+    let reads = insn.opcode == Opcode::Csrrs && insn.rs1 == 0;
+    if !reads || !matches!(insn.imm, csr::VL | csr::VTYPE | csr::VLENB) {
+        return false;
+    }
+    let known = match (insn.imm, body.vtype) {
+        (csr::VLENB, _) => Some(VLENB as u64),
+        (csr::VTYPE, Some(vtype)) => Some(vtype.bits()),
+        (csr::VTYPE, None) => return false,
+        _ => None,
+    };
+    body.need_vectors();
+    match known {
+        Some(value) => _ = body.code().i64_const(value as i64),
+        None => {
+            let field = body.field(place::VL, 0);
+            body.code().i32_const(0).i64_load8_u(field);
+        }
+    }
+    body.set_x(insn.rd);
+    true
+}
+
+/// The type that an instruction sets, if it is legal and the length does not depend on the old one.
+fn type_set_by(insn: &Insn) -> Option<Vtype> {
+    let keeps_length = insn.opcode == Opcode::Vsetvli && insn.rs1 == 0 && insn.rd == 0;
+    let sets = matches!(insn.opcode, Opcode::Vsetvli | Opcode::Vsetivli) && !keeps_length;
+    Vtype::new(insn.imm as u64).filter(|_| sets)
+}
+
+/// `vsetvli` and `vsetivli`.
+fn set_type(insn: &Insn, body: &mut Body) -> Option<()> {
+    let vtype = type_set_by(insn)?;
+    let longest = vtype.max_length() as i64;
+    body.need_vectors();
+    let length = body.take(ValType::I64);
+    match (insn.opcode, insn.rs1) {
+        (Opcode::Vsetivli, wanted) => _ = body.code().i64_const(longest.min(wanted.into())),
+        (_, 0) => _ = body.code().i64_const(longest),
+        (_, wanted) => {
+            body.x(wanted);
+            body.code().i64_const(longest);
+            body.x(wanted);
+            body.code().i64_const(longest).i64_lt_u().select();
+        }
+    }
+    let fields = [place::VTYPE, place::VL, place::VSTART].map(|field| body.field(field, 0));
+    let mut code = body.code();
+    code.local_set(length);
+    code.i32_const(0).i32_const(vtype.code().into()).i32_store8(fields[0]);
+    code.i32_const(0).local_get(length).i64_store8(fields[1]);
+    code.i32_const(0).i32_const(0).i32_store8(fields[2]);
+    code.local_get(length);
+    body.set_x(insn.rd);
+    body.give(length);
+    body.vtype = Some(vtype);
+    Some(())
+}
+
+/// An instruction on vectors of a known type. Its methods return `None`, and have written nothing,
+/// for what is left to the interpreter: what is illegal among it.
+struct Vop<'a> {
+    insn: &'a Insn,
+    body: &'a mut Body,
+    vtype: Vtype,
+    /// log2 of the bytes of an element (SEW).
+    width: u32,
+}
+
+/// Registers of a group.
+fn size(multiplier: i32) -> u8 {
+    1 << multiplier.clamp(0, 3)
+}
+
+/// `None` unless `condition` holds.
+fn require(condition: bool) -> Option<()> {
+    condition.then_some(())
+}
+
+impl Vop<'_> {
+    /// Registers of a group of the type.
+    fn registers(&self) -> u8 {
+        size(self.vtype.multiplier())
+    }
+
+    /// Whether a group may start at a register.
+    fn aligned(&self, register: u8) -> Option<()> {
+        require(register & (self.registers() - 1) == 0)
+    }
+
+    /// The memory operand of bytes in a vector register, for address 0.
+    fn place(&self, register: u8, byte: u64) -> MemArg {
+        self.body.field(place::V + u64::from(register) * VLENB as u64 + byte, 0)
+    }
+
+    /// Pushes a vector register.
+    fn v(&mut self, register: u8) {
+        let place = self.place(register, 0);
+        self.body.code().i32_const(0).v128_load(place);
+    }
+
+    /// Pushes the vector length, an `i32`.
+    fn length(&mut self) {
+        let field = self.body.field(place::VL, 0);
+        self.body.code().i32_const(0).i32_load8_u(field);
+    }
+
+    /// Pushes the bytes of `vl` elements of `1 << width` bytes, an `i32`.
+    fn length_in_bytes(&mut self, width: u32) {
+        self.length();
+        if width > 0 {
+            self.body.code().i32_const(width as i32).i32_shl();
+        }
+    }
+
+    /// Pushes `x[rs1]` or the immediate in every element.
+    fn scalar(&mut self) {
+        match self.insn.opcode.format() {
+            Format::Vx | Format::VFromX => self.body.x(self.insn.rs1),
+            _ => _ = self.body.code().i64_const(self.insn.imm.into()),
+        }
+        let mut code = self.body.code();
+        match self.width {
+            0 => code.i32_wrap_i64().i8x16_splat(),
+            1 => code.i32_wrap_i64().i16x8_splat(),
+            2 => code.i32_wrap_i64().i32x4_splat(),
+            _ => code.i64x2_splat(),
+        };
+    }
+
+    /// Whether the second operand is a group.
+    fn has_vs1(&self) -> bool {
+        matches!(self.insn.opcode.format(), Format::Vv | Format::VFromV)
+    }
+}
