@@ -1,7 +1,7 @@
 #!/bin/bash
 # fuzz-isa.sh SECONDS [SEED]: random instruction streams in the emulator and under QEMU, from a new
 # seed each time. Prints the first stream that differs, as short as it gets; C2W_FUZZ_STREAM=SEED
-# runs that one again. emulator/tests/streams has the same with fixed seeds.
+# runs that one again. emulator/streams has the same with fixed seeds.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,4 +9,4 @@ cd "$(dirname "$0")/.."
 export C2W_FUZZ_SECONDS=$1
 [ -z "${2:-}" ] || export C2W_FUZZ_SEED=$2
 scripts/get-qemu-user.sh
-cargo test --locked --package c2w-emulator --test streams -- --ignored --exact --nocapture fuzz
+cargo test --locked --package c2w-streams --test qemu -- --ignored --exact --nocapture fuzz
