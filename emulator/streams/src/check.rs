@@ -5,6 +5,7 @@ use crate::shrink;
 use crate::stream::Stream;
 use std::collections::HashMap;
 use std::env;
+use std::io::{self, Write};
 use std::time::{Duration, Instant, SystemTime};
 
 /// Streams of one program. Their code has to lie within reach of one another.
@@ -30,28 +31,26 @@ pub fn check(sides: &impl Sides, seeds: impl Iterator<Item = u64>) -> Vec<Stream
     const REPORTS: usize = 12;
     let streams: Vec<Stream> = seeds.map(|seed| sides.generator().stream(seed)).collect();
     let differences = sides.differences(&streams);
-    let failed: Vec<(&Stream, Vec<String>)> = streams
-        .iter()
-        .zip(differences)
-        .filter(|(_, differences)| !differences.is_empty())
-        .collect();
-    // What follows takes a while, and may come to nothing: a short stream may do the same.
-    if let Some((stream, differences)) = failed.first() {
-        eprintln!("stream {:#x} differs:\n  {}", stream.seed, differences.join("\n  "));
+    let differing = streams.iter().zip(differences).filter(|(_, lines)| !lines.is_empty());
+    let failed: Vec<_> = differing.collect();
+    if failed.is_empty() {
+        return streams;
     }
     let mut short = HashMap::new();
-    for (stream, _) in &failed {
-        if short.len() < REPORTS {
-            let stream = shrink::shortest_prefix(sides, stream);
+    for (stream, lines) in &failed {
+        // What follows takes a while.
+        eprintln!("stream {:#x} differs:\n  {}", stream.seed, lines.join("\n  "));
+        if short.len() < REPORTS
+            && let Some(stream) = shrink::shortest_prefix(sides, stream)
+        {
             let last = stream.items.last().and_then(|item| shrink::subject(sides, item));
             short.entry(last).or_insert(stream);
         }
     }
-    if !failed.is_empty() {
-        let reports: Vec<_> = short.values().map(|stream| shrink::report(sides, stream)).collect();
-        panic!("{} of {} streams differ\n{}", failed.len(), streams.len(), reports.join("\n"));
-    }
-    streams
+    let reports: Vec<_> = short.values().map(|stream| shrink::report(sides, stream)).collect();
+    let alone = if reports.is_empty() { ", but none of them alone" } else { "" };
+    let (failed, all) = (failed.len(), streams.len());
+    panic!("{failed} of {all} streams differ{alone}\n{}", reports.join("\n"));
 }
 
 fn number(name: &str) -> Option<u64> {
@@ -78,9 +77,12 @@ pub fn fuzz(sides: &impl Sides) {
     let (mut streams, mut insns) = (0, 0);
     while Instant::now() < end {
         let from = first.wrapping_add(streams);
+        // So that one is known that does not come to an end.
+        print!("\rstreams from {from:#x} ");
+        let _ = io::stdout().flush();
         let done = check(sides, (0..sides.batch()).map(|index| from.wrapping_add(index)));
         insns += done.iter().flat_map(|stream| &stream.items).flatten().count();
         streams += sides.batch();
     }
-    println!("{streams} streams, {insns} instructions, no difference");
+    println!("\n{streams} streams, {insns} instructions, no difference");
 }

@@ -47,15 +47,16 @@ fn describe(insn: Insn) -> String {
     }
 }
 
-/// All prefixes run at once: the shortest one that differs.
-pub fn shortest_prefix(sides: &impl Sides, stream: &Stream) -> Stream {
+/// All prefixes run at once: the shortest one that differs, alone too.
+pub fn shortest_prefix(sides: &impl Sides, stream: &Stream) -> Option<Stream> {
     let prefixes: Vec<Stream> = (1..=stream.items.len())
         .map(|length| stream.with_items(stream.items[..length].to_vec()))
         .collect();
     let differences = sides.differences(&prefixes);
-    let first = differences.iter().position(|lines| !lines.is_empty());
-    // Code lies elsewhere than in the batch it came from; what depends on that stays long.
-    first.map_or_else(|| stream.clone(), |index| prefixes[index].clone())
+    let differing = prefixes.into_iter().zip(differences).filter(|(_, lines)| !lines.is_empty());
+    // Code lies elsewhere than in the batch it came from; what depends on that may not differ.
+    let mut alone = differing.map(|(prefix, _)| prefix);
+    alone.find(|prefix| !sides.differences(std::slice::from_ref(prefix))[0].is_empty())
 }
 
 /// Leaves out the items that the difference does not need. An item stays whole: a store without
@@ -71,6 +72,9 @@ fn without_needless(sides: &impl Sides, stream: &Stream) -> Stream {
             })
             .filter(|stream| !stream.items.is_empty())
             .collect();
+        if shorter.is_empty() {
+            return stream.with_items(items);
+        }
         let differences = sides.differences(&shorter);
         match differences.iter().position(|lines| !lines.is_empty()) {
             Some(index) => items.clone_from(&shorter[index].items),
