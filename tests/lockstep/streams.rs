@@ -115,7 +115,7 @@ impl Sides for Bench {
 
 /// The first difference: from there on, everything may differ.
 struct Difference {
-    /// The streams that the machines were in.
+    /// The streams that the machines were in, as far as is known.
     streams: RangeInclusive<usize>,
     text: String,
 }
@@ -197,6 +197,23 @@ impl<'a> Case<'a> {
         })
     }
 
+    /// The streams that are executed from one number of steps to another. How many are run at a
+    /// time does not change which.
+    fn streams_between(&self, from: u64, to: u64) -> RangeInclusive<usize> {
+        let mut machine = self.kernel.boot(bare::memory());
+        let (mut first, mut last) = (0, 0);
+        while machine.steps() < to {
+            machine.run(1, &mut NoHost);
+            if self.is_main(machine.pc()) {
+                last = self.stream_at(machine.pc());
+            }
+            if machine.steps() <= from {
+                first = last;
+            }
+        }
+        first..=last
+    }
+
     /// Runs both machines from the start to the end.
     fn compare(&self) -> Result<Run, Difference> {
         let mut place = LinearMemory::lock();
@@ -204,23 +221,25 @@ impl<'a> Case<'a> {
         let mut translated = self.translated(&mut place);
         units::watch();
         let mut random = Random(self.random);
-        let (mut compared, mut main) = (0, self.program.main);
+        let (mut compared, mut ram_compared) = (0, 0);
         loop {
-            let before = (plain.steps(), plain.pc());
-            let budget = budget(&mut random, self.is_main(before.1));
+            let (before, pc) = (plain.steps(), plain.pc());
+            let budget = budget(&mut random, self.is_main(pc));
             let exit = plain.run(budget, &mut NoHost);
             let exit_2 = arena::inside(|| translated.run(budget, &mut NoHost));
             compared += 1;
             let ended = exit != Exit::Budget;
-            let ram = ended || compared % RAM_COMPARED == 0;
-            if let Err(text) = same(&plain, exit, &translated, exit_2, ram) {
-                let (first, last) = (self.stream_at(main), self.stream_at(plain.pc().max(main)));
-                let (steps, pc) = before;
-                let text = format!("{budget} instructions from {steps} at {pc:x}: {text}");
-                return Err(Difference { streams: first..=last, text });
+            let place = |text| format!("{budget} instructions from {before} at {pc:x}: {text}");
+            if let Err(text) = same_state(&plain, exit, &translated, exit_2) {
+                let streams = self.streams_between(before, plain.steps());
+                return Err(Difference { streams, text: place(text) });
             }
-            if self.is_main(plain.pc()) {
-                main = plain.pc();
+            if ended || compared % RAM_COMPARED == 0 {
+                if let Err(text) = same_ram(&plain, &translated) {
+                    let streams = self.streams_between(ram_compared, plain.steps());
+                    return Err(Difference { streams, text: place(text) });
+                }
+                ram_compared = plain.steps();
             }
             // Of one machine only, so that it must not matter.
             if random.below(CACHES_DROPPED) == 0 {
@@ -250,17 +269,12 @@ fn budget(random: &mut Random, in_stream: bool) -> u64 {
     random.below(most) + 1
 }
 
-fn ram_of(machine: &Machine) -> &[u8] {
-    machine.memory().slice(RAM_BASE, bare::RAM as usize).unwrap()
-}
-
-/// Compares two machines, with RAM if asked for.
-fn same(
+/// Compares two machines, but for RAM.
+fn same_state(
     plain: &Machine,
     exit: Exit,
     translated: &Machine,
     exit_2: Exit,
-    ram: bool,
 ) -> Result<(), String> {
     let at = |machine: &Machine| format!("{} at {:x}", machine.steps(), machine.pc());
     let place = format!("translated {}, plain {}", at(translated), at(plain));
@@ -270,16 +284,18 @@ fn same(
     if translated.save(&mut NoHost) != plain.save(&mut NoHost) {
         return Err(format!("{place}: registers differ"));
     }
-    if ram {
-        let pages = ram_of(plain).chunks(PAGE_SIZE).zip(ram_of(translated).chunks(PAGE_SIZE));
-        for ((page, page_2), number) in pages.zip(0_u64..) {
-            if page != page_2 {
-                let address = RAM_BASE + number * PAGE_SIZE as u64;
-                return Err(format!("{place}: the page at {address:x} differs"));
-            }
-        }
-    }
     Ok(())
+}
+
+fn same_ram(plain: &Machine, translated: &Machine) -> Result<(), String> {
+    fn pages(machine: &Machine) -> impl Iterator<Item = &[u8]> {
+        let ram = machine.memory().slice(RAM_BASE, bare::RAM as usize);
+        ram.expect("all of RAM").chunks(PAGE_SIZE)
+    }
+    match pages(plain).zip(pages(translated)).position(|(page, page_2)| page != page_2) {
+        Some(page) => Err(format!("page {page} of RAM differs")),
+        None => Ok(()),
+    }
 }
 
 /// What the translator leaves to the interpreter, besides control and status registers and vectors.
