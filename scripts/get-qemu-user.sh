@@ -1,5 +1,5 @@
 #!/bin/bash
-# Gets the QEMU that emulator/tests/streams compares with: Debian trixie's qemu-user (10.0 or later;
+# Gets the QEMU that emulator/streams compares with: Debian trixie's qemu-user (10.0 or later;
 # bookworm's 7.2 lacks half of RVA23), whatever Debian this machine runs. It is one static program,
 # kept where the test looks for it: $QEMU_RISCV64, else c2w/qemu-riscv64 in the user's cache.
 set -euo pipefail

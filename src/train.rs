@@ -7,12 +7,11 @@
 use crate::boot::{Deterministic, Options as BootOptions};
 use crate::timing::Timing;
 use anyhow::{Context, Result, bail};
-use c2w_emulator::cpu::observe::{Block, Observer};
 use c2w_emulator::{GuestMemory, PAGE_SIZE};
 use c2w_guest_abi::RunRequest;
 use c2w_session::options::{self, Environment, Invocation};
 use c2w_session::{Session, Step};
-use c2w_translator::profile::Profile;
+use c2w_translator::profile::{Profile, Shared};
 use c2w_translator::select::{Code, Selection};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -194,21 +193,4 @@ fn run(
         }
     }
     Ok(session.steps() - start)
-}
-
-/// A profile that outlives the session that fills it.
-struct Shared(Rc<RefCell<Profile>>);
-
-impl Observer for Shared {
-    fn block(&mut self, block: &Block<'_>) {
-        self.0.borrow_mut().block(block);
-    }
-
-    fn gap(&mut self, weight: u32) {
-        self.0.borrow_mut().gap(weight);
-    }
-
-    fn trap(&mut self, pc: u64, cause: u64, value: u64) {
-        self.0.borrow_mut().trap(pc, cause, value);
-    }
 }

@@ -1,17 +1,12 @@
 //! Random instructions as a program in the container: the native build and the module do what QEMU
-//! does. `emulator/tests/streams` compares many more of them, without Linux and WebAssembly.
-
-#[allow(dead_code)] // Shared with tests that shrink streams.
-#[path = "../../emulator/tests/streams/kit/mod.rs"]
-mod kit;
+//! does. `emulator/streams` compares many more of them, without Linux and WebAssembly.
 
 use crate::container::{Container, Engine, assert_success};
 use crate::{engine_trial, process};
-use kit::compare;
-use kit::generate::Generator;
-use kit::program::{self, Outcome, Program, SIGBUS};
-use kit::qemu;
-use kit::stream::Stream;
+use c2w_streams::generate::Generator;
+use c2w_streams::program::{self, Outcome, Program, SIGBUS};
+use c2w_streams::stream::Stream;
+use c2w_streams::{compare, input, qemu};
 use libtest_mimic::Trial;
 use std::fs;
 use std::path::Path;
@@ -43,7 +38,7 @@ fn expected() -> &'static Expected {
         let generator = Generator::new().without(&NOT_IN_QEMU);
         let streams: Vec<Stream> = (0..STREAMS).map(|seed| generator.stream(seed)).collect();
         let program = program::build(&generator.rows, &streams, generator.vectors);
-        let input = kit::input();
+        let input = input();
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("end_to_end-instructions");
         fs::create_dir_all(&folder).expect("a folder for QEMU's program");
         let out = qemu::run(&generator.rows, &program, &input, &folder);

@@ -2,10 +2,7 @@
 //! with translated code, in steps of random length, and must be the same after each.
 
 mod arena;
-// Its random numbers are all that is used here.
-#[allow(dead_code)]
-#[path = "../../emulator/tests/softfloat/operands.rs"]
-mod operands;
+mod streams;
 mod units;
 
 use c2w::boot::{Deterministic, Options as BootOptions};
@@ -15,8 +12,9 @@ use c2w::train::{self, Aot, Kept};
 use c2w_emulator::{GuestMemory, Region};
 use c2w_guest_abi::RunRequest;
 use c2w_session::{Session, Step};
-use operands::Random;
+use c2w_streams::operands::Random;
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use units::{Functions, LINKAGE};
 
 #[global_allocator]
@@ -72,12 +70,28 @@ impl Snapshot {
     }
 
     /// Memory in the engine's linear memory.
-    fn linear_memory(&self) -> GuestMemory {
-        let image = Region { offset: MACHINE, ..self.image_region };
+    fn linear_memory(&self, place: &mut LinearMemory) -> GuestMemory {
+        self.fill(place.memory(self.ram_region, self.image_region))
+    }
+}
+
+/// The engine's linear memory, for one machine at a time.
+struct LinearMemory(#[allow(dead_code)] MutexGuard<'static, ()>);
+
+impl LinearMemory {
+    /// Waits until no other test uses it.
+    fn lock() -> Self {
+        static USED: Mutex<()> = Mutex::new(());
+        Self(USED.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Memory of a machine, with what the last one has left.
+    fn memory(&mut self, ram: Region, image: Region) -> GuestMemory {
+        let image = Region { offset: MACHINE, ..image };
         let offset = (MACHINE + image.length as u32).next_multiple_of(4096);
-        let ram = Region { offset, ..self.ram_region };
+        let ram = Region { offset, ..ram };
         // SAFETY: linear memory that nothing else uses.
-        self.fill(unsafe { GuestMemory::from_window(arena::base(), ram, image) })
+        unsafe { GuestMemory::from_window(arena::base(), ram, image) }
     }
 }
 
@@ -131,8 +145,10 @@ fn compare(
     let (mut timing, mut timing_2) = (Timing::start(), Timing::start());
     let mut world = Deterministic::new(&boot, &mut timing);
     let mut world_2 = Deterministic::new(&boot, &mut timing_2);
+    let mut place = LinearMemory::lock();
     let mut translated = arena::inside(|| {
-        let mut session = Session::restore(snapshot.linear_memory(), &snapshot.state).unwrap();
+        let memory = snapshot.linear_memory(&mut place);
+        let mut session = Session::restore(memory, &snapshot.state).unwrap();
         session.set_translated(&trained.selection.index, Box::new(functions), units::place());
         session
     });

@@ -4,7 +4,7 @@ use crate::arena::{self, Creator};
 use c2w_emulator::cpu::hot::Hot;
 use c2w_emulator::cpu::translated::{self, Entry, Helper, MAX_DEPTH, Units};
 use c2w_translator::{Linkage, Translation};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::mem::MaybeUninit;
@@ -136,6 +136,40 @@ thread_local! {
     static HELPER: Cell<*mut Helper<'static, 'static>> = const { Cell::new(std::ptr::null_mut()) };
 }
 
+thread_local! {
+    /// What was executed in units: addresses at which control came into one and out again. Only if
+    /// somebody asks.
+    static SPANS: RefCell<Option<Vec<(u64, u64)>>> = const { RefCell::new(None) };
+    /// Where control came in last.
+    static CAME_IN: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Has [`spans`] collected in this thread from now on.
+pub fn watch() {
+    SPANS.set(Some(Vec::new()));
+}
+
+/// Where control was in units since the last call: from an address to another, in order.
+pub fn spans() -> Vec<(u64, u64)> {
+    SPANS.with_borrow_mut(|spans| spans.as_mut().map_or(Vec::new(), std::mem::take))
+}
+
+/// A unit is about to be called at the hart's `pc`.
+fn came_in() {
+    // SAFETY: the hart waits.
+    CAME_IN.set(unsafe { (*hot()).pc });
+}
+
+/// A unit has returned this, or hands over to the interpreter there.
+fn came_out(to: u64) {
+    let span = (CAME_IN.get(), to & !1);
+    SPANS.with_borrow_mut(|spans| {
+        if let Some(spans) = spans {
+            spans.push(span);
+        }
+    });
+}
+
 fn helper() -> &'static mut Helper<'static, 'static> {
     // SAFETY: only units ask for it, and `with` lends it until they come back.
     unsafe { &mut *HELPER.get() }
@@ -152,9 +186,15 @@ fn with(helper: &mut Helper<'_, '_>, call: impl FnOnce() -> u64) -> u64 {
 /// Goes on for a unit, as the runtime's function of that name does.
 fn resume(mut caller: Caller<'_, ()>, pc: i64, back: i64, depth: i32) -> i64 {
     let mut call = |helper: &mut Helper<'_, '_>, entry: Entry, base: u64, depth: u32| {
-        with(helper, || call_unit(&mut caller, entry, base, depth).unwrap() as u64)
+        came_in();
+        let to = with(helper, || call_unit(&mut caller, entry, base, depth).unwrap() as u64);
+        came_out(to);
+        to
     };
-    helper().resume(pc as u64, back as u64, depth as u32, &mut call) as i64
+    came_out(pc as u64);
+    let to = helper().resume(pc as u64, back as u64, depth as u32, &mut call);
+    CAME_IN.set(to & !1);
+    to as i64
 }
 
 fn call_unit(
@@ -172,7 +212,9 @@ impl Units for Functions {
     fn call(&mut self, entry: Entry, base: u64, helper: &mut Helper<'_, '_>) -> u64 {
         let unit = &self.units[entry.unit as usize];
         let arguments = (base as i64, entry.state as i32, MAX_DEPTH as i32);
+        came_in();
         let to = with(helper, || unit.call(&mut self.store, arguments).unwrap() as u64);
+        came_out(to);
         if self.shown > 0 {
             *self.exits.entry(to).or_default() += 1;
         }

@@ -2,10 +2,12 @@
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
+use alloc::rc::Rc;
 use alloc::vec;
 use alloc::vec::Vec;
 use c2w_emulator::PAGE_SIZE;
 use c2w_emulator::cpu::observe::{Block, Observer};
+use core::cell::RefCell;
 
 /// Halfwords of a page.
 pub const SLOTS: usize = PAGE_SIZE / 2;
@@ -145,5 +147,22 @@ impl Observer for Profile {
 
     fn trap(&mut self, _: u64, _: u64, _: u64) {
         self.last = None;
+    }
+}
+
+/// A profile that outlives the machine that fills it.
+pub struct Shared(pub Rc<RefCell<Profile>>);
+
+impl Observer for Shared {
+    fn block(&mut self, block: &Block<'_>) {
+        self.0.borrow_mut().block(block);
+    }
+
+    fn gap(&mut self, weight: u32) {
+        self.0.borrow_mut().gap(weight);
+    }
+
+    fn trap(&mut self, pc: u64, cause: u64, value: u64) {
+        self.0.borrow_mut().trap(pc, cause, value);
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::outline::outline;
 use crate::profile::{Profile, SLOTS};
-use crate::trace::{Draft, Trace};
+use crate::trace::{Draft, MAX_UNIT, Trace};
 use crate::unit::{Flow, Unit, flow};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec;
@@ -19,6 +19,21 @@ use core::cmp::Reverse;
 pub const MAX_PAGES: usize = 12;
 /// What is executed less often is not worth its place, whatever the budget.
 const RARE: u64 = 16;
+
+/// What limits units besides the budget. Tests want others than those by default.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// The least number of executions that an instruction needs.
+    pub executions: u64,
+    /// The most instructions in a unit.
+    pub instructions: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { executions: RARE, instructions: MAX_UNIT }
+    }
+}
 
 /// A place in code: number of the content, from 0, and halfword.
 pub type Place = (usize, u16);
@@ -45,6 +60,7 @@ pub struct Code {
     starts: BTreeMap<Place, u64>,
     /// Those that calls lead to: functions.
     pub(crate) functions: BTreeSet<Place>,
+    pub(crate) bounds: Bounds,
 }
 
 /// What was chosen.
@@ -62,8 +78,12 @@ pub struct Selection {
 impl Code {
     /// Reads the code of a profile; `page` gives the bytes of a page at a guest-physical address.
     pub fn new<'a>(profile: &Profile, page: impl Fn(u64) -> Option<&'a [u8]>) -> Self {
-        let mut code =
-            Self { contents: Vec::new(), starts: BTreeMap::new(), functions: BTreeSet::new() };
+        let mut code = Self {
+            contents: Vec::new(),
+            starts: BTreeMap::new(),
+            functions: BTreeSet::new(),
+            bounds: Bounds::default(),
+        };
         let mut known: BTreeMap<u64, usize> = BTreeMap::new();
         let mut content_of = Vec::new();
         for profiled in &profile.pages {
@@ -128,6 +148,11 @@ impl Code {
         }
     }
 
+    /// The same code, for units with other bounds.
+    pub fn bounded(self, bounds: Bounds) -> Self {
+        Self { bounds, ..self }
+    }
+
     /// Chooses about `budget` instructions.
     pub fn select(&self, budget: usize) -> Selection {
         let hot = self.threshold(budget);
@@ -159,17 +184,18 @@ impl Code {
 
     /// The least number of executions that an instruction needs to be among the `budget` hottest.
     fn threshold(&self, budget: usize) -> u64 {
+        let least = self.bounds.executions;
         let counts = self.contents.iter().flat_map(|content| content.counts.iter().copied());
-        let mut counts: Vec<u64> = counts.filter(|count| *count >= RARE).collect();
+        let mut counts: Vec<u64> = counts.filter(|count| *count >= least).collect();
         counts.sort_unstable_by_key(|count| Reverse(*count));
-        counts.get(budget).map_or(RARE, |count| count + 1)
+        counts.get(budget).map_or(least, |count| count + 1)
     }
 
     /// Whether the interpreter's hot loop often cannot execute an instruction that it knows: mostly,
     /// because what it takes together with others lies on two pages.
     pub(crate) fn is_slow(&self, (content, slot): Place) -> bool {
         let slow = self.contents[content].slow.get(&slot).copied().unwrap_or_default();
-        slow > RARE && slow > self.count((content, slot)) / 50
+        slow > self.bounds.executions && slow > self.count((content, slot)) / 50
     }
 
     /// Executions of the instruction at a place.

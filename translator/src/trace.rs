@@ -15,7 +15,7 @@ use c2w_emulator::cpu::isa::Insn;
 use core::cmp::Reverse;
 
 /// The most instructions in a unit: engines take longer than in proportion for large functions.
-const MAX_UNIT: usize = 3000;
+pub const MAX_UNIT: usize = 3000;
 /// The most pages from a unit's start to its other code: offsets have 20 bits.
 const FARTHEST: i64 = 100;
 /// The most instructions in a block.
@@ -130,7 +130,7 @@ impl<'a> Trace<'a> {
 
     /// Follows instructions up to one that transfers control.
     fn follow_from(&mut self, mut at: i64) {
-        while !self.insns.contains_key(&at) && self.insns.len() < MAX_UNIT {
+        while !self.insns.contains_key(&at) && self.insns.len() < self.code.bounds.instructions {
             let Some(place) = self.reach(at, at, true).filter(|&place| self.is_hot(place)) else {
                 return;
             };

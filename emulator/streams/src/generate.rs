@@ -41,6 +41,14 @@ pub struct Generator {
     themes: Vec<(Theme, Vec<Encoding>)>,
     /// Whether there are vectors.
     pub vectors: bool,
+    /// Whether half of the floating-point arithmetic is as programs do it.
+    usual_floats: bool,
+}
+
+impl Default for Generator {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Generator {
@@ -58,16 +66,21 @@ impl Generator {
             .filter(|(theme, rows)| *theme == Theme::Illegal || !rows.is_empty())
             .collect();
         let vectors = themes.iter().any(|(theme, _)| *theme == Theme::Vector);
-        Self { rows: Rows::new(), list, themes, vectors }
+        Self { rows: Rows::new(), list, themes, vectors, usual_floats: false }
     }
 
     /// The same without some instructions: those that mean something else where the streams run.
-    #[allow(dead_code)] // Not all that share this file leave something out.
     pub fn without(mut self, mnemonics: &[&str]) -> Self {
         for (_, rows) in &mut self.themes {
             rows.retain(|row| !mnemonics.contains(&row.mnemonic));
         }
         self
+    }
+
+    /// The same with much floating-point arithmetic as programs do it: on ordinary numbers, rounded
+    /// to nearest, with the inexact flag set already. What is fast is fast only then.
+    pub fn with_usual_floats(self) -> Self {
+        Self { usual_floats: true, ..self }
     }
 
     /// The stream of a seed.
@@ -76,7 +89,10 @@ impl Generator {
         let block_register = random.below(BLOCK_REGISTERS.len() as u64) as usize;
         let theme = self.themes[(seed % self.themes.len() as u64) as usize].0;
         let vector_type = VectorType::random(&mut random);
-        let state = state(&mut random, vector_type);
+        let mut state = state(&mut random, vector_type);
+        if self.usual_floats && random.below(4) > 0 {
+            state[CSRS..CSRS + 8].copy_from_slice(&USUAL_FCSR.to_le_bytes());
+        }
         let mut stream = Stream { seed, block_register, state, items: Vec::new() };
         let mut item = Item {
             generator: self,
@@ -120,9 +136,9 @@ impl Generator {
         }
     }
 
-    /// Mnemonics of all rows that streams are made of.
-    pub fn mnemonics(&self) -> impl Iterator<Item = &'static str> {
-        self.themes.iter().flat_map(|(_, rows)| rows).map(|row| row.mnemonic)
+    /// All rows that streams are made of.
+    pub fn made_of(&self) -> impl Iterator<Item = &Encoding> {
+        self.themes.iter().flat_map(|(_, rows)| rows)
     }
 }
 
@@ -147,6 +163,9 @@ fn state(random: &mut Random, vector_type: VectorType) -> Vec<u8> {
     }
     state
 }
+
+/// Round to nearest, inexact.
+const USUAL_FCSR: u64 = 1;
 
 /// A rounding mode, seldom a reserved one.
 pub fn rounding_mode(random: &mut Random) -> u64 {
@@ -272,10 +291,13 @@ impl Item<'_> {
             _ if row.mnemonic.starts_with("cbo.") => self.block_operation(bits),
             _ => self.with_operands(row, bits),
         };
-        if theme_of(row.extension) == Theme::Float {
-            self.float(row, bits);
-        } else {
+        let memory = has("imm12") || has("simm12");
+        if theme_of(row.extension) != Theme::Float {
             self.insns.push(Insn::Word(bits));
+        } else if self.generator.usual_floats && !memory && self.once_in(2) {
+            self.usual_float(row, bits);
+        } else {
+            self.float(row, bits);
         }
         if has("rd") && (must_be_used(row) || self.once_in(4)) {
             self.insns.push(Insn::Save(bits >> 7 & 31));
@@ -305,6 +327,29 @@ impl Item<'_> {
             }
         }
         bits
+    }
+
+    /// Floating-point arithmetic as programs do it.
+    fn usual_float(&mut self, row: &Encoding, bits: u32) {
+        const FCSR: (&str, u32) = ("csr", 3);
+        if self.once_in(2) {
+            self.word("csrrwi", &[FCSR, ("zimm5", USUAL_FCSR as u32)]);
+        }
+        let source = row.mnemonic.rsplit('.').next().unwrap_or_default();
+        for (operand, at) in [("rs1", 15), ("fs1", 15), ("fs2", 20), ("fs3", 27)] {
+            let register = bits >> at & 31;
+            if !row.operands.contains(&operand) || operand == "rs1" && register == self.block {
+                continue;
+            }
+            let number = self.below(1 << 20) as i64 - (1 << 17);
+            self.insns.push(match operand {
+                "rs1" => Insn::Load { rd: register, value: number as u64 },
+                _ => Insn::LoadFloat { fd: register, value: values::ordinary(source, number) },
+            });
+        }
+        let rounding = if self.once_in(2) { 0 } else { 7 };
+        let has_mode = row.operands.contains(&"rm");
+        self.insns.push(Insn::Word(if has_mode { set(bits, "rm", rounding) } else { bits }));
     }
 
     /// Flags are sticky: they are cleared before and read after, now and then.

@@ -24,6 +24,12 @@ pub fn float(random: &mut Random) -> u64 {
     triple(random)[0]
 }
 
+/// A floating-point register with an ordinary number of the format that a mnemonic ends in.
+pub fn ordinary(format: &str, number: i64) -> u64 {
+    let number = number as f64 / 256.0;
+    if format == "s" { F32::nan_box((number as f32).to_bits().into()) } else { number.to_bits() }
+}
+
 /// 8 bytes of a vector register: integers or numbers of some width.
 pub fn vector_chunk(random: &mut Random) -> u64 {
     let mut elements = |width: u32, element: &mut dyn FnMut(&mut Random) -> u64| {

@@ -56,6 +56,12 @@ pub fn set(bits: u32, operand: &str, value: u32) -> u32 {
 /// Rows by mnemonic.
 pub struct Rows(HashMap<&'static str, Encoding>);
 
+impl Default for Rows {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Rows {
     pub fn new() -> Self {
         Self(encodings().into_iter().map(|row| (row.mnemonic, row)).collect())

@@ -1,0 +1,385 @@
+//! The random streams of `emulator/streams`, all of them translated, against the interpreter.
+//!
+//! ```text
+//! program --> run, observed --> profile --> units of at most 1, 3, 12 or 3000 instructions
+//!    |                                        |
+//!    +--> plain machine                       +--> translated machine, caches dropped at random
+//!           budget --------- same state? -------- budget
+//! ```
+//!
+//! A unit is left where it ends, so small ones have every instruction entered and left by itself.
+//! The kernel is interrupted by its timer at random, and then writes into the program's code.
+
+use crate::units::{self, Functions, LINKAGE};
+use crate::{LinearMemory, arena};
+use c2w_emulator::layout::{IMAGE_BASE, RAM_BASE};
+use c2w_emulator::{Exit, Machine, PAGE_SIZE, Region};
+use c2w_streams::bare::{self, Kernel, NoHost};
+use c2w_streams::check::{self, Sides};
+use c2w_streams::generate::Generator;
+use c2w_streams::list::Encoding;
+use c2w_streams::operands::Random;
+use c2w_streams::program::{self, Program, TEXT};
+use c2w_streams::stream::Stream;
+use c2w_translator::profile::{Profile, Shared};
+use c2w_translator::select::{Bounds, Code, Selection};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt::{self, Display, Formatter};
+use std::ops::RangeInclusive;
+use std::rc::Rc;
+
+/// Streams of one program.
+const BATCH: u64 = 64;
+/// Programs of a test run.
+const BATCHES: u64 = 6;
+/// The most instructions in a unit, for one program after the other.
+const UNITS: [usize; 6] = [3000, 1, 3000, 3, 3000, 12];
+/// One in so many steps is followed by a machine without anything cached.
+const CACHES_DROPPED: u64 = 40;
+/// RAM is compared after so many steps.
+const RAM_COMPARED: u64 = 1000;
+
+/// Translated code and the interpreter.
+struct Bench {
+    generator: Generator,
+    input: Vec<u8>,
+    done: RefCell<Done>,
+}
+
+/// What was compared.
+#[derive(Debug, Default)]
+struct Done {
+    /// Instructions and traps of the machines, kernel and all.
+    steps: u64,
+    /// Of these, instructions that units have done.
+    in_units: u64,
+    /// Times that the machines were compared.
+    compared: u64,
+    /// Instructions of streams by mnemonic: executed, and executed in units.
+    mnemonics: BTreeMap<&'static str, [u64; 2]>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let (generator, input) = (Generator::new().with_usual_floats(), c2w_streams::input());
+        Self { generator, input, done: RefCell::default() }
+    }
+
+    /// Adds a program to what is done.
+    fn count(&self, case: &Case<'_>, streams: &[Stream], run: &Run) {
+        let mut done = self.done.borrow_mut();
+        done.steps += run.steps;
+        done.in_units += run.in_units;
+        done.compared += run.compared;
+        let places = case.program.streams.iter().flatten();
+        for (&pc, &insn) in
+            places.zip(streams.iter().flat_map(|stream| stream.items.iter().flatten()))
+        {
+            let Some(row) = self.generator.row_of(insn) else { continue };
+            if case.is_executed(pc) {
+                let counts = done.mnemonics.entry(row.mnemonic).or_default();
+                counts[0] += 1;
+                counts[1] += u64::from(run.is_in_unit(pc));
+            }
+        }
+    }
+}
+
+impl Sides for Bench {
+    fn generator(&self) -> &Generator {
+        &self.generator
+    }
+
+    fn differences(&self, streams: &[Stream]) -> Vec<Vec<String>> {
+        let seed = streams[0].seed;
+        let program = program::build(&self.generator.rows, streams, self.generator.vectors);
+        let kernel = Kernel::new(&self.generator.rows, &program, &self.input, Some(seed));
+        let case = Case::new(&program, &kernel, seed);
+        let mut differences = vec![Vec::new(); streams.len()];
+        match case.compare() {
+            Ok(run) => self.count(&case, streams, &run),
+            Err(difference) => {
+                for stream in difference.streams {
+                    differences[stream].push(difference.text.clone());
+                }
+            }
+        }
+        differences
+    }
+
+    fn batch(&self) -> u64 {
+        BATCH
+    }
+}
+
+/// The first difference: from there on, everything may differ.
+struct Difference {
+    /// The streams that the machines were in, as far as is known.
+    streams: RangeInclusive<usize>,
+    text: String,
+}
+
+/// What two machines did that were always the same.
+struct Run {
+    steps: u64,
+    in_units: u64,
+    compared: u64,
+    /// Where control was in units, from an address to another.
+    spans: Vec<(u64, u64)>,
+}
+
+impl Run {
+    /// Whether an instruction of a stream was executed in a unit. In streams, and from one to the
+    /// next, control only goes forward.
+    fn is_in_unit(&self, pc: u64) -> bool {
+        let behind = self.spans.partition_point(|&(from, _)| from <= pc);
+        behind.checked_sub(1).is_some_and(|last| pc < self.spans[last].1)
+    }
+}
+
+/// A program, and how it is run.
+struct Case<'a> {
+    program: &'a Program,
+    kernel: &'a Kernel,
+    profile: Profile,
+    selection: Selection,
+    random: u64,
+}
+
+impl<'a> Case<'a> {
+    /// Runs the program once, to have all of it translated that was executed.
+    fn new(program: &'a Program, kernel: &'a Kernel, seed: u64) -> Self {
+        let profile = Rc::new(RefCell::new(Profile::default()));
+        let mut machine = kernel.boot(bare::memory());
+        machine.observe(Box::new(Shared(profile.clone())));
+        let exit = machine.run(kernel.budget, &mut NoHost);
+        assert!(matches!(exit, Exit::Power(_)), "the program of {seed:#x} does not end: {exit:?}");
+        let memory = machine.into_memory();
+        let profile = profile.take();
+        let page = |address| memory.slice(address, PAGE_SIZE).ok();
+        let instructions = UNITS[(seed / BATCH % UNITS.len() as u64) as usize];
+        let bounds = Bounds { executions: 1, instructions };
+        let selection = Code::new(&profile, page).bounded(bounds).select(usize::MAX);
+        Self { program, kernel, profile, selection, random: seed }
+    }
+
+    /// Whether the instruction at an address of the program was executed.
+    fn is_executed(&self, pc: u64) -> bool {
+        let physical = self.kernel.text() + (pc - TEXT);
+        let (page, place) = (physical & !(PAGE_SIZE as u64 - 1), physical as usize % PAGE_SIZE);
+        let mut pages = self.profile.pages.iter().filter(|profiled| profiled.user);
+        pages.any(|profiled| profiled.physical == page && profiled.counts[place / 2] > 0)
+    }
+
+    /// The stream that has an address, or the next one.
+    fn stream_at(&self, pc: u64) -> usize {
+        let streams = &self.program.streams;
+        let before = streams.partition_point(|places| places.last().is_none_or(|&last| last < pc));
+        before.min(streams.len() - 1)
+    }
+
+    fn is_main(&self, pc: u64) -> bool {
+        (self.program.main..TEXT + self.program.text.len() as u64).contains(&pc)
+    }
+
+    /// The machine with translated code.
+    fn translated(&self, place: &mut LinearMemory) -> Machine {
+        let functions = Functions::new(&c2w_translator::translate(&self.selection, &LINKAGE));
+        arena::inside(|| {
+            let ram = Region { start: RAM_BASE, length: bare::RAM, offset: 0 };
+            let image = Region { start: IMAGE_BASE, length: 0, offset: 0 };
+            let mut memory = place.memory(ram, image);
+            memory.write(RAM_BASE, &vec![0; bare::RAM as usize]).unwrap();
+            let mut machine = self.kernel.boot(memory);
+            machine.set_translated(&self.selection.index, Box::new(functions), units::place());
+            machine
+        })
+    }
+
+    /// The streams that are executed from one number of steps to another. How many are run at a
+    /// time does not change which.
+    fn streams_between(&self, from: u64, to: u64) -> RangeInclusive<usize> {
+        let mut machine = self.kernel.boot(bare::memory());
+        let (mut first, mut last) = (0, 0);
+        while machine.steps() < to {
+            machine.run(1, &mut NoHost);
+            if self.is_main(machine.pc()) {
+                last = self.stream_at(machine.pc());
+            }
+            if machine.steps() <= from {
+                first = last;
+            }
+        }
+        first..=last
+    }
+
+    /// Runs both machines from the start to the end.
+    fn compare(&self) -> Result<Run, Difference> {
+        let mut place = LinearMemory::lock();
+        let mut plain = self.kernel.boot(bare::memory());
+        let mut translated = self.translated(&mut place);
+        units::watch();
+        let mut random = Random(self.random);
+        let (mut compared, mut ram_compared) = (0, 0);
+        loop {
+            let (before, pc) = (plain.steps(), plain.pc());
+            let budget = budget(&mut random, self.is_main(pc));
+            let exit = plain.run(budget, &mut NoHost);
+            let exit_2 = arena::inside(|| translated.run(budget, &mut NoHost));
+            compared += 1;
+            let ended = exit != Exit::Budget;
+            let place = |text| format!("{budget} instructions from {before} at {pc:x}: {text}");
+            if let Err(text) = same_state(&plain, exit, &translated, exit_2) {
+                let streams = self.streams_between(before, plain.steps());
+                return Err(Difference { streams, text: place(text) });
+            }
+            if ended || compared % RAM_COMPARED == 0 {
+                if let Err(text) = same_ram(&plain, &translated) {
+                    let streams = self.streams_between(ram_compared, plain.steps());
+                    return Err(Difference { streams, text: place(text) });
+                }
+                ram_compared = plain.steps();
+            }
+            // Of one machine only, so that it must not matter.
+            if random.below(CACHES_DROPPED) == 0 {
+                arena::inside(|| translated.drop_caches());
+            }
+            if ended {
+                break;
+            }
+        }
+        let mut spans = units::spans();
+        spans.retain(|&(from, to)| from < to && self.is_main(from) && self.is_main(to));
+        let (steps, in_units) = (plain.steps(), translated.translated().instructions);
+        Ok(Run { steps, in_units, compared, spans })
+    }
+}
+
+/// How many instructions to run: mostly few while a stream runs, and more in what is between.
+fn budget(random: &mut Random, in_stream: bool) -> u64 {
+    let most = match (random.below(2000), in_stream) {
+        (0, _) => 50_000,
+        (..1000, true) => 1,
+        (..1300, true) => 8,
+        (..1600, true) => 40,
+        (_, true) => 300,
+        (_, false) => 500,
+    };
+    random.below(most) + 1
+}
+
+/// Compares two machines, but for RAM.
+fn same_state(
+    plain: &Machine,
+    exit: Exit,
+    translated: &Machine,
+    exit_2: Exit,
+) -> Result<(), String> {
+    let at = |machine: &Machine| format!("{} at {:x}", machine.steps(), machine.pc());
+    let place = format!("translated {}, plain {}", at(translated), at(plain));
+    if exit != exit_2 {
+        return Err(format!("{place}: {exit_2:?} and {exit:?}"));
+    }
+    if translated.save(&mut NoHost) != plain.save(&mut NoHost) {
+        return Err(format!("{place}: registers differ"));
+    }
+    Ok(())
+}
+
+fn same_ram(plain: &Machine, translated: &Machine) -> Result<(), String> {
+    fn pages(machine: &Machine) -> impl Iterator<Item = &[u8]> {
+        let ram = machine.memory().slice(RAM_BASE, bare::RAM as usize);
+        ram.expect("all of RAM").chunks(PAGE_SIZE)
+    }
+    match pages(plain).zip(pages(translated)).position(|(page, page_2)| page != page_2) {
+        Some(page) => Err(format!("page {page} of RAM differs")),
+        None => Ok(()),
+    }
+}
+
+/// What the translator leaves to the interpreter, besides control and status registers and vectors.
+const LEFT: [&str; 24] = [
+    "amomax.d",
+    "amomax.w",
+    "amomaxu.d",
+    "amomaxu.w",
+    "amomin.d",
+    "amomin.w",
+    "amominu.d",
+    "amominu.w",
+    "fclass.d",
+    "fclass.s",
+    "fcvt.d.h",
+    "fcvt.h.d",
+    "fcvt.h.s",
+    "fcvt.s.h",
+    "fcvtmod.w.d",
+    "fence.i",
+    "flh",
+    "fmv.h.x",
+    "fmv.x.h",
+    "fround.d",
+    "fround.s",
+    "froundnx.d",
+    "froundnx.s",
+    "fsh",
+];
+/// What never comes to an end in U-mode.
+const TRAPS: [&str; 11] = [
+    "c.ebreak",
+    "cbo.clean",
+    "cbo.flush",
+    "cbo.inval",
+    "ebreak",
+    "sfence.inval.ir",
+    "sfence.vma",
+    "sfence.w.inval",
+    "sinval.vma",
+    "sret",
+    "wfi",
+];
+
+fn is_left(row: &Encoding) -> bool {
+    matches!(row.extension, "V" | "Zvbb" | "Zicsr") || LEFT.contains(&row.mnemonic)
+}
+
+impl Display for Done {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self { steps, in_units, compared, .. } = self;
+        write!(f, "compared {compared} times in {steps} steps, {in_units} of them in units")
+    }
+}
+
+/// Also, that all was translated that is not left to the interpreter, and executed so: a comparison
+/// without units would show nothing.
+#[test]
+fn streams_go_through_the_same_states() {
+    let bench = Bench::new();
+    for batch in 0..BATCHES {
+        check::check(&bench, batch * BATCH..(batch + 1) * BATCH);
+    }
+    let done = bench.done.borrow();
+    let (mut executed, mut in_units) = (0, 0);
+    for row in bench.generator.made_of().filter(|row| !TRAPS.contains(&row.mnemonic)) {
+        let counts = done.mnemonics.get(row.mnemonic).copied().unwrap_or_default();
+        if is_left(row) {
+            assert_eq!(counts[1], 0, "{} is translated: take it off the list", row.mnemonic);
+            continue;
+        }
+        assert!(counts[1] > 0, "{}: of {} none in a unit", row.mnemonic, counts[0]);
+        (executed, in_units) = (executed + counts[0], in_units + counts[1]);
+    }
+    println!("{done}; {in_units} of {executed} instructions of streams that are translated");
+    assert!(in_units > executed / 2, "{in_units} of {executed} instructions in units");
+    assert!(done.compared > done.steps / 1000, "{done}");
+}
+
+/// See [`check::fuzz`] for what it is told.
+#[test]
+#[ignore = "takes as long as it is told to: scripts/fuzz-isa.sh"]
+fn fuzz() {
+    let bench = Bench::new();
+    check::fuzz(&bench);
+    println!("{}", bench.done.borrow());
+}
