@@ -40,10 +40,13 @@ pub fn vector(insn: &Insn, body: &mut Body) -> bool {
     if matches!(format, Format::VSetVli | Format::VSetIvli) {
         return set_type(insn, body).is_some();
     }
+    if transfer::whole_registers(insn, body) {
+        return true;
+    }
     let Some(vtype) = body.vtype.filter(|_| insn.unmasked()) else { return false };
     let mut vop = Vop { insn, body, vtype, width: vtype.width() };
     let done = match format {
-        Format::VMem => vop.transfer(),
+        Format::VMem => vop.transfer_group(),
         Format::VToX => vop.scalar_result(),
         Format::Vv | Format::Vx | Format::Vi | Format::Vu => vop.arithmetic(),
         Format::VFromV | Format::VFromX | Format::VFromI => vop.fill(),
@@ -123,6 +126,11 @@ struct Vop<'a> {
     width: u32,
 }
 
+/// The memory operand of bytes in a vector register, for address 0.
+fn place_in(register: u8, byte: u64, body: &Body) -> MemArg {
+    body.field(place::V + u64::from(register) * VLENB as u64 + byte, 0)
+}
+
 /// Registers of a group.
 fn size(multiplier: i32) -> u8 {
     1 << multiplier.clamp(0, 3)
@@ -144,14 +152,9 @@ impl Vop<'_> {
         require(register & (self.registers() - 1) == 0)
     }
 
-    /// The memory operand of bytes in a vector register, for address 0.
-    fn place(&self, register: u8, byte: u64) -> MemArg {
-        self.body.field(place::V + u64::from(register) * VLENB as u64 + byte, 0)
-    }
-
     /// Pushes a vector register.
     fn v(&mut self, register: u8) {
-        let place = self.place(register, 0);
+        let place = place_in(register, 0, self.body);
         self.body.code().i32_const(0).v128_load(place);
     }
 

@@ -43,6 +43,8 @@ pub struct Generator {
     pub vectors: bool,
     /// Whether half of the floating-point arithmetic is as programs do it.
     usual_floats: bool,
+    /// Rows that most vector instructions are of, if they are to be as programs have them.
+    usual_vectors: Vec<Encoding>,
 }
 
 impl Default for Generator {
@@ -66,7 +68,14 @@ impl Generator {
             .filter(|(theme, rows)| *theme == Theme::Illegal || !rows.is_empty())
             .collect();
         let vectors = themes.iter().any(|(theme, _)| *theme == Theme::Vector);
-        Self { rows: Rows::new(), list, themes, vectors, usual_floats: false }
+        Self {
+            rows: Rows::new(),
+            list,
+            themes,
+            vectors,
+            usual_floats: false,
+            usual_vectors: Vec::new(),
+        }
     }
 
     /// The same without some instructions: those that mean something else where the streams run.
@@ -81,6 +90,15 @@ impl Generator {
     /// to nearest, with the inexact flag set already. What is fast is fast only then.
     pub fn with_usual_floats(self) -> Self {
         Self { usual_floats: true, ..self }
+    }
+
+    /// The same for streams that are vectors mostly, most of them these instructions as programs have
+    /// them: on all elements from the first one on, of a type that the code names.
+    pub fn with_usual_vectors(mut self, mnemonics: &[&str]) -> Self {
+        let usual = self.list.iter().filter(|row| mnemonics.contains(&row.mnemonic));
+        self.usual_vectors = usual.cloned().collect();
+        self.themes.retain(|(theme, _)| *theme == Theme::Vector);
+        self
     }
 
     /// The stream of a seed.
@@ -99,6 +117,8 @@ impl Generator {
             random: &mut random,
             block: BLOCK_REGISTERS[block_register],
             vector_type,
+            usual_vectors: !self.usual_vectors.is_empty(),
+            type_is_named: false,
             insns: Vec::new(),
         };
         // Vector registers are few, and each instruction may write eight of them.
@@ -186,6 +206,10 @@ pub struct Item<'a> {
     pub block: u32,
     /// What `vtype` was last set to.
     pub vector_type: VectorType,
+    /// Whether vector instructions are as programs have them.
+    pub usual_vectors: bool,
+    /// Whether the code has said what `vtype` is.
+    pub type_is_named: bool,
     pub insns: Vec<Insn>,
 }
 
@@ -242,6 +266,8 @@ impl Item<'_> {
         }
         let generator = self.generator;
         let (_, rows) = generator.themes.iter().find(|(of, _)| *of == theme).expect("its rows");
+        let usual = self.usual_vectors && !self.once_in(16);
+        let rows = if usual { &generator.usual_vectors } else { rows };
         let row = &rows[self.below(rows.len() as u64) as usize];
         match theme {
             Theme::Compressed => self.compressed(row),

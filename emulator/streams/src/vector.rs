@@ -52,6 +52,12 @@ impl VectorType {
         }
     }
 
+    /// Whether a load or store of elements of its own width has a group for as many of them.
+    fn has_group(self, row: &Encoding) -> bool {
+        !row.operands.contains(&"nf")
+            || (-3..=3).contains(&(self.lmul + named_width(row.bits) - self.sew as i32))
+    }
+
     pub fn vlmax(self) -> u32 {
         let elements = (VLEN / 8) >> self.sew;
         if self.lmul < 0 { elements >> -self.lmul } else { elements << self.lmul }
@@ -69,33 +75,43 @@ pub fn generate(item: &mut Item<'_>, row: &Encoding) {
         let new = VectorType::random(item.random);
         return configure(item, row.mnemonic, new);
     }
-    let suits = item.vector_type.suits(row.mnemonic) || item.once_in(8);
-    if !suits || item.once_in(3) {
-        let mnemonic = ["vsetvli", "vsetvl", "vsetivli"][item.below(3) as usize];
+    let usual = item.usual_vectors;
+    let suits = |new: VectorType| new.suits(row.mnemonic) && (!usual || new.has_group(row));
+    let unnamed = usual && !item.type_is_named;
+    let keeps = suits(item.vector_type) || !usual && item.once_in(8);
+    if !keeps || unnamed || item.once_in(if usual { 2 } else { 3 }) {
+        let named = ["vsetvli", "vsetivli"];
+        let mnemonic = match usual {
+            true => named[item.below(2) as usize],
+            false => ["vsetvli", "vsetvl", "vsetivli"][item.below(3) as usize],
+        };
         let new = loop {
             let new = VectorType::random(item.random);
-            if new.suits(row.mnemonic) {
+            if suits(new) {
                 break new;
             }
         };
         configure(item, mnemonic, new);
     }
     let bits = row.bits | item.random.next() as u32 & !row.mask;
+    let unmasked = usual && row.operands.contains(&"vm");
+    let bits = if unmasked { set(bits, "vm", 1) } else { bits };
     let memory = matches!(row.bits & 0x7f, 0x07 | 0x27);
     if memory { access(item, row, bits) } else { arithmetic(item, row, bits) }
 }
 
 /// Sets `vtype` and `vl`.
 fn configure(item: &mut Item<'_>, mnemonic: &str, new: VectorType) {
-    let supported = !item.once_in(24);
+    let supported = item.usual_vectors || !item.once_in(24);
     let old = item.vector_type;
     if supported {
         item.vector_type = new;
+        item.type_is_named = mnemonic != "vsetvl";
     }
     let vtype = if supported { new.bits().into() } else { unsupported(item.random) };
     let vlmax = u64::from(new.vlmax());
     let length = match item.below(8) {
-        0 => 0,
+        0 if !item.usual_vectors => 0,
         1 => vlmax,
         2 => vlmax + item.below(vlmax + 3),
         3 => integer(item.random),
@@ -148,7 +164,8 @@ fn apart(item: &mut Item<'_>, value: u64, others: &[u32]) -> u32 {
 /// A register group, mostly an aligned one.
 fn group(item: &mut Item<'_>, lmul: i32) -> u32 {
     let register = item.below(32) as u32;
-    if item.once_in(16) { register } else { register & !(registers(lmul) - 1) }
+    let aligned = item.usual_vectors || !item.once_in(16);
+    if aligned { register & !(registers(lmul) - 1) } else { register }
 }
 
 /// Fills a group from a place in memory; `others` keep their values.
@@ -171,7 +188,7 @@ const VSTART: (&str, u32) = ("csr", 8);
 /// Now and then, lets the instruction begin in the middle, at one of so many elements. A `vstart`
 /// that no element has is reserved (unprivileged ISA, "Vector Start Index CSR"). Whether it did.
 fn set_start(item: &mut Item<'_>, elements: u32, others: &[u32]) -> bool {
-    if !item.once_in(8) {
+    if item.usual_vectors || !item.once_in(8) {
         return false;
     }
     let start = item.below(elements.into());
@@ -186,6 +203,9 @@ fn set_start(item: &mut Item<'_>, elements: u32, others: &[u32]) -> bool {
 
 /// Keeps where an instruction stopped; the next one begins at its first element.
 fn take_start(item: &mut Item<'_>) {
+    if item.usual_vectors {
+        return;
+    }
     let rd = item.holder();
     item.word("csrrwi", &[VSTART, ("rd", rd)]);
     item.insns.push(Insn::Save(rd));
@@ -246,7 +266,7 @@ fn observed(item: &mut Item<'_>, row: &Encoding, bits: u32, kept: &[u32]) {
     const FRM: (&str, u32) = ("csr", 2);
     const VXRM: (&str, u32) = ("csr", 0xa);
     let float = row.mnemonic.starts_with("vf") || row.mnemonic.starts_with("vmf");
-    if item.once_in(4) {
+    if !item.usual_vectors && item.once_in(4) {
         let mode = rounding_mode(item.random) as u32;
         match float {
             true => item.word("csrrwi", &[FRM, ("zimm5", mode)]),
@@ -254,7 +274,7 @@ fn observed(item: &mut Item<'_>, row: &Encoding, bits: u32, kept: &[u32]) {
         }
     }
     let flags = ("csr", FLAGS[usize::from(!float)]);
-    let observed = item.once_in(3);
+    let observed = !item.usual_vectors && item.once_in(3);
     if observed {
         item.word("csrrwi", &[flags]);
     }
@@ -276,23 +296,31 @@ fn observed(item: &mut Item<'_>, row: &Encoding, bits: u32, kept: &[u32]) {
     }
 }
 
+/// log2 of the bytes of the elements that a load or store names.
+fn named_width(bits: u32) -> i32 {
+    [0, 0, 0, 0, 0, 1, 2, 3][(bits >> 12 & 7) as usize]
+}
+
 /// A load or store.
 fn access(item: &mut Item<'_>, row: &Encoding, bits: u32) {
     let has = |operand: &str| row.operands.contains(&operand);
     let VectorType { sew, lmul, .. } = item.vector_type;
     // The element width in the instruction is the index's if there is one.
-    let width = [0, 0, 0, 0, 0, 1, 2, 3][(bits >> 12 & 7) as usize];
+    let width = named_width(bits);
     let named_lmul = lmul + width - sew as i32;
     let (data, data_lmul) = if has("vs2") { (sew, lmul) } else { (width as u32, named_lmul) };
     let mut bits = bits;
-    if has("nf") && !item.once_in(3) {
+    if has("nf") && (item.usual_vectors || !item.once_in(3)) {
         bits = set(bits, "nf", 0);
     }
     // Whole registers are numbered by how many there are.
     let data_lmul = if has("vm") { data_lmul } else { (bits >> 29).count_ones() as i32 };
     let vd = group(item, data_lmul);
     bits = set(bits, "vd", vd);
-    let address = if row.mnemonic.ends_with("ff.v") {
+    let inside = item.usual_vectors && !item.once_in(16);
+    let address = if inside {
+        values::inside(item.random, 512)
+    } else if row.mnemonic.ends_with("ff.v") {
         first_fault_address(item, u64::from((bits >> 29) + 1) << data)
     } else {
         address(item, 1 << data)

@@ -1,6 +1,6 @@
 //! Arithmetic on elements of one width.
 
-use super::{Operation, Vop, require};
+use super::{Operation, Vop, place_in, require};
 use c2w_emulator::cpu::isa::{Format, Opcode};
 use c2w_emulator::cpu::vector::VLENB;
 use wasm_encoder::{BlockType, ValType};
@@ -129,7 +129,7 @@ impl Vop<'_> {
     fn set_first(&mut self) -> Option<()> {
         require(self.insn.opcode == Opcode::VmvSX)?;
         self.body.need_vectors();
-        let place = self.place(self.insn.rd, 0);
+        let place = place_in(self.insn.rd, 0, self.body);
         self.length();
         self.body.open_if(BlockType::Empty);
         self.body.code().i32_const(0);
@@ -192,7 +192,7 @@ impl Vop<'_> {
             self.body.code().i32_const(0);
             compute(self, number);
             self.v(self.insn.rd + number);
-            let place = self.place(self.insn.rd + number, 0);
+            let place = place_in(self.insn.rd + number, 0, self.body);
             let numbers = numbers_from(number * VLENB as u8);
             let mut code = self.body.code();
             code.v128_const(numbers).local_get(length).i8x16_splat().i8x16_lt_u();

@@ -2,7 +2,7 @@
 //!
 //! A mask has a bit for each element, up to 128: two halves.
 
-use super::{Operation, Vop, require};
+use super::{Operation, Vop, place_in, require};
 use c2w_emulator::cpu::isa::Opcode;
 use wasm_encoder::{BlockType, ValType};
 
@@ -138,13 +138,13 @@ impl Vop<'_> {
 
     /// Pushes half of a mask.
     fn half(&mut self, register: u8, half: u64) {
-        let place = self.place(register, half * 8);
+        let place = place_in(register, half * 8, self.body);
         self.body.code().i32_const(0).i64_load(place);
     }
 
     /// Writes the bits of a local to half of the mask `vd`, as far as `vl` goes.
     fn write_half(&mut self, half: u64, new: u32) {
-        let place = self.place(self.insn.rd, half * 8);
+        let place = place_in(self.insn.rd, half * 8, self.body);
         self.body.code().i32_const(0);
         self.half(self.insn.rd, half);
         self.half(self.insn.rd, half);
@@ -194,7 +194,7 @@ impl Vop<'_> {
     }
 
     fn first_element(&mut self) {
-        let place = self.place(self.insn.rs2, 0);
+        let place = place_in(self.insn.rs2, 0, self.body);
         let mut code = self.body.code();
         code.i32_const(0);
         match self.width {

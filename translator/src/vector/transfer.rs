@@ -1,9 +1,9 @@
-//! Loads and stores of a group of elements side by side.
+//! Loads and stores of elements side by side: of a group, and of whole registers.
 
-use super::{Vop, require, size};
-use crate::body::at;
+use super::{Vop, place_in, require, size};
+use crate::body::{Body, at};
 use crate::memory;
-use c2w_emulator::cpu::isa::Opcode;
+use c2w_emulator::cpu::isa::{Insn, Opcode};
 use c2w_emulator::cpu::translated::place;
 use c2w_emulator::cpu::vector::VLENB;
 use wasm_encoder::{BlockType, ValType};
@@ -25,9 +25,58 @@ fn kind(opcode: Opcode) -> Option<(u32, bool)> {
     })
 }
 
+/// Whether a transfer of whole registers is a store; `None` for others.
+fn stores_whole(opcode: Opcode) -> Option<bool> {
+    use Opcode::*;
+    match opcode {
+        Vs1rV | Vs2rV | Vs4rV | Vs8rV => Some(true),
+        Vl1re8V | Vl1re16V | Vl1re32V | Vl1re64V | Vl2re8V | Vl2re16V | Vl2re32V | Vl2re64V
+        | Vl4re8V | Vl4re16V | Vl4re32V | Vl4re64V | Vl8re8V | Vl8re16V | Vl8re32V | Vl8re64V => {
+            Some(false)
+        }
+        _ => None,
+    }
+}
+
+/// Writes a load or store of whole registers, whatever type and length are. Returns `false`, and has
+/// written nothing, for other instructions.
+pub fn whole_registers(insn: &Insn, body: &mut Body) -> bool {
+    let registers = insn.extra_fields() as u8 + 1;
+    let Some(write) = stores_whole(insn.opcode).filter(|_| insn.rd & (registers - 1) == 0) else {
+        return false;
+    };
+    body.need_vectors();
+    if body.vtype.is_none() {
+        let start = body.field(place::VSTART, 0);
+        body.leave_if(|body| _ = body.code().i32_const(0).i32_load8_u(start));
+    }
+    let length = body.take(ValType::I32);
+    let address = body.take(ValType::I32);
+    body.code().i32_const(i32::from(registers) * VLENB as i32).local_set(length);
+    memory::look_up_bytes(insn.rs1, length, write, address, body);
+    copy_registers(insn.rd, registers, write, address, body);
+    body.give(length);
+    body.give(address);
+    true
+}
+
+/// Copies registers to or from what a local points to.
+fn copy_registers(first: u8, count: u8, write: bool, address: u32, body: &mut Body) {
+    for number in 0..count {
+        let outside = at(u64::from(number) * VLENB as u64, 0);
+        let register = place_in(first + number, 0, body);
+        let mut code = body.code();
+        if write {
+            code.local_get(address).i32_const(0).v128_load(register).v128_store(outside);
+        } else {
+            code.i32_const(0).local_get(address).v128_load(outside).v128_store(register);
+        }
+    }
+}
+
 impl Vop<'_> {
     /// A load or store of `vl` elements, which must lie on one page that is there.
-    pub fn transfer(&mut self) -> Option<()> {
+    pub fn transfer_group(&mut self) -> Option<()> {
         let (width, write) = kind(self.insn.opcode)?;
         let multiplier = self.vtype.multiplier() + width as i32 - self.width as i32;
         let registers = size(multiplier);
@@ -44,7 +93,7 @@ impl Vop<'_> {
         if whole == u32::from(registers) * VLENB as u32 {
             self.body.code().local_get(length).i32_const(whole as i32).i32_eq();
             self.body.open_if(BlockType::Empty);
-            (0..registers).for_each(|number| self.copy_register(number, write, address));
+            copy_registers(self.insn.rd, registers, write, address, self.body);
             self.body.code().else_();
             self.copy_some(write, address, length);
             self.body.close();
@@ -54,18 +103,6 @@ impl Vop<'_> {
         self.body.give(length);
         self.body.give(address);
         Some(())
-    }
-
-    /// Copies a register of the group.
-    fn copy_register(&mut self, number: u8, write: bool, address: u32) {
-        let outside = at(u64::from(number) * VLENB as u64, 0);
-        let place = self.place(self.insn.rd + number, 0);
-        let mut code = self.body.code();
-        if write {
-            code.local_get(address).i32_const(0).v128_load(place).v128_store(outside);
-        } else {
-            code.i32_const(0).local_get(address).v128_load(outside).v128_store(place);
-        }
     }
 
     /// Copies as many bytes as a local says.
