@@ -2,6 +2,7 @@
 //! with translated code, in steps of random length, and must be the same after each.
 
 mod arena;
+mod boot;
 mod streams;
 mod units;
 

@@ -324,7 +324,7 @@ fn budget(random: &mut Random, in_stream: bool) -> u64 {
 }
 
 /// Compares two machines, but for RAM.
-fn same_state(
+pub fn same_state(
     plain: &Machine,
     exit: Exit,
     translated: &Machine,
@@ -341,9 +341,10 @@ fn same_state(
     Ok(())
 }
 
-fn same_ram(plain: &Machine, translated: &Machine) -> Result<(), String> {
+pub fn same_ram(plain: &Machine, translated: &Machine) -> Result<(), String> {
     fn pages(machine: &Machine) -> impl Iterator<Item = &[u8]> {
-        let ram = machine.memory().slice(RAM_BASE, bare::RAM as usize);
+        let ram = machine.memory().ram();
+        let ram = machine.memory().slice(ram.start, ram.length as usize);
         ram.expect("all of RAM").chunks(PAGE_SIZE)
     }
     match pages(plain).zip(pages(translated)).position(|(page, page_2)| page != page_2) {

@@ -119,14 +119,7 @@ impl Ranges {
             }
             self.walks.push((walk, distance));
         }
-        let longest = i64::from(longest);
-        body.code().local_get(LEFT).local_get(rounds).i32_const(1).i32_add().i64_extend_i32_u();
-        body.code().i64_const(i64::from(strip.shortest)).i64_mul().i64_sub();
-        // No `select`: Cranelift computes what is a mere expression where it is used, in each round.
-        body.code().local_tee(stop).i64_const(longest).i64_lt_s();
-        body.open_if(BlockType::Empty);
-        body.code().i64_const(longest).local_set(stop);
-        body.close();
+        strip_end(rounds, strip.shortest, stop, longest.into(), body);
         body.code().i32_eqz();
         [address, entry, rounds].into_iter().for_each(|local| body.give(local));
     }
@@ -236,6 +229,17 @@ fn look_up(range: Access, local: u32, body: &mut Body) {
     translate(address, entry, local, body);
     body.give(address);
     body.give(entry);
+}
+
+/// Has the local `stop` be the budget that is left after so many rounds, and `longest` at least.
+fn strip_end(rounds: u32, shortest: u32, stop: u32, longest: i64, body: &mut Body) {
+    body.code().local_get(LEFT).local_get(rounds).i32_const(1).i32_add().i64_extend_i32_u();
+    body.code().i64_const(shortest.into()).i64_mul().i64_sub();
+    // No `select`: Cranelift computes what is a mere expression where it is used, in each round.
+    body.code().local_tee(stop).i64_const(longest).i64_lt_s();
+    body.open_if(BlockType::Empty);
+    body.code().i64_const(longest).local_set(stop);
+    body.close();
 }
 
 /// Pops a number of bytes that there are; has `rounds` be no more than fit, of so many bytes each.
