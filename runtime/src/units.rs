@@ -96,10 +96,11 @@ unsafe fn call(entry: Entry, base: u64, depth: u32) -> u64 {
 #[unsafe(no_mangle)]
 pub extern "C" fn c2w_invoke(pc: u64, depth: u32) -> u64 {
     // SAFETY: only units call this, while the hart that has called them waits.
-    let hot = unsafe { (*C2W_HOT.0.get()).assume_init_ref() };
+    let hot = unsafe { (*C2W_HOT.0.get()).assume_init_mut() };
     if depth == 0 {
         return pc;
     }
+    hot.pc = pc;
     // SAFETY: only units call this.
     let entry = hot.entry(pc).or_else(|| unsafe { helper() }.entry(pc));
     let Some(entry) = entry else { return pc };

@@ -107,7 +107,9 @@ fn harmless(insn: &isa::Insn) -> bool {
     );
     let jump =
         matches!(insn.opcode, Opcode::Jalr | Opcode::Jal) || { insn.opcode.format() == Format::B };
-    let system = matches!(insn.opcode.format(), Format::None | Format::Sfence);
+    // A call is a trap into the handler, or the emulator's to answer.
+    let system = matches!(insn.opcode.format(), Format::None | Format::Sfence)
+        && insn.opcode != Opcode::Ecall;
     let writes_base = !matches!(insn.opcode.format(), Format::S | Format::SFp | Format::B)
         && BASES.contains(&insn.rd);
     !system

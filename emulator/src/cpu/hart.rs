@@ -7,6 +7,7 @@ use super::hot::{self, Hot, HotPlace, Stop, Wide};
 use super::isa::Insn;
 use super::mmu::Access;
 use super::observe::Observer;
+use super::op::Code;
 use super::spaces::Parked;
 use super::tlb::{FetchEntry, LargePages, Privilege, Tlb, empty_fetch_table};
 use super::translated::{Counts, Units};
@@ -367,7 +368,7 @@ impl Hart {
             Stop::Limit | Stop::Enter => Ok(false),
             Stop::Fetch => self.fetch_entry(self.hot.pc, bus).map(|_| false),
             Stop::Decode => self.decode(bus).map(|()| false),
-            Stop::Slow => self.step_slowly(bus),
+            Stop::Slow => self.cross().unwrap_or_else(|| self.step_slowly(bus)),
         };
         done.unwrap_or_else(|trap| {
             self.raise(trap);
@@ -381,13 +382,23 @@ impl Hart {
     /// for long. What the guest does and when it stops does not depend on that.
     pub(super) fn run_hot(&mut self) -> Stop {
         if !self.hot.plain {
-            return self.run_loop();
+            return self.stops_at_once().unwrap_or_else(|| self.run_loop());
         }
         let later = (self.hot.left - PLAIN_VISIT).max(0);
         self.hot.left -= later;
         let stop = self.run_loop();
         self.hot.left += later;
         if stop == Stop::Limit && self.hot.left > 0 { self.run_loop() } else { stop }
+    }
+
+    /// What the loop would come back with at once, which it mostly is after translated code: to start
+    /// the loop costs more than to look.
+    fn stops_at_once(&self) -> Option<Stop> {
+        match self.hot.op(self.hot.pc)?.code {
+            Code::Enter => Some(Stop::Enter),
+            Code::Slow => Some(Stop::Slow),
+            _ => None,
+        }
     }
 
     fn run_loop(&mut self) -> Stop {
@@ -407,6 +418,35 @@ impl Hart {
         }
     }
 
+    /// Executes `ecall` in U-mode or `sret` in S-mode, if the instruction at `pc` is that: every system
+    /// call has both, and what [`Self::step`] does for an instruction costs several times as much.
+    ///
+    /// Returns what [`Self::step_slowly`] would; `None` for all others, and if somebody watches.
+    fn cross(&mut self) -> Option<Result<bool, Trap>> {
+        /// Their encodings (unprivileged ISA, "Environment Call and Breakpoints"; privileged ISA,
+        /// "Trap-Return Instructions").
+        const ECALL: u32 = 0x0000_0073;
+        const SRET: u32 = 0x1020_0073;
+        let bits = self.hot.op(self.hot.pc)?.slow_bits()?;
+        match (bits, self.mode) {
+            _ if self.observer.is_some() => None,
+            (ECALL, Mode::User) => Some(Err(Trap::new(Cause::EcallFromUser, 0))),
+            (SRET, Mode::Supervisor) => {
+                let pc = self.hot.pc;
+                self.hot.pc = self.sret();
+                self.hot.left -= 1;
+                Some(Ok(self.is_elsewhere(pc, 4)))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether control has gone on elsewhere than behind the instruction at `pc`, or in another page.
+    fn is_elsewhere(&self, pc: u64, length: u8) -> bool {
+        let next = pc.wrapping_add(u64::from(length));
+        self.hot.pc != next || (pc ^ next) >> PAGE_SHIFT != 0
+    }
+
     /// Executes the instruction at `pc` and those behind it that the hot loop would only come back
     /// with: vector code is full of such runs.
     ///
@@ -424,14 +464,9 @@ impl Hart {
     fn next_slow_bits(&mut self, bus: &mut Bus<'_>) -> Option<(u32, u32)> {
         self.drop_overwritten_code(bus.memory);
         let entry = &self.hot.fetch[Hot::fetch_index(self.hot.pc)];
-        let tag = self.hot.pc & !(PAGE_SIZE as u64 - 1) | self.hot.fetch_tag;
-        if entry.tag != tag || self.attention {
-            return None;
-        }
-        // SAFETY: fetch entries point to the slots of a live code page, one for each halfword; an
-        // empty one has matched no address.
-        let op = unsafe { &*entry.ops.0.add((self.hot.pc as usize & (PAGE_SIZE - 1)) / 2) };
-        Some((op.slow_bits()?, entry.window_page))
+        let window_page = entry.window_page;
+        let op = self.hot.op(self.hot.pc).filter(|_| !self.attention)?;
+        Some((op.slow_bits()?, window_page))
     }
 
     /// Executes the instruction at `pc` the slow way. Returns whether control goes on elsewhere.
@@ -464,8 +499,7 @@ impl Hart {
         if self.observer.is_some() {
             self.report_slow(pc, window_page, &insn, bus);
         }
-        let next = pc.wrapping_add(u64::from(insn.length));
-        Ok(self.hot.pc != next || (pc ^ next) >> PAGE_SHIFT != 0)
+        Ok(self.is_elsewhere(pc, insn.length))
     }
 
     /// The bits at `pc`: 16 of them for a compressed instruction.

@@ -37,6 +37,7 @@ pub mod place {
 
     pub const X: u64 = offset_of!(Hot, x) as u64;
     pub const F: u64 = offset_of!(Hot, f) as u64;
+    pub const PC: u64 = offset_of!(Hot, pc) as u64;
     pub const LEFT: u64 = offset_of!(Hot, left) as u64;
     pub const TRAP: u64 = offset_of!(Hot, trap) as u64;
     pub const RESERVATION: u64 = offset_of!(Hot, reservation) as u64;
@@ -243,8 +244,8 @@ impl Counts {
 /// Who can call units.
 pub trait Units {
     /// Calls a unit whose first page is at virtual `base`; returns the address at which to go on. The
-    /// unit works on the hart's state where [`Hart::set_translated`] has put it, and `helper` does what
-    /// it cannot do itself.
+    /// unit works on the hart's state where [`Hart::set_translated`] has put it, `pc` included, and
+    /// `helper` does what it cannot do itself.
     fn call(&mut self, entry: Entry, base: u64, helper: &mut Helper<'_, '_>) -> u64;
 }
 
@@ -282,10 +283,10 @@ impl<'b> Helper<'_, 'b> {
                 Stop::Limit => true,
                 Stop::Enter if self.hart.hot.pc == back => break,
                 Stop::Enter => {
-                    let call = &mut |helper: &mut Helper<'_, '_>, entry, base| {
-                        call(helper, entry, base, depth)
-                    };
-                    if !self.enter(call) {
+                    let call =
+                        |helper: &mut Helper<'_, '_>, entry, base| call(helper, entry, base, depth);
+                    let entry = self.hart.hot.entry(self.hart.hot.pc);
+                    if !entry.is_some_and(|entry| self.enter(entry, call)) {
                         return self.hart.hot.pc | UNWIND;
                     }
                     false
@@ -305,10 +306,14 @@ impl<'b> Helper<'_, 'b> {
         back
     }
 
-    /// Calls the unit that can be entered at `pc`. Returns whether it makes sense to go on there.
-    fn enter(&mut self, call: &mut dyn FnMut(&mut Helper<'_, 'b>, Entry, u64) -> u64) -> bool {
+    /// Calls the unit that has its `entry` at `pc`. Returns whether it makes sense to go on there.
+    #[inline]
+    fn enter(
+        &mut self,
+        entry: Entry,
+        mut call: impl FnMut(&mut Helper<'_, 'b>, Entry, u64) -> u64,
+    ) -> bool {
         let (pc, left) = (self.hart.hot.pc, self.hart.hot.left);
-        let Some(entry) = self.hart.hot.entry(pc) else { return false };
         let base = base(pc, entry);
         let mut to = call(self, entry, base);
         let hart = &mut *self.hart;
@@ -363,12 +368,7 @@ impl Hot {
     /// The entry into translated code at `pc`, if there is one and `pc` is mapped and decoded.
     #[inline]
     pub fn entry(&self, pc: u64) -> Option<Entry> {
-        let fetched = &self.fetch[Self::fetch_index(pc)];
-        if fetched.tag != pc & !(PAGE_SIZE as u64 - 1) | self.fetch_tag {
-            return None;
-        }
-        // SAFETY: fetch entries point to the slots of a live code page, one for each halfword.
-        let op = unsafe { &*fetched.ops.0.add((pc as usize & (PAGE_SIZE - 1)) / 2) };
+        let op = self.op(pc)?;
         match op.code {
             Code::Enter => self.entries.get(op.wide_imm() as usize).copied(),
             _ => None,
@@ -437,14 +437,25 @@ impl Hart {
     /// Runs translated code from `pc` on, until there is none or it cannot go on.
     ///
     /// Returns whether that was at a place where the budget is looked at.
+    // By itself: the loop around it has registers enough for one of them.
+    #[inline(never)]
     pub(super) fn enter_translated(&mut self, bus: &mut Bus<'_>) -> bool {
         let Some(mut units) = self.units.take() else { return false };
         let left = self.hot.left;
         let mut helper = Helper { hart: self, bus };
-        helper.enter(&mut |helper, entry, base| units.call(entry, base, helper));
+        // Mostly there is another entry where one has led to.
+        while let Some(entry) = helper.hart.next_entry() {
+            helper.enter(entry, |helper, entry, base| units.call(entry, base, helper));
+        }
         self.units = Some(units);
         self.counts.translated(left - self.hot.left);
         core::mem::take(&mut self.stopped)
+    }
+
+    /// The entry that the hot loop would come back with at once, if it ran now.
+    fn next_entry(&self) -> Option<Entry> {
+        let runs = !self.stopped && !self.attention && !self.hot.plain;
+        self.hot.entry(self.hot.pc).filter(|_| runs)
     }
 
     /// What units rely on while they wait for others: it is equal as long as the pages are mapped and
@@ -455,6 +466,8 @@ impl Hart {
 
     /// Makes the fetch translations that a unit looks for. Returns whether one of them was missing,
     /// and now all are there. The guest cannot tell.
+    // Rare, and large.
+    #[inline(never)]
     fn map_unit(&mut self, unit: u32, base: u64, bus: &mut Bus<'_>) -> bool {
         let mut missing = false;
         for place in 0.. {

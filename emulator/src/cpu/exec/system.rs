@@ -49,7 +49,8 @@ impl Hart {
         }
     }
 
-    fn sret(&mut self) -> u64 {
+    /// Goes back to the mode before the last trap; returns the next pc.
+    pub(in crate::cpu) fn sret(&mut self) -> u64 {
         let old = self.hot.csrs.sstatus;
         self.mode = if old & status::SPP != 0 { Mode::Supervisor } else { Mode::User };
         let mut new = old & !(status::SIE | status::SPP) | status::SPIE;
