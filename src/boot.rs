@@ -23,7 +23,7 @@ const IMAGE_ALIGN: u64 = 2 << 20;
 const COMMAND_LINE: &str = "console=hvc0 panic=-1 no4lvl cgroup.memory=nokmem";
 
 /// The kernel's command line, with as much of a log as asked for.
-fn command_line(log: Option<u8>) -> String {
+pub fn command_line(log: Option<u8>) -> String {
     match log {
         // At 0 the kernel would not even say why it panics.
         None => format!("{COMMAND_LINE} quiet loglevel=1"),
