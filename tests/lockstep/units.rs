@@ -124,7 +124,9 @@ impl Functions {
 /// Enters the unit at `pc`, as the runtime's function of that name does.
 fn invoke(mut caller: Caller<'_, ()>, pc: i64, depth: i32) -> wasmtime::Result<i64> {
     // SAFETY: only units call this, while the hart waits.
-    let found = (depth > 0).then(|| unsafe { &*hot() }.entry(pc as u64));
+    let hot = unsafe { &mut *hot() };
+    hot.pc = pc as u64;
+    let found = (depth > 0).then(|| hot.entry(pc as u64));
     let Some(entry) = found.and_then(|found| found.or_else(|| helper().entry(pc as u64))) else {
         return Ok(pc);
     };

@@ -7,6 +7,9 @@
 //!   ;; left -= done; return base + offset
 //! ```
 //!
+//! Nothing in it is a `return`: an engine puts the caller's registers back at each, and a branch to the
+//! end is a few bytes.
+//!
 //! Guest registers are locals. What an instruction writes goes to its local, and to memory before
 //! anything that can leave the function: so leaving costs no more than a branch.
 //!
@@ -32,6 +35,14 @@ const PARAMETERS: u32 = 3;
 
 /// Bits of an exit's value that count instructions.
 pub const DONE_BITS: u32 = 11;
+/// Offsets that fit into the others.
+pub const OFFSETS: u32 = 1 << (u32::BITS - DONE_BITS);
+
+/// What those who leave say: go on at an offset from the unit's first page, so many instructions of
+/// the block are done.
+pub fn exit_value(offset: u32, done: u32) -> i32 {
+    (offset << DONE_BITS | done) as i32
+}
 
 /// A memory operand.
 pub fn at(offset: u64, align: u32) -> MemArg {
@@ -326,11 +337,15 @@ impl Body {
     /// not zero. Everything else that is on the stack must have been there before.
     pub fn leave_if(&mut self, condition: impl FnOnce(&mut Self)) {
         self.flush();
-        let value = (self.offset << DONE_BITS | self.done) as i32;
-        self.code().i32_const(value);
+        self.leave_if_at(exit_value(self.offset, self.done), condition);
+    }
+
+    /// The same, with memory in line, for where [`exit_value`] says.
+    pub fn leave_if_at(&mut self, value: i32, condition: impl FnOnce(&mut Self)) {
         condition(self);
-        let exit = self.label(self.exit);
-        self.code().br_if(exit).drop();
+        self.open_if(BlockType::Empty);
+        self.leave_at(value);
+        self.close();
     }
 
     /// Leaves the function before the instruction at hand unless there is a TLB entry for `size` bytes
@@ -360,9 +375,25 @@ impl Body {
     /// Leaves the function before the instruction at hand.
     pub fn leave(&mut self) {
         self.flush();
-        let value = (self.offset << DONE_BITS | self.done) as i32;
+        self.leave_at(exit_value(self.offset, self.done));
+    }
+
+    /// The same, with memory in line, for where [`exit_value`] says.
+    pub fn leave_at(&mut self, value: i32) {
         let exit = self.label(self.exit);
         self.code().i32_const(value).br(exit);
+    }
+
+    /// Ends the function; the address at which to go on is on the stack.
+    pub fn return_address(&mut self) {
+        let end = self.labels;
+        self.code().br(end);
+    }
+
+    /// The same, if the `i32` above the address is not zero; else both are dropped.
+    pub fn return_address_if(&mut self) {
+        let end = self.labels;
+        self.code().br_if(end).drop();
     }
 
     /// Leaves unless floating-point registers may be used without further notice.

@@ -9,7 +9,7 @@
 
 use crate::Linkage;
 use crate::analysis::{Analysis, Held, holder};
-use crate::body::{BASE, Body, DEPTH, LEFT, STATE, at};
+use crate::body::{BASE, Body, DEPTH, LEFT, OFFSETS, STATE, at, exit_value};
 use crate::float::float;
 use crate::integer::integer;
 use crate::memory::{self, Ranges};
@@ -102,6 +102,35 @@ enum Scope {
     Forward(usize),
 }
 
+/// Pushes whether a branch is taken.
+fn condition(insn: &Insn, body: &mut Body) {
+    body.x(insn.rs1);
+    if insn.rs2 == 0 && matches!(insn.opcode, Opcode::Beq | Opcode::Bne) {
+        body.code().i64_eqz();
+        if insn.opcode == Opcode::Bne {
+            body.code().i32_eqz();
+        }
+        return;
+    }
+    body.x(insn.rs2);
+    let mut code = body.code();
+    match insn.opcode {
+        Opcode::Beq => code.i64_eq(),
+        Opcode::Bne => code.i64_ne(),
+        Opcode::Blt => code.i64_lt_s(),
+        Opcode::Bge => code.i64_ge_s(),
+        Opcode::Bltu => code.i64_lt_u(),
+        _ => code.i64_ge_u(),
+    };
+}
+
+/// What leaves for an offset from the unit's first page, with the block's instructions spent; `None`
+/// for what is before the unit or too far behind.
+fn spent_exit(offset: i64) -> Option<i32> {
+    let offset = u32::try_from(offset).ok().filter(|offset| *offset < OFFSETS)?;
+    Some(exit_value(offset, 0))
+}
+
 struct Emitter<'a> {
     unit: &'a Unit,
     regions: &'a Regions,
@@ -115,7 +144,8 @@ struct Emitter<'a> {
 }
 
 impl Emitter<'_> {
-    /// Returns at once unless every page of the unit is mapped and has the content it was made from.
+    /// Returns at once unless every page of the unit is mapped and has the content it was made from, and
+    /// the call is not too deep.
     fn check_pages(&mut self) {
         let mode = u64::from(self.unit.user);
         let entries = self.body.field(place::FETCH_ENTRIES, 2);
@@ -135,6 +165,8 @@ impl Emitter<'_> {
                 code.i32_or();
             }
         }
+        // Who calls looks for that nowhere: it would be as often in the code as there are calls.
+        self.body.code().local_get(DEPTH).i32_const(0).i32_lt_s().i32_or();
         self.body.open_if(BlockType::Empty);
         self.return_to_entry();
         self.body.close();
@@ -142,17 +174,12 @@ impl Emitter<'_> {
 
     /// Returns the address of the entry, with nothing done.
     fn return_to_entry(&mut self) {
-        let offsets: Vec<u32> =
-            self.unit.entries.iter().map(|&entry| self.unit.blocks[entry].offset).collect();
-        // Rare, so a chain will do.
-        self.body.code().local_get(BASE).i64_const(i64::from(offsets[0]));
-        for (number, &offset) in offsets.iter().enumerate().skip(1) {
-            // What was chosen before, unless it is this entry.
-            let mut code = self.body.code();
-            code.i64_const(i64::from(offset)).local_get(STATE).i32_const(number as i32).i32_ne();
-            code.select();
-        }
-        self.body.code().i64_add().return_();
+        let start = self.unit.blocks[self.unit.entries[0]].offset;
+        // Another unit calls the first entry. Who comes to others has left the address in `pc`.
+        self.body.code().local_get(BASE).i64_const(i64::from(start)).i64_add();
+        self.body.load_field(place::PC);
+        self.body.code().local_get(STATE).i32_eqz().select();
+        self.body.return_address();
     }
 
     fn load_left(&mut self) {
@@ -336,7 +363,7 @@ impl Emitter<'_> {
             self.ranges.clear(&mut self.body);
         }
         self.ranges.set_ahead(self.is_ahead(number));
-        self.body.maps = !self.unit.user && self.regions.loops[number].is_empty();
+        self.body.maps = !self.unit.user && block.misses && self.regions.loops[number].is_empty();
         self.body.vtype = block.vtype;
         self.body.offset = block.offset;
         self.body.done = 0;
@@ -449,48 +476,32 @@ impl Emitter<'_> {
 
     fn branch(&mut self, number: usize, block: &Block, insn: &Insn, here: u32) {
         self.spend();
-        self.condition(insn);
         let outside = i64::from(here) + i64::from(insn.imm);
         let plain = block.taken.filter(|&to| {
             let same_loop = self.holder(number) == self.holder(to);
             same_loop && !self.regions.is_back(number, to) && self.forward(to).1
         });
-        if let Some(to) = plain {
-            let (label, _) = self.forward(to);
-            self.body.code().br_if(label);
-        } else {
-            self.body.open_if(BlockType::Empty);
-            match block.taken {
-                Some(to) => self.go(number, to, false),
-                None => self.return_to(outside),
+        match (plain, block.taken, spent_exit(outside)) {
+            (Some(to), ..) => {
+                condition(insn, &mut self.body);
+                let (label, _) = self.forward(to);
+                self.body.code().br_if(label);
             }
-            self.body.close();
+            (_, None, Some(exit)) => self.body.leave_if_at(exit, |body| condition(insn, body)),
+            (_, taken, _) => {
+                condition(insn, &mut self.body);
+                self.body.open_if(BlockType::Empty);
+                match taken {
+                    Some(to) => self.go(number, to, false),
+                    None => self.return_to(outside),
+                }
+                self.body.close();
+            }
         }
         match block.next {
             Some(next) => self.go(number, next, true),
             None => self.return_to(i64::from(block.end())),
         }
-    }
-
-    fn condition(&mut self, insn: &Insn) {
-        self.body.x(insn.rs1);
-        if insn.rs2 == 0 && matches!(insn.opcode, Opcode::Beq | Opcode::Bne) {
-            self.body.code().i64_eqz();
-            if insn.opcode == Opcode::Bne {
-                self.body.code().i32_eqz();
-            }
-            return;
-        }
-        self.body.x(insn.rs2);
-        let mut code = self.body.code();
-        match insn.opcode {
-            Opcode::Beq => code.i64_eq(),
-            Opcode::Bne => code.i64_ne(),
-            Opcode::Blt => code.i64_lt_s(),
-            Opcode::Bge => code.i64_ge_s(),
-            Opcode::Bltu => code.i64_lt_u(),
-            _ => code.i64_ge_u(),
-        };
     }
 
     fn store_left(&mut self) {
@@ -500,9 +511,13 @@ impl Emitter<'_> {
 
     /// Returns an address, from the unit's first page on. The block's instructions are spent.
     fn return_to(&mut self, offset: i64) {
+        if let Some(exit) = spent_exit(offset) {
+            return self.body.leave_at(exit);
+        }
         self.body.store_held();
         self.store_left();
-        self.body.code().local_get(BASE).i64_const(offset).i64_add().return_();
+        self.body.code().local_get(BASE).i64_const(offset).i64_add();
+        self.body.return_address();
     }
 
     /// A jump out of the unit.
@@ -511,7 +526,7 @@ impl Emitter<'_> {
             return self.return_to(offset);
         }
         self.call(block, offset);
-        self.body.code().return_();
+        self.body.return_address();
     }
 
     /// Calls the unit at an offset and pushes where it returned to: the offset's address if there is
@@ -523,10 +538,6 @@ impl Emitter<'_> {
             self.body.code().local_get(BASE).i64_const(offset).i64_add();
             return;
         };
-        self.body.code().local_get(DEPTH).i32_eqz();
-        self.body.open_if(BlockType::Empty);
-        self.body.code().local_get(BASE).i64_const(offset).i64_add().return_();
-        self.body.close();
         let function = self.body.linkage.first_unit + unit;
         self.body
             .code()
@@ -544,8 +555,7 @@ impl Emitter<'_> {
     /// everything loaded anew.
     fn come_back(&mut self, number: usize, block: &Block) {
         let Some(back) = block.next else {
-            self.body.code().return_();
-            return;
+            return self.body.return_address();
         };
         let returned = self.body.take(ValType::I64);
         let (end, resume) = (i64::from(block.end()), self.body.linkage.resume);
@@ -554,10 +564,9 @@ impl Emitter<'_> {
         self.body.open_if(BlockType::Empty);
         let mut code = self.body.code();
         code.local_get(returned).local_get(BASE).i64_const(end).i64_add().local_get(DEPTH);
-        code.call(resume).local_tee(returned).local_get(BASE).i64_const(end).i64_add().i64_ne();
-        self.body.open_if(BlockType::Empty);
-        self.body.code().local_get(returned).return_();
-        self.body.close();
+        code.call(resume).local_tee(returned);
+        code.local_get(returned).local_get(BASE).i64_const(end).i64_add().i64_ne();
+        self.body.return_address_if();
         self.body.close();
         self.body.give(returned);
         self.load_left();
@@ -573,7 +582,8 @@ impl Emitter<'_> {
         self.body.code().local_set(came_to);
         self.load_left();
         self.choose_block(number, block, came_to);
-        self.body.code().local_get(came_to).return_();
+        self.body.code().local_get(came_to);
+        self.body.return_address();
         self.body.give(came_to);
     }
 
@@ -591,7 +601,8 @@ impl Emitter<'_> {
             Flow::Return => {
                 self.body.store_held();
                 self.store_left();
-                self.body.code().local_get(target).return_();
+                self.body.code().local_get(target);
+                self.body.return_address();
             }
             Flow::IndirectCall => {
                 self.invoke(target);
@@ -600,7 +611,7 @@ impl Emitter<'_> {
             _ => {
                 self.choose_block(number, block, target);
                 self.invoke(target);
-                self.body.code().return_();
+                self.body.return_address();
             }
         }
         self.body.give(target);

@@ -193,9 +193,14 @@ impl Code {
 
     /// Whether the interpreter's hot loop often cannot execute an instruction that it knows: mostly,
     /// because what it takes together with others lies on two pages.
-    pub(crate) fn is_slow(&self, (content, slot): Place) -> bool {
-        let slow = self.contents[content].slow.get(&slot).copied().unwrap_or_default();
-        slow > self.bounds.executions && slow > self.count((content, slot)) / 50
+    pub(crate) fn is_slow(&self, place: Place) -> bool {
+        let slow = self.slow(place);
+        slow > self.bounds.executions && slow > self.count(place) / 50
+    }
+
+    /// Executions of the instruction at a place on the slow path.
+    pub(crate) fn slow(&self, (content, slot): Place) -> u64 {
+        self.contents[content].slow.get(&slot).copied().unwrap_or_default()
     }
 
     /// Executions of the instruction at a place.

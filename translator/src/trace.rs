@@ -261,6 +261,7 @@ impl<'a> Trace<'a> {
     fn block(&self, at: i64, last: i64, base: i64, number: &BTreeMap<i64, usize>) -> Block {
         let insns: Vec<Insn> = self.insns.range(at..=last).map(|(_, &insn)| insn).collect();
         let slow = |at: &i64| self.place(*at).is_some_and(|place| self.code.is_slow(place));
+        let missed = |at| self.place(at).is_some_and(|place| self.code.slow(place) > 0);
         let places = self.insns.range(at..=last).zip(0..);
         let alone = places.filter(|((at, _), _)| slow(at)).map(|(_, place)| place).collect();
         let insn = self.insns[&last];
@@ -272,6 +273,7 @@ impl<'a> Trace<'a> {
             offset: (at - base) as u32,
             insns,
             alone,
+            misses: self.insns.range(at..=last).any(|(&at, _)| missed(at)),
             vtype: None,
             count: self.place(at).map_or(0, |place| self.code.count(place)),
             next,
