@@ -337,14 +337,10 @@ impl Body {
     /// not zero. Everything else that is on the stack must have been there before.
     pub fn leave_if(&mut self, condition: impl FnOnce(&mut Self)) {
         self.flush();
-        self.leave_if_at(exit_value(self.offset, self.done), condition);
-    }
-
-    /// The same, with memory in line, for where [`exit_value`] says.
-    pub fn leave_if_at(&mut self, value: i32, condition: impl FnOnce(&mut Self)) {
         condition(self);
+        // Not a `br_if` that takes the value along: an engine would compute it on the way past, too.
         self.open_if(BlockType::Empty);
-        self.leave_at(value);
+        self.leave_at(exit_value(self.offset, self.done));
         self.close();
     }
 

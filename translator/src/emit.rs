@@ -102,28 +102,6 @@ enum Scope {
     Forward(usize),
 }
 
-/// Pushes whether a branch is taken.
-fn condition(insn: &Insn, body: &mut Body) {
-    body.x(insn.rs1);
-    if insn.rs2 == 0 && matches!(insn.opcode, Opcode::Beq | Opcode::Bne) {
-        body.code().i64_eqz();
-        if insn.opcode == Opcode::Bne {
-            body.code().i32_eqz();
-        }
-        return;
-    }
-    body.x(insn.rs2);
-    let mut code = body.code();
-    match insn.opcode {
-        Opcode::Beq => code.i64_eq(),
-        Opcode::Bne => code.i64_ne(),
-        Opcode::Blt => code.i64_lt_s(),
-        Opcode::Bge => code.i64_ge_s(),
-        Opcode::Bltu => code.i64_lt_u(),
-        _ => code.i64_ge_u(),
-    };
-}
-
 /// What leaves for an offset from the unit's first page, with the block's instructions spent; `None`
 /// for what is before the unit or too far behind.
 fn spent_exit(offset: i64) -> Option<i32> {
@@ -476,32 +454,48 @@ impl Emitter<'_> {
 
     fn branch(&mut self, number: usize, block: &Block, insn: &Insn, here: u32) {
         self.spend();
+        self.condition(insn);
         let outside = i64::from(here) + i64::from(insn.imm);
         let plain = block.taken.filter(|&to| {
             let same_loop = self.holder(number) == self.holder(to);
             same_loop && !self.regions.is_back(number, to) && self.forward(to).1
         });
-        match (plain, block.taken, spent_exit(outside)) {
-            (Some(to), ..) => {
-                condition(insn, &mut self.body);
-                let (label, _) = self.forward(to);
-                self.body.code().br_if(label);
+        if let Some(to) = plain {
+            let (label, _) = self.forward(to);
+            self.body.code().br_if(label);
+        } else {
+            self.body.open_if(BlockType::Empty);
+            match block.taken {
+                Some(to) => self.go(number, to, false),
+                None => self.return_to(outside),
             }
-            (_, None, Some(exit)) => self.body.leave_if_at(exit, |body| condition(insn, body)),
-            (_, taken, _) => {
-                condition(insn, &mut self.body);
-                self.body.open_if(BlockType::Empty);
-                match taken {
-                    Some(to) => self.go(number, to, false),
-                    None => self.return_to(outside),
-                }
-                self.body.close();
-            }
+            self.body.close();
         }
         match block.next {
             Some(next) => self.go(number, next, true),
             None => self.return_to(i64::from(block.end())),
         }
+    }
+
+    fn condition(&mut self, insn: &Insn) {
+        self.body.x(insn.rs1);
+        if insn.rs2 == 0 && matches!(insn.opcode, Opcode::Beq | Opcode::Bne) {
+            self.body.code().i64_eqz();
+            if insn.opcode == Opcode::Bne {
+                self.body.code().i32_eqz();
+            }
+            return;
+        }
+        self.body.x(insn.rs2);
+        let mut code = self.body.code();
+        match insn.opcode {
+            Opcode::Beq => code.i64_eq(),
+            Opcode::Bne => code.i64_ne(),
+            Opcode::Blt => code.i64_lt_s(),
+            Opcode::Bge => code.i64_ge_s(),
+            Opcode::Bltu => code.i64_lt_u(),
+            _ => code.i64_ge_u(),
+        };
     }
 
     fn store_left(&mut self) {
