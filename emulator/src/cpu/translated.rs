@@ -365,6 +365,18 @@ impl<'b> Helper<'_, 'b> {
 }
 
 impl Hot {
+    /// The slot of `pc`, if the fetch translation is there.
+    #[inline]
+    pub fn op(&self, pc: u64) -> Option<Op> {
+        let entry = &self.fetch[Self::fetch_index(pc)];
+        if entry.tag != pc & !(PAGE_SIZE as u64 - 1) | self.fetch_tag {
+            return None;
+        }
+        // SAFETY: fetch entries point to the slots of a live code page, one for each halfword; an
+        // empty one has matched no address.
+        Some(unsafe { *entry.ops.0.add((pc as usize & (PAGE_SIZE - 1)) / 2) })
+    }
+
     /// The entry into translated code at `pc`, if there is one and `pc` is mapped and decoded.
     #[inline]
     pub fn entry(&self, pc: u64) -> Option<Entry> {

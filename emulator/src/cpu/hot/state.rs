@@ -1,11 +1,9 @@
 //! What the hot loop and translated code work on.
 
 use crate::cpu::csr::{Csrs, status};
-use crate::cpu::op::Op;
 use crate::cpu::tlb::{FETCH_ENTRIES, FetchEntry, TlbEntry};
 use crate::cpu::translated::Entry;
 use crate::cpu::vector::VectorState;
-use crate::memory::PAGE_SIZE;
 use crate::softfloat::NX;
 use alloc::boxed::Box;
 
@@ -71,18 +69,6 @@ impl Hot {
     #[inline(always)]
     pub fn fetch_index(pc: u64) -> usize {
         (pc >> 12) as usize & (FETCH_ENTRIES - 1)
-    }
-
-    /// The slot of `pc`, if the fetch translation is there.
-    #[inline]
-    pub fn op(&self, pc: u64) -> Option<Op> {
-        let entry = &self.fetch[Self::fetch_index(pc)];
-        if entry.tag != pc & !(PAGE_SIZE as u64 - 1) | self.fetch_tag {
-            return None;
-        }
-        // SAFETY: fetch entries point to the slots of a live code page, one for each halfword; an
-        // empty one has matched no address.
-        Some(unsafe { *entry.ops.0.add((pc as usize & (PAGE_SIZE - 1)) / 2) })
     }
 
     /// Sets `sstatus` to `new`, as S-mode wants it, when that lets no interrupt in and changes no
