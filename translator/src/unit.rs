@@ -29,7 +29,8 @@ pub struct Block {
     /// Instructions, by their places, whose accesses to memory are looked up by themselves: together
     /// with others they often lie on two pages.
     pub alone: Vec<usize>,
-    /// Whether an access to memory was seen to take the slow path, as a TLB lacked an entry.
+    /// Whether the slow path was seen to execute an instruction of it: mostly an access to memory for
+    /// which a TLB lacked an entry.
     pub misses: bool,
     /// The vector type that it needs to begin with, and has when control comes from other blocks.
     pub vtype: Option<Vtype>,

@@ -419,7 +419,7 @@ impl Hart {
     }
 
     /// Executes `ecall` in U-mode or `sret` in S-mode, if the instruction at `pc` is that: every system
-    /// call has both, and what [`Self::step`] does for an instruction costs several times as much.
+    /// call has both, and [`Self::step`] would look for what they are each time.
     ///
     /// Returns what [`Self::step_slowly`] would; `None` for all others, and if somebody watches.
     fn cross(&mut self) -> Option<Result<bool, Trap>> {
