@@ -123,6 +123,13 @@ pub extern "C" fn c2w_resume(pc: u64, back: u64, depth: u32) -> u64 {
     unsafe { helper() }.resume(pc, back, depth, &mut call_with)
 }
 
+/// For units of U-mode: the environment call at `pc`, see [`Helper::system_call`].
+#[unsafe(no_mangle)]
+pub extern "C" fn c2w_system_call(pc: u64, depth: u32) -> u64 {
+    // SAFETY: only units call this.
+    unsafe { helper() }.system_call(pc, depth, &mut call_with)
+}
+
 /// For units: makes the TLB entry for an access, see [`Helper::map_data`]. Returns 0 if it cannot.
 #[unsafe(no_mangle)]
 pub extern "C" fn c2w_map(address: u64, size: u32, write: u32) -> u32 {

@@ -11,6 +11,7 @@ use wasmparser::{
 const INVOKE: Signature = ("c2w_invoke", &[ValType::I64, ValType::I32], ValType::I64);
 const STATUS: Signature = ("c2w_status", &[ValType::I32, ValType::I64], ValType::I64);
 const RESUME: Signature = ("c2w_resume", &[ValType::I64, ValType::I64, ValType::I32], ValType::I64);
+const SYSTEM_CALL: Signature = ("c2w_system_call", &[ValType::I64, ValType::I32], ValType::I64);
 const MAP: Signature = ("c2w_map", &[ValType::I64, ValType::I32, ValType::I32], ValType::I32);
 const FMA32: Signature = ("c2w_fma32", &[ValType::F32; 3], ValType::F32);
 /// A translated function.
@@ -126,6 +127,7 @@ impl<'a> Functions<'a> {
             invoke: self.export(INVOKE)?,
             status: self.export(STATUS)?,
             resume: self.export(RESUME)?,
+            system_call: self.export(SYSTEM_CALL)?,
             map: self.export(MAP)?,
             fma32: self.export(FMA32)?,
         })

@@ -32,7 +32,7 @@ use std::rc::Rc;
 /// Streams of one program.
 const BATCH: u64 = 64;
 /// Programs of a test run.
-const BATCHES: u64 = 6;
+const BATCHES: u64 = 8;
 /// The same, of vectors mostly.
 const VECTOR_BATCHES: u64 = 8;
 /// The most instructions in a unit, for one program after the other.
@@ -73,7 +73,7 @@ struct Done {
 impl Bench {
     /// For streams of all kinds.
     fn usual() -> Self {
-        Self::new(Generator::new().with_usual_floats(), false)
+        Self::new(Generator::new().with_usual_floats().with_environment_calls(), false)
     }
 
     /// For streams that are vectors mostly.

@@ -2,7 +2,7 @@
 
 use crate::arena::{self, Creator};
 use c2w_emulator::cpu::hot::Hot;
-use c2w_emulator::cpu::translated::{self, Entry, Helper, MAX_DEPTH, Units};
+use c2w_emulator::cpu::translated::{self, Call, Entry, Helper, MAX_DEPTH, Units};
 use c2w_translator::{Linkage, Translation};
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
@@ -19,15 +19,24 @@ use wasmtime::{Caller, Config, Engine, Extern, Linker, Store, TypedFunc};
 pub const HOT: u32 = 1 << 16;
 
 /// The functions that units import come first.
-pub const LINKAGE: Linkage =
-    Linkage { hot: HOT, first_unit: 5, invoke: 0, status: 1, resume: 2, fma32: 3, map: 4 };
+pub const LINKAGE: Linkage = Linkage {
+    hot: HOT,
+    first_unit: IMPORTS.len() as u32,
+    invoke: 0,
+    status: 1,
+    resume: 2,
+    fma32: 3,
+    map: 4,
+    system_call: 5,
+};
 
-const IMPORTS: [(&str, &[ValType], ValType); 5] = [
+const IMPORTS: [(&str, &[ValType], ValType); 6] = [
     ("invoke", &[ValType::I64, ValType::I32], ValType::I64),
     ("status", &[ValType::I32, ValType::I64], ValType::I64),
     ("resume", &[ValType::I64, ValType::I64, ValType::I32], ValType::I64),
     ("fma32", &[ValType::F32; 3], ValType::F32),
     ("map", &[ValType::I64, ValType::I32, ValType::I32], ValType::I32),
+    ("system_call", &[ValType::I64, ValType::I32], ValType::I64),
 ];
 const UNIT: (&[ValType], ValType) = (&[ValType::I64, ValType::I32, ValType::I32], ValType::I64);
 
@@ -108,6 +117,7 @@ impl Functions {
         };
         linker.func_wrap("c2w", "status", status).unwrap();
         linker.func_wrap("c2w", "resume", resume).unwrap();
+        linker.func_wrap("c2w", "system_call", system_call).unwrap();
         let map = |address: i64, size: i32, write: i32| {
             i32::from(helper().map_data(address as u64, size as u32, write != 0))
         };
@@ -186,15 +196,29 @@ fn with(helper: &mut Helper<'_, '_>, call: impl FnOnce() -> u64) -> u64 {
 }
 
 /// Goes on for a unit, as the runtime's function of that name does.
-fn resume(mut caller: Caller<'_, ()>, pc: i64, back: i64, depth: i32) -> i64 {
+fn resume(caller: Caller<'_, ()>, pc: i64, back: i64, depth: i32) -> i64 {
+    came_out(pc as u64);
+    outside(caller, |helper, call| helper.resume(pc as u64, back as u64, depth as u32, call))
+}
+
+/// Does an environment call for a unit, as the runtime's function of that name does.
+fn system_call(caller: Caller<'_, ()>, pc: i64, depth: i32) -> i64 {
+    came_out(pc as u64 + 4);
+    outside(caller, |helper, call| helper.system_call(pc as u64, depth as u32, call))
+}
+
+/// Has the helper do something for a unit; returns where that came to.
+fn outside(
+    mut caller: Caller<'_, ()>,
+    act: impl FnOnce(&mut Helper<'_, '_>, &mut Call<'_>) -> u64,
+) -> i64 {
     let mut call = |helper: &mut Helper<'_, '_>, entry: Entry, base: u64, depth: u32| {
         came_in();
         let to = with(helper, || call_unit(&mut caller, entry, base, depth).unwrap() as u64);
         came_out(to);
         to
     };
-    came_out(pc as u64);
-    let to = helper().resume(pc as u64, back as u64, depth as u32, &mut call);
+    let to = act(helper(), &mut call);
     CAME_IN.set(to & !1);
     to as i64
 }

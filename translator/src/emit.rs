@@ -52,6 +52,7 @@ pub fn is_known(insn: &Insn, user: bool) -> bool {
         body.vtype = Vtype::new(vtype);
         simple(insn, &[], user, &mut Ranges::default(), &mut body)
     }) || matches!(insn.opcode, Opcode::Jal | Opcode::Jalr)
+        || user && insn.opcode == Opcode::Ecall
         || insn.opcode.format() == Format::B
 }
 
@@ -420,6 +421,9 @@ impl Emitter<'_> {
     /// The last instruction of a block, which transfers control.
     fn transfer(&mut self, number: usize, block: &Block, insn: &Insn) {
         let here = self.body.offset;
+        if block.flow() == Flow::SystemCall {
+            return self.system_call(number, block);
+        }
         self.body.done += 1;
         match block.flow() {
             Flow::Branch => self.branch(number, block, insn, here),
@@ -440,7 +444,7 @@ impl Emitter<'_> {
             Flow::Return | Flow::IndirectJump | Flow::IndirectCall => {
                 self.indirect(number, block, insn);
             }
-            Flow::Next | Flow::Loop => {}
+            Flow::Next | Flow::Loop | Flow::SystemCall => {}
         }
     }
 
@@ -543,6 +547,29 @@ impl Emitter<'_> {
             .i32_const(1)
             .i32_sub()
             .call(function);
+    }
+
+    /// An environment call of U-mode: the hart does it, and says where the kernel has come to.
+    fn system_call(&mut self, number: usize, block: &Block) {
+        self.spend();
+        self.store_left();
+        self.body.store_held();
+        let (here, system_call) = (i64::from(self.body.offset), self.body.linkage.system_call);
+        let mut code = self.body.code();
+        code.local_get(BASE).i64_const(here).i64_add().local_get(DEPTH).call(system_call);
+        let Some(back) = block.next else {
+            return self.body.return_address();
+        };
+        let returned = self.body.take(ValType::I64);
+        let end = i64::from(block.end());
+        let mut code = self.body.code();
+        code.local_tee(returned).local_get(returned).local_get(BASE).i64_const(end).i64_add();
+        code.i64_ne();
+        self.body.return_address_if();
+        self.body.give(returned);
+        self.load_left();
+        self.arrive(back);
+        self.go(number, back, true);
     }
 
     /// Behind a call, whose result is on the stack: goes on behind it when control comes there, with

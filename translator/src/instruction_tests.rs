@@ -27,8 +27,16 @@ use wasmtime::{Engine, Func, Instance, Memory, Store, TypedFunc};
 const HOT: usize = 256;
 const BASE: i64 = 0x1000;
 
-const LINKAGE: Linkage =
-    Linkage { hot: HOT as u32, first_unit: 0, invoke: 0, status: 0, resume: 0, map: 0, fma32: 0 };
+const LINKAGE: Linkage = Linkage {
+    hot: HOT as u32,
+    first_unit: 0,
+    invoke: 0,
+    status: 0,
+    resume: 0,
+    system_call: 0,
+    map: 0,
+    fma32: 0,
+};
 
 /// What is known of the floating-point unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -46,6 +46,10 @@ pub struct Linkage {
     /// Function `c2w_resume(pc: i64, back: i64, depth: i32) -> i64`: goes on at `pc` until control
     /// comes to `back`. Returns that, or another address, which the caller is to return.
     pub resume: u32,
+    /// Function `c2w_system_call(pc: i64, depth: i32) -> i64`: does the environment call at `pc`, with
+    /// what follows in the kernel. Returns the address behind it, or another one, which the caller is
+    /// to return.
+    pub system_call: u32,
     /// Function `c2w_map(address: i64, size: i32, write: i32) -> i32`: makes the TLB entry for an
     /// access to so many bytes; 0 if it cannot.
     pub map: u32,

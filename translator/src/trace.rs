@@ -161,7 +161,7 @@ impl<'a> Trace<'a> {
                     }
                     return;
                 }
-                Flow::Call | Flow::IndirectCall => {
+                Flow::Call | Flow::IndirectCall | Flow::SystemCall => {
                     if self.lead(at, next) {
                         self.entered.insert(next);
                     }

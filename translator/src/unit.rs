@@ -66,6 +66,8 @@ pub enum Flow {
     IndirectCall,
     /// The same as an indirect jump, by the convention for returns.
     Return,
+    /// Into the kernel, and comes back behind it.
+    SystemCall,
     /// Into a loop that is a unit of its own, and from there to one of several blocks.
     Loop,
 }
@@ -84,6 +86,7 @@ pub fn flow(insn: &Insn) -> Flow {
         Opcode::Jalr if is_link(insn.rd) => Flow::IndirectCall,
         Opcode::Jalr if insn.rd == 0 && is_link(insn.rs1) && insn.imm == 0 => Flow::Return,
         Opcode::Jalr => Flow::IndirectJump,
+        Opcode::Ecall => Flow::SystemCall,
         _ if insn.opcode.format() == Format::B => Flow::Branch,
         _ => Flow::Next,
     }
@@ -122,7 +125,7 @@ impl Block {
     /// Blocks that another function comes back to.
     pub fn returns(&self) -> impl Iterator<Item = usize> {
         let (next, exits) = match self.flow() {
-            Flow::Call | Flow::IndirectCall => (self.next, &[][..]),
+            Flow::Call | Flow::IndirectCall | Flow::SystemCall => (self.next, &[][..]),
             Flow::Loop => (None, &self.indirect[..]),
             _ => (None, &[][..]),
         };
@@ -131,7 +134,7 @@ impl Block {
 
     /// Whether another function is called at the end.
     pub fn calls(&self) -> bool {
-        matches!(self.flow(), Flow::Call | Flow::IndirectCall | Flow::Loop)
+        matches!(self.flow(), Flow::Call | Flow::IndirectCall | Flow::SystemCall | Flow::Loop)
     }
 }
 

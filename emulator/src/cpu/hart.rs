@@ -4,7 +4,7 @@ use super::code::CodeCache;
 use super::csr::{Csrs, envcfg, status, trap_register};
 use super::decoded::DecodedInsns;
 use super::hot::{self, Hot, HotPlace, Stop, Wide};
-use super::isa::Insn;
+use super::isa::{Insn, Opcode};
 use super::mmu::Access;
 use super::observe::Observer;
 use super::op::Code;
@@ -148,7 +148,7 @@ pub struct Hart {
     pub(super) counts: Counts,
     /// They have come back at a place where the budget is looked at.
     pub(super) stopped: bool,
-    /// Traps, and changes of what is mapped or of code: after one, units that wait must not go on.
+    /// Changes of what is mapped or of code: after one, units that wait must not go on.
     pub(super) disturbances: u64,
 }
 
@@ -494,11 +494,13 @@ impl Hart {
             // Before it is executed: it may overwrite itself.
             self.code.learn_straddling(window_page, &insn);
         }
-        self.perform(&insn, bus)?;
-        self.hot.left -= 1;
-        if self.observer.is_some() {
+        let performed = self.perform(&insn, bus);
+        // An environment call is done, too, though it ends in a trap.
+        if self.observer.is_some() && (performed.is_ok() || insn.opcode == Opcode::Ecall) {
             self.report_slow(pc, window_page, &insn, bus);
         }
+        performed?;
+        self.hot.left -= 1;
         Ok(self.is_elsewhere(pc, insn.length))
     }
 
@@ -625,7 +627,7 @@ impl Hart {
     }
 
     /// Enters an exception. Traps count as steps, or a guest that only traps would never stop.
-    fn raise(&mut self, trap: Trap) {
+    pub(super) fn raise(&mut self, trap: Trap) {
         self.hot.left -= 1;
         self.traps += 1;
         if let Some(observer) = &mut self.observer {
@@ -644,7 +646,6 @@ impl Hart {
             new |= status::SPP;
         }
         self.hot.csrs.sstatus = new;
-        self.disturbances += 1;
         self.hot.trap[trap_register::EPC] = self.hot.pc;
         self.hot.trap[trap_register::CAUSE] = cause;
         self.hot.trap[trap_register::VALUE] = value;

@@ -21,6 +21,7 @@ use super::hot::{Hot, Stop, Wide};
 use super::mmu::Access;
 use super::op::{Code, Op};
 use super::tlb::{FetchEntry, TlbEntry};
+use super::trap::{Cause, Trap};
 use super::vector::VectorState;
 use crate::memory::{GuestMemory, PAGE_SHIFT, PAGE_SIZE};
 use crate::softfloat::fast;
@@ -253,6 +254,8 @@ pub trait Units {
 const UNWIND: u64 = 1;
 /// For how many calls a resumed unit counts: the interpreter is in between.
 const RESUMED_DEPTH: u32 = 4;
+/// Bytes of an environment call; there is no compressed one.
+const ECALL_LENGTH: u64 = 4;
 
 /// What a hart does for units while they run.
 pub struct Helper<'a, 'b> {
@@ -270,40 +273,73 @@ impl<'b> Helper<'_, 'b> {
     /// that, or another address if something happens that the waiting units must not survive, with a
     /// mark that has all of them return.
     pub fn resume(&mut self, pc: u64, back: u64, depth: u32, call: &mut Call<'_>) -> u64 {
-        let Some(depth) = depth.checked_sub(RESUMED_DEPTH).filter(|_| pc & UNWIND == 0) else {
-            return pc | UNWIND;
-        };
+        if pc & UNWIND != 0 {
+            return pc;
+        }
         self.hart.hot.pc = pc;
-        let before = self.hart.situation();
-        while self.hart.hot.pc != back {
-            let left = self.hart.hot.left;
-            let stop = self.hart.run_hot();
-            self.hart.counts.interpreted(left - self.hart.hot.left);
-            let transferred = match stop {
-                Stop::Limit => true,
-                Stop::Enter if self.hart.hot.pc == back => break,
-                Stop::Enter => {
-                    let call =
-                        |helper: &mut Helper<'_, '_>, entry, base| call(helper, entry, base, depth);
-                    let entry = self.hart.hot.entry(self.hart.hot.pc);
-                    if !entry.is_some_and(|entry| self.enter(entry, call)) {
-                        return self.hart.hot.pc | UNWIND;
-                    }
-                    false
-                }
-                _ => {
-                    let left = self.hart.hot.left;
-                    let transferred = self.hart.serve(stop, self.bus);
-                    self.hart.counts.interpreted(left - self.hart.hot.left);
-                    transferred
-                }
-            };
-            self.hart.stopped = transferred && self.hart.hot.left <= 0;
-            if self.hart.stopped || self.hart.attention || self.hart.situation() != before {
+        self.go_on(self.hart.mode, back, depth, call)
+    }
+
+    /// Does the environment call at `pc` for a unit of U-mode, and goes on as [`Self::resume`] does
+    /// until control comes behind it; returns `pc` if `depth` is used up.
+    pub fn system_call(&mut self, pc: u64, depth: u32, call: &mut Call<'_>) -> u64 {
+        if depth < RESUMED_DEPTH {
+            return pc;
+        }
+        self.hart.hot.pc = pc;
+        self.hart.raise(Trap::new(Cause::EcallFromUser, 0));
+        self.hart.stopped = self.hart.hot.left <= 0;
+        self.go_on(Mode::User, pc.wrapping_add(ECALL_LENGTH), depth, call)
+    }
+
+    /// Goes on until control comes to `back` in a mode.
+    ///
+    /// A trap of U-mode is one way there: the handler runs like a function that was called. Whoever
+    /// it is that comes to `back` in the end, another thread maybe, its registers are in place.
+    fn go_on(&mut self, mode: Mode, back: u64, depth: u32, call: &mut Call<'_>) -> u64 {
+        let (before, depth) = (self.hart.disturbances, depth.checked_sub(RESUMED_DEPTH));
+        let Some(depth) = depth else { return self.hart.hot.pc | UNWIND };
+        loop {
+            let hart = &*self.hart;
+            let left_kernel = (mode, hart.mode) == (Mode::Supervisor, Mode::User);
+            if hart.is_halted() || hart.disturbances != before || left_kernel {
+                return hart.hot.pc | UNWIND;
+            }
+            if (hart.mode, hart.hot.pc) == (mode, back) {
+                return back;
+            }
+            let from = hart.mode;
+            let unwinds = !self.advance(depth, call);
+            // What has waited in S-mode returns when that is left, and nobody else has to.
+            if unwinds && from == self.hart.mode {
                 return self.hart.hot.pc | UNWIND;
             }
         }
-        back
+    }
+
+    /// Enters the unit at the hart's `pc`, or interprets if there is none. Returns whether units that
+    /// wait may go on as far as that one is concerned.
+    fn advance(&mut self, depth: u32, call: &mut Call<'_>) -> bool {
+        match self.hart.next_entry() {
+            Some(entry) => {
+                self.enter(entry, |helper, entry, base| call(helper, entry, base, depth))
+            }
+            None => {
+                self.interpret();
+                true
+            }
+        }
+    }
+
+    fn interpret(&mut self) {
+        let left = self.hart.hot.left;
+        let transferred = match self.hart.run_hot() {
+            Stop::Limit => true,
+            Stop::Enter => false,
+            stop => self.hart.serve(stop, self.bus),
+        };
+        self.hart.counts.interpreted(left - self.hart.hot.left);
+        self.hart.stopped = transferred && self.hart.hot.left <= 0;
     }
 
     /// Calls the unit that has its `entry` at `pc`. Returns whether it makes sense to go on there.
@@ -466,14 +502,13 @@ impl Hart {
 
     /// The entry that the hot loop would come back with at once, if it ran now.
     fn next_entry(&self) -> Option<Entry> {
-        let runs = !self.stopped && !self.attention && !self.hot.plain;
+        let runs = !self.is_halted() && !self.hot.plain;
         self.hot.entry(self.hot.pc).filter(|_| runs)
     }
 
-    /// What units rely on while they wait for others: it is equal as long as the pages are mapped and
-    /// unchanged that they looked at.
-    fn situation(&self) -> (Mode, u64) {
-        (self.mode, self.disturbances)
+    /// Whether the loop outside is to look first.
+    fn is_halted(&self) -> bool {
+        self.stopped || self.attention
     }
 
     /// Makes the fetch translations that a unit looks for. Returns whether one of them was missing,

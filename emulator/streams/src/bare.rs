@@ -39,7 +39,6 @@ const SSTATUS: u64 = 3 << 13 | 3 << 9 | 1 << 18;
 /// Of the cache-block instructions, user mode may use `cbo.zero` only: so says QEMU 10 in user
 /// mode.
 const SENVCFG: u64 = 1 << 7;
-const ECALL: u32 = 8;
 
 /// Nothing outside.
 pub struct NoHost;
@@ -171,7 +170,7 @@ impl Kernel {
         image.place(0, &header(rows, size));
         image.place(BOOT, &boot_code(rows, program.main, timer.is_some()));
         let code = (RAM_BASE + text, text_length);
-        let handler = handler_code(rows, timer.map(|_| code));
+        let handler = handler_code(rows, program.end, timer.map(|_| code));
         assert!(HANDLER + handler.len() as u64 <= PAGE, "code of one page");
         image.place(HANDLER, &handler);
         image.place(SAVED + RANDOM, &timer.unwrap_or(0).to_le_bytes());
@@ -242,9 +241,9 @@ fn boot_code(rows: &Rows, main: u64, timer: bool) -> Vec<u8> {
 /// Registers that the handler keeps, besides T0.
 const SAVE: [u32; 4] = [reg::T1, reg::T2, reg::T3, reg::T4];
 
-/// Logs an exception and returns behind the instruction; a system call is the end. With a timer, it
-/// knows where the program's code is and how long.
-fn handler_code(rows: &Rows, timer: Option<(u64, u64)>) -> Vec<u8> {
+/// Logs an exception and returns behind the instruction; the system call at `end` is the end. With a
+/// timer, it knows where the program's code is and how long.
+fn handler_code(rows: &Rows, end: u64, timer: Option<(u64, u64)>) -> Vec<u8> {
     const SRST: u64 = 0x5352_5354;
     let mut asm = Assembler::new(rows, RAM_BASE + HANDLER);
     exchange(&mut asm);
@@ -255,15 +254,15 @@ fn handler_code(rows: &Rows, timer: Option<(u64, u64)>) -> Vec<u8> {
     if let Some(code) = timer {
         emit_unless(&mut asm, "bge", (reg::T2, reg::ZERO), |asm| emit_timer(asm, code));
     }
-    asm.addi(reg::T1, reg::ZERO, ECALL as i32);
-    emit_unless(&mut asm, "bne", (reg::T1, reg::T2), |asm| {
+    asm.csrr(reg::T1, csr::SEPC);
+    asm.li(reg::T3, end);
+    emit_unless(&mut asm, "bne", (reg::T1, reg::T3), |asm| {
         asm.li(reg::A7, SRST);
         for register in [reg::A6, reg::A0, reg::A1] {
             asm.addi(register, reg::ZERO, 0);
         }
         asm.insn("ecall", &[]);
     });
-    asm.csrr(reg::T1, csr::SEPC);
     asm.csrr(reg::T3, csr::STVAL);
     program::emit_log(&mut asm);
     asm.csrw(csr::SEPC, reg::T1);

@@ -86,6 +86,15 @@ impl Generator {
         self
     }
 
+    /// The same with environment calls, for where they mean nothing.
+    pub fn with_environment_calls(mut self) -> Self {
+        let calls = self.list.iter().filter(|row| row.mnemonic == "ecall");
+        let calls: Vec<_> = calls.cloned().collect();
+        let integers = self.themes.iter_mut().filter(|(theme, _)| *theme == Theme::Integer);
+        integers.for_each(|(_, rows)| rows.extend(calls.iter().cloned()));
+        self
+    }
+
     /// The same with much floating-point arithmetic as programs do it: on ordinary numbers, rounded
     /// to nearest, with the inexact flag set already. What is fast is fast only then.
     pub fn with_usual_floats(self) -> Self {

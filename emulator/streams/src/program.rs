@@ -73,6 +73,8 @@ pub struct Program {
     pub text: Vec<u8>,
     /// Where the streams begin to run.
     pub main: u64,
+    /// The system call that the emulator's kernel takes for the end.
+    pub end: u64,
     /// First part of the memory at [`OUT`].
     pub out: Vec<u8>,
     /// How much of it is output.
@@ -144,12 +146,13 @@ pub fn build(rows: &Rows, streams: &[Stream], vectors: bool) -> Program {
         asm.store("sd", reg::RA, block, 8);
         asm.jump(reg::RA, dumper);
     }
-    // write(1, OUT, length); the emulator's kernel takes it for the end.
+    // write(1, OUT, length).
     let out_length = log + LOGGED * log_entries - OUT;
     let again = asm.here();
     for (register, value) in [(reg::A7, 64), (reg::A0, 1), (reg::A1, OUT), (reg::A2, out_length)] {
         asm.li(register, value);
     }
+    let end = asm.here();
     asm.insn("ecall", &[]);
     asm.li(reg::A3, out_length);
     // A signal cannot come, so a short write is an error.
@@ -157,7 +160,7 @@ pub fn build(rows: &Rows, streams: &[Stream], vectors: bool) -> Program {
     asm.li(reg::A7, 93);
     asm.insn("ecall", &[]);
     asm.jump(reg::ZERO, again);
-    Program { text: asm.code, main, out, out_length, streams: places }
+    Program { text: asm.code, main, end, out, out_length, streams: places }
 }
 
 /// The stream's code; its first registers and its slots go into `block`.

@@ -11,8 +11,16 @@ use wasmtime::{Engine, Instance, Linker, Module, Ref, Store};
 const RAM: usize = 5 * 4096;
 const STATE: &[u8] = b"the state";
 const INDEX: &[u8] = b"where units begin";
-const LINKAGE: Linkage =
-    Linkage { hot: HOT, first_unit: FUNCTIONS, invoke: 2, status: 3, fma32: 4, resume: 5, map: 6 };
+const LINKAGE: Linkage = Linkage {
+    hot: HOT,
+    first_unit: FUNCTIONS,
+    invoke: 2,
+    status: 3,
+    fma32: 4,
+    resume: 5,
+    map: 6,
+    system_call: 7,
+};
 
 fn package_with(runtime: &[u8], translation: Option<&Translation>) -> (Vec<u8>, Summary) {
     let template = Template::parse(runtime).unwrap();

@@ -14,12 +14,12 @@ pub const HOT: u32 = 2048;
 /// How many elements its table has.
 pub const ELEMENTS: u64 = 3;
 /// How many functions it has.
-pub const FUNCTIONS: u32 = 8;
+pub const FUNCTIONS: u32 = 9;
 /// Function `call(element, base, entry, depth)`: calls an element of table 0 as a unit.
 pub const CALL: &str = "call";
 
-pub const FUNCTION_NAMES: [&str; 5] =
-    ["c2w_invoke", "c2w_status", "c2w_fma32", "c2w_resume", "c2w_map"];
+pub const FUNCTION_NAMES: [&str; 6] =
+    ["c2w_invoke", "c2w_status", "c2w_fma32", "c2w_resume", "c2w_map", "c2w_system_call"];
 /// Index of the first of [`FUNCTION_NAMES`]; two functions are imported.
 const FIRST_NAMED: u32 = 2;
 const UNIT_TYPE: u32 = 6;
@@ -120,7 +120,7 @@ impl Runtime {
 
     fn functions(&self) -> FunctionSection {
         let mut functions = FunctionSection::new();
-        for ty in [1, 2, 3, 4, 5] {
+        for ty in [1, 2, 3, 4, 5, 1] {
             functions.function(ty);
         }
         functions.function(if self.unit_type { UNIT_TYPE + 1 } else { 0 });
@@ -168,6 +168,7 @@ impl Runtime {
         }));
         code.function(&function(|code| code.local_get(0)));
         code.function(&function(|code| code.i32_const(0)));
+        code.function(&function(|code| code.local_get(0)));
         code.function(&function(|code| match self.unit_type {
             true => {
                 code.local_get(1).local_get(2).local_get(3).local_get(0);
