@@ -554,22 +554,17 @@ impl Emitter<'_> {
         self.spend();
         self.store_left();
         self.body.store_held();
-        let (here, system_call) = (i64::from(self.body.offset), self.body.linkage.system_call);
-        let mut code = self.body.code();
-        code.local_get(BASE).i64_const(here).i64_add().local_get(DEPTH).call(system_call);
+        self.push_address(self.body.offset);
+        let system_call = self.body.linkage.system_call;
+        self.body.code().local_get(DEPTH).call(system_call);
         let Some(back) = block.next else {
             return self.body.return_address();
         };
         let returned = self.body.take(ValType::I64);
-        let end = i64::from(block.end());
-        let mut code = self.body.code();
-        code.local_tee(returned).local_get(returned).local_get(BASE).i64_const(end).i64_add();
-        code.i64_ne();
-        self.body.return_address_if();
+        self.body.code().local_tee(returned);
+        self.return_unless_behind(block, returned);
         self.body.give(returned);
-        self.load_left();
-        self.arrive(back);
-        self.go(number, back, true);
+        self.go_on_behind(number, back);
     }
 
     /// Behind a call, whose result is on the stack: goes on behind it when control comes there, with
@@ -579,17 +574,36 @@ impl Emitter<'_> {
             return self.body.return_address();
         };
         let returned = self.body.take(ValType::I64);
-        let (end, resume) = (i64::from(block.end()), self.body.linkage.resume);
-        let mut code = self.body.code();
-        code.local_tee(returned).local_get(BASE).i64_const(end).i64_add().i64_ne();
+        self.body.code().local_tee(returned);
+        self.push_address(block.end());
+        self.body.code().i64_ne();
         self.body.open_if(BlockType::Empty);
-        let mut code = self.body.code();
-        code.local_get(returned).local_get(BASE).i64_const(end).i64_add().local_get(DEPTH);
-        code.call(resume).local_tee(returned);
-        code.local_get(returned).local_get(BASE).i64_const(end).i64_add().i64_ne();
-        self.body.return_address_if();
+        self.body.code().local_get(returned);
+        self.push_address(block.end());
+        let resume = self.body.linkage.resume;
+        self.body.code().local_get(DEPTH).call(resume).local_tee(returned);
+        self.return_unless_behind(block, returned);
         self.body.close();
         self.body.give(returned);
+        self.go_on_behind(number, back);
+    }
+
+    /// Pushes the address of an offset from the unit's first page.
+    fn push_address(&mut self, offset: u32) {
+        self.body.code().local_get(BASE).i64_const(i64::from(offset)).i64_add();
+    }
+
+    /// Returns the address on the stack, which is in a local, too, or drops it if it is the one behind
+    /// the block.
+    fn return_unless_behind(&mut self, block: &Block, address: u32) {
+        self.body.code().local_get(address);
+        self.push_address(block.end());
+        self.body.code().i64_ne();
+        self.body.return_address_if();
+    }
+
+    /// Goes on behind a call, where everything may be different.
+    fn go_on_behind(&mut self, number: usize, back: usize) {
         self.load_left();
         self.arrive(back);
         self.go(number, back, true);
