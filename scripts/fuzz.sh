@@ -1,13 +1,13 @@
 #!/bin/bash
 # Runs a fuzzer of fuzz/ with libFuzzer and AddressSanitizer: scripts/fuzz.sh TARGET [SECONDS]
-# Without SECONDS it runs until it is stopped. New inputs stay in target/fuzz/TARGET (or below
+# Without SECONDS it runs until it is stopped; `scripts/fuzz.sh build` builds all of them first. New inputs stay in target/fuzz/TARGET (or below
 # $CARGO_TARGET_DIR); `scripts/fuzz.sh TARGET merge` puts those that matter into fuzz/corpus/TARGET.
 #
 # Needs x86_64, the stable toolchain, a C++ compiler for libFuzzer and crates.io, no cargo-fuzz.
 # The compiler's flags for instrumentation are not for stable programs, hence RUSTC_BOOTSTRAP.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-target=${1:?"usage: scripts/fuzz.sh TARGET [SECONDS | merge]"}
+target=${1:?"usage: scripts/fuzz.sh TARGET [SECONDS | merge], or build"}
 seconds=${2:-0}
 host=x86_64-unknown-linux-gnu
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}/fuzz
@@ -20,9 +20,11 @@ flags=(
     -Cllvm-args=-sanitizer-coverage-pc-table
     -Cllvm-args=-sanitizer-coverage-trace-compares
 )
+if [ "$target" = build ]; then programs=(--bins); else programs=(--bin "$target"); fi
 # With --target, build scripts are built without the flags.
 RUSTC_BOOTSTRAP=1 RUSTFLAGS="${flags[*]}" cargo build --quiet --locked --release \
-    --manifest-path fuzz/Cargo.toml --target "$host" --bin "$target"
+    --manifest-path fuzz/Cargo.toml --target "$host" "${programs[@]}"
+[ "$target" != build ] || exit 0
 program=$CARGO_TARGET_DIR/$host/release/$target
 found=$CARGO_TARGET_DIR/$target committed=fuzz/corpus/$target
 mkdir -p "$found" "$committed"
