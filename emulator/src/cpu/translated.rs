@@ -390,13 +390,14 @@ impl<'b> Helper<'_, 'b> {
         true
     }
 
-    /// The entry into translated code at `pc`, for which the fetch translation is made.
+    /// The entry into translated code at `pc`, for which the fetch translation is made if it is not
+    /// there.
     pub fn entry(&mut self, pc: u64) -> Option<Entry> {
-        let found = self.hart.hot.entry(pc);
-        found.or_else(|| {
+        let is_decoded = |op: Op| op.code != Code::Undecoded;
+        if !self.hart.hot.op(pc).is_some_and(is_decoded) {
             self.hart.map_quietly(pc, self.bus)?;
-            self.hart.hot.entry(pc)
-        })
+        }
+        self.hart.hot.entry(pc)
     }
 }
 
