@@ -11,6 +11,8 @@ use wasmtime::{Engine, Instance, Linker, Module, Ref, Store};
 const RAM: usize = 5 * 4096;
 const STATE: &[u8] = b"the state";
 const INDEX: &[u8] = b"where units begin";
+/// The two that are added.
+const UNITS: [u32; 2] = [FUNCTIONS, FUNCTIONS + 1];
 const LINKAGE: Linkage = Linkage {
     hot: HOT,
     first_unit: FUNCTIONS,
@@ -206,10 +208,10 @@ fn sections_are_extended_and_stay_in_order() {
     assert!(provenance.1[1..].starts_with(b"c2w.provenance"));
     assert!(before == after);
     assert_eq!(tables(&module), [(5, Some(5)), (3, Some(3))]);
-    assert_eq!(elements(&module), [(1, vec![2, 3]), (3, vec![8, 9])]);
-    assert_eq!(contents(&module, 3)[..], [8, 1, 2, 3, 4, 5, 7, 6, 6]);
+    assert_eq!(elements(&module), [(1, vec![2, 3]), (3, UNITS.to_vec())]);
+    assert_eq!(contents(&module, 3)[..], [9, 1, 2, 3, 4, 5, 1, 7, 6, 6]);
     let code = contents(&runtime, 10);
-    assert_eq!(count(&module, 10), 8);
+    assert_eq!(count(&module, 10), 9);
     assert_eq!(contents(&module, 10)[1..code.len()], code[1..]);
 }
 
@@ -224,7 +226,7 @@ fn what_the_runtime_lacks_is_made() {
     let bare = Runtime { unit_type: false, elements: false, ..Runtime::default() };
     let (module, _) = translated(&bare);
     assert_eq!(count(&module, 1), 7);
-    assert_eq!(elements(&module), [(3, vec![8, 9])]);
+    assert_eq!(elements(&module), [(3, UNITS.to_vec())]);
     // The type that was made is the one that is looked for.
     let template = Template::parse(&module).unwrap();
     assert_eq!(template.functions.unit_type(), Some(6));
@@ -312,7 +314,7 @@ fn more_code_than_engines_accept_is_refused() {
     let runtime = Runtime::default().build();
     let template = Template::parse(&runtime).unwrap();
     let cases = [
-        (vec![vec![]; 1_000_000], "1000008 functions"),
+        (vec![vec![]; 1_000_000], "1000009 functions"),
         (vec![vec![0; 7_654_322]], "7654322 bytes in a function"),
     ];
     for (functions, what) in cases {
