@@ -11,12 +11,8 @@ use alloc::vec::Vec;
 
 /// Facts about each block of a unit.
 pub struct Analysis {
-    /// Registers that are read before they are written or loaded anew.
-    pub needed: Vec<Registers>,
     /// The most instructions from the block's first one to the next look at the budget.
     pub longest: Vec<u32>,
-    /// How many ways lead to it.
-    pub ways: Vec<u32>,
     /// Loops that hold registers, by their headers. None is in another.
     pub held: BTreeMap<usize, Held>,
     /// Loops that walk through memory, by their headers. Each is in one of `held`, so that nothing
@@ -44,9 +40,7 @@ impl Analysis {
     pub fn new(unit: &Unit, regions: &Regions) -> Self {
         let held = held(unit, &regions.items);
         Self {
-            needed: needed(unit, regions, &held),
             longest: longest(unit, regions),
-            ways: ways(unit, regions),
             strips: strips(unit, regions, &regions.items, &held),
             held,
         }
@@ -58,42 +52,6 @@ pub fn holder(regions: &Regions, held: &BTreeMap<usize, Held>, block: usize) -> 
     regions.loops[block].iter().copied().find(|header| held.contains_key(header))
 }
 
-/// Backwards data flow. Behind a call everything is loaded again, so nothing is needed there.
-fn needed(unit: &Unit, regions: &Regions, held: &BTreeMap<usize, Held>) -> Vec<Registers> {
-    let own: Vec<_> = unit.blocks.iter().map(|block| reads_and_writes(&block.insns)).collect();
-    let mut needed: Vec<Registers> = own.iter().map(|&(reads, _)| reads).collect();
-    let order = regions.in_order();
-    loop {
-        let before = needed.clone();
-        for &block in order.iter().rev() {
-            let around = holder(regions, held, block);
-            // What a loop that is left does not touch is loaded on the way out.
-            let carried = |to: usize| match around {
-                Some(header) if holder(regions, held, to) != around => {
-                    needed[to].and(held[&header].touched)
-                }
-                _ => needed[to],
-            };
-            let after = unit.blocks[block]
-                .successors()
-                .fold(Registers::default(), |all, to| all.with(carried(to)));
-            let (reads, writes) = own[block];
-            needed[block] = reads.with(after.without(writes));
-        }
-        if needed == before {
-            return needed;
-        }
-    }
-}
-
-/// Registers that instructions read before they write them, and those that they write.
-fn reads_and_writes(insns: &[c2w_emulator::cpu::isa::Insn]) -> (Registers, Registers) {
-    insns.iter().fold(Default::default(), |(reads, writes): (Registers, Registers), insn| {
-        let (read, written) = operands(insn);
-        (reads.with(read.without(writes)), writes.with(written))
-    })
-}
-
 fn longest(unit: &Unit, regions: &Regions) -> Vec<u32> {
     let mut longest = vec![0; unit.blocks.len()];
     for &block in regions.in_order().iter().rev() {
@@ -102,18 +60,6 @@ fn longest(unit: &Unit, regions: &Regions) -> Vec<u32> {
         longest[block] = unit.blocks[block].insns.len() as u32 + after.max().unwrap_or(0);
     }
     longest
-}
-
-fn ways(unit: &Unit, regions: &Regions) -> Vec<u32> {
-    let mut ways = vec![0; unit.blocks.len()];
-    for block in &unit.blocks {
-        block.successors().for_each(|to| ways[to] += 1);
-        block.returns().for_each(|to| ways[to] += 2);
-    }
-    unit.entries.iter().for_each(|&entry| ways[entry] += 2);
-    // A header's way back.
-    regions.loops.iter().flatten().for_each(|&header| ways[header] += 1);
-    ways
 }
 
 fn strips(

@@ -11,12 +11,15 @@
 //! end is a few bytes.
 //!
 //! Guest registers are locals. What an instruction writes goes to its local, and to memory before
-//! anything that can leave the function: so leaving costs no more than a branch.
+//! anything that can leave the function: so leaving costs no more than a branch. What it reads is loaded
+//! from memory, unless it is in its local on every way that leads here ([`crate::facts`]).
 //!
 //! In a loop without calls memory waits: what the loop writes is *held* in locals until the loop is
 //! left, whichever way. A block around the loop does it for those who leave the function there.
 
 use crate::Linkage;
+use crate::facts::{Facts, Known};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use c2w_emulator::cpu::translated::place;
 use c2w_emulator::cpu::vector::Vtype;
@@ -90,17 +93,6 @@ impl Registers {
     }
 }
 
-/// What is known to hold since the segment began: nothing in it can change that.
-#[derive(Clone, Copy, Debug, Default)]
-struct Known {
-    /// `fp_ready` is set.
-    fp_ready: bool,
-    /// `fp_fast` is set.
-    fp_fast: bool,
-    /// `vector_ready` is set.
-    vector_ready: bool,
-}
-
 /// A function that is being written.
 pub struct Body {
     /// What it can call, and where the hart's state is.
@@ -116,7 +108,14 @@ pub struct Body {
     /// Labels that were open before the block that those who leave the function go to.
     exit: u32,
     free: Vec<(ValType, u32)>,
-    known: Known,
+    /// Locals for the host's addresses of ranges.
+    range_locals: Vec<u32>,
+    /// What holds where the next instruction is written.
+    pub facts: Facts,
+    /// What will again: see [`Self::aside`].
+    later: Vec<Facts>,
+    /// What holds at the start of blocks ahead, as far as ways to them are written.
+    arriving: BTreeMap<usize, Facts>,
     /// Labels that are open, `$exit` among them.
     pub labels: u32,
     /// Whether the block at hand has TLB entries made. What is called for that costs registers of the
@@ -142,7 +141,10 @@ impl Body {
             held: Registers::default(),
             exit: 0,
             free: Vec::new(),
-            known: Known::default(),
+            range_locals: Vec::new(),
+            facts: Facts::default(),
+            later: Vec::new(),
+            arriving: BTreeMap::new(),
             labels: 0,
             maps: false,
             vtype: None,
@@ -243,7 +245,7 @@ impl Body {
         }
         let local = self.register(register);
         self.code().local_set(local);
-        self.dirty = self.dirty.with(Registers::x(register));
+        self.written(Registers::x(register));
     }
 
     /// Pushes `f[register]` as an `f64`, all bits as they are.
@@ -262,13 +264,18 @@ impl Body {
     pub fn set_f(&mut self, register: u8) {
         let local = self.register(register + 32);
         self.code().local_set(local);
-        self.dirty = self.dirty.with(Registers::f(register));
+        self.written(Registers::f(register));
     }
 
     /// Pops the bits of `f[register]`, an `i64`.
     pub fn set_f_bits(&mut self, register: u8) {
         self.code().f64_reinterpret_i64();
         self.set_f(register);
+    }
+
+    fn written(&mut self, register: Registers) {
+        self.dirty = self.dirty.with(register);
+        self.facts.loaded = self.facts.loaded.with(register);
     }
 
     /// Brings memory in line with the locals of registers, but for those that are held.
@@ -290,9 +297,9 @@ impl Body {
         }
     }
 
-    /// Loads registers into their locals.
-    pub fn load(&mut self, registers: Registers) {
-        for number in registers.iter() {
+    /// Loads registers that are not in their locals yet.
+    pub fn need(&mut self, registers: Registers) {
+        for number in registers.without(self.facts.loaded).iter() {
             let (local, place) = (self.register(number), self.register_place(number));
             self.code().i32_const(0);
             if number < 32 {
@@ -302,6 +309,7 @@ impl Body {
             }
             self.code().local_set(local);
         }
+        self.facts.loaded = self.facts.loaded.with(registers);
     }
 
     /// Where a register is in the hart's state.
@@ -394,25 +402,25 @@ impl Body {
 
     /// Leaves unless floating-point registers may be used without further notice.
     pub fn need_fp(&mut self) {
-        if !self.known.fp_ready {
+        if !self.facts.known.fp_ready {
             self.leave_unless_set(place::FP_READY);
-            self.known.fp_ready = true;
+            self.facts.known.fp_ready = true;
         }
     }
 
     /// Leaves unless operations that are normal and at most inexact change no flag.
     pub fn need_fast_fp(&mut self) {
-        if !self.known.fp_fast {
+        if !self.facts.known.fp_fast {
             self.leave_unless_set(place::FP_FAST);
-            self.known = Known { fp_ready: true, fp_fast: true, ..self.known };
+            self.facts.known = Known { fp_ready: true, fp_fast: true, ..self.facts.known };
         }
     }
 
     /// Leaves unless vector registers may be used without further notice.
     pub fn need_vectors(&mut self) {
-        if !self.known.vector_ready {
+        if !self.facts.known.vector_ready {
             self.leave_unless_set(place::VECTOR_READY);
-            self.known.vector_ready = true;
+            self.facts.known.vector_ready = true;
         }
     }
 
@@ -440,9 +448,43 @@ impl Body {
         });
     }
 
-    /// Forgets what is known: control may come from elsewhere.
-    pub fn forget(&mut self) {
-        self.known = Known::default();
+    /// Control may go from here to the start of a block ahead.
+    pub fn lead_to(&mut self, block: usize) {
+        let facts = match self.arriving.remove(&block) {
+            Some(other) => other.and(&self.facts),
+            None => self.facts.clone(),
+        };
+        self.arriving.insert(block, facts);
+    }
+
+    /// All ways that lead ahead to a block are written: what holds at its start, if there are any.
+    pub fn arrived(&mut self, block: usize) -> Option<Facts> {
+        self.arriving.remove(&block)
+    }
+
+    /// Begins what is not always executed: behind it holds what does now.
+    pub fn begin_aside(&mut self) {
+        self.later.push(self.facts.clone());
+    }
+
+    /// Ends that.
+    pub fn end_aside(&mut self) {
+        self.facts = self.later.pop().unwrap_or_default();
+    }
+
+    /// A local for the address of a range, which is free wherever a range is known.
+    pub fn range_local(&mut self) -> u32 {
+        let known = self.arriving.values().chain(&self.later).chain([&self.facts]);
+        let used: Vec<u32> =
+            known.flat_map(|facts| &facts.ranges).map(|range| range.local).collect();
+        match self.range_locals.iter().find(|local| !used.contains(local)) {
+            Some(&local) => local,
+            None => {
+                let local = self.new_local(ValType::I32);
+                self.range_locals.push(local);
+                local
+            }
+        }
     }
 
     /// Ends the function: what `$exit` does, and everything as a code section wants it.

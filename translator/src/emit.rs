@@ -10,14 +10,16 @@
 use crate::Linkage;
 use crate::analysis::{Analysis, Held, holder};
 use crate::body::{BASE, Body, DEPTH, LEFT, OFFSETS, STATE, at, exit_value};
+use crate::facts::Facts;
 use crate::float::float;
 use crate::integer::integer;
-use crate::memory::{self, Ranges};
+use crate::memory::{self, Ahead};
 use crate::regions::{Item, Loop, Regions};
 use crate::system::system;
-use crate::unit::{Block, Flow, Unit};
+use crate::unit::{Block, Flow, Unit, operands};
 use crate::vector;
 use alloc::vec::Vec;
+use c2w_emulator::PAGE_SIZE;
 use c2w_emulator::cpu::isa::{Format, Insn, Opcode};
 use c2w_emulator::cpu::translated::{key, place};
 use c2w_emulator::cpu::vector::Vtype;
@@ -32,9 +34,8 @@ pub fn function(unit: &Unit, linkage: &Linkage) -> Vec<u8> {
         regions: &regions,
         analysis,
         body: Body::new(linkage),
-        ranges: Ranges::default(),
+        ahead: Ahead::default(),
         scopes: Vec::new(),
-        carried: None,
     };
     emitter.check_pages();
     emitter.load_left();
@@ -50,20 +51,14 @@ pub fn is_known(insn: &Insn, user: bool) -> bool {
     TYPES.iter().take(if vector { TYPES.len() } else { 1 }).any(|&vtype| {
         let mut body = Body::new(&Linkage::default());
         body.vtype = Vtype::new(vtype);
-        simple(insn, &[], user, &mut Ranges::default(), &mut body)
+        simple(insn, &[], user, &Ahead::default(), &mut body)
     }) || matches!(insn.opcode, Opcode::Jal | Opcode::Jalr)
         || user && insn.opcode == Opcode::Ecall
         || insn.opcode.format() == Format::B
 }
 
 /// Writes an instruction that transfers no control; `false` if it is not translated.
-fn simple(
-    insn: &Insn,
-    following: &[Insn],
-    user: bool,
-    ranges: &mut Ranges,
-    body: &mut Body,
-) -> bool {
+fn simple(insn: &Insn, following: &[Insn], user: bool, ahead: &Ahead, body: &mut Body) -> bool {
     match insn.opcode.format() {
         Format::U if insn.opcode == Opcode::Auipc => {
             let page = i64::from(body.offset) + i64::from(insn.imm);
@@ -78,13 +73,13 @@ fn simple(
             if user || !system(insn, body) {
                 return false;
             }
-            ranges.clear(body);
+            body.facts.ranges.clear();
             true
         }
         Format::Amo => memory::atomic(insn, body),
         Format::Cbo => memory::zero_block(insn, user, body),
         _ => {
-            memory::access(insn, following, ranges, body)
+            memory::access(insn, following, ahead, body)
                 || integer(insn, body)
                 || float(insn, body)
                 || vector::vector(insn, body)
@@ -115,29 +110,32 @@ struct Emitter<'a> {
     regions: &'a Regions,
     analysis: Analysis,
     body: Body,
-    ranges: Ranges,
+    ahead: Ahead,
     /// What is open, and how many labels were open before.
     scopes: Vec<(Scope, u32)>,
-    /// The block that what is known holds in, too: control comes to it from the last one only.
-    carried: Option<usize>,
 }
 
 impl Emitter<'_> {
     /// Returns at once unless every page of the unit is mapped and has the content it was made from, and
     /// the call is not too deep.
     fn check_pages(&mut self) {
+        const SHIFT: u32 = place::FETCH_ENTRY_SHIFT;
+        const PAGE_SHIFT: u32 = PAGE_SIZE.trailing_zeros();
         let mode = u64::from(self.unit.user);
         let entries = self.body.field(place::FETCH_ENTRIES, 2);
         for (number, &(distance, content)) in self.unit.pages.iter().enumerate() {
-            let tag = (u64::from(distance) << 12) | mode;
             let mut code = self.body.code();
-            // The distance is added to the page before the content's bits are taken in.
-            code.local_get(BASE).i64_const(tag as i64).i64_add();
-            code.i64_const(key(0, content) as i64).i64_xor();
-            code.local_get(BASE).i64_const(12).i64_shr_u().i32_wrap_i64();
-            code.i32_const(distance as i32).i32_add();
-            code.i32_const(place::FETCH_COUNT as i32 - 1).i32_and();
-            code.i32_const(place::FETCH_ENTRY_SHIFT as i32).i32_shl();
+            let from_base = key(u64::from(distance) << PAGE_SHIFT | mode, content);
+            code.local_get(BASE).i64_const(from_base as i64).i64_add();
+            // The page's number times the size of an entry, by one shift.
+            code.local_get(BASE)
+                .i64_const(i64::from(PAGE_SHIFT - SHIFT))
+                .i64_shr_u()
+                .i32_wrap_i64();
+            if distance > 0 {
+                code.i32_const((distance << SHIFT) as i32).i32_add();
+            }
+            code.i32_const(((place::FETCH_COUNT - 1) << SHIFT) as i32).i32_and();
             code.i32_const(0).i32_load(entries).i32_add();
             code.i64_load(at(place::KEY, 3)).i64_ne();
             if number > 0 {
@@ -192,6 +190,7 @@ impl Emitter<'_> {
         }
         self.scopes.push((Scope::Back(inner.header), self.body.labels));
         self.body.open_loop();
+        self.body.facts = self.least(inner.header);
         self.strip(inner);
         let (header, rest) = (inner.header, &inner.items[1..]);
         self.region(rest, |emitter| {
@@ -209,9 +208,8 @@ impl Emitter<'_> {
     fn strip(&mut self, inner: &Loop) {
         let header = inner.header;
         let Some(strip) = self.analysis.strips.get(&header).cloned() else { return };
-        self.ranges.clear(&mut self.body);
         let stop = self.body.take(ValType::I64);
-        self.ranges.look_ahead(&strip, stop, self.analysis.longest[header], &mut self.body);
+        self.ahead.look(&strip, stop, self.analysis.longest[header], &mut self.body);
         if !inner.dispatch.is_empty() {
             self.body.code().local_get(STATE).i32_eqz().i32_and();
         }
@@ -222,7 +220,7 @@ impl Emitter<'_> {
         self.scopes.pop();
         self.body.close();
         self.body.close();
-        self.ranges.end_strip(&mut self.body);
+        self.ahead.end_strip(&mut self.body);
         self.body.give(stop);
     }
 
@@ -247,6 +245,10 @@ impl Emitter<'_> {
             let (label, arrives) = self.forward(target);
             if arrives {
                 self.body.code().i32_const(0).local_set(STATE);
+                self.aside(|emitter| {
+                    emitter.body.facts = emitter.least(target);
+                    emitter.body.lead_to(target);
+                });
             }
             self.body.code().br(label);
             self.body.close();
@@ -270,34 +272,75 @@ impl Emitter<'_> {
         (self.body.label(labels), arrives)
     }
 
-    /// By the entry's number, looks at the budget, loads registers and goes to the entry's block.
+    /// By the entry's number, goes to the entry's block if there is budget.
     fn enter(&mut self) {
-        let entries = &self.unit.entries;
+        let (first, others) = (self.unit.entries[0], &self.unit.entries[1..]);
+        if others.is_empty() {
+            return self.enter_at(first);
+        }
+        // The first is the one of nearly all calls: a look at a jump table would cost as much as ten
+        // instructions.
+        self.body.open(BlockType::Empty);
+        self.body.code().local_get(STATE).br_if(0);
+        self.enter_at(first);
+        self.body.close();
         let labels = self.body.labels;
-        for _ in entries {
+        for _ in others {
             self.body.open(BlockType::Empty);
         }
-        let last = entries.len() as u32 - 1;
-        self.body.code().local_get(STATE).br_table(0..last, last);
-        for &entry in entries {
+        let last = others.len() as u32 - 1;
+        self.body.code().local_get(STATE).i32_const(1).i32_sub().br_table(0..last, last);
+        for &entry in others {
             self.body.close();
-            self.arrive(entry);
-            let (label, arrives) = self.forward(entry);
-            let state = if arrives { 0 } else { entry as i32 + 1 };
-            self.body.code().i32_const(state).local_set(STATE).br(label);
+            self.enter_at(entry);
         }
         debug_assert_eq!(self.body.labels, labels);
     }
 
-    /// Leaves unless there is budget for what follows at the start of a block; then loads what it
-    /// needs.
+    fn enter_at(&mut self, entry: usize) {
+        self.arrive(entry);
+        let (label, arrives) = self.forward(entry);
+        let state = if arrives { 0 } else { entry as i32 + 1 };
+        self.body.code().i32_const(state).local_set(STATE);
+        if arrives {
+            self.body.lead_to(entry);
+        }
+        self.body.code().br(label);
+    }
+
+    /// Where control comes from elsewhere to the start of a block: leaves unless there is budget for
+    /// what follows.
     fn arrive(&mut self, block: usize) {
+        self.body.facts = Facts::default();
         self.check_budget(block);
         if let Some(vtype) = self.unit.blocks[block].vtype {
             self.body.need_vector_type(vtype);
         }
-        let held = self.held_in(block).written;
-        self.body.load(self.analysis.needed[block].with(held));
+        self.body.need(self.held_in(block).touched);
+    }
+
+    /// Writes what is not always executed.
+    fn aside(&mut self, write: impl FnOnce(&mut Self)) {
+        self.body.begin_aside();
+        write(self);
+        self.body.end_aside();
+    }
+
+    /// What holds at the start of a block in any case.
+    fn least(&self, block: usize) -> Facts {
+        Facts { loaded: self.held_in(block).touched, ..Facts::default() }
+    }
+
+    /// What holds at the start of a block.
+    fn facts(&mut self, block: usize) -> Facts {
+        let least = self.least(block);
+        let arrived = self.body.arrived(block);
+        // Ways back to a header are not written yet.
+        let ahead = arrived.filter(|_| !self.regions.loops[block].contains(&block));
+        ahead.map_or(least.clone(), |facts| Facts {
+            loaded: facts.loaded.with(least.loaded),
+            ..facts
+        })
     }
 
     /// The loop around a block that holds registers.
@@ -310,19 +353,16 @@ impl Emitter<'_> {
         self.holder(block).map_or_else(Held::default, |header| self.analysis.held[&header])
     }
 
-    /// On the way from a block to another: stores what the loop that is left has held and loads what
-    /// it has not touched, and loads what the one that is entered holds.
+    /// On the way from a block to another: stores what the loop that is left has held, and loads what the
+    /// one that is entered does.
     fn change_loops(&mut self, from: usize, to: usize) {
         if self.holder(from) == self.holder(to) {
             return;
         }
-        let (left, entered) = (self.held_in(from), self.held_in(to));
-        let mut missing = entered.written.without(self.analysis.needed[to]);
         if self.holder(from).is_some() {
             self.body.store_held();
-            missing = missing.with(self.analysis.needed[to].without(left.touched));
         }
-        self.body.load(missing);
+        self.body.need(self.held_in(to).touched);
     }
 
     fn check_budget(&mut self, block: usize) {
@@ -337,25 +377,23 @@ impl Emitter<'_> {
     fn block(&mut self, number: usize) {
         let unit = self.unit;
         let block = &unit.blocks[number];
-        if self.carried.take() != Some(number) {
-            self.body.forget();
-            self.ranges.clear(&mut self.body);
-        }
-        self.ranges.set_ahead(self.is_ahead(number));
+        self.body.facts = self.facts(number);
+        self.ahead.set_here(self.is_ahead(number));
         self.body.maps = !self.unit.user && block.misses && self.regions.loops[number].is_empty();
         self.body.vtype = block.vtype;
         self.body.offset = block.offset;
         self.body.done = 0;
         for (place, insn) in block.insns.iter().enumerate() {
+            let (read, written) = operands(insn);
+            self.body.need(read);
             if place + 1 == block.insns.len() && block.flow() != Flow::Next {
                 return self.transfer(number, block, insn);
             }
             let following = block.following(place);
-            let (ranges, body) = (&mut self.ranges, &mut self.body);
-            if !simple(insn, following, unit.user, ranges, body) {
+            if !simple(insn, following, unit.user, &self.ahead, &mut self.body) {
                 return self.body.leave();
             }
-            self.ranges.overwritten(insn, &mut self.body);
+            self.body.facts.overwritten(written);
             self.body.offset += u32::from(insn.length);
             self.body.done += 1;
         }
@@ -381,22 +419,22 @@ impl Emitter<'_> {
 
     /// Goes to a block from the end of another; `last` when nothing of it follows.
     fn go(&mut self, from: usize, to: usize, last: bool) {
-        self.change_loops(from, to);
-        if self.regions.is_back(from, to) {
-            return self.go_back(to);
-        }
-        let (label, arrives) = self.forward(to);
-        if !arrives {
-            self.body.code().i32_const(to as i32 + 1).local_set(STATE);
-        }
-        if last && arrives && label == 0 {
-            // It follows.
-            if self.analysis.ways[to] == 1 {
-                self.carried = Some(to);
+        self.aside(|emitter| {
+            emitter.change_loops(from, to);
+            if emitter.regions.is_back(from, to) {
+                return emitter.go_back(to);
             }
-            return;
-        }
-        self.body.code().br(label);
+            let (label, arrives) = emitter.forward(to);
+            if arrives {
+                emitter.body.lead_to(to);
+            } else {
+                emitter.body.code().i32_const(to as i32 + 1).local_set(STATE);
+            }
+            let follows = last && arrives && label == 0;
+            if !follows {
+                emitter.body.code().br(label);
+            }
+        });
     }
 
     fn go_back(&mut self, header: usize) {
@@ -466,6 +504,7 @@ impl Emitter<'_> {
         });
         if let Some(to) = plain {
             let (label, _) = self.forward(to);
+            self.body.lead_to(to);
             self.body.code().br_if(label);
         } else {
             self.body.open_if(BlockType::Empty);
@@ -680,10 +719,12 @@ impl Emitter<'_> {
         if let [target] = *targets {
             self.body.code().local_get(offset).i64_const(offset_of(target)).i64_eq();
             self.body.open_if(BlockType::Empty);
-            if self.unit.blocks[number].calls() {
-                self.arrive(target);
-            }
-            self.go(number, target, false);
+            self.aside(|emitter| {
+                if emitter.unit.blocks[number].calls() {
+                    emitter.arrive(target);
+                }
+                emitter.go(number, target, false);
+            });
             self.body.close();
             return;
         }

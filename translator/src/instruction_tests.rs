@@ -139,7 +139,7 @@ impl Machine {
 fn function(insn: &Insn, emit: fn(&Insn, &mut Body) -> bool) -> Option<Vec<u8>> {
     let mut body = Body::new(&LINKAGE);
     for register in [insn.rs1, insn.rs2, insn.rs3] {
-        body.load(Registers::x(register).with(Registers::f(register)));
+        body.need(Registers::x(register).with(Registers::f(register)));
     }
     if !emit(insn, &mut body) {
         return None;

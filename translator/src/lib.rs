@@ -14,6 +14,7 @@ extern crate alloc;
 mod analysis;
 mod body;
 mod emit;
+mod facts;
 mod float;
 mod fused;
 mod integer;

@@ -1,12 +1,13 @@
 //! Loads, stores and atomics.
 //!
-//! The accesses of a block at one base register share a look at the TLB, as long as the register is
-//! not written: the first one looks for all, from the lowest to the highest byte. If those are not on
-//! one page that is there, the interpreter does them one by one.
+//! Accesses at one base register share a look at the TLB, as long as the register is not written: the
+//! first one looks for all of its block, from the lowest to the highest byte. If those are not on one
+//! page that is there, the interpreter does them one by one.
 //!
 //! In a strip of a loop's rounds the look was before the first one: see [`crate::strip`].
 
 use crate::body::{Body, LEFT, at};
+use crate::facts::Range;
 use crate::strip::{Strip, Walk};
 use crate::unit::operands;
 use alloc::vec::Vec;
@@ -18,26 +19,14 @@ use wasm_encoder::{BlockType, MemArg, ValType};
 /// The widest range of bytes that one look serves.
 const WIDEST: i32 = 256;
 
-/// Bytes around a base register that are known to be accessible.
-struct Range {
-    base: u8,
-    /// From the base register to the first and behind the last byte.
-    low: i32,
-    end: i32,
-    writable: bool,
-    /// Local with the address of the first byte.
-    local: u32,
-}
-
-/// What is known of memory at the moment.
+/// What of memory was looked at ahead.
 #[derive(Default)]
-pub struct Ranges {
-    ranges: Vec<Range>,
-    /// In a strip: what was looked at ahead, with locals that have what to add to the register for
-    /// the host's address of the least displacement.
+pub struct Ahead {
+    /// In a strip, with locals that have what to add to the register for the host's address of the
+    /// least displacement.
     walks: Vec<(Walk, u32)>,
     /// Whether the block at hand is one whose accesses were.
-    ahead: bool,
+    here: bool,
 }
 
 /// An access to memory at a base register and a distance.
@@ -81,15 +70,10 @@ fn size(opcode: Opcode) -> Option<u32> {
     })
 }
 
-impl Ranges {
-    /// Forgets all.
-    pub fn clear(&mut self, body: &mut Body) {
-        self.ranges.drain(..).for_each(|range| body.give(range.local));
-    }
-
+impl Ahead {
     /// Looks ahead for a strip: pushes whether all is there, an `i32`. What the budget is at the end
     /// of the last round goes to the local `stop`; `longest` is the least that it may be.
-    pub fn look_ahead(&mut self, strip: &Strip, stop: u32, longest: u32, body: &mut Body) {
+    pub fn look(&mut self, strip: &Strip, stop: u32, longest: u32, body: &mut Body) {
         let address = body.take(ValType::I64);
         let entry = body.take(ValType::I32);
         let rounds = body.take(ValType::I32);
@@ -125,8 +109,8 @@ impl Ranges {
     }
 
     /// Whether the accesses of the block that begins were looked at ahead.
-    pub fn set_ahead(&mut self, ahead: bool) {
-        self.ahead = ahead;
+    pub fn set_here(&mut self, here: bool) {
+        self.here = here;
     }
 
     /// Ends a strip.
@@ -135,48 +119,39 @@ impl Ranges {
     }
 
     /// Pushes the host's address for an access; returns its memory operand.
-    fn address(&mut self, access: Access, following: &[Insn], body: &mut Body) -> MemArg {
-        let ahead = self.walks.iter().find(|(walk, _)| self.ahead && walk.base == access.base);
+    fn address(&self, access: Access, following: &[Insn], body: &mut Body) -> MemArg {
+        let ahead = self.walks.iter().find(|(walk, _)| self.here && walk.base == access.base);
         if let Some(&(walk, distance)) = ahead {
             body.x(access.base);
             body.code().i32_wrap_i64().local_get(distance).i32_add();
             return at((access.low - walk.least) as u64, 0);
         }
-        let range = self.find(access, following, body);
+        let range = find(access, following, body);
         body.code().local_get(range.local);
         at((access.low - range.low) as u64, 0)
     }
+}
 
-    /// Forgets what depends on a register that an instruction writes.
-    pub fn overwritten(&mut self, insn: &Insn, body: &mut Body) {
-        let (_, written) = operands(insn);
-        let place = self.ranges.iter().position(|range| written.has_x(range.base));
-        if let Some(place) = place {
-            body.give(self.ranges.remove(place).local);
-        }
+/// The range that an access lies in, looked up if necessary with what `following` tells.
+fn find(access: Access, following: &[Insn], body: &mut Body) -> Range {
+    let known = &mut body.facts.ranges;
+    let covers = |range: &&Range| {
+        range.base == access.base
+            && range.low <= access.low
+            && range.end >= access.end
+            && (range.writable || !access.write)
+    };
+    if let Some(&range) = known.iter().find(covers) {
+        return range;
     }
-
-    /// The range that an access lies in, made if necessary with what `following` tells.
-    fn find(&mut self, access: Access, following: &[Insn], body: &mut Body) -> &Range {
-        let covers = |range: &Range| {
-            range.base == access.base
-                && range.low <= access.low
-                && range.end >= access.end
-                && (range.writable || !access.write)
-        };
-        if let Some(place) = self.ranges.iter().position(covers) {
-            return &self.ranges[place];
-        }
-        if let Some(place) = self.ranges.iter().position(|range| range.base == access.base) {
-            body.give(self.ranges.remove(place).local);
-        }
-        let wanted = widen(access, following);
-        let local = body.take(ValType::I32);
-        look_up(wanted, local, body);
-        let Access { base, low, end, write } = wanted;
-        self.ranges.push(Range { base, low, end, writable: write, local });
-        &self.ranges[self.ranges.len() - 1]
-    }
+    known.retain(|range| range.base != access.base);
+    let wanted = widen(access, following);
+    let local = body.range_local();
+    look_up(wanted, local, body);
+    let Access { base, low, end, write } = wanted;
+    let range = Range { base, low, end, writable: write, local };
+    body.facts.ranges.push(range);
+    range
 }
 
 /// The access, and those that follow at the same register.
@@ -197,7 +172,7 @@ fn widen(first: Access, following: &[Insn]) -> Access {
 }
 
 /// Leaves the host's address of what `x[register]` points to in a local, or leaves the unit unless as
-/// many bytes there as the local `length` says, one or more, lie on one page that is there.
+/// many bytes there as the local `length` says, one to a page, lie on one page that is there.
 pub fn look_up_bytes(register: u8, length: u32, write: bool, local: u32, body: &mut Body) {
     let address = body.take(ValType::I64);
     let entry = body.take(ValType::I32);
@@ -205,7 +180,7 @@ pub fn look_up_bytes(register: u8, length: u32, write: bool, local: u32, body: &
         body.x(register);
         body.code().local_set(address);
         probe_up_to(address, entry, write, body, |body| {
-            body.code().local_get(length).i64_extend_i32_u().i64_add().i64_const(1).i64_sub();
+            body.code().i64_const(PAGE_SIZE as i64).local_get(length).i64_extend_i32_u().i64_sub();
         });
     });
     translate(address, entry, local, body);
@@ -254,19 +229,17 @@ fn fewer(rounds: u32, bytes: i32, body: &mut Body) {
 /// entry goes to a local.
 fn probe(address: u32, entry: u32, write: bool, size: u32, body: &mut Body) {
     probe_up_to(address, entry, write, body, |body| {
-        if size > 1 {
-            body.code().i64_const(i64::from(size) - 1).i64_add();
-        }
+        body.code().i64_const(PAGE_SIZE as i64 - i64::from(size));
     });
 }
 
-/// [`probe`] up to the byte that `last` makes of the first one's address.
+/// [`probe`] for bytes that may start at `most` in the page: pushes that, an `i64`.
 fn probe_up_to(
     address: u32,
     entry: u32,
     write: bool,
     body: &mut Body,
-    last: impl FnOnce(&mut Body),
+    most: impl FnOnce(&mut Body),
 ) {
     let tlb = body.field(if write { place::WRITE_TLB } else { place::READ_TLB }, 2);
     body.code()
@@ -281,9 +254,10 @@ fn probe_up_to(
         .i32_add()
         .local_tee(entry)
         .i64_load(at(place::TLB_PAGE, 3))
-        .local_get(address);
-    last(body);
-    body.code().i64_const(!(PAGE_SIZE as i64 - 1)).i64_and().i64_ne();
+        .local_get(address)
+        .i64_xor();
+    most(body);
+    body.code().i64_gt_u();
 }
 
 /// The host's address for a guest's and its TLB entry, into a local.
@@ -299,7 +273,7 @@ fn translate(address: u32, entry: u32, local: u32, body: &mut Body) {
 
 /// Writes a load or a store; `following` are the instructions of the block behind it. Returns
 /// `false` for another instruction.
-pub fn access(insn: &Insn, following: &[Insn], ranges: &mut Ranges, body: &mut Body) -> bool {
+pub fn access(insn: &Insn, following: &[Insn], ahead: &Ahead, body: &mut Body) -> bool {
     use Opcode as O;
     let Some(access) = Access::of(insn) else { return false };
     let float = matches!(insn.opcode.format(), Format::LoadFp | Format::SFp);
@@ -312,7 +286,7 @@ pub fn access(insn: &Insn, following: &[Insn], ranges: &mut Ranges, body: &mut B
     }
     // A load into its own base register is the last one there.
     let following = if operands(insn).1.has_x(insn.rs1) { &[] } else { following };
-    let place = ranges.address(access, following, body);
+    let place = ahead.address(access, following, body);
     match insn.opcode {
         O::Sb | O::Sh | O::Sw | O::Sd => body.x(insn.rs2),
         O::Fsd => body.f(insn.rs2),

@@ -1,6 +1,7 @@
 //! Control and status registers of S-mode that every entry into the kernel uses.
 
 use crate::body::Body;
+use crate::facts::Known;
 use c2w_emulator::cpu::isa::{Insn, Opcode};
 use c2w_emulator::cpu::translated::{StatusChange, place};
 use wasm_encoder::ValType;
@@ -42,7 +43,7 @@ fn status(insn: &Insn, body: &mut Body) -> bool {
     body.code().local_get(old);
     body.set_x(insn.rd);
     body.give(old);
-    body.forget();
+    body.facts.known = Known::default();
     true
 }
 

@@ -135,7 +135,7 @@ impl CodeCache {
         }
     }
 
-    /// Decodes from byte `offset` of a page up to where control cannot go on.
+    /// Decodes from byte `offset` of a page up to where control cannot go on, or translated code does.
     ///
     /// # Errors
     /// [`OutOfRange`] when `window_page` is no page of memory, which no fetch entry names.
@@ -149,11 +149,18 @@ impl CodeCache {
         let place = self.place(window_page).ok_or(OutOfRange)?;
         let page = &mut self.pages[place];
         let entries = self.translated.entries_in(page.content);
-        let plain = if page.content == 0 { 0 } else { PLAIN };
         let mut slot = offset / 2;
+        // Where the page is entered from outside is decoded first: mostly the other is never asked for.
+        let is_entered = page.ops[slot].code == Code::Undecoded;
+        let view = if is_entered || page.content == 0 { 0 } else { PLAIN };
         let (mut slots, mut ops) = (Vec::new(), Vec::new());
-        while slot < SLOTS && page.ops[plain + slot].code == Code::Undecoded {
-            let (op, halfwords) = decode_slot(bytes, slot);
+        while slot < SLOTS && page.ops[view + slot].code == Code::Undecoded {
+            let entry = if is_entered { entries.at(slot) } else { None };
+            let (op, halfwords) = match entry {
+                // What follows is translated, and mostly not needed here.
+                Some(number) => (Op::enter(number), SLOTS),
+                None => decode_slot(bytes, slot),
+            };
             slots.push(slot);
             ops.push(op);
             if !op.falls_through() {
@@ -161,18 +168,8 @@ impl CodeCache {
             }
             slot += halfwords;
         }
-        if plain != 0 {
-            let mut entered = ops.clone();
-            for (op, slot) in entered.iter_mut().zip(&slots) {
-                if let Some(number) = entries.at(*slot) {
-                    *op = Op::enter(number);
-                }
-            }
-            fusion::combine(&mut entered);
-            slots.iter().zip(entered).for_each(|(slot, op)| page.ops[*slot] = op);
-        }
         fusion::combine(&mut ops);
-        slots.into_iter().zip(ops).for_each(|(slot, op)| page.ops[plain + slot] = op);
+        slots.into_iter().zip(ops).for_each(|(slot, op)| page.ops[view + slot] = op);
         Ok(())
     }
 

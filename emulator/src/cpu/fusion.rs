@@ -435,6 +435,9 @@ macro_rules! define {
 
         /// The operation that each run starts with, as a number.
         const HEADS: &[u16] = &[$({ const PARTS: &[Code] = &[$(Code::$part),+]; PARTS[0] as u16 }),*];
+
+        /// The second one.
+        static SECONDS: &[Code] = &[$({ const PARTS: &[Code] = &[$(Code::$part),+]; PARTS[1] }),*];
     };
 }
 for_each_code!(define);
@@ -458,10 +461,14 @@ const fn starts() -> [u16; Code::PLAIN + 1] {
     starts
 }
 
+/// The places in the list of those that start with a plain operation.
+fn starting_with(head: Code) -> core::ops::Range<usize> {
+    STARTS[head as usize].into()..STARTS[head as usize + 1].into()
+}
+
 /// The longest superinstruction that `codes` (plain ones) start with, if there is one.
 fn fuse(codes: &[Code]) -> Option<Code> {
-    let head = *codes.first()? as usize;
-    let runs = &RUNS[STARTS[head] as usize..STARTS[head + 1] as usize];
+    let runs = &RUNS[starting_with(*codes.first()?)];
     runs.iter().find(|(_, parts)| codes.starts_with(parts)).map(|&(run, _)| run)
 }
 
@@ -473,6 +480,11 @@ pub fn combine(ops: &mut [Op]) {
     let lengths = make_groups(ops);
     let codes: Vec<Code> = ops.iter().map(|op| op.code).collect();
     for (start, op) in ops.iter_mut().enumerate() {
+        // Mostly there is none: to look at the second operations is enough to tell.
+        let seconds = &SECONDS[starting_with(op.code)];
+        if !codes.get(start + lengths[start]).is_some_and(|second| seconds.contains(second)) {
+            continue;
+        }
         let mut ahead = [op.code; LONGEST];
         let mut at = start;
         let mut count = 0;

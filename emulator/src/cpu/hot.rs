@@ -203,7 +203,7 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
                     let va: u64 = $va;
                     let entry =
                         unsafe { &*$tlb.byte_add((va >> PLACE_SHIFT) as usize & PLACE_MASK) };
-                    if va.wrapping_add($size - 1) & !PAGE != entry.page {
+                    if va ^ entry.page > PAGE + 1 - $size {
                         leave!(Slow);
                     }
                     window.wrapping_add((va as u32).wrapping_add(entry.distance) as usize)

@@ -1,9 +1,10 @@
 //! The translation cache that the hot loop reads.
 //!
 //! Direct-mapped tables, by bits 23..12 of the virtual address. An entry has the address of its page
-//! and what is added to a virtual address for the place in the window, modulo 2^32. One comparison
-//! looks whether the last byte of an access lies in the page: if that page is the entry's, so is the
-//! first byte's, for its index was taken from there. An empty entry has an address that no page has.
+//! and what is added to a virtual address for the place in the window, modulo 2^32. `address ^ page` is
+//! where an access begins in the page, if the page is the entry's, and else a page or more: so one
+//! comparison, of that with a page less the size of the access, looks whether it is there as a whole.
+//! An empty entry has an address that leads to another index, so that it differs from all that lead here.
 //!
 //! There is a table for each (access, privilege) pair, so that no permission is checked on a
 //! hit. A write entry exists only for pages that are dirty and from which no code is decoded.
@@ -37,7 +38,11 @@ pub struct TlbEntry {
 }
 
 impl TlbEntry {
-    const EMPTY: Self = Self { page: !0, distance: 0, _unused: 0 };
+    /// What is at a slot that is not in use.
+    fn empty(slot: usize) -> Self {
+        let page = 1 << 62 | ((slot ^ (ENTRIES / 2)) as u64) << PAGE_SHIFT;
+        Self { page, distance: 0, _unused: 0 }
+    }
 
     fn new(address: u64, window_page: u32) -> Self {
         let page = address & !IN_PAGE;
@@ -63,7 +68,7 @@ fn index(address: u64) -> usize {
 
 impl Table {
     fn new() -> Self {
-        Self { entries: vec![TlbEntry::EMPTY; ENTRIES].into_boxed_slice(), filled: Vec::new() }
+        Self { entries: (0..ENTRIES).map(TlbEntry::empty).collect(), filled: Vec::new() }
     }
 
     /// Start of the entries, for the hot loop. Stays valid as long as the table.
@@ -74,7 +79,7 @@ impl Table {
     /// Maps the page of virtual `address` to a window page.
     pub fn fill(&mut self, address: u64, window_page: u32) {
         let slot = index(address);
-        if self.entries[slot] == TlbEntry::EMPTY {
+        if self.entries[slot] == TlbEntry::empty(slot) {
             self.filled.push(slot as u16);
         }
         self.entries[slot] = TlbEntry::new(address, window_page);
@@ -88,7 +93,7 @@ impl Table {
 
     fn flush(&mut self) {
         for slot in self.filled.drain(..) {
-            self.entries[slot as usize] = TlbEntry::EMPTY;
+            self.entries[slot as usize] = TlbEntry::empty(slot.into());
         }
     }
 
@@ -98,7 +103,7 @@ impl Table {
             let entry = &mut entries[slot as usize];
             let kept = keep(*entry);
             if !kept {
-                *entry = TlbEntry::EMPTY;
+                *entry = TlbEntry::empty(slot.into());
             }
             kept
         });
@@ -224,9 +229,9 @@ pub struct FetchEntry {
 pub const FETCH_ENTRIES: usize = 2048;
 
 impl FetchEntry {
-    /// Matches no address: bit 11 is never set in a tag.
+    /// Matches no address: bit 11 is never set in a tag, and no code is at or near the key's.
     pub const EMPTY: Self =
-        Self { tag: 1 << 11, key: 1 << 11, ops: Wide(core::ptr::null()), window_page: 0 };
+        Self { tag: 1 << 11, key: 1 << 62, ops: Wide(core::ptr::null()), window_page: 0 };
 }
 
 /// An empty fetch table.
@@ -258,6 +263,7 @@ mod tests {
             for upper in [0, 1, u64::MAX >> 24, 1 << 39] {
                 let address = upper << 24 | (slot as u64) << PAGE_SHIFT;
                 assert_eq!(table.lookup(address), None, "{address:#x}");
+                assert!(address ^ table.entries[slot].page > IN_PAGE, "{address:#x}");
             }
         }
     }

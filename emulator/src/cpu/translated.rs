@@ -20,7 +20,7 @@ use super::hart::{Bus, Hart, Mode};
 use super::hot::{Hot, Stop, Wide};
 use super::mmu::Access;
 use super::op::{Code, Op};
-use super::tlb::{FetchEntry, TlbEntry};
+use super::tlb::{FETCH_ENTRIES, FetchEntry, TlbEntry};
 use super::trap::{Cause, Trap};
 use super::vector::VectorState;
 use crate::memory::{GuestMemory, PAGE_SHIFT, PAGE_SIZE};
@@ -82,10 +82,12 @@ pub fn hash(page: &[u8]) -> u64 {
     xxh3_64(page)
 }
 
-/// What a fetch entry with a tag has as its key when its page has a content. An address has the
-/// same upper 16 bits throughout: so no two pairs have the same key.
+/// What a fetch entry with a tag has as its key when its page has a content. No two pairs at one
+/// place of the fetch table have the same key: their pages are a multiple of more than all contents
+/// apart.
 pub fn key(tag: u64, content: u16) -> u64 {
-    tag ^ u64::from(content) << 48
+    const _: () = assert!(2 * MAX_CONTENTS < FETCH_ENTRIES * PAGE_SIZE);
+    tag.wrapping_add(2 * u64::from(content))
 }
 
 /// All that can be entered, as the converter writes it.
