@@ -11,7 +11,7 @@ pub(super) struct AotArgs {
     /// [default: off, or auto with --train or --aot-budget].
     #[arg(long, value_enum, value_name = "HOW")]
     aot: Option<Aot>,
-    /// Guest instructions to translate, each 35 to 45 bytes of the module [auto: 40000].
+    /// Guest instructions to translate, each 35 to 50 bytes of the module [auto: 40000].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4_000_000))]
     aot_budget: Option<u32>,
     /// Run this command to find hot code, written as behind a module's name; can be given more than

@@ -1,5 +1,5 @@
-//! What is known of a unit before it is written: which registers a block needs, and how many
-//! instructions may follow it without a look at the budget.
+//! What is known of a unit before it is written: how many instructions may follow a block
+//! without a look at the budget, and which loops hold registers or walk through memory.
 
 use crate::body::Registers;
 use crate::regions::{Item, Loop, Regions, blocks};

@@ -112,7 +112,7 @@ pub struct Body {
     range_locals: Vec<u32>,
     /// What holds where the next instruction is written.
     pub facts: Facts,
-    /// What will again: see [`Self::aside`].
+    /// What will again: see [`Self::begin_aside`].
     later: Vec<Facts>,
     /// What holds at the start of blocks ahead, as far as ways to them are written.
     arriving: BTreeMap<usize, Facts>,
