@@ -15,6 +15,7 @@
 pub mod digest;
 mod error;
 pub mod image_config;
+pub mod json;
 pub mod layer;
 pub mod manifest;
 pub mod platform;
