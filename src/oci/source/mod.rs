@@ -4,6 +4,7 @@ mod archive;
 mod cached;
 mod docker_archive;
 mod files;
+mod folder;
 mod layout;
 mod registry;
 mod skopeo;
