@@ -5,6 +5,7 @@
 use crate::assets::Assets;
 use crate::boot::{self, Options as BootOptions};
 use crate::ext4;
+use crate::local;
 use crate::oci::{self, ImageConfig, ImageRef, SourceOptions};
 use crate::place::Place;
 use crate::plain::{self, Plain, PlainRef};
@@ -59,6 +60,8 @@ pub struct Rootfs {
     spool: Spool,
     container: ContainerConfig,
     identity: String,
+    /// The image's name in a registry, if a layout or an archive says so.
+    name: Option<String>,
     epoch: u64,
 }
 
@@ -79,7 +82,7 @@ fn unpack_image(
     timing: &mut Timing,
 ) -> Result<Rootfs> {
     source.progress.stage(Stage::Manifest);
-    let image = oci::open(reference, source)?;
+    let image = oci::open(reference, source).map_err(|error| local::with_hint(reference, error))?;
     timing.stage("manifest");
     let mut tree = Tree::new();
     let mut spool = Spool::new().context("cannot make a temporary file")?;
@@ -96,7 +99,8 @@ fn unpack_image(
         reader.finish().with_context(name)?;
     }
     timing.stage("layers");
-    Ok(Rootfs::new(tree, spool, &image.manifest_digest, &image.config))
+    let name = image.name_inside().map(str::to_owned);
+    Ok(Rootfs { name, ..Rootfs::new(tree, spool, &image.manifest_digest, &image.config) })
 }
 
 fn unpack_plain(
@@ -129,6 +133,7 @@ impl Rootfs {
             spool,
             container: ContainerConfig { hostname, ..oci::guest_config(config) },
             identity: identity.to_string(),
+            name: None,
             epoch: epoch(config),
         }
     }
@@ -178,8 +183,8 @@ pub struct Prepared {
     pub session: Session,
     /// Digest of the image's manifest, or of the plain root filesystem.
     pub identity: String,
-    /// Bytes of the root image.
-    pub root_image: u64,
+    /// The image's name in a registry, if a layout or an archive says so.
+    pub name: Option<String>,
     /// What it was booted with.
     pub boot: BootOptions,
 }
@@ -208,7 +213,6 @@ fn memory(rootfs: &Rootfs, options: &Options, timing: &mut Timing) -> Result<Gue
 pub fn prepare(place: &Place, options: &Options, timing: &mut Timing) -> Result<Prepared> {
     let rootfs = unpack(place, &options.source, timing)?;
     let memory = memory(&rootfs, options, timing)?;
-    let root_image = memory.image().length;
     options.source.progress.stage(Stage::Boot);
     let boot_options = BootOptions {
         memory_mib: options.memory_mib,
@@ -219,7 +223,8 @@ pub fn prepare(place: &Place, options: &Options, timing: &mut Timing) -> Result<
     let session = boot::boot(memory, rootfs.container, &options.assets, &boot_options, timing)?;
     timing.stage("boot");
     timing.note(boot::instructions(session.steps()));
-    Ok(Prepared { session, identity: rootfs.identity, root_image, boot: boot_options })
+    let Rootfs { identity, name, .. } = rootfs;
+    Ok(Prepared { session, identity, name, boot: boot_options })
 }
 
 /// Converts an image to a module at `output`, which appears only when it is whole.
@@ -239,7 +244,7 @@ pub fn convert(
         Aot::Off => None,
         _ => Some((template.linkage()?, options.translation.runs()?)),
     };
-    let Prepared { mut session, identity, root_image, boot } = prepare(place, options, timing)?;
+    let Prepared { mut session, identity, name, boot } = prepare(place, options, timing)?;
     let state = session.save(&mut Silent);
     let memory = session.into_memory();
     // Training goes on from here and leaves its traces in RAM.
@@ -262,7 +267,7 @@ pub fn convert(
         image: region(&memory, memory.image()),
         state: &state,
         translation: translated.as_ref().map(|(_, translation)| translation),
-        provenance: &provenance(place, &identity, root_image, options),
+        provenance: &provenance(place.without_path(name.as_deref()), identity, options),
     };
     let module = staged.finish(|out| Ok(wasm::package(&template, &parts, out)?))?;
     timing.stage("package");
@@ -282,15 +287,15 @@ fn region(memory: &GuestMemory, region: Region) -> &[u8] {
     memory.slice(region.start, region.length as usize).expect("a region is memory")
 }
 
-fn provenance(place: &Place, identity: &str, root_image: u64, options: &Options) -> Provenance {
+fn provenance(source: String, digest: String, options: &Options) -> Provenance {
     let assets = options.assets.checksums();
     Provenance {
-        source: place.without_path(),
-        digest: identity.to_owned(),
+        source,
+        digest,
         platform: options.source.platform.to_string(),
         c2w: env!("CARGO_PKG_VERSION").to_owned(),
         memory_mib: options.memory_mib,
-        root_image,
+        root_image: 0,
         assets: assets.into_iter().map(|(name, sum)| (name.to_owned(), sum)).collect(),
     }
 }

@@ -15,6 +15,7 @@ pub mod convert;
 pub mod ext4;
 pub mod input;
 mod interrupt;
+mod local;
 mod observe;
 pub mod oci;
 pub mod place;

@@ -1,6 +1,7 @@
 //! What the user wants to have converted.
 
 use crate::input::Input;
+use crate::local;
 use crate::oci::ImageRef;
 use crate::oci::reference::ReferenceError;
 use crate::plain::PlainRef;
@@ -24,17 +25,20 @@ impl FromStr for Place {
             Some(("tarball" | "rootfs", "")) => Err(ReferenceError::Empty(text.to_owned())),
             Some(("tarball", rest)) => Ok(Self::Plain(PlainRef::Tarball(Input::new(rest)))),
             Some(("rootfs", rest)) => Ok(Self::Plain(PlainRef::Directory(rest.into()))),
-            _ => text.parse().map(Self::Image),
+            _ => text.parse().map(Self::Image).map_err(|error| match local::hint(text) {
+                Some(hint) => ReferenceError::Path { error: Box::new(error), hint },
+                None => error,
+            }),
         }
     }
 }
 
 impl Place {
-    /// What it is apart from where it lies on this machine: of local places only the transport and
-    /// the tag.
-    pub fn without_path(&self) -> String {
+    /// What it is apart from where it lies on this machine: of local places only the transport, and
+    /// the `name` that the image has in there, else what was asked for.
+    pub fn without_path(&self, name: Option<&str>) -> String {
         match self {
-            Self::Image(image) => image.without_path(),
+            Self::Image(image) => image.without_path(name),
             Self::Plain(PlainRef::Tarball(_)) => "tarball".into(),
             Self::Plain(PlainRef::Directory(_)) => "rootfs".into(),
         }
@@ -65,6 +69,10 @@ mod tests {
         for text in ["tarball:a.tar.xz", "rootfs:/a:b", "oci:a:b", "tarball:-"] {
             assert_eq!(text.parse::<Place>().unwrap().to_string(), text);
         }
+        let error = "./examples/busybox".parse::<Place>().unwrap_err().to_string();
+        assert!(error.ends_with("which is read as oci:./examples/busybox"), "{error}");
+        let error = "./none".parse::<Place>().unwrap_err().to_string();
+        assert!(error.contains("is no image reference") && !error.contains("here is"), "{error}");
         for empty in ["tarball:", "rootfs:"] {
             assert!(matches!(empty.parse::<Place>(), Err(ReferenceError::Empty(_))), "{empty}");
         }

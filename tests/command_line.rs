@@ -102,14 +102,25 @@ fn a_module_tells_where_it_comes_from_but_not_from_which_folder() {
     let dir = tempfile::tempdir().unwrap();
     let copied = Command::new("cp").arg("-r").arg("examples/busybox").arg(dir.path()).status();
     assert!(copied.unwrap().success());
+    // The same image, known by a name there.
+    let index = dir.path().join("busybox/index.json");
+    let text = fs::read_to_string(&index).unwrap();
+    let name = r#""annotations":{"io.containerd.image.name":"docker.io/library/busybox:1.37","#;
+    fs::write(&index, text.replace(r#""annotations":{"#, name)).unwrap();
     let elsewhere = format!("oci:{}:latest", dir.path().join("busybox").display());
-    let (module, _) = convert(IMAGE, &[]);
-    assert!(convert(&elsewhere, &[]).0 == module);
+    let (module, said) = convert(IMAGE, &[]);
+    let (named, _) = convert(&elsewhere, &[]);
+    let end = |module: &[u8]| module.windows(14).rposition(|name| name == b"c2w.provenance");
+    let before = |module: &[u8]| module[..end(module).unwrap() - 4].to_vec();
+    assert!(before(&module) == before(&named));
 
     let file = dir.path().join("out.wasm");
-    fs::write(&file, &module).unwrap();
-    let json: serde_json::Value =
-        serde_json::from_str(&stdout(&["inspect", "--json", file.to_str().unwrap()])).unwrap();
+    let inspect = |module: &[u8]| -> serde_json::Value {
+        fs::write(&file, module).unwrap();
+        serde_json::from_str(&stdout(&["inspect", "--json", file.to_str().unwrap()])).unwrap()
+    };
+    assert_eq!(inspect(&named)["source"], "oci:docker.io/library/busybox:1.37");
+    let json = inspect(&module);
     let image: serde_json::Value =
         serde_json::from_str(&stdout(&["inspect", "--json", IMAGE])).unwrap();
     assert_eq!(json["source"], "oci:latest");
@@ -123,6 +134,10 @@ fn a_module_tells_where_it_comes_from_but_not_from_which_folder() {
     }
     let text = stdout(&["inspect", file.to_str().unwrap()]);
     assert!(text.contains("made by") && text.contains("runtime.wasm"), "{text}");
+    // As large as the conversion has said.
+    let mib = format!("{:.1} MiB", json["root_image"].as_f64().unwrap() / f64::from(1 << 20));
+    assert!(said.contains(&format!("(root image {mib},")), "{mib}: {said}");
+    assert!(text.contains(&mib), "{mib}: {text}");
 
     let said = refusal(&["inspect", "prebuilt/runtime.wasm"]);
     assert!(said.contains("c2w did not make it"), "{said}");

@@ -185,30 +185,113 @@ fn what_is_no_layout_says_so() {
     assert!(error.contains("more than 4194304 bytes"), "{error}");
 }
 
+/// A layout in which everything is a symbolic link, as Bazel's rules make it: files are elsewhere in
+/// the directory, and so are `blobs` and `blobs/sha256`.
+fn linked(name: &str) -> tempfile::TempDir {
+    let dir = copy(name);
+    let at = |name: &str| dir.path().join(name);
+    fs::create_dir_all(at("store/deep")).unwrap();
+    for file in ["oci-layout", "index.json"] {
+        fs::rename(at(file), at("store").join(file)).unwrap();
+        symlink(Path::new("store").join(file), at(file)).unwrap();
+    }
+    for blob in fs::read_dir(at("blobs/sha256")).unwrap() {
+        let blob = blob.unwrap();
+        let kept = at("store/deep").join(blob.file_name());
+        fs::rename(blob.path(), &kept).unwrap();
+        symlink(Path::new("../deep").join(blob.file_name()), blob.path()).unwrap();
+    }
+    fs::rename(at("blobs/sha256"), at("store/sha256")).unwrap();
+    fs::remove_dir(at("blobs")).unwrap();
+    fs::create_dir(at("real")).unwrap();
+    symlink(at("store/sha256"), at("real/sha256")).unwrap();
+    symlink("./real", at("blobs")).unwrap();
+    dir
+}
+
 #[test]
-fn links_and_odd_files_are_not_followed() {
+fn links_inside_of_a_layout_are_followed() {
+    let dir = linked("ok-gz");
+    assert_eq!(pull_dir(dir.path(), ""), pull("ok-gz"));
+    // Also in an archive, if they are relative.
+    fs::remove_file(dir.path().join("real/sha256")).unwrap();
+    symlink("../store/sha256", dir.path().join("real/sha256")).unwrap();
+    let archive = |flags: &[&str]| {
+        let path = dir.path().join("a.tar");
+        let mut tar = Command::new("tar");
+        tar.args(flags).arg("--exclude=a.tar").arg("-cf").arg(&path).arg("-C").arg(dir.path());
+        assert!(tar.arg(".").status().unwrap().success());
+        let reference = format!("oci-archive:{}", path.display()).parse().unwrap();
+        oci::open(&reference, &SourceOptions::default()).map(|image| image.manifest_digest)
+    };
+    let expected = open_dir(&fixture("ok-gz"), "").unwrap().manifest_digest;
+    assert_eq!(archive(&[]).unwrap(), expected);
+    // As they come from Bazel: the files are in its cache.
+    let cache = tempfile::tempdir().unwrap();
+    fs::rename(dir.path().join("store/deep"), cache.path().join("deep")).unwrap();
+    symlink(cache.path().join("deep"), dir.path().join("store/deep")).unwrap();
+    let error = archive(&[]).unwrap_err().to_string();
+    assert!(error.contains("tar --dereference"), "{error}");
+    assert_eq!(archive(&["--dereference"]).unwrap(), expected);
+}
+
+#[test]
+fn links_out_of_a_layout_are_refused() {
     // The link's target even has the right content.
-    let dir = copy("ok-gz");
     let outside = tempfile::tempdir().unwrap();
-    let blob = blob_path(dir.path(), &root_digest(dir.path()));
-    let kept = outside.path().join("blob");
-    fs::rename(&blob, &kept).unwrap();
-    symlink(&kept, &blob).unwrap();
-    let error = pull_dir(dir.path(), "").unwrap_err();
-    assert!(error.contains("not a regular file"), "{error}");
-
-    fs::remove_file(&blob).unwrap();
-    let fifo = std::process::Command::new("mkfifo").arg(&blob).status().unwrap();
-    assert!(fifo.success());
-    let error = pull_dir(dir.path(), "").unwrap_err();
-    assert!(error.contains("not a regular file"), "{error}");
+    let move_out = |dir: &Path, name: &Path| {
+        let kept = outside.path().join("kept");
+        let _ = fs::remove_dir_all(&kept);
+        let _ = fs::remove_file(&kept);
+        assert!(Command::new("mv").arg(dir.join(name)).arg(&kept).status().unwrap().success());
+        symlink(&kept, dir.join(name)).unwrap();
+    };
+    let dir = copy("ok-gz");
+    let root = blob_path(Path::new(""), &root_digest(dir.path()));
+    for name in ["oci-layout", "index.json", "blobs", "blobs/sha256", root.to_str().unwrap()] {
+        let dir = copy("ok-gz");
+        move_out(dir.path(), Path::new(name));
+        let error = pull_dir(dir.path(), "").unwrap_err();
+        let advice = format!("`cp -rL {} COPY`", dir.path().display());
+        assert!(error.contains(&format!("{name:?} is a symbolic link to")), "{error}");
+        assert!(error.contains(&advice), "{error}");
+        // The advice is good.
+        let copied = outside.path().join("copy");
+        let _ = fs::remove_dir_all(&copied);
+        let done = Command::new("cp").arg("-rL").arg(dir.path()).arg(&copied).status();
+        assert!(done.unwrap().success());
+        assert_eq!(pull_dir(&copied, ""), pull("ok-gz"));
+    }
 
     let dir = copy("ok-gz");
-    copy_tree(&dir.path().join("blobs"), &outside.path().join("blobs"));
-    fs::remove_dir_all(dir.path().join("blobs")).unwrap();
-    symlink(outside.path().join("blobs"), dir.path().join("blobs")).unwrap();
+    let blob = blob_path(dir.path(), &root_digest(dir.path()));
+    fs::remove_file(&blob).unwrap();
+    let fifo = Command::new("mkfifo").arg(dir.path().join("fifo")).status().unwrap();
+    assert!(fifo.success());
+    symlink("../../fifo", &blob).unwrap();
     let error = pull_dir(dir.path(), "").unwrap_err();
-    assert!(error.contains("cannot read blobs/"), "{error}");
+    assert!(error.contains("not a regular file"), "{error}");
+}
+
+#[test]
+fn a_key_that_is_there_twice_is_refused() {
+    for (file, from, to, words) in [
+        ("oci-layout", "{", "{\"a\":1,\"a\":2,", "oci-layout has the key \"a\" twice: refused"),
+        ("index.json", "{", "{\"manifests\":[],", "index.json has the key \"manifests\" twice: r"),
+        ("index.json", "\"size\"", "\"size\":1,\"size\"", "twice in manifests[0]: refused"),
+        (
+            "index.json",
+            "\"org.",
+            "\"x\":\"1\",\"x\":\"2\",\"org.",
+            "the key \"x\" twice in manifests[0].annotations: refused",
+        ),
+    ] {
+        let dir = copy("ok-gz");
+        let text = fs::read_to_string(dir.path().join(file)).unwrap();
+        fs::write(dir.path().join(file), text.replacen(from, to, 1)).unwrap();
+        let error = pull_dir(dir.path(), "").unwrap_err();
+        assert!(error.contains(words) && error.contains("in two ways"), "{error}");
+    }
 }
 
 #[test]

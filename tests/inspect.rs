@@ -126,6 +126,38 @@ fn plain_roots_and_modules() {
     assert!(error.contains("c2w did not make it"), "{error}");
 }
 
+/// A name that the registry does not have, of what lies in the current directory.
+#[test]
+fn what_lies_here_is_hinted_at() {
+    let dir = tempfile::tempdir().unwrap();
+    let copied = Command::new("cp").arg("-r").arg(fixture("rich")).arg(dir.path()).status();
+    assert!(copied.unwrap().success());
+    fs::write(dir.path().join("out.wasm"), b"\0asm\x01\0\0\0").unwrap();
+    // Nobody listens there.
+    let conf = "[[registry]]\nprefix = \"docker.io\"\nlocation = \"127.0.0.1:1\"\n";
+    fs::write(dir.path().join("registries.conf"), conf).unwrap();
+    let said = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_c2w"));
+        command.args(arguments).current_dir(dir.path()).env("HOME", dir.path());
+        command.env("C2W_CACHE_DIR", dir.path().join("cache"));
+        command.env("CONTAINERS_REGISTRIES_CONF", dir.path().join("registries.conf"));
+        let output = command.output().unwrap();
+        assert!(!output.status.success(), "{arguments:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    for (arguments, words) in [
+        (&["inspect", "rich"][..], "here is a directory of that name, which is read as oci:rich\n"),
+        (&["rootfs", "rich:latest", "out"], "which is read as oci:rich\n"),
+        (&["rootfs", "./rich", "out"], "which is read as oci:./rich\n"),
+        (&["rootfs", "out.wasm", "out"], "here is a module of that name"),
+    ] {
+        let said = said(arguments);
+        assert!(said.contains(words) && said.lines().count() == 1, "{arguments:?}: {said}");
+    }
+    let said = said(&["inspect", "none"]);
+    assert!(said.contains("cannot reach") && !said.contains("here is"), "{said}");
+}
+
 #[test]
 fn what_an_image_says_cannot_play_with_the_terminal() {
     let dir = tempfile::tempdir().unwrap();

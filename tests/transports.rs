@@ -148,6 +148,16 @@ fn what_skopeo_writes_is_the_same_image() {
             }
         }
     }
+    // Its files may be links within the directory, and not out of it.
+    let (place, manifest) = (dir.at("ok-gz.dir"), dir.at("ok-gz.dir/manifest.json"));
+    fs::rename(&manifest, dir.at("ok-gz.dir/kept")).unwrap();
+    symlink("kept", &manifest).unwrap();
+    assert_is(&format!("dir:{place}"), &truth("ok-gz"));
+    fs::rename(dir.at("ok-gz.dir/kept"), dir.at("kept")).unwrap();
+    fs::remove_file(&manifest).unwrap();
+    symlink("../kept", &manifest).unwrap();
+    let error = read(&format!("dir:{place}")).unwrap_err();
+    assert!(error.contains(&format!("`cp -rL {place} COPY`")), "{error}");
     // With all platforms: an index in a directory.
     let place = format!("dir:{}", dir.at("all"));
     skopeo_copy(&["--all", &format!("oci:{}", fixture("rich").display()), &place]);
@@ -226,10 +236,16 @@ fn the_new_form_of_docker_save() {
         format!("docker-archive:{archive}:docker.io/library/x:y"),
         format!("oci-archive:{archive}"),
         format!("oci-archive:{archive}:y"),
+        format!("oci-archive:{archive}:docker.io/library/x:y"),
+        format!("oci-archive:{archive}:x:y"),
         format!("oci-archive:{archive}@sha256:{}", sha256(manifest.as_bytes())),
     ] {
         assert_is(&name, &truth("ok-none"));
     }
+    let error = read(&format!("oci-archive:{archive}:x:z")).unwrap_err();
+    assert!(error.contains("the layout has the tags docker.io/library/x:y, y"), "{error}");
+    let image = oci::open(&format!("oci-archive:{archive}").parse().unwrap(), &Default::default());
+    assert_eq!(image.unwrap().name_inside(), Some("docker.io/library/x:y"));
     // A layer that is not what the archive calls it.
     dir.write(&layer_name, gzip(b"something else"));
     let error = read(&format!("docker-archive:{}", dir.tar("bad.tar"))).unwrap_err();
@@ -286,8 +302,14 @@ fn archives_that_are_wrong_say_how() {
     case(&good, item("config", &["layer"; 2000]), "2000 layers, at most");
     case(&good, item("config", &["config"]), "has wrong content");
     case(&good, json!({}), "manifest.json is malformed");
+    let twice = good.replacen('{', r#"{"os":"linux","#, 1);
+    case(&twice, item("config", &["layer"]), "configuration has the key \"os\" twice");
     case(&good, json!([]), "no such image");
     case("{", item("config", &["layer"]), "configuration is malformed");
+    let dir = Dir::new();
+    dir.write("manifest.json", r#"[{"Config":"config","Layers":[],"Layers":["layer"]}]"#);
+    let error = read(&format!("docker-archive:{}", dir.tar("twice.tar"))).unwrap_err();
+    assert!(error.contains("its manifest.json has the key \"Layers\" twice in [0]:"), "{error}");
     let amd64 = good.replace("riscv64", "amd64");
     case(&amd64, item("config", &["layer"]), "no linux/riscv64 variant, only linux/amd64");
 

@@ -3,6 +3,7 @@
 use super::parse_place;
 use super::source_options::SourceArgs;
 use super::text::{clean, mib, table};
+use crate::local;
 use crate::oci::image_config::RunConfig;
 use crate::oci::{self, Image};
 use crate::place::Place;
@@ -37,7 +38,8 @@ pub(super) fn run(arguments: &Inspect) -> Result<String> {
         Place::Image(reference) => {
             let progress: Arc<dyn Progress> = Arc::new(Silent);
             let options = arguments.source.any_platform(&place, &progress)?;
-            let image = oci::open(reference, &options)?;
+            let image = oci::open(reference, &options)
+                .map_err(|error| local::with_hint(reference, error))?;
             Ok(if arguments.json { lines(&image_json(&image)) } else { image_text(&image) })
         }
         Place::Plain(reference) => {
@@ -102,6 +104,7 @@ fn image_text(image: &Image) -> String {
         }
     };
     add("source", &[image.name().into()]);
+    add("name", &[image.name_inside().unwrap_or_default().into()]);
     add("digest", &[image.manifest_digest.to_string()]);
     add("platform", &[image.platform.to_string()]);
     add("created", &[image.config.created.clone().unwrap_or_default()]);
@@ -150,6 +153,7 @@ fn image_json(image: &Image) -> Value {
     });
     json!({
         "source": image.name(),
+        "name": image.name_inside(),
         "digest": image.manifest_digest.to_string(),
         "platform": image.platform.to_string(),
         "created": image.config.created,

@@ -114,6 +114,14 @@ pub enum ErrorKind {
         /// What the mirrors say.
         mirrors: String,
     },
+    /// Something else may have been meant.
+    #[error("{error}; {hint}")]
+    Hinted {
+        /// What went wrong.
+        error: Box<ErrorKind>,
+        /// What else there is, and how to write it.
+        hint: String,
+    },
     /// No answer.
     #[error(
         "cannot reach {registry}: {reason}; check the name, the network and the proxy settings"

@@ -4,6 +4,7 @@
 //! [image-spec, config]: https://github.com/opencontainers/image-spec/blob/main/config.md
 
 use super::digest::Digest;
+use super::json::{self, JsonError};
 use super::manifest::null_default;
 use super::platform::Platform;
 use c2w_guest_abi::ContainerConfig;
@@ -63,9 +64,9 @@ pub struct RunConfig {
 /// Why a configuration is of no use.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// Not the JSON it should be.
-    #[error("its configuration is malformed: {0}")]
-    Malformed(String),
+    /// Not the JSON it should be, or JSON that could be read in two ways.
+    #[error("its configuration {0}")]
+    Json(#[from] JsonError),
     /// A string that Linux cannot take.
     #[error("its configuration has a NUL byte in {0}: refused")]
     Nul(&'static str),
@@ -106,11 +107,10 @@ impl ImageConfig {
     /// Reads the configuration of an image of `layers` layers.
     ///
     /// # Errors
-    /// [`ConfigError`] when the JSON is malformed, has no `rootfs`, has NUL bytes where Linux takes
+    /// [`ConfigError`] when the JSON is malformed, has no `rootfs`, has a key twice, has NUL bytes where Linux takes
     /// none, or another number of DiffIDs.
     pub fn parse(bytes: &[u8], layers: usize) -> Result<Self, ConfigError> {
-        let raw: Raw = serde_json::from_slice(bytes)
-            .map_err(|error| ConfigError::Malformed(error.to_string()))?;
+        let raw: Raw = json::parse(bytes)?;
         let diff_ids = raw.rootfs.diff_ids;
         if diff_ids.len() != layers {
             return Err(ConfigError::LayerCount { layers, diff_ids: diff_ids.len() });
@@ -216,6 +216,9 @@ mod tests {
             (r#"{"config":{"Env":["A=\u0000"]},"rootfs":{}}"#, "NUL byte in Env"),
             (r#"{"config":{"Env":"A=b"},"rootfs":{}}"#, "malformed"),
             (r#"{"rootfs":{"diff_ids":["x"]}}"#, "no digest"),
+            (r#"{"rootfs":{},"rootfs":{}}"#, "has the key \"rootfs\" twice:"),
+            (r#"{"config":{"Cmd":["a"],"cmd":["b"]},"rootfs":{}}"#, "\"cmd\" twice in config:"),
+            (r#"{"config":{"Labels":{"a":"1","a":"2"}},"rootfs":{}}"#, "twice in config.Labels:"),
         ];
         for (json, expected) in cases {
             let error = ImageConfig::parse(json.as_bytes(), 0).unwrap_err().to_string();

@@ -2,6 +2,7 @@
 //! the same but for its media types.
 
 use super::digest::{Digest, Hasher, InvalidDigest};
+use super::json::{self, JsonError};
 use super::platform::Platform;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Deserializer};
@@ -36,6 +37,9 @@ pub mod media_type {
 
 /// The annotation that is a tag in a layout's `index.json`.
 pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
+
+/// The annotation with an image's full name there, as containerd, nerdctl and BuildKit write it.
+pub const CONTAINERD_NAME: &str = "io.containerd.image.name";
 
 /// Where some bytes are and what they must be.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -106,7 +110,10 @@ pub enum Document {
 /// Why a document is of no use.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {
-    /// Not the JSON it should be.
+    /// Not the JSON it should be, or JSON that could be read in two ways.
+    #[error("its manifest {0}")]
+    Json(#[from] JsonError),
+    /// Not what a manifest or an index has.
     #[error("its manifest is malformed: {0}")]
     Malformed(String),
     /// Docker's schema 1.
@@ -151,8 +158,7 @@ struct Raw {
 /// # Errors
 /// [`ManifestError`], among them everything that is no image of layers.
 pub fn parse(bytes: &[u8], announced: &str) -> Result<Document, ManifestError> {
-    let raw: Raw = serde_json::from_slice(bytes)
-        .map_err(|error| ManifestError::Malformed(error.to_string()))?;
+    let raw: Raw = json::parse(bytes)?;
     if raw.schema_version == Some(1) {
         return Err(ManifestError::Schema1);
     }
@@ -297,6 +303,12 @@ mod tests {
             ("{}".into(), "neither"),
             ("[]".into(), "malformed"),
             ("".into(), "malformed"),
+            (manifest(CONFIG, LAYER, r#","layers":[]"#), "has the key \"layers\" twice"),
+            (
+                manifest(CONFIG, LAYER, "").replacen(":2}", r#":2,"size":3}"#, 1),
+                "\"size\" twice in config",
+            ),
+            (manifest(CONFIG, LAYER, r#","\u0043onfig":{}"#), "\"Config\" twice"),
             ("[".repeat(100_000), "malformed"),
             (manifest(CONFIG, LAYER, "").replace("sha256:", "md5:"), "no digest"),
             (manifest(CONFIG, LAYER, "").replace(":2}", ":-2}"), "malformed"),

@@ -15,6 +15,7 @@
 pub mod digest;
 mod error;
 pub mod image_config;
+pub mod json;
 pub mod layer;
 pub mod manifest;
 pub mod platform;
@@ -45,6 +46,7 @@ pub struct Image {
     /// What to run, and the DiffIDs.
     pub config: ImageConfig,
     name: String,
+    name_inside: Option<String>,
     layers: Vec<Descriptor>,
     source: Box<dyn Source>,
 }
@@ -72,6 +74,7 @@ pub fn open(reference: &ImageRef, options: &SourceOptions) -> Result<Image, Erro
             manifest_digest: found.descriptor.digest,
             config: found.config,
             name: name.clone(),
+            name_inside: source.name(),
             layers: found.layers,
             source,
         })
@@ -83,6 +86,11 @@ impl Image {
     /// The image's full reference.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Its name in a registry, if a layout or an archive says so.
+    pub fn name_inside(&self) -> Option<&str> {
+        self.name_inside.as_deref()
     }
 
     /// What the layers are, base first: their blobs and their DiffIDs.

@@ -110,6 +110,14 @@ pub enum ReferenceError {
     /// A digest of bad form.
     #[error(transparent)]
     Digest(#[from] InvalidDigest),
+    /// Something else lies at a path of that name.
+    #[error("{error}; {hint}")]
+    Path {
+        /// Why it names no image.
+        error: Box<ReferenceError>,
+        /// How to write it.
+        hint: String,
+    },
 }
 
 impl FromStr for ImageRef {
@@ -148,6 +156,12 @@ impl FromStr for ImageRef {
 impl SkopeoRef {
     fn new(transport: &'static str, name: &str) -> Self {
         Self { transport, name: name.to_owned() }
+    }
+
+    /// The name without the `[DRIVER@DIRECTORY+...]` in front, which says where podman's storage is.
+    fn without_store(&self) -> &str {
+        let inside = self.name.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+        inside.map_or(&self.name, |(_, name)| name)
     }
 }
 
@@ -316,14 +330,20 @@ impl fmt::Display for Select {
 }
 
 impl ImageRef {
-    /// What it is apart from where it lies on this machine: of files only the transport and which
-    /// of their images.
-    pub fn without_path(&self) -> String {
+    /// What it is apart from where it lies on this machine: of files only the transport, and the
+    /// `name` that the image has in there, else what was asked for.
+    pub fn without_path(&self, name: Option<&str>) -> String {
+        let which = |select: &Select| match (name, select) {
+            (Some(name), Select::Digest(_)) => format!(":{name}{select}"),
+            (Some(name), _) => format!(":{name}"),
+            (None, select) => select.to_string(),
+        };
         match self {
-            Self::Registry(_) | Self::Skopeo(_) => self.to_string(),
-            Self::Layout { select, .. } => format!("oci{select}"),
-            Self::LayoutArchive { select, .. } => format!("oci-archive{select}"),
-            Self::DockerArchive { select, .. } => format!("docker-archive{select}"),
+            Self::Registry(_) => self.to_string(),
+            Self::Skopeo(image) => format!("{}:{}", image.transport, image.without_store()),
+            Self::Layout { select, .. } => format!("oci{}", which(select)),
+            Self::LayoutArchive { select, .. } => format!("oci-archive{}", which(select)),
+            Self::DockerArchive { select, .. } => format!("docker-archive{}", which(select)),
             Self::Directory(_) => "dir".into(),
         }
     }
@@ -356,9 +376,22 @@ mod tests {
             ("oci-archive:a.tar", "oci-archive"),
             ("docker-archive:/x/y.tar:debian:trixie", "docker-archive:debian:trixie"),
             ("dir:/a/b", "dir"),
+            ("docker-daemon:app:v1", "docker-daemon:app:v1"),
+            ("containers-storage:[vfs@/a/b+/c]localhost/x:v1", "containers-storage:localhost/x:v1"),
         ];
         for (text, expected) in cases {
-            assert_eq!(text.parse::<ImageRef>().unwrap().without_path(), expected, "{text}");
+            assert_eq!(text.parse::<ImageRef>().unwrap().without_path(None), expected, "{text}");
+        }
+        let digest = format!("oci:/a@sha256:{HEX}");
+        for (text, expected) in [
+            ("oci:/a/b", "oci:quay.io/x/y:v1".to_owned()),
+            ("oci:/a/b:v1", "oci:quay.io/x/y:v1".into()),
+            ("oci-archive:a.tar:@0", "oci-archive:quay.io/x/y:v1".into()),
+            ("docker-archive:-", "docker-archive:quay.io/x/y:v1".into()),
+            (&digest, format!("oci:quay.io/x/y:v1@sha256:{HEX}")),
+        ] {
+            let reference = text.parse::<ImageRef>().unwrap();
+            assert_eq!(reference.without_path(Some("quay.io/x/y:v1")), expected, "{text}");
         }
     }
 

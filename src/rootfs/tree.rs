@@ -11,6 +11,9 @@ const FOOTPRINT_LIMIT: usize = 1 << 30;
 /// What one inode or one directory entry costs beside its variable parts, in bytes, rounded up.
 const NODE_FOOTPRINT: usize = 200;
 
+/// The mode of every symbolic link (symlink(7)).
+const SYMLINK_MODE: u16 = 0o777;
+
 /// The names and attributes together need more memory than a tree may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the image's names and attributes need more than {} MiB", FOOTPRINT_LIMIT >> 20)]
@@ -142,8 +145,12 @@ pub struct Inode {
 }
 
 impl Inode {
-    /// An inode without a name yet.
-    pub fn new(metadata: Metadata, node: Node) -> Self {
+    /// An inode without a name yet. Whatever `metadata` says of it, a symbolic link has mode 0777:
+    /// Linux has no other for them, and programs that copy modes would pass a wrong one on.
+    pub fn new(mut metadata: Metadata, node: Node) -> Self {
+        if matches!(node, Node::Symlink(_)) {
+            metadata.mode = SYMLINK_MODE;
+        }
         Self { metadata, node, names: 0 }
     }
 

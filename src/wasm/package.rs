@@ -24,7 +24,7 @@ pub struct Parts<'a> {
     pub state: &'a [u8],
     /// Guest code as functions, made with the [`Template::linkage`] of the same runtime.
     pub translation: Option<&'a Translation>,
-    /// Where all this comes from.
+    /// Where all this comes from; the bytes of the root image are counted here.
     pub provenance: &'a Provenance,
 }
 
@@ -148,7 +148,8 @@ pub fn package(
 
     insert(&mut sections, memory_section(placement.memory_pages()));
     insert(&mut sections, data_section(segments));
-    sections.push(Section::new(SectionId::Custom.into(), parts.provenance.section()));
+    let provenance = Provenance { root_image: image_bytes, ..parts.provenance.clone() };
+    sections.push(Section::new(SectionId::Custom.into(), provenance.section()));
     let mut out = Counted { inner: out, count: 0 };
     out.write_all(&Module::HEADER)?;
     sections.iter().try_for_each(|section| section.write(&mut out))?;

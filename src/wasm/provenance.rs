@@ -15,8 +15,8 @@ const MAX_LENGTH: u64 = 64 << 10;
 /// Where a module comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Provenance {
-    /// The image's reference; of a local one only the transport and the tag, as its path says
-    /// nothing elsewhere.
+    /// The image's reference; of a local one only the transport and the name or tag that it has
+    /// there, as its path says nothing elsewhere.
     pub source: String,
     /// Digest of the image's manifest, or of the plain root filesystem.
     pub digest: String,
@@ -26,7 +26,7 @@ pub struct Provenance {
     pub c2w: String,
     /// RAM in MiB.
     pub memory_mib: u64,
-    /// Bytes of the root image.
+    /// Bytes of the root image that the module carries, which are those not zero.
     pub root_image: u64,
     /// SHA-256 of kernel, initramfs and runtime by file name.
     pub assets: BTreeMap<String, String>,

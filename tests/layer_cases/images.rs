@@ -78,9 +78,8 @@ fn varied() -> Merged {
 /// What the kernel shows, in the form that trees have here.
 fn shown(root: &Path) -> row::Rows {
     let mut rows = walk::rows(root);
-    // What has no place in a tree: what e2fsck wants, and the mode of links, always 0777.
+    // What has no place in a tree: what e2fsck wants.
     rows.remove(&b"/lost+found"[..]);
-    rows.values_mut().filter(|row| row.kind == "symlink").for_each(|row| row.mode = 0o644);
     rows
 }
 

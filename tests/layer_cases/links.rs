@@ -114,6 +114,33 @@ fn symlink_targets_of_every_length() {
     becomes(vec![odd], &["a->../../../../etc/passwd", "b->\\xff//.//"]);
 }
 
+/// Linux has no other mode for them; owner, time and attributes are the entry's.
+#[test]
+fn symbolic_links_have_all_permissions() {
+    let edit = |mode: &'static [u8]| {
+        move |header: &mut crate::tar_builder::Header| {
+            crate::tar_builder::put(header, 100, mode);
+            crate::tar_builder::put(header, 116, b"0000007");
+            crate::tar_builder::put(header, 157, b"target");
+        }
+    };
+    let xattr: &[(&[u8], &[u8])] = &[(b"uid", b"70000"), (b"SCHILY.xattr.trusted.t", b"v")];
+    let mut layer = tar();
+    let modes = [&b"0000644"[..], b"0000000", b"0007777", b"0120755", b"\x80\0\0\0\0\0\xff"];
+    for (number, mode) in modes.into_iter().enumerate() {
+        layer = layer.pax(xattr).header(b'2', format!("s{number}").as_bytes(), 0, edit(mode));
+    }
+    let merged = apply(&[layer.link("hard", "s0").header(b'6', b"p", 0, edit(b"0006640")).end()]);
+    let merged = merged.unwrap();
+    for name in ["s0", "s1", "s2", "s3", "s4", "hard"] {
+        let metadata = merged.metadata(name);
+        assert_eq!((metadata.mode, metadata.uid, metadata.gid), (0o777, 70_000, 7), "{name}");
+        assert_eq!((metadata.mtime.seconds, metadata.xattrs.len()), (1_000_000_000, 1), "{name}");
+    }
+    assert_eq!(merged.metadata("p").mode, 0o6640);
+    assert_round_trip(&merged);
+}
+
 #[test]
 fn long_targets_in_gnu_and_pax_form() {
     let target = "t/".repeat(300);

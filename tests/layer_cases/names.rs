@@ -87,6 +87,52 @@ fn prefix_and_oldest_headers() {
     );
 }
 
+/// Before POSIX the end of a name alone tells a directory from a file. What GNU tar lists is ours.
+#[test]
+fn directories_as_old_programs_write_them() {
+    let v7 = |header: &mut Header| header[257..].fill(0);
+    let long = "n/".repeat(60);
+    let layer = tar()
+        .header(0, b"nul/", 0, v7)
+        .header(0, b"nul/ustar/", 0, |_| {})
+        .header(b'0', b"zero//", 0, v7)
+        .file("zero/in", "x")
+        .pax(&[(b"path", b"pax/")])
+        .header(0, b"x", 0, v7)
+        .extension(b'L', format!("{long}\0").as_bytes())
+        .header(0, b"y", 0, v7)
+        // Where the field of the header ends is not where the name ends.
+        .extension(b'L', format!("{long}f\0").as_bytes())
+        .header(0, &long.as_bytes()[..100], 0, v7)
+        .header(b'5', b"flag/", 0, |_| {})
+        .header(b'2', b"link/", 0, |header| put(header, 157, b"zero/"));
+    let bytes = layer.end();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.tar");
+    std::fs::write(&path, &bytes).unwrap();
+    let listed = crate::run("tar", &["-tvf", path.to_str().unwrap()]).unwrap().unwrap();
+    let merged = apply(&[bytes]).unwrap();
+    assert_eq!(listed.lines().count(), 9);
+    for line in listed.lines() {
+        let name = line.split(' ').rfind(|word| !word.is_empty()).unwrap();
+        let name = if line.starts_with('l') { "link" } else { name.trim_end_matches('/') };
+        let inode = merged.tree.inode(merged.tree.lookup(name.as_bytes()).unwrap());
+        assert_eq!(inode.node.is_directory(), line.starts_with('d'), "{line}");
+    }
+    assert_round_trip(&merged);
+    // Directories have no data, whatever their size says: GNU tar passes some over, Go does not.
+    let sized = tar().header(0, b"d/", 512, v7).file("d/f", "x").end();
+    becomes(vec![sized], &["d/", "d/f=x"]);
+    // No data is lost to a slash, and today's headers have a flag for directories.
+    let other = tar().header(b'0', b"f/", 1, v7).data(b"x").header(b'0', b"g/", 0, |_| {}).end();
+    becomes(vec![other], &["f=x", "g="]);
+    // Whiteouts and hard links mean what they mean without the slash.
+    let base = || tar().file("a", "x").file("b/c", "y").end();
+    let layer = tar().header(0, b".wh.a/", 0, v7).header(0, b"b/.wh..wh..opq/", 0, v7);
+    becomes(vec![base(), layer.end()], &["b/"]);
+    becomes(vec![base(), tar().link("l/", "a/").end()], &["a=x", "b/", "b/c=y", "l==a"]);
+}
+
 #[test]
 fn types_replace_each_other_within_and_across_layers() {
     type Add = fn(Tar) -> Tar;

@@ -75,10 +75,18 @@ pub fn part(layer: &[u8], start: usize) -> Reply {
     Reply::new(206, &layer[start..]).header("Content-Range", range)
 }
 
-/// The first byte that a request asks for.
+/// The first byte that a request asks for. Ranges have an end: some servers know no others.
 pub fn start_of(request: &Request) -> usize {
-    let range = request.header("range").unwrap_or("bytes=0-");
-    range.strip_prefix("bytes=").unwrap().strip_suffix('-').unwrap().parse().unwrap()
+    let Some(range) = request.header("range") else { return 0 };
+    let (start, end) = range.strip_prefix("bytes=").unwrap().split_once('-').unwrap();
+    let (start, end): (usize, usize) = (start.parse().unwrap(), end.parse().unwrap());
+    assert!(start <= end, "{range}");
+    start
+}
+
+/// Where the requests for the layer began.
+fn starts(server: &FaultyServer) -> Vec<usize> {
+    server.seen().iter().filter(|request| request.path == layer_path()).map(start_of).collect()
 }
 
 #[test]
@@ -114,9 +122,7 @@ fn a_body_that_ends_early_without_an_error_is_a_cut() {
         Some(if tries < 2 { chunked } else { reply })
     });
     assert_whole(pull(&server));
-    let starts: Vec<_> =
-        server.seen().iter().filter(|r| r.path == layer_path()).map(start_of).collect();
-    assert_eq!(starts, [0, 1000, 2000]);
+    assert_eq!(starts(&server), [0, 1000, 2000]);
 }
 
 #[test]
@@ -131,9 +137,68 @@ fn the_wrong_part_is_not_taken() {
             })
         });
         assert_whole(pull(&server));
-        let starts: Vec<_> =
-            server.seen().iter().filter(|r| r.path == layer_path()).map(start_of).collect();
-        assert_eq!(starts, [0, 100_000, 0], "{wrong}");
+        assert_eq!(starts(&server), [0, 100_000, 0], "{wrong}");
+    }
+}
+
+/// Whatever comes in place of the rest, the blob is asked for from its beginning.
+#[test]
+fn a_server_that_is_at_a_loss_with_ranges_sends_all_of_it() {
+    type Nonsense = fn(&[u8], usize) -> Reply;
+    let nonsense: [(&str, Nonsense); 9] = [
+        ("416", |_, _| Reply::new(416, "").header("Content-Range", "bytes */400000")),
+        ("400", |_, _| Reply::new(400, "<html>no ranges")),
+        ("501", |_, _| Reply::new(501, "")),
+        ("the rest as if it were all", |layer, start| Reply::new(200, &layer[start..])),
+        ("too much", |layer, start| Reply::new(200, [&layer[start..], layer].concat())),
+        ("another total", |layer, start| {
+            Reply::new(206, &layer[start..]).header("Content-Range", "bytes 100000-399999/400001")
+        }),
+        ("less than the total", |layer, start| {
+            Reply::new(206, &layer[start..]).header("Content-Range", "bytes 100000-399999/300000")
+        }),
+        ("several parts", |_, _| {
+            Reply::new(206, "--x").header("Content-Type", "multipart/byteranges; boundary=x")
+        }),
+        ("other bytes", |layer, start| Reply {
+            body: layer[..300_000].into(),
+            ..part(layer, start)
+        }),
+    ];
+    for (name, nonsense) in nonsense {
+        let server = registry(layer_path(), move |tries, stored, request| {
+            let start = start_of(request);
+            Some(match (tries, start) {
+                (0, _) => Reply { cut: Some(100_000), ..part(&stored.layer, 0) },
+                (_, 0) => part(&stored.layer, 0),
+                _ => nonsense(&stored.layer, start),
+            })
+        });
+        assert_whole(pull(&server));
+        assert_eq!(starts(&server), [0, 100_000, 0], "{name}");
+    }
+}
+
+/// What a server sends again and again is no progress, however much it is.
+#[test]
+fn beginning_again_has_an_end() {
+    type Answer = fn(&[u8]) -> Reply;
+    let answers: [(Answer, &str); 2] = [
+        (|_| Reply::new(416, ""), "416"),
+        (|layer| Reply { cut: Some(2 << 20), ..part(layer, 0) }, "the connection broke"),
+    ];
+    for (to_range, words) in answers {
+        let stored = Stored::of_size(6 << 20);
+        let path = stored.layer_path();
+        let server = FaultyServer::start(move |request| match &request.path {
+            asked if *asked != path => stored.answer(request),
+            _ if start_of(request) > 0 => to_range(&stored.layer),
+            _ => Reply { cut: Some(2 << 20), ..part(&stored.layer, 0) },
+        });
+        let error = pull_with(&server, "{}", 3).unwrap_err();
+        assert!(error.contains(words), "{error}");
+        let path = Stored::of_size(6 << 20).layer_path();
+        assert!(server.count(&path) <= 5, "{}", server.count(&path));
     }
 }
 
@@ -167,8 +232,7 @@ fn the_next_run_goes_on_where_this_one_broke() {
             fs::write(&partial, bytes).unwrap();
         }
         assert_whole(pull_as(&server, &options));
-        let starts: Vec<_> =
-            server.seen().iter().filter(|r| r.path == layer_path()).map(start_of).collect();
+        let starts = starts(&server);
         assert_eq!(starts[..2], [0, 100_000]);
         assert_eq!(starts[2..], if spoil { vec![0] } else { vec![] });
         // And the run after that asks for nothing but what the tag stands for.
@@ -256,8 +320,8 @@ fn wrong_manifests_are_refused() {
         pull(&server).unwrap_err()
     };
     for (error, words) in [
-        (answer(|_| Reply::new(200, "<html>")), "malformed"),
-        (answer(|_| Reply::new(200, "")), "malformed"),
+        (answer(|_| Reply::new(200, "{")), "malformed"),
+        (answer(|_| Reply::new(200, "")), "with nothing in place of a manifest"),
         (answer(|_| Reply::new(200, vec![b' '; (4 << 20) + 1])), "at most 4194304 are allowed"),
         (
             answer(|stored| {

@@ -1,7 +1,9 @@
 //! Registries that say or send too much.
 
 use crate::faulty_server::{FaultyServer, Reply};
-use crate::{MANIFEST_PATH, Stored, digest, layer_path, options, pull, pull_as, registry};
+use crate::{
+    MANIFEST_PATH, Stored, digest, layer_path, options, pull, pull_as, pull_with, registry,
+};
 
 /// A body that never ends.
 fn endless(announced: &str) -> Reply {
@@ -43,17 +45,18 @@ fn no_more_is_read_than_announced() {
 #[test]
 fn a_part_may_not_be_longer_than_the_rest() {
     for range in ["bytes 100000-400000/400001", "bytes 100000-399999/400000"] {
-        let server = registry(layer_path(), move |tries, stored, _| {
-            Some(match tries {
-                0 => Reply { cut: Some(100_000), ..Reply::new(200, stored.layer.as_slice()) },
-                _ => {
+        let server = registry(layer_path(), move |_, stored, request| {
+            Some(match request.header("range") {
+                None => Reply { cut: Some(100_000), ..Reply::new(200, stored.layer.as_slice()) },
+                Some(_) => {
                     let body = [&stored.layer[100_000..], b"x"].concat();
                     Reply::new(206, body).header("Content-Range", range)
                 }
             })
         });
-        let error = pull(&server).unwrap_err();
+        let error = pull_with(&server, "{}", 1).unwrap_err();
         assert!(error.contains("is longer than the 400000 bytes"), "{range}: {error}");
+        assert_eq!(server.count(&layer_path()), 2);
     }
 }
 

@@ -10,6 +10,7 @@ mod tars;
 mod downloads;
 mod hostile;
 mod layers;
+mod pages;
 mod redirects;
 mod tokens;
 

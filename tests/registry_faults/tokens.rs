@@ -92,15 +92,92 @@ fn token_servers_that_refuse() {
     assert!(error.contains("there is no such image, or it is not public"), "{error}");
 }
 
-#[test]
-fn a_challenge_nobody_can_answer() {
-    for challenge in ["Negotiate", "Bearer realm=\"ftp://x/\"", "Bearer realm=\"nonsense\""] {
-        let server = registry(MANIFEST_PATH, move |_, _, _| {
-            Some(Reply::new(401, "").header("WWW-Authenticate", challenge))
-        });
-        assert!(pull(&server).is_err(), "{challenge}");
+/// What `c2w` says of a registry that asks for credentials in this way, with some and without. The
+/// manifest is asked for once: nothing that the registry could accept is ever sent.
+fn refusals(reply: Reply) -> [String; 2] {
+    ["{}", "secret"].map(|auth| {
+        let reply = reply.clone();
+        let server = registry(MANIFEST_PATH, move |_, _, _| Some(reply.clone()));
+        let auth = match auth {
+            "secret" => auth_json(&server, "user", "secret"),
+            none => none.to_owned(),
+        };
+        let error = pull_with(&server, &auth, 0).unwrap_err();
         assert_eq!(server.count(MANIFEST_PATH), 1);
+        assert!(server.seen().iter().all(|request| request.header("authorization").is_none()));
+        assert!(!error.contains("not accepted") && !error.contains("secret"), "{error}");
+        error
+    })
+}
+
+#[test]
+fn a_challenge_nobody_can_answer_is_shown() {
+    for (challenge, words) in [
+        ("Negotiate", "is not understood (WWW-Authenticate: \"Negotiate\")"),
+        ("Bearer service=\"s\"", "(WWW-Authenticate: \"Bearer service=\\\"s\\\"\")"),
+        ("Bearer realm=\"\"", "is not understood"),
+        ("<\u{202e}\u{e4}\t>", "is not understood (WWW-Authenticate: \"<\\u{202e}\u{e4} >\")"),
+        ("", "sends no WWW-Authenticate"),
+        ("Bearer realm=\"ftp://x/\"", "token server at x (ftp) speaks no HTTPS: refused"),
+        ("Bearer realm=\"http://x.test/\"", "at x.test (http) speaks no HTTPS: refused"),
+        ("Bearer realm=\"Our Registry\"", "has a malformed address, \"Our Registry\""),
+        ("Bearer realm=\"/v2/token\"", "has a malformed address, \"/v2/token\""),
+        ("Bearer realm=//x.test/t", "has a malformed address, \"//x.test/t\""),
+    ] {
+        let reply = Reply::new(401, "").header("WWW-Authenticate", challenge);
+        for error in refusals(reply) {
+            assert!(error.contains(words), "{challenge}: {error}");
+            assert!(!error.contains('\u{202e}'), "{error:?}");
+        }
     }
+    let [anonymous, known] = refusals(Reply::new(401, ""));
+    assert!(anonymous.contains("sends no WWW-Authenticate"), "{anonymous}");
+    assert!(known.contains("sends no WWW-Authenticate"), "{known}");
+    let [anonymous, known] = refusals(Reply::new(403, ""));
+    assert!(anonymous.contains("or it is not public"), "{anonymous}");
+    assert!(known.contains("403 Forbidden, and it does not ask for credentials"), "{known}");
+    let long = format!("Negotiate {}", "x".repeat(5000));
+    let [error, _] = refusals(Reply::new(401, "").header("WWW-Authenticate", long));
+    assert!(error.chars().count() < 400, "{error}");
+}
+
+#[test]
+fn a_challenge_that_is_a_little_off_is_answered() {
+    for parameters in [
+        "realm=http://here/token,service=s",
+        "realm='http://here/token' service='s'",
+        "Realm = \"http://here/token\" ;service=\"s\",",
+    ] {
+        for schemes in ["bearer ", "Basic realm=x, BEARER ", "Negotiate, Basic realm=\"x\" Bearer "]
+        {
+            let challenge = format!("{schemes}{parameters}");
+            let stored = Stored::new();
+            let server = FaultyServer::start(move |request| {
+                let here = format!("//{}/", request.header("host").unwrap());
+                match (request.path.as_str(), request.header("authorization")) {
+                    ("/token?scope=repository%3Aa%3Apull&service=s", _) => {
+                        Reply::new(200, r#"{"token":"t"}"#)
+                    }
+                    (_, Some("Bearer t")) => stored.answer(request),
+                    _ => Reply::new(401, "")
+                        .header("WWW-Authenticate", challenge.replace("//here/", &here)),
+                }
+            });
+            assert_whole(pull_with(&server, &auth_json(&server, "user", "secret"), 0));
+        }
+    }
+}
+
+/// A token is no password: one that is not sent was not refused either.
+#[test]
+fn an_identity_token_does_not_answer_a_demand_for_a_password() {
+    let server = registry(MANIFEST_PATH, |_, _, _| {
+        Some(Reply::new(401, "").header("WWW-Authenticate", "Basic realm=x"))
+    });
+    let auth = format!(r#"{{"auths":{{"{}":{{"identitytoken":"secret"}}}}}}"#, server.host());
+    let error = pull_with(&server, &auth, 0).unwrap_err();
+    assert!(error.contains("there is an identity token only"), "{error}");
+    assert_eq!(server.count(MANIFEST_PATH), 1);
 }
 
 #[test]

@@ -53,8 +53,7 @@ fn row_of(place: &Path, metadata: &fs::Metadata) -> Row {
     };
     Row {
         kind: name.to_owned(),
-        // A symbolic link's mode is its filesystem's.
-        mode: if kind.is_symlink() { 0o644 } else { metadata.mode() & 0o7777 },
+        mode: metadata.mode() & 0o7777,
         uid: metadata.uid(),
         gid: metadata.gid(),
         mtime: (metadata.mtime(), metadata.mtime_nsec() as u32),

@@ -20,6 +20,9 @@ const MAX_NAME: usize = 1024;
 /// The most links from one member to the next; Docker writes one.
 const MAX_LINKS: usize = 16;
 
+/// What to do about links to what was left outside.
+const DEREFERENCE: &str = "make the archive with `tar --dereference`";
+
 /// A tar archive as a folder of files.
 pub(super) struct Archive {
     file: Arc<File>,
@@ -79,7 +82,10 @@ impl Archive {
                 EntryKind::Directory => Member::Directory,
                 EntryKind::File => Member::File { offset, length: entry.stored },
                 EntryKind::HardLink => Member::Link(clean(&entry.link, &[])?),
-                EntryKind::Symlink => Member::Link(clean(&entry.link, parent(&name))?),
+                EntryKind::Symlink => Member::Link(
+                    clean(&entry.link, parent(&name))
+                        .map_err(|error| ErrorKind::Place(format!("{error}: {DEREFERENCE}")))?,
+                ),
                 _ => Member::Odd,
             };
             if offset.checked_add(entry.stored).is_none_or(|end| end > length) {
@@ -94,21 +100,41 @@ impl Archive {
     /// The regular file `name`, also through links; `None` when there is nothing of that name.
     pub(super) fn get(&self, name: &str) -> Result<Option<Section>, ErrorKind> {
         let asked = clean(name.as_bytes(), &[])?;
-        let mut name = &asked;
+        let mut name = asked.clone();
         for _ in 0..=MAX_LINKS {
-            match self.members.get(name) {
-                None => return Ok(None),
-                Some(Member::Link(target)) => name = target,
+            match self.members.get(&name) {
+                None => match self.through_link(&name)? {
+                    Some(next) => name = next,
+                    None if name == asked => return Ok(None),
+                    None => {
+                        let (asked, name) = (text(&asked), text(&name));
+                        return Err(malformed(format!(
+                            "{asked:?} is a link to {name:?}, which is not in it: {DEREFERENCE}"
+                        )));
+                    }
+                },
+                Some(Member::Link(target)) => name.clone_from(target),
                 Some(&Member::File { offset, length }) => {
                     let file = Arc::clone(&self.file);
                     return Ok(Some(Section { file, offset, left: length }));
                 }
                 Some(Member::Directory | Member::Odd) => {
-                    return Err(malformed(format!("{:?} is no regular file", text(&asked))));
+                    return Err(malformed(format!("{:?} is not a regular file", text(&asked))));
                 }
             }
         }
         Err(malformed(format!("the links from {:?} go round in circles", text(&asked))))
+    }
+
+    /// Where `name` leads when a directory in it is a link.
+    fn through_link(&self, name: &[u8]) -> Result<Option<Vec<u8>>, ErrorKind> {
+        let slashes = (0..name.len()).filter(|&at| name[at] == b'/');
+        for (directory, rest) in slashes.map(|at| (&name[..at], &name[at + 1..])) {
+            if let Some(Member::Link(target)) = self.members.get(directory) {
+                return clean(rest, target).map(Some);
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -229,16 +255,18 @@ mod tests {
             ("b/symbolic", b'2', "../a/./large", b""),
             ("hard", b'1', "./a/small", b""),
             ("twice", b'2', "/b/symbolic", b""),
+            ("folder", b'2', "b/..", b""),
+            ("b/folder", b'2', "../folder/a/", b""),
             ("device", b'3', "", b""),
         ]))
         .unwrap();
-        for name in ["a/large", "./a//large", "b/symbolic", "twice"] {
+        for name in ["a/large", "./a//large", "b/symbolic", "twice", "b/folder/large"] {
             assert!(content(&archive, name).unwrap().unwrap() == large, "{name}");
         }
         assert_eq!(content(&archive, "hard").unwrap().unwrap(), b"small");
         assert_eq!(content(&archive, "none"), Ok(None));
         for odd in ["device", "a"] {
-            assert!(content(&archive, odd).unwrap_err().contains("no regular file"));
+            assert!(content(&archive, odd).unwrap_err().contains("not a regular file"));
         }
     }
 
@@ -272,7 +300,9 @@ mod tests {
         for name in ["a", "b", "self"] {
             assert!(content(&archive, name).unwrap_err().contains("circles"), "{name}");
         }
-        assert_eq!(content(&archive, "dangling"), Ok(None));
+        let error = content(&archive, "dangling").unwrap_err();
+        assert!(error.contains("\"nothing\", which is not in it: make"), "{error}");
+        assert!(error.contains("tar --dereference"), "{error}");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::compression::Compression;
 use crate::oci::ErrorKind;
 use crate::oci::digest::{Algorithm, Digest};
 use crate::oci::image_config::{ImageConfig, MAX_CONFIG};
+use crate::oci::json;
 use crate::oci::manifest::{Descriptor, MAX_LAYERS, MAX_MANIFEST, ManifestError, media_type};
 use crate::oci::reference::{Reference, Select};
 use serde::Deserialize;
@@ -27,6 +28,8 @@ pub(super) struct DockerArchive {
     config: (Digest, Vec<u8>),
     /// Where the layers' blobs are.
     layers: HashMap<Digest, String>,
+    /// The first of the image's names.
+    name: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -48,10 +51,10 @@ impl DockerArchive {
                         a plain root filesystem as tarball:FILE)";
             ErrorKind::Place(text.into())
         })?;
-        let items: Vec<Item> = serde_json::from_slice(&text).map_err(|error| {
-            ErrorKind::Place(format!("its manifest.json is malformed: {error}"))
-        })?;
+        let items: Vec<Item> = json::parse(&text)
+            .map_err(|error| ErrorKind::Place(format!("its manifest.json {error}")))?;
         let item = choose(items, select)?;
+        let name = name(&item, select);
         let bytes = files.read(&item.config, MAX_CONFIG)?.ok_or_else(|| missing(&item.config))?;
         let names = item.layers.unwrap_or_default();
         if names.len() > MAX_LAYERS {
@@ -63,7 +66,7 @@ impl DockerArchive {
         let blobs: Vec<Descriptor> =
             pairs.map(|(name, diff_id)| blob(&files, name, diff_id)).collect::<Result<_, _>>()?;
         let layers = blobs.iter().map(|blob| blob.digest.clone()).zip(names).collect();
-        Ok(Self { files, root: manifest(&config, &blobs), config, layers })
+        Ok(Self { files, root: manifest(&config, &blobs), config, layers, name })
     }
 }
 
@@ -105,6 +108,15 @@ fn choose(mut items: Vec<Item>, select: &Select) -> Result<Item, ErrorKind> {
     Ok(items.swap_remove(at))
 }
 
+/// The name by which an image was chosen, else its first one, in full.
+fn name(item: &Item, select: &Select) -> Option<String> {
+    let chosen = match select {
+        Select::Tag(name) => Some(name),
+        _ => item.repo_tags.iter().flatten().next(),
+    };
+    chosen?.parse::<Reference>().ok().map(|name| name.to_string())
+}
+
 /// The descriptor of a layer, which says what its bytes in the archive are. They are checked when
 /// they are read.
 fn blob(files: &Files, name: &str, diff_id: &Digest) -> Result<Descriptor, ErrorKind> {
@@ -142,6 +154,10 @@ fn manifest(config: &(Digest, Vec<u8>), layers: &[Descriptor]) -> (Descriptor, V
 }
 
 impl Source for DockerArchive {
+    fn name(&self) -> Option<String> {
+        self.name.clone()
+    }
+
     fn roots(&self) -> Result<Vec<Descriptor>, ErrorKind> {
         Ok(vec![self.root.0.clone()])
     }

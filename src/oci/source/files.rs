@@ -4,15 +4,14 @@
 
 use super::Blob;
 use super::archive::Archive;
+use super::folder::Folder;
 use crate::compression::Compression;
 use crate::oci::ErrorKind;
-use cap_std::ambient_authority;
-use cap_std::fs::Dir;
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::Path;
 
 pub(super) enum Files {
-    Directory(Dir),
+    Directory(Folder),
     Archive(Archive),
 }
 
@@ -24,19 +23,19 @@ pub(super) struct Found {
 
 impl Files {
     pub(super) fn directory(path: &Path) -> Result<Self, ErrorKind> {
-        let dir = Dir::open_ambient_dir(path, ambient_authority())
+        let folder = Folder::open(path)
             .map_err(ErrorKind::io(format!("open the directory {}", path.display())))?;
-        Ok(Self::Directory(dir))
+        Ok(Self::Directory(folder))
     }
 
     /// Opens a file; `None` when there is none of that name.
     pub(super) fn open(&self, name: &str) -> Result<Option<Found>, ErrorKind> {
         match self {
-            Self::Directory(dir) => match open_regular(dir, name) {
-                Ok(found) => Ok(Some(found)),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-                Err(error) => Err(ErrorKind::io(format!("read {name}"))(error)),
-            },
+            Self::Directory(folder) => {
+                let Some(file) = folder.file(name)? else { return Ok(None) };
+                let metadata = file.metadata().map_err(ErrorKind::io(format!("read {name}")))?;
+                Ok(Some(Found { length: metadata.len(), content: Box::new(file) }))
+            }
             Self::Archive(archive) => Ok(archive
                 .get(name)?
                 .map(|section| Found { length: section.length(), content: Box::new(section) })),
@@ -65,14 +64,4 @@ impl Files {
         }
         Ok(Compression::of(&magic))
     }
-}
-
-/// cap-std resolves every part of the path inside the directory.
-fn open_regular(dir: &Dir, name: &str) -> io::Result<Found> {
-    let metadata = dir.symlink_metadata(name)?;
-    if !metadata.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
-    }
-    // Checked before: opening a FIFO would wait for a writer.
-    Ok(Found { length: metadata.len(), content: Box::new(dir.open(name)?) })
 }

@@ -4,6 +4,7 @@ mod archive;
 mod cached;
 mod docker_archive;
 mod files;
+mod folder;
 mod layout;
 mod registry;
 mod skopeo;
@@ -56,6 +57,11 @@ pub trait Source {
     /// # Errors
     /// [`ErrorKind::MissingBlob`] and what the place's own faults are.
     fn blob(&self, descriptor: &Descriptor) -> Result<Blob, ErrorKind>;
+
+    /// The image's name in a registry, where the place knows it.
+    fn name(&self) -> Option<String> {
+        None
+    }
 
     /// Announces that these blobs will be read, in this order.
     fn prefetch(&self, _blobs: &[Descriptor]) {}

@@ -27,12 +27,15 @@ impl<'a> Header<'a> {
         (stored == unsigned || stored == signed).then_some(Self(block))
     }
 
-    /// The type flag of an entry called `path`: the oldest kind of file is a directory when its
-    /// name ends in a slash.
+    /// The type flag of an entry called `path`. Before POSIX there was none for directories: their
+    /// names end in a slash. So say GNU tar and Go of entries without a flag; of an empty one with
+    /// the flag of files GNU tar says so as well, and here an old header decides.
     pub(super) fn kind(self, path: &[u8]) -> u8 {
+        let is_old = !self.0[257..].starts_with(b"ustar");
         match self.flag() {
             0 if path.ends_with(b"/") => b'5',
             0 => b'0',
+            b'0' if is_old && path.ends_with(b"/") && self.size() == Ok(0) => b'5',
             kind => kind,
         }
     }

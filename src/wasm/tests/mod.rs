@@ -30,6 +30,8 @@ fn package_with(runtime: &[u8], translation: Option<&Translation>) -> (Vec<u8>, 
     let summary = try_package(&template, translation, &mut module).unwrap();
     Module::validate(&Engine::default(), &module).unwrap();
     assert_eq!(summary.size, module.len() as u64);
+    let provenance = Provenance::read(&mut std::io::Cursor::new(&module)).unwrap();
+    assert_eq!((provenance.root_image, summary.image), (5000, 5000));
     (module, summary)
 }
 
@@ -47,7 +49,7 @@ fn try_package(
         platform: "platform".into(),
         c2w: "version".into(),
         memory_mib: 1,
-        root_image: 2,
+        root_image: 0,
         assets: [].into(),
     };
     let parts =

@@ -1,9 +1,10 @@
 //! The HTTP interface of one repository at one place.
 
-use super::auth::{Authorizer, Challenge};
+use super::auth::Authorizer;
 use super::certs_d;
-use super::credentials::{self, Credential};
-use super::fault::{broken, host, refusal};
+use super::challenge::{self, Challenge};
+use super::credentials::{self, Credential, Secret};
+use super::fault::{Answer, broken, excerpt, host, is_markup, refusal};
 use super::http::{Http, Request, is_loopback};
 use super::pace::Paced;
 use super::registries_conf::Location;
@@ -86,7 +87,7 @@ impl Api {
         };
         let patience =
             if self.is_mirror { Retry::new(0, Duration::ZERO) } else { self.http.patience() };
-        let (headers, bytes) = self.document(&name, patience)?;
+        let Document { headers, answer, bytes } = self.document(&name, patience)?;
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let announced = text("docker-content-digest").and_then(|digest| digest.parse().ok());
         let digest = match reference.digest.clone().or(announced) {
@@ -94,11 +95,13 @@ impl Api {
             None => Digest::of(Algorithm::Sha256, &bytes),
         };
         check(&bytes, &digest, None)?;
-        // A mirror's greeting page must not keep us from the next place.
-        if self.is_mirror && serde_json::from_slice::<BTreeMap<String, IgnoredAny>>(&bytes).is_err()
-        {
-            let (registry, reason) = (host(&self.base), "something that is no manifest".into());
-            return Err(ErrorKind::Registry { registry, reason });
+        // Whatever a mirror greets us with must not keep us from the next place.
+        let is_json = match self.is_mirror {
+            true => serde_json::from_slice::<BTreeMap<String, IgnoredAny>>(&bytes).is_ok(),
+            false => bytes.trim_ascii_start().starts_with(b"{"),
+        };
+        if !is_json {
+            return Err(answer.in_place_of("a manifest", &bytes));
         }
         let media_type = text(CONTENT_TYPE.as_str()).and_then(|text| text.split(';').next());
         let media_type = media_type.unwrap_or_default().trim().to_owned();
@@ -109,15 +112,15 @@ impl Api {
     /// A manifest or an index: its bytes have the digest and the size that `descriptor` says.
     pub(super) fn manifest(&self, descriptor: &Descriptor) -> Result<Vec<u8>, ErrorKind> {
         let digest = &descriptor.digest;
-        let (_, bytes) = self
+        let document = self
             .document(&digest.to_string(), self.http.patience())
             .map_err(|error| missing(error, digest))?;
-        check(&bytes, digest, Some(descriptor.size))?;
-        Ok(bytes)
+        check(&document.bytes, digest, Some(descriptor.size))?;
+        Ok(document.bytes)
     }
 
     /// The unchecked bytes of a manifest or an index, at most [`MAX_MANIFEST`].
-    fn document(&self, name: &str, mut retry: Retry) -> Result<(HeaderMap, Vec<u8>), ErrorKind> {
+    fn document(&self, name: &str, mut retry: Retry) -> Result<Document, ErrorKind> {
         let accept = [
             media_type::INDEX,
             media_type::MANIFEST,
@@ -136,13 +139,16 @@ impl Api {
             if let Some(size) = response.content_length().filter(|size| *size > MAX_MANIFEST) {
                 return Err(too_large(size));
             }
-            let (headers, url) = (response.headers().clone(), response.url().clone());
+            let (headers, answer) = (response.headers().clone(), Answer::of(&response));
             let mut bytes = Vec::new();
             let mut body = Paced::new(response, self.http.stall).take(MAX_MANIFEST + 1);
             match body.read_to_end(&mut bytes) {
                 Ok(size) if size as u64 > MAX_MANIFEST => return Err(too_large(size as u64)),
-                Ok(_) => return Ok((headers, bytes)),
-                Err(error) => retry.pause(broken(&error, &url, self.http.stall), None)?,
+                Ok(_) if is_markup(&bytes) => {
+                    return Err(answer.in_place_of("a manifest", &bytes));
+                }
+                Ok(_) => return Ok(Document { headers, answer, bytes }),
+                Err(error) => retry.pause(broken(&error, &answer.url, self.http.stall), None)?,
             }
         }
     }
@@ -185,7 +191,7 @@ impl Api {
                     self.log_in(&response, authorization, retry)?;
                 }
                 StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                    return Err(self.unauthorized(&response));
+                    return Err(self.unauthorized(&response, authorization.is_some()));
                 }
                 StatusCode::NOT_FOUND => {
                     return Err(ErrorKind::NotFound(format!(" at {}", host(response.url()))));
@@ -208,9 +214,10 @@ impl Api {
             return Ok(());
         }
         // A place that a redirect led to has nothing to ask for.
-        let ours = response.url().origin() == self.base.origin();
-        let challenge = Challenge::find(response.headers()).filter(|_| ours);
-        let challenge = challenge.ok_or_else(|| self.unauthorized(response))?;
+        if response.url().origin() != self.base.origin() {
+            return Err(self.unauthorized(response, used.is_some()));
+        }
+        let challenge = Challenge::find(response.headers()).ok_or_else(|| unreadable(response))?;
         let authorizer = Authorizer {
             http: &self.http,
             credential: self.credential.as_ref(),
@@ -218,19 +225,53 @@ impl Api {
             scope: &format!("repository:{}:pull", self.reference.repository),
         };
         let answer = authorizer.answer(&challenge, retry)?;
-        *current = Some(answer.ok_or_else(|| self.unauthorized(response))?);
+        *current = Some(answer.ok_or_else(|| self.unauthorized(response, used.is_some()))?);
         Ok(())
     }
 
-    fn unauthorized(&self, response: &Response) -> ErrorKind {
+    /// Why access is refused to a request, which had an authorization or `none`. Only credentials
+    /// that were sent can have been refused.
+    fn unauthorized(&self, response: &Response, authorized: bool) -> ErrorKind {
+        let ours = response.url().origin() == self.base.origin();
         let reason = match &self.credential {
-            Some(credential) => credential.not_accepted(),
+            Some(credential) if authorized && ours => credential.not_accepted(),
+            Some(_) if !ours => format!(
+                "{} where a redirect of {} led, and credentials do not go there",
+                response.status(),
+                host(&self.base)
+            ),
+            Some(Credential { secret: Secret::IdentityToken { .. }, .. })
+                if response.status() == StatusCode::UNAUTHORIZED =>
+            {
+                "it wants a name and a password, and there is an identity token only: log in with \
+                 `docker login` or `podman login`, or use --creds"
+                    .into()
+            }
+            Some(_) => format!("{}, and it does not ask for credentials", response.status()),
             None => "there is no such image, or it is not public: check the name, or log in with \
                      `docker login` or `podman login`, or use --creds"
                 .into(),
         };
         ErrorKind::Unauthorized { registry: host(response.url()), reason }
     }
+}
+
+/// A manifest or an index, unchecked, and how it came.
+struct Document {
+    headers: HeaderMap,
+    answer: Answer,
+    bytes: Vec<u8>,
+}
+
+/// Nobody can tell what to send.
+fn unreadable(response: &Response) -> ErrorKind {
+    let reason = match excerpt(&challenge::text(response.headers())) {
+        text if text.is_empty() => "it asks for credentials without saying how (it sends no \
+                                    WWW-Authenticate): ask who runs it, or a proxy before it"
+            .to_owned(),
+        text => format!("what it asks for is not understood (WWW-Authenticate: {text:?})"),
+    };
+    ErrorKind::Unauthorized { registry: host(response.url()), reason }
 }
 
 fn missing(error: ErrorKind, digest: &Digest) -> ErrorKind {

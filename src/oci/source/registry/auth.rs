@@ -3,57 +3,21 @@
 //!
 //! [distribution, token authentication]: https://distribution.github.io/distribution/spec/auth/token/
 
+use super::challenge::Challenge;
 use super::credentials::{Credential, Secret};
-use super::fault::{broken, host, refusal};
+use super::fault::{Answer, broken, excerpt, host, is_markup, refusal};
 use super::http::{Http, Request, is_loopback};
 use super::pace::Paced;
 use super::retry::Retry;
 use crate::oci::ErrorKind;
 use base64::{Engine, prelude::BASE64_STANDARD};
-use http_auth::{ChallengeParser, ChallengeRef};
-use reqwest::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use reqwest::header::HeaderValue;
 use reqwest::{StatusCode, Url};
 use serde::Deserialize;
 use std::io::Read;
 
 /// The most bytes of a token server's answer.
 const MAX_TOKEN: u64 = 1 << 20;
-
-/// What a registry asks for (RFC 9110, section 11.3).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Challenge {
-    Basic,
-    Bearer { realm: String, service: Option<String>, scope: Option<String> },
-}
-
-impl Challenge {
-    /// The first challenge that can be answered, a token before a password.
-    pub(super) fn find(headers: &HeaderMap) -> Option<Self> {
-        let mut all = Vec::new();
-        for value in headers.get_all(WWW_AUTHENTICATE) {
-            // A malformed challenge ends its header.
-            let challenges = ChallengeParser::new(value.to_str().unwrap_or_default());
-            all.extend(challenges.map_while(Result::ok).filter_map(|one| Self::of(&one)));
-        }
-        all.iter().find(|challenge| **challenge != Self::Basic).or(all.first()).cloned()
-    }
-
-    fn of(challenge: &ChallengeRef<'_>) -> Option<Self> {
-        let get = |name: &str| {
-            let found = challenge.params.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
-            found.map(|(_, value)| value.to_unescaped())
-        };
-        match challenge.scheme.to_ascii_lowercase().as_str() {
-            "basic" => Some(Self::Basic),
-            "bearer" => Some(Self::Bearer {
-                realm: get("realm")?,
-                service: get("service"),
-                scope: get("scope"),
-            }),
-            _ => None,
-        }
-    }
-}
 
 /// What answering a challenge needs.
 pub(super) struct Authorizer<'a> {
@@ -96,14 +60,17 @@ impl Authorizer<'_> {
     /// A token server gets the password. The registry chooses which, but not that it travels in
     /// plain text further than it would to a plain registry itself.
     fn realm(&self, text: &str) -> Result<Url, ErrorKind> {
-        let bad = |reason| ErrorKind::Credentials(format!("the registry's token server {reason}"));
-        let url = Url::parse(text).map_err(|_| bad("has a malformed address"))?;
+        let bad = |reason: String| {
+            ErrorKind::Credentials(format!("the registry's token server {reason}"))
+        };
+        let malformed = |_| bad(format!("has a malformed address, {:?}", excerpt(text)));
+        let url = Url::parse(text).map_err(malformed)?;
         let loopback = |url: &Url| url.host_str().is_some_and(is_loopback);
         let as_plain = self.registry.scheme() == "http" && url.host() == self.registry.host();
         match url.scheme() {
             "https" => Ok(url),
             "http" if as_plain || (loopback(&url) && loopback(self.registry)) => Ok(url),
-            _ => Err(bad("speaks no HTTPS: refused")),
+            scheme => Err(bad(format!("at {} ({scheme}) speaks no HTTPS: refused", host(&url)))),
         }
     }
 
@@ -131,7 +98,9 @@ impl Authorizer<'_> {
             None => self.http.send(&get, retry)?,
         };
         if !response.status().is_success() {
-            return Err(match (response.status().as_u16(), self.credential) {
+            // A redirect takes no password along.
+            let asked = response.url().origin() == realm.origin();
+            return Err(match (response.status().as_u16(), self.credential.filter(|_| asked)) {
                 (400..=403, Some(credential)) => ErrorKind::Unauthorized {
                     registry: host(response.url()),
                     reason: credential.not_accepted(),
@@ -139,15 +108,16 @@ impl Authorizer<'_> {
                 _ => refusal(response, self.http.stall),
             });
         }
-        let url = response.url().clone();
+        let answer = Answer::of(&response);
         let mut body = Vec::new();
         Paced::new(response, self.http.stall)
             .take(MAX_TOKEN)
             .read_to_end(&mut body)
-            .map_err(|error| broken(&error, &url, self.http.stall))?;
-        token_in(&body).ok_or_else(|| ErrorKind::Registry {
-            registry: host(&url),
-            reason: "without a token".into(),
+            .map_err(|error| broken(&error, &answer.url, self.http.stall))?;
+        token_in(&body).ok_or_else(|| match is_markup(&body) {
+            true => answer.in_place_of("a token", &body),
+            // Its words may be a secret.
+            false => answer.fault("without a token"),
         })
     }
 }
@@ -199,53 +169,6 @@ fn header(text: String) -> Result<HeaderValue, ErrorKind> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-
-    fn bearer(realm: &str, service: Option<&str>, scope: Option<&str>) -> Option<Challenge> {
-        let own = |text: &str| text.to_owned();
-        Some(Challenge::Bearer {
-            realm: own(realm),
-            service: service.map(own),
-            scope: scope.map(own),
-        })
-    }
-
-    #[test]
-    fn challenges() {
-        let cases = [
-            (
-                r#"Bearer realm="https://a/t",service="s",scope="repository:a,b:pull,push""#,
-                bearer("https://a/t", Some("s"), Some("repository:a,b:pull,push")),
-            ),
-            (r#"bearer realm=a , service="a\"b""#, bearer("a", Some("a\"b"), None)),
-            (r#"Basic realm="x", Bearer realm="y",service="z""#, bearer("y", Some("z"), None)),
-            (r#"Bearer realm="y",Basic realm="x""#, bearer("y", None, None)),
-            (r#"Basic realm="x", ===="#, None),
-            (r#"Bearer realm="open"#, None),
-            ("Basic realm=\"x\"", Some(Challenge::Basic)),
-            ("Basic", Some(Challenge::Basic)),
-            ("Bearer service=\"x\"", None),
-            ("Bearer", None),
-            ("Bearer ====", None),
-            ("Negotiate", None),
-            ("", None),
-        ];
-        for (text, expected) in cases {
-            let mut headers = HeaderMap::new();
-            headers.append(WWW_AUTHENTICATE, HeaderValue::from_static(text));
-            assert_eq!(Challenge::find(&headers), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_token_is_preferred_to_a_password() {
-        let mut headers = HeaderMap::new();
-        headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"x\""));
-        assert_eq!(Challenge::find(&headers), Some(Challenge::Basic));
-        headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"https://a\""));
-        assert_eq!(Challenge::find(&headers), bearer("https://a", None, None));
-        assert_eq!(Challenge::find(&HeaderMap::new()), None);
-    }
 
     #[test]
     fn tokens_by_either_name() {
@@ -253,19 +176,5 @@ mod tests {
         assert_eq!(token_in(br#"{"access_token":"b","expires_in":60}"#).as_deref(), Some("b"));
         assert_eq!(token_in(br#"{"token":""}"#), None);
         assert_eq!(token_in(b"<html>"), None);
-    }
-
-    const HEADERS: &str = "(Basic |Bearer |realm=|scope=|[,\"= a-z\\\\\t\u{e4}]){0,20}";
-
-    proptest! {
-        #[test]
-        fn any_header_is_a_challenge_or_none(text in HEADERS) {
-            let mut headers = HeaderMap::new();
-            headers.append(WWW_AUTHENTICATE, HeaderValue::from_bytes(text.as_bytes()).unwrap());
-            if let Some(Challenge::Bearer { .. }) = Challenge::find(&headers) {
-                let text = text.to_lowercase();
-                prop_assert!(text.contains("bearer") && text.contains("realm"));
-            }
-        }
     }
 }

@@ -1,8 +1,9 @@
 //! Blobs into files, taken up again where a connection broke.
 
 use super::api::Api;
-use super::fault::{broken, host};
+use super::fault::{Answer, broken};
 use super::pace::Paced;
+use super::retry::Retry;
 use crate::oci::ErrorKind;
 use crate::oci::digest::{ContentError, Hasher};
 use crate::oci::manifest::Descriptor;
@@ -13,17 +14,27 @@ use std::cmp::Ordering;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
-/// A connection that brought so many bytes before it broke was worth its while: patience begins
-/// anew. So a hostile server gets one connection for each of these, at least.
+/// So many bytes more than ever before were worth a connection that broke: patience begins anew. So
+/// a hostile server gets no more connections than a blob has of these, and the tries.
 const WORTH: u64 = 1 << 20;
 
 const BUFFER: usize = 64 << 10;
+
+/// The most bytes that are read of a page in place of a blob.
+const MAX_PAGE: u64 = 4096;
+
+/// What is asked for here.
+const BLOB: &str = "a blob";
 
 /// A blob's file with what is there of it.
 struct Part<'a> {
     blob: &'a Descriptor,
     file: &'a mut File,
     have: u64,
+    /// Where patience last began.
+    reached: u64,
+    /// Whether what is there came in several answers, which may not belong together.
+    pieced: bool,
     hasher: Hasher,
 }
 
@@ -32,14 +43,14 @@ impl Api {
     /// digest that the descriptor announces; never is more than that size written.
     pub(super) fn receive(&self, blob: &Descriptor, file: &mut File) -> Result<(), ErrorKind> {
         let mut part = Part::found(blob, file)?;
-        // What was there before may be wrong: then once more without it.
-        for borrowed in [part.have > 0, false] {
+        // What was there before, or was put together, may be wrong: then once more without it.
+        for last in [false, true] {
             self.fill(&mut part)?;
-            let Err(error) = part.check() else { break };
+            let (pieced, Err(error)) = (part.pieced, part.check()) else { return Ok(()) };
             if !part.lacks() {
                 part.restart()?;
             }
-            if !borrowed || self.stopped() {
+            if last || !pieced || self.stopped() {
                 return Err(error);
             }
         }
@@ -49,32 +60,62 @@ impl Api {
     fn fill(&self, part: &mut Part) -> Result<(), ErrorKind> {
         let mut retry = self.http.patience();
         while part.lacks() && !self.stopped() {
-            let range = (part.have > 0).then(|| (RANGE, format!("bytes={}-", part.have)));
-            let response = self.blob(&part.blob.digest, range.as_slice(), &mut retry)?;
-            let url = response.url().clone();
-            let error = match part.fits(&response)? {
-                true => {
-                    let before = part.have;
-                    let Some(error) = self.append(response, part)? else { break };
-                    if part.have - before >= WORTH {
-                        retry.renew();
-                    }
-                    broken(&error, &url, self.http.stall)
-                }
-                false => {
+            let resumes = part.have > 0;
+            let error = match self.fetch_rest(part, &mut retry) {
+                Ok(None) => break,
+                Ok(Some(broken)) => broken,
+                // Who is at a loss with ranges may still send all of it.
+                Err(error @ (ErrorKind::Registry { .. } | ErrorKind::Content(_))) if resumes => {
                     part.restart()?;
-                    let reason = "another part of a blob than asked for".into();
-                    ErrorKind::Registry { registry: host(&url), reason }
+                    error
                 }
+                Err(error) => return Err(error),
             };
+            if part.have.saturating_sub(part.reached) >= WORTH {
+                part.reached = part.have;
+                retry.renew();
+            }
             retry.pause(error, None)?;
         }
         Ok(())
     }
 
+    /// Asks for what a blob lacks and adds what comes; gives the fault with which that broke off.
+    fn fetch_rest(
+        &self,
+        part: &mut Part,
+        retry: &mut Retry,
+    ) -> Result<Option<ErrorKind>, ErrorKind> {
+        // With an end: some servers know no other ranges.
+        let range = format!("bytes={}-{}", part.have, part.blob.size.saturating_sub(1));
+        let range = (part.have > 0).then_some((RANGE, range));
+        let response = self.blob(&part.blob.digest, range.as_slice(), retry)?;
+        let answer = Answer::of(&response);
+        if let Err(error) = part.begin(&response, &answer) {
+            let mut body = Vec::new();
+            if answer.says_page() {
+                let mut page = Paced::new(response, self.http.stall).take(MAX_PAGE);
+                // What came of it will do.
+                let _ = page.read_to_end(&mut body);
+            }
+            return Err(if answer.is_page(&body) {
+                answer.in_place_of(BLOB, &body)
+            } else {
+                error
+            });
+        }
+        let broken_off = self.append(response, &answer, part)?;
+        Ok(broken_off.map(|error| broken(&error, &answer.url, self.http.stall)))
+    }
+
     /// Adds an answer's body to the file; gives the error with which the body broke off.
-    fn append(&self, answer: Response, part: &mut Part) -> Result<Option<io::Error>, ErrorKind> {
-        let mut body = Paced::new(answer, self.http.stall);
+    fn append(
+        &self,
+        body: Response,
+        answer: &Answer,
+        part: &mut Part,
+    ) -> Result<Option<io::Error>, ErrorKind> {
+        let mut body = Paced::new(body, self.http.stall);
         let mut buffer = vec![0; BUFFER];
         while !self.stopped() {
             let count = match body.read(&mut buffer) {
@@ -85,6 +126,9 @@ impl Api {
                 Err(_) if !part.lacks() => return Ok(None),
                 Err(error) => return Ok(Some(error)),
             };
+            if part.have == 0 && answer.is_page(&buffer[..count]) {
+                return Err(answer.in_place_of(BLOB, &buffer[..count]));
+            }
             part.write(&buffer[..count])?;
             self.progress.layer_bytes(&part.blob.digest, part.have, part.blob.size);
         }
@@ -96,7 +140,7 @@ impl<'a> Part<'a> {
     /// Takes up what an earlier run or another place left, unless it is too much.
     fn found(blob: &'a Descriptor, file: &'a mut File) -> Result<Self, ErrorKind> {
         let hasher = Hasher::for_digest(&blob.digest);
-        let mut part = Self { blob, file, have: 0, hasher };
+        let mut part = Self { blob, file, have: 0, reached: 0, pieced: false, hasher };
         let length = part.file.metadata().map_err(unwritable)?.len();
         if length > blob.size {
             part.restart()?;
@@ -106,9 +150,13 @@ impl<'a> Part<'a> {
         let mut buffer = vec![0; BUFFER];
         loop {
             match part.file.read(&mut buffer).map_err(unwritable)? {
-                0 => return Ok(part),
+                0 => {
+                    part.reached = part.have;
+                    return Ok(part);
+                }
                 count => part.hasher.update(&buffer[..count]),
             }
+            part.pieced = true;
             part.have = part.file.stream_position().map_err(unwritable)?;
         }
     }
@@ -121,32 +169,34 @@ impl<'a> Part<'a> {
         self.file.set_len(0).map_err(unwritable)?;
         self.file.seek(SeekFrom::Start(0)).map_err(unwritable)?;
         self.have = 0;
+        self.pieced = false;
         self.hasher = Hasher::for_digest(&self.blob.digest);
         Ok(())
     }
 
-    /// Whether an answer goes on where the file ends; a whole blob does after a new start.
+    /// Makes ready for an answer, which goes on where the file ends or is the whole blob.
     ///
     /// # Errors
-    /// [`ErrorKind::Content`] when its length is not the blob's.
-    fn fits(&mut self, answer: &Response) -> Result<bool, ErrorKind> {
-        if answer.status() == StatusCode::PARTIAL_CONTENT {
-            let range = answer.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok());
-            let Some((start, total)) = range.and_then(content_range) else { return Ok(false) };
-            if start != self.have {
-                return Ok(false);
-            }
+    /// When it is neither, or its length is not the blob's.
+    fn begin(&mut self, response: &Response, answer: &Answer) -> Result<(), ErrorKind> {
+        if response.status() == StatusCode::PARTIAL_CONTENT {
+            let range = response.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok());
+            let (start, total) = range
+                .and_then(content_range)
+                .filter(|(start, _)| *start == self.have)
+                .ok_or_else(|| answer.fault("with another part of a blob than asked for"))?;
             self.announced(total.unwrap_or(self.blob.size))?;
-            if answer.content_length().is_some_and(|length| length > self.blob.size - start) {
+            if response.content_length().is_some_and(|length| length > self.blob.size - start) {
                 return Err(self.too_long());
             }
-            return Ok(true);
+            self.pieced |= self.have > 0;
+            return Ok(());
         }
-        self.announced(answer.content_length().unwrap_or(self.blob.size))?;
+        self.announced(response.content_length().unwrap_or(self.blob.size))?;
         if self.have > 0 {
             self.restart()?;
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Holds a length that a server announces for the whole to the descriptor's.
@@ -189,9 +239,10 @@ impl<'a> Part<'a> {
 /// Start and total of `bytes START-END/TOTAL` (RFC 9110, section 14.4); `*` is an unknown total.
 fn content_range(text: &str) -> Option<(u64, Option<u64>)> {
     let (range, total) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
-    let (start, _) = range.split_once('-')?;
+    let (start, end) = range.split_once('-')?;
+    let (start, end): (u64, u64) = (start.trim().parse().ok()?, end.trim().parse().ok()?);
     let total = if total == "*" { None } else { Some(total.parse().ok()?) };
-    Some((start.trim().parse().ok()?, total))
+    (start <= end && total.is_none_or(|total| end < total)).then_some((start, total))
 }
 
 fn unwritable(error: io::Error) -> ErrorKind {
@@ -209,6 +260,9 @@ mod tests {
             ("bytes 0-99/100", Some((0, Some(100)))),
             ("bytes 7-99/*", Some((7, None))),
             ("bytes 18446744073709551616-1/2", None),
+            ("bytes 7-6/100", None),
+            ("bytes 7-100/100", None),
+            ("bytes 7-/100", None),
             ("bytes */100", None),
             ("items 0-1/2", None),
             ("bytes 5", None),

@@ -123,7 +123,8 @@ impl Http {
             };
             let next = next.map_err(|reason| refused(&url, reason))?;
             if self.verify && url.scheme() == "https" && next.scheme() != "https" {
-                return Err(refused(&url, "a redirect from HTTPS to plain HTTP: refused"));
+                let reason = "a redirect from HTTPS to plain HTTP: refused";
+                return Err(refused(&url, &format!("{reason} (it leads to {})", host(&next))));
             }
             if next.origin() != url.origin() {
                 authorization = None;

@@ -4,7 +4,8 @@
 //! registries_conf   which places a reference stands for: mirrors, other names, none
 //! places            asks one after the other
 //! api, download     the HTTP interface of one repository; blobs into files
-//! auth, credentials what a registry asks for; what docker, podman and the command line know
+//! challenge, auth   what a registry asks for, and the answer to it
+//! credentials       what docker, podman and the command line know
 //! http, retry, pace one request: redirects, proxies, time limits; sending it again
 //! tls, certs_d      whom we believe; a registry's own certificates
 //! ```
@@ -17,6 +18,7 @@
 mod api;
 mod auth;
 mod certs_d;
+mod challenge;
 mod credentials;
 mod download;
 mod environment;
