@@ -22,6 +22,7 @@ pub mod plain;
 pub mod progress;
 pub mod rootfs;
 pub mod run;
+mod shell_words;
 pub mod shared;
 pub mod size;
 pub mod sparse;
