@@ -48,9 +48,7 @@ impl Watch {
     /// When a file cannot be written.
     pub fn finish(self) -> Result<()> {
         if let Some((staged, profile)) = self.profile {
-            staged
-                .finish(|out| Ok(profile.borrow().write(out)?))
-                .context("the profile")?;
+            staged.finish(|out| Ok(profile.borrow().write(out)?)).context("the profile")?;
         }
         if let Some(trace) = self.trace {
             let mut trace = trace.borrow_mut();
@@ -161,11 +159,7 @@ impl Trace {
         let name = staged::name(path);
         let file = staged::open_growing(path, read)
             .with_context(|| format!("cannot create the trace {name}"))?;
-        Ok(Self {
-            path: name,
-            out: BufWriter::with_capacity(1 << 20, file),
-            failed: Ok(()),
-        })
+        Ok(Self { path: name, out: BufWriter::with_capacity(1 << 20, file), failed: Ok(()) })
     }
 
     fn line(&mut self, line: std::fmt::Arguments<'_>) {

@@ -30,7 +30,8 @@ pub fn module_file(text: &str) -> Option<PathBuf> {
     let is_module = || {
         let mut magic = [0; 4];
         let is_file = fs::metadata(text).is_ok_and(|metadata| metadata.is_file());
-        let read = is_file && File::open(text).is_ok_and(|mut file| file.read_exact(&mut magic).is_ok());
+        let read =
+            is_file && File::open(text).is_ok_and(|mut file| file.read_exact(&mut magic).is_ok());
         read && magic == *b"\0asm"
     };
     (is_named_so || is_module()).then(|| text.into())

@@ -36,7 +36,8 @@ fn operator(text: &str, at: usize) -> Option<&str> {
     let is_redirection = rest.starts_with(['<', '>']);
     // `2>&1` as a whole, where a word begins with the number.
     let before = text[..at].rsplit(char::is_whitespace).next().unwrap_or_default();
-    let is_numbered = is_redirection && !before.is_empty() && before.bytes().all(|b| b.is_ascii_digit());
+    let is_numbered =
+        is_redirection && !before.is_empty() && before.bytes().all(|b| b.is_ascii_digit());
     let start = if is_numbered { at - before.len() } else { at };
     let digits = rest[length..].bytes().take_while(u8::is_ascii_digit).count();
     let tail = if rest[..length].ends_with('&') && is_redirection { digits } else { 0 };
@@ -97,9 +98,19 @@ mod tests {
     #[test]
     fn what_is_quoted_is_a_word() {
         for text in [
-            "", "a b", "sh -c 'a | b > c; $d *'", "a \\| b", "a '|' \"&&\"", "a \"\\$b\" \\*",
-            "a \"it's\" '\"'", "[ -f x ]", "awk {print}", "a $ b", "é ü",
-            "a '", "a \\",
+            "",
+            "a b",
+            "sh -c 'a | b > c; $d *'",
+            "a \\| b",
+            "a '|' \"&&\"",
+            "a \"\\$b\" \\*",
+            "a \"it's\" '\"'",
+            "[ -f x ]",
+            "awk {print}",
+            "a $ b",
+            "é ü",
+            "a '",
+            "a \\",
         ] {
             assert_eq!(shell_syntax(text), None, "{text}");
         }

@@ -461,9 +461,11 @@ mod tests {
         for option in &listed {
             assert!(!option.help.is_empty() && !option.name.is_empty(), "{option:?}");
             let long = option.is_long.then(|| format!("--{}", option.name));
-            long.into_iter().chain(option.short.map(|letter| format!("-{letter}"))).for_each(|name| {
-                assert_known(&name, option);
-            });
+            long.into_iter().chain(option.short.map(|letter| format!("-{letter}"))).for_each(
+                |name| {
+                    assert_known(&name, option);
+                },
+            );
         }
         assert_eq!(parse(bytes(&["-h"]), Environment::default()), Ok(Invocation::Help));
     }

@@ -19,11 +19,6 @@ impl ContainerArgs {
     pub(super) fn words(&self) -> &[Vec<u8>] {
         &self.words
     }
-
-    /// Whether the container gets another entrypoint.
-    pub(super) fn has_entrypoint(&self) -> bool {
-        self.words.iter().any(|word| word.starts_with(b"--entrypoint"))
-    }
 }
 
 impl Args for ContainerArgs {

@@ -71,7 +71,8 @@ pub(super) fn memory(text: &str) -> Result<u64, String> {
         "g" | "gb" => Some(1024),
         _ => None,
     };
-    let amount = number.parse().ok().zip(unit).and_then(|(number, unit)| u64::checked_mul(number, unit));
+    let amount =
+        number.parse().ok().zip(unit).and_then(|(number, unit)| u64::checked_mul(number, unit));
     amount.filter(|amount| MEMORY.contains(amount)).ok_or_else(|| {
         format!("{text} MiB of memory: write a number from {} to {}", MEMORY.start(), MEMORY.end())
     })

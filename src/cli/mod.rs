@@ -22,6 +22,7 @@ use crate::staged::ReaderGone;
 use anyhow::{Context, Result};
 use clap::{ArgAction, Parser};
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 use usage::usage;
 
@@ -80,7 +81,7 @@ pub fn main() -> ExitCode {
         _ => ExitCode::FAILURE,
     };
     let done = match cli.command {
-        Some(Command::Run(command)) => run::run(&command, &words),
+        Some(Command::Run(command)) => run::run(&command),
         Some(Command::Rootfs(command)) => rootfs::run(&command).map(|()| ExitCode::SUCCESS),
         Some(Command::Inspect(command)) => show(inspect::run(&command)),
         Some(Command::Cache(command)) => show(cache::run(&command)),
@@ -108,13 +109,22 @@ fn show(text: Result<String>) -> Result<ExitCode> {
     }
 }
 
+/// Refuses the name of a module that is not there: what is meant may be an image.
+fn must_exist(module: &Path) -> Result<()> {
+    let name = module.display();
+    match module.exists() {
+        true => Ok(()),
+        false => {
+            Err(usage!("there is no file {name} (for an image of this name: docker://{name})"))
+        }
+    }
+}
+
 fn parse_place(text: &str) -> Result<Place> {
     if let Some(module) = module_file(text) {
         let name = module.display();
-        return Err(match module.exists() {
-            true => usage!("{name} is a module, not an image: c2w run or a WASI runtime runs it"),
-            false => usage!("there is no file {name} (for an image of this name: docker://{name})"),
-        });
+        must_exist(&module)?;
+        return Err(usage!("{name} is a module, not an image: c2w run or a WASI runtime runs it"));
     }
     text.parse().map_err(|error| usage!("cannot use image {text:?}: {error}"))
 }

@@ -1,13 +1,13 @@
 //! `c2w run`.
 
-use super::container2wasm::BuildArgs;
 use super::container_options::{ContainerArgs, read_env_file};
+use super::container2wasm::BuildArgs;
 use super::directories::DirectoryArgs;
 use super::machine_options::MachineArgs;
 use super::output::OutputArgs;
-use super::parse_place;
 use super::source_options::SourceArgs;
 use super::usage::usage;
+use super::{must_exist, parse_place};
 use crate::observe::Watch;
 use crate::place::{Place, module_file};
 use crate::progress::Progress;
@@ -20,7 +20,7 @@ use c2w_session::Session;
 use c2w_session::options::{self, Environment, Invocation};
 use c2w_session::terminal::choose;
 use clap::{ArgAction, Args};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::File;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
@@ -73,14 +73,15 @@ impl Source {
     }
 }
 
-/// Runs a container; gives its exit status. `line` is the whole command line.
-pub(super) fn run(arguments: &Run, line: &[OsString]) -> Result<ExitCode> {
+/// Runs a container; gives its exit status.
+pub(super) fn run(arguments: &Run) -> Result<ExitCode> {
     let variables = variables();
     let environment = Environment { variables: variables.clone(), handed_on: false };
     // What stands in front of IMAGE is this program's to refuse.
     let before = [arguments.variables_of_files()?, arguments.container.words().to_vec()].concat();
     options::parse(before.clone(), environment.clone()).map_err(|error| usage!("{}", error.0))?;
-    let words = before.into_iter().chain(arguments.command(line));
+    let command = arguments.command.iter().cloned().map(OsString::into_vec);
+    let words = before.into_iter().chain(command);
     let (mut request, choice) = match options::parse(words, environment) {
         Ok(Invocation::Run(request, choice)) => (request, choice),
         Ok(Invocation::Help) => return super::show(Ok(options::HELP.to_owned())),
@@ -117,31 +118,22 @@ impl Run {
         Ok(files.collect::<Result<Vec<_>>>()?.concat())
     }
 
-    /// What stands behind IMAGE, as a module would be given it.
-    fn command(&self, line: &[OsString]) -> Vec<Vec<u8>> {
-        let command = self.command.iter().cloned().map(OsString::into_vec);
-        let dashes = OsStr::new("--");
-        let is_behind_dashes = || {
-            let before = line.len().checked_sub(self.command.len() + 1);
-            before.is_some_and(|before| line[before] == dashes)
-                || self.command.iter().any(|word| word == dashes)
-        };
-        // `--entrypoint sh IMAGE -c LINE`, as Docker has it: these are no options.
-        let is_dockers = self.container.has_entrypoint() && !is_behind_dashes();
-        is_dockers.then(|| b"--".to_vec()).into_iter().chain(command).collect()
-    }
-
     /// The module or image, with the options that make sense for it.
     fn source(&self) -> Result<Source> {
         let Some(file) = module_file(&self.image) else {
             return Ok(Source::Image(parse_place(&self.image)?));
         };
+        must_exist(&file)?;
         let name = file.display();
         if let Some(option) = self.machine.for_a_new_machine() {
-            return Err(usage!("{name} is a module, whose machine is made already: leave out {option}"));
+            return Err(usage!(
+                "{name} is a module, whose machine is made already: leave out {option}"
+            ));
         }
         if let Some(option) = self.source.for_an_image() {
-            return Err(usage!("{name} is a module, for which no image is read: leave out {option}"));
+            return Err(usage!(
+                "{name} is a module, for which no image is read: leave out {option}"
+            ));
         }
         Ok(Source::Module(file))
     }
@@ -174,7 +166,8 @@ impl Run {
 /// Takes the machine out of a module. Translated code in it is for WebAssembly: it is not used.
 fn restore(file: &Path) -> Result<Session> {
     let snapshot = Snapshot::read(&File::open(file)?)?;
-    Ok(Session::restore(snapshot.memory, &snapshot.state)?)
+    let session = Session::restore(snapshot.memory, &snapshot.state);
+    session.context("another c2w has made it, or it is damaged: convert its image again")
 }
 
 /// This process's environment, each `NAME=value`.

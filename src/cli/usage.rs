@@ -26,12 +26,25 @@ pub(super) use usage;
 const DOCKERS: &[(&[&str], &str)] = &[
     (
         &[
-            "-p", "--publish", "-P", "--publish-all", "--expose", "--network", "--net", "--dns",
-            "--add-host", "--link", "--ip", "--mac-address",
+            "-p",
+            "--publish",
+            "-P",
+            "--publish-all",
+            "--expose",
+            "--network",
+            "--net",
+            "--dns",
+            "--add-host",
+            "--link",
+            "--ip",
+            "--mac-address",
         ],
         "a container has no network yet",
     ),
-    (&["-d", "--detach"], "a container runs in the foreground: end the line with & to have it run on"),
+    (
+        &["-d", "--detach"],
+        "a container runs in the foreground: end the line with & to have it run on",
+    ),
     (
         &["--name", "--label", "-l", "--label-file", "--cidfile", "--restart"],
         "nothing is kept of a container that has ended, nor does anybody else find it: leave it out",
@@ -89,7 +102,7 @@ fn names() -> Vec<String> {
     Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect()
 }
 
-/// Puts options that stand in front of a command's name behind it, where they belong:
+/// Puts words where they belong: options that stand in front of a command's name behind it, as in
 /// `c2w -q run IMAGE`. `c2w run -h` asks for help; with a word behind it, `-h` is the host name.
 pub(super) fn in_order(mut words: Vec<OsString>) -> Vec<OsString> {
     let root = Cli::command();
@@ -98,10 +111,28 @@ pub(super) fn in_order(mut words: Vec<OsString>) -> Vec<OsString> {
     if command.is_some_and(|name| root.find_subcommand(name).is_some()) {
         words[1..=options].rotate_right(1);
     }
-    if words.len() == 3 && words[1] == "run" && words[2] == "-h" {
-        words[2] = "--help".into();
+    if words.get(1).is_some_and(|command| command == "run") {
+        if words.len() == 3 && words[2] == "-h" {
+            words[2] = "--help".into();
+        }
+        end_options_behind_image(&root, &mut words);
     }
     words
+}
+
+/// With another entrypoint, what stands behind IMAGE are its arguments, as Docker has it, whatever they
+/// begin with: `c2w run --entrypoint sh IMAGE -c LINE`.
+fn end_options_behind_image(root: &Command, words: &mut Vec<OsString>) {
+    let Some(run) = root.find_subcommand("run") else { return };
+    let image = 2 + leading_options(run, &words[2..]);
+    let has_entrypoint = words[2..image].iter().any(|word| {
+        word == "--entrypoint" || word.as_encoded_bytes().starts_with(b"--entrypoint=")
+    });
+    let behind = words.get(image + 1..).unwrap_or_default();
+    if has_entrypoint && !behind.is_empty() && !behind.iter().any(|word| word == "--") {
+        // One for this program's options, one for the container's.
+        words.splice(image + 1..image + 1, ["--", "--"].map(OsString::from));
+    }
 }
 
 /// How many words are options of `command` with their values, up to the first that is not one.
@@ -110,7 +141,8 @@ fn leading_options(command: &Command, words: &[OsString]) -> usize {
     while let Some(values) = words.get(at).and_then(|word| values_behind(command, word)) {
         at += 1 + values;
     }
-    at
+    // A value may be missing.
+    at.min(words.len())
 }
 
 /// How many words behind an option are its value; `None` if the word is not an option, or one that
@@ -160,10 +192,20 @@ mod tests {
             assert_eq!(ordered(line), expected);
         }
         // An image, an option's value, or nothing to move.
-        for line in ["c2w -q image run", "c2w --memory run image", "c2w -v run", "c2w", "c2w --help run"]
+        for line in
+            ["c2w -q image run", "c2w --memory run image", "c2w -v run", "c2w", "c2w --help run"]
         {
             assert_eq!(ordered(line), line);
         }
-        assert_eq!(ordered("c2w run image -q -h"), "c2w run image -q -h");
+        for line in
+            ["c2w run image -q -h", "c2w run image --entrypoint sh -c x", "c2w run -e A=1 image"]
+        {
+            assert_eq!(ordered(line), line);
+        }
+        let docker = "c2w run -i --entrypoint sh -v a:/b image";
+        assert_eq!(ordered(&format!("{docker} -e x")), format!("{docker} -- -- -e x"));
+        for rest in ["", " -- -e A=1 -- x"] {
+            assert_eq!(ordered(&format!("{docker}{rest}")), format!("{docker}{rest}"));
+        }
     }
 }

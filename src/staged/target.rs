@@ -103,7 +103,8 @@ fn follow(output: &Path) -> Result<Found> {
             return Ok(Found::Open(path));
         }
         if !is_link {
-            let is_folder = path.as_os_str().as_bytes().ends_with(b"/") || path.file_name().is_none();
+            let is_folder =
+                path.as_os_str().as_bytes().ends_with(b"/") || path.file_name().is_none();
             ensure!(!is_folder, "it is a directory");
             return Ok(Found::Path(path));
         }

@@ -47,9 +47,8 @@ impl Temporary {
     /// For filesystems that know no nameless files.
     fn named(folder: &Path) -> io::Result<Self> {
         for _ in 0..TRIES {
-            let made = builder()
-                .permissions(fs::Permissions::from_mode(0o666))
-                .tempfile_in(folder)?;
+            let made =
+                builder().permissions(fs::Permissions::from_mode(0o666)).tempfile_in(folder)?;
             let (file, path) = made.into_parts();
             let guard = Guard::new(&path);
             lock(&file);

@@ -159,10 +159,7 @@ fn table(
     Ok(table)
 }
 
-fn small(
-    scanner: &mut Scanner<'_, &File>,
-    section: Found,
-) -> Result<Vec<u8>, SnapshotError> {
+fn small(scanner: &mut Scanner<'_, &File>, section: Found) -> Result<Vec<u8>, SnapshotError> {
     match section.length {
         0..=MAX_SECTION => Ok(scanner.contents(section)?),
         _ => Err(SnapshotError::Damaged("its exports or globals are too long")),
