@@ -11,12 +11,8 @@ pub fn shell_syntax(text: &str) -> Option<&str> {
             (None | Some(b'"'), b'\\') => at += 1,
             (Some(open), close) if open == close => quote = None,
             (None, b'\'' | b'"') => quote = Some(byte),
-            (Some(b'\''), _) => {}
-            (Some(_), _) => {
-                if let Some(found) = expansion(&text[at..]) {
-                    return Some(found);
-                }
-            }
+            // Words for a shell that the command itself may be.
+            (Some(_), _) => {}
             (None, _) => {
                 let found = operator(text, at).or_else(|| expansion(&text[at..]));
                 if let Some(found) = found.or_else(|| pattern(text, at)) {
@@ -83,8 +79,7 @@ mod tests {
             ("(a)", "("),
             ("a $(b)", "$("),
             ("a `b`", "`"),
-            ("a \"$(b)\"", "$("),
-            ("a \"$HOME\"", "$H"),
+            ("a $HOME", "$H"),
             ("a ${B}", "${"),
             ("ls *.c", "*.c"),
             ("ls a?", "a?"),
@@ -105,6 +100,7 @@ mod tests {
             "a '|' \"&&\"",
             "a \"\\$b\" \\*",
             "a \"it's\" '\"'",
+            "sh -c \"$b | $(c)\"",
             "[ -f x ]",
             "awk {print}",
             "a $ b",
