@@ -34,7 +34,7 @@ enum Sink {
     /// Bytes go where they belong at once.
     Stream(File),
     /// A file that gets its name when it is complete.
-    Named { temporary: Temporary, path: PathBuf, old: Option<Metadata> },
+    Named { temporary: Temporary, path: PathBuf, old: Option<Box<Metadata>> },
     /// A file in a folder that takes no new names: it is filled when everything is there.
     InPlace { spool: File, target: File },
 }
@@ -59,7 +59,7 @@ impl Staged {
         };
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         match Temporary::create(folder.unwrap_or(Path::new("."))) {
-            Ok(temporary) => Ok(Sink::Named { temporary, path, old }),
+            Ok(temporary) => Ok(Sink::Named { temporary, path, old: old.map(Box::new) }),
             Err(error) if old.is_some() && is_forbidden(&error) => {
                 let target = target::open_in_place(&path)?;
                 let spool = tempfile::tempfile().context("a temporary file cannot be made")?;

@@ -151,7 +151,7 @@ fn a_run_that_makes_no_sense_says_why() {
         (&["run", "wasm:prebuilt/runtime.wasm"], 125, "c2w did not make it"),
         (&["run", "wasm:README.md"], 125, "WebAssembly module"),
         (&["@"], 2, "c2w run or a WASI runtime"),
-        (&["absent.wasm", "/nowhere/out"], 2, "docker://absent.wasm"),
+        (&["absent.wasm", "/nowhere/out"], 2, "an image of this name"),
         (&["rootfs"], 2, "<IMAGE>"),
         (&["inspect", "--bogus", "x"], 2, "--bogus"),
         (&["cache", "prune", "--keep", "much"], 2, "500M"),

@@ -1,5 +1,5 @@
-//! `c2w rootfs`: the image in a file, with holes, and as a stream; nothing when it fails. And what all
-//! outputs have in common: what they replace, what they only write to, and what they refuse.
+//! `c2w rootfs`: the image in a file, with holes, and as a stream; nothing when it fails. And what
+//! all outputs have in common: what they replace, what they only write to, and what they refuse.
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, makedev, mknodat};
 use std::fs::{self, Permissions};

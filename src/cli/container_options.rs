@@ -1,5 +1,5 @@
-//! The options of a run, `docker run`'s, in front of IMAGE: those that a module takes, read from the
-//! one list of them, so that help, completions and manual pages know them, too.
+//! The options of a run, `docker run`'s, in front of IMAGE: those that a module takes, read from
+//! the one list of them, so that help, completions and manual pages know them, too.
 
 use anyhow::{Context, Result, ensure};
 use c2w_session::options::{self, Listed};
