@@ -1,7 +1,7 @@
 #!/usr/bin/env -S node --no-warnings
 // Runs a module under node:wasi, as a WASI runtime with a command line would:
 //
-//     node-wasi.mjs [--env NAME=VALUE]... [--dir HOST::GUEST]... out.wasm [ARG...]
+//     node-wasi.mjs [--env NAME[=VALUE]]... [--dir HOST[::GUEST]]... out.wasm [ARG...]
 //
 // Copy and change it as you like.
 import { readFile } from 'node:fs/promises';
@@ -12,12 +12,15 @@ const env = {};
 const preopens = {};
 while (words[0] === '--env' || words[0] === '--dir') {
   const [option, value = ''] = words.splice(0, 2);
+  if (value === '') fail(`${option}: a value is missing`);
   const separator = option === '--env' ? '=' : '::';
   const at = value.indexOf(separator);
-  if (at < 0) fail(`${option}: '${value}' has no '${separator}'`);
-  const [left, right] = [value.slice(0, at), value.slice(at + separator.length)];
-  if (option === '--env') env[left] = right;
-  else preopens[right] = left;
+  const [left, right] =
+    at < 0 ? [value] : [value.slice(0, at), value.slice(at + separator.length)];
+  // As wasmtime reads both: a directory has its own name, a variable the value that it has here.
+  if (option === '--dir') preopens[right ?? left] = left;
+  else if (right !== undefined) env[left] = right;
+  else if (left in process.env) env[left] = process.env[left];
 }
 if (words.length === 0) fail('which module?');
 

@@ -156,7 +156,7 @@ impl Rootfs {
     }
 }
 
-/// Writes the root filesystem of an image to `output`, which appears only when it is whole.
+/// Writes the root filesystem of an image to `output` ([`Staged`]).
 ///
 /// # Errors
 /// When the image cannot be had, one of its layers is refused, or the output cannot be written.
@@ -166,10 +166,14 @@ pub fn rootfs(
     source: &SourceOptions,
     timing: &mut Timing,
 ) -> Result<ext4::ImageSummary> {
-    let staged = Staged::create(output)?;
+    let staged = Staged::create(output, place.reads())?;
     let rootfs = unpack(place, source, timing)?;
     source.progress.stage(Stage::Ext4);
+    let takes_holes = staged.takes_holes();
     staged.finish(|out| {
+        if !takes_holes {
+            return rootfs.write(out, timing);
+        }
         let mut out = SparseWriter::new(out);
         let summary = rootfs.write(&mut out, timing)?;
         out.finish()?;
@@ -227,7 +231,7 @@ pub fn prepare(place: &Place, options: &Options, timing: &mut Timing) -> Result<
     Ok(Prepared { session, identity, name, boot: boot_options })
 }
 
-/// Converts an image to a module at `output`, which appears only when it is whole.
+/// Converts an image to a module at `output` ([`Staged`]).
 ///
 /// # Errors
 /// As [`prepare`], or when the output cannot be written.
@@ -237,7 +241,7 @@ pub fn convert(
     options: &Options,
     timing: &mut Timing,
 ) -> Result<Summary> {
-    let staged = Staged::create(output)?;
+    let staged = Staged::create(output, place.reads())?;
     let template = Template::parse(options.assets.runtime())?;
     // What is asked for in vain is refused before the work.
     let training = match options.translation.aot {

@@ -24,6 +24,7 @@ pub mod progress;
 pub mod rootfs;
 pub mod run;
 pub mod shared;
+mod shell_words;
 pub mod size;
 pub mod sparse;
 pub mod staged;

@@ -1,5 +1,6 @@
 //! What a guest executed, written to files: block profiles and traces of native runs.
 
+use crate::staged::{self, Read, Staged};
 use anyhow::{Context, Result};
 use c2w_emulator::cpu::isa;
 use c2w_emulator::cpu::observe::{Block, Observer};
@@ -8,26 +9,27 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 
 /// Watches a run for `--profile` and `--trace`.
 pub struct Watch {
-    profile: Option<(PathBuf, Rc<RefCell<Profile>>)>,
+    profile: Option<(Staged, Rc<RefCell<Profile>>)>,
     trace: Option<Rc<RefCell<Trace>>>,
 }
 
 impl Watch {
-    /// Watches for what has a file's name.
+    /// Watches for what has a file's name. `read` is what the command reads.
     ///
     /// # Errors
-    /// When the trace's file cannot be created.
-    pub fn new(profile: Option<&Path>, trace: Option<&Path>) -> Result<Self> {
-        let trace = match trace {
-            Some(path) => Some(Rc::new(RefCell::new(Trace::create(path)?))),
-            None => None,
-        };
-        Ok(Self { profile: profile.map(|path| (path.to_owned(), Rc::default())), trace })
+    /// When one of the files cannot be written.
+    pub fn new(profile: Option<&Path>, trace: Option<&Path>, read: Read<'_>) -> Result<Self> {
+        let staged = profile.map(|path| Staged::create(path, read)).transpose();
+        let trace = trace.map(|path| Trace::create(path, read)).transpose()?;
+        Ok(Self {
+            profile: staged.context("the profile")?.map(|staged| (staged, Rc::default())),
+            trace: trace.map(|trace| Rc::new(RefCell::new(trace))),
+        })
     }
 
     /// The observer to give to the machine, if there is something to watch for.
@@ -45,13 +47,8 @@ impl Watch {
     /// # Errors
     /// When a file cannot be written.
     pub fn finish(self) -> Result<()> {
-        if let Some((path, profile)) = &self.profile {
-            let write = || -> io::Result<()> {
-                let mut file = BufWriter::new(File::create(path)?);
-                profile.borrow().write(&mut file)?;
-                file.flush()
-            };
-            write().with_context(|| format!("cannot write the profile {}", path.display()))?;
+        if let Some((staged, profile)) = self.profile {
+            staged.finish(|out| Ok(profile.borrow().write(out)?)).context("the profile")?;
         }
         if let Some(trace) = self.trace {
             let mut trace = trace.borrow_mut();
@@ -158,14 +155,11 @@ struct Trace {
 }
 
 impl Trace {
-    fn create(path: &Path) -> Result<Self> {
-        let file = File::create(path)
-            .with_context(|| format!("cannot create the trace {}", path.display()))?;
-        Ok(Self {
-            path: path.display().to_string(),
-            out: BufWriter::with_capacity(1 << 20, file),
-            failed: Ok(()),
-        })
+    fn create(path: &Path, read: Read<'_>) -> Result<Self> {
+        let name = staged::name(path);
+        let file = staged::open_growing(path, read)
+            .with_context(|| format!("cannot create the trace {name}"))?;
+        Ok(Self { path: name, out: BufWriter::with_capacity(1 << 20, file), failed: Ok(()) })
     }
 
     fn line(&mut self, line: std::fmt::Arguments<'_>) {

@@ -5,7 +5,11 @@ use crate::local;
 use crate::oci::ImageRef;
 use crate::oci::reference::ReferenceError;
 use crate::plain::PlainRef;
+use crate::staged::Read;
 use std::fmt;
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 /// An image, or a root filesystem that is none.
@@ -15,6 +19,23 @@ pub enum Place {
     Image(ImageRef),
     /// Files without a configuration.
     Plain(PlainRef),
+}
+
+/// The file, if a text names a WebAssembly module: `wasm:FILE`, a file that is one, or a name without
+/// a transport or tag that ends in `.wasm`. Nothing but regular files is opened.
+pub fn module_file(text: &str) -> Option<PathBuf> {
+    if let Some(file) = text.strip_prefix("wasm:") {
+        return Some(file.into());
+    }
+    let is_named_so = text.ends_with(".wasm") && !text.contains(':');
+    let is_module = || {
+        let mut magic = [0; 4];
+        let is_file = fs::metadata(text).is_ok_and(|metadata| metadata.is_file());
+        let read =
+            is_file && File::open(text).is_ok_and(|mut file| file.read_exact(&mut magic).is_ok());
+        read && magic == *b"\0asm"
+    };
+    (is_named_so || is_module()).then(|| text.into())
 }
 
 impl FromStr for Place {
@@ -34,6 +55,25 @@ impl FromStr for Place {
 }
 
 impl Place {
+    /// What is read where the image is on this machine.
+    pub fn reads(&self) -> Read<'_> {
+        let file = match self {
+            Self::Plain(PlainRef::Directory(dir)) => return Read::Tree(dir),
+            Self::Image(ImageRef::Layout { dir, .. } | ImageRef::Directory(dir)) => {
+                return Read::Layout(dir);
+            }
+            Self::Image(ImageRef::Registry(_) | ImageRef::Skopeo(_)) => return Read::Nothing,
+            Self::Plain(PlainRef::Tarball(file))
+            | Self::Image(
+                ImageRef::LayoutArchive { file, .. } | ImageRef::DockerArchive { file, .. },
+            ) => file,
+        };
+        match file {
+            Input::File(path) => Read::File(path),
+            Input::Stdin => Read::Stdin,
+        }
+    }
+
     /// What it is apart from where it lies on this machine: of local places only the transport, and
     /// the `name` that the image has in there, else what was asked for.
     pub fn without_path(&self, name: Option<&str>) -> String {

@@ -1,66 +1,204 @@
-//! Output that is there as a whole, or not at all.
+//! Output that is there as a whole, or not at all, and harms nothing that stood in its place.
+//!
+//! Only a regular file is ever replaced, by rename(2). Devices, pipes and open descriptors are
+//! written to as streams; a symbolic link is followed; a directory or a socket is refused.
 
-use crate::interrupt::Guard;
+mod target;
+mod temporary;
+
+pub use target::Read;
+
+use crate::sparse::SparseWriter;
 use anyhow::{Context, Result};
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use rustix::fs::{Gid, Uid, fchmod, fchown};
+use std::cell::Cell;
+use std::fs::{File, Metadata};
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use target::Target;
+use temporary::Temporary;
 
-/// A file that appears under its name only when it is complete.
-pub struct Staged<'a> {
-    file: tempfile::NamedTempFile,
-    output: &'a Path,
-    _interrupts: Guard,
+/// Nobody reads a stream any more.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody reads it any more")]
+pub struct ReaderGone;
+
+/// An output that is being made.
+pub struct Staged {
+    name: String,
+    sink: Sink,
 }
 
-impl<'a> Staged<'a> {
-    /// Makes the temporary file beside the output, so that a place that cannot be written is
-    /// found out before the work.
+enum Sink {
+    /// Bytes go where they belong at once.
+    Stream(File),
+    /// A file that gets its name when it is complete.
+    Named { temporary: Temporary, path: PathBuf, old: Option<Box<Metadata>> },
+    /// A file in a folder that takes no new names: it is filled when everything is there.
+    InPlace { spool: File, target: File },
+}
+
+impl Staged {
+    /// Finds out what `output` stands for, `-` being standard output, and opens it or makes a
+    /// temporary file beside it: what cannot be written is known before the work. Opening a pipe
+    /// that has a name waits for its reader, as in cp(1).
     ///
     /// # Errors
-    /// When it cannot be made there.
-    pub fn create(output: &'a Path) -> Result<Self> {
-        let cannot = || format!("cannot write {}", output.display());
-        if output.is_dir() {
-            anyhow::bail!("{}: it is a directory", cannot());
-        }
-        let folder = match output.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
+    /// When it cannot be written, is a terminal, or is what the command reads.
+    pub fn create(output: &Path, read: Read<'_>) -> Result<Self> {
+        let name = name(output);
+        let sink = Self::open(output, read).with_context(|| format!("cannot write {name}"))?;
+        Ok(Self { name, sink })
+    }
+
+    fn open(output: &Path, read: Read<'_>) -> Result<Sink> {
+        let (path, old) = match Target::find(output, read)? {
+            Target::Stream(file) => return Ok(Sink::Stream(file)),
+            Target::File { path, old } => (path, old),
         };
-        let file = tempfile::Builder::new()
-            .prefix(".c2w-")
-            .suffix(".tmp")
-            .tempfile_in(folder)
-            .with_context(cannot)?;
-        let _interrupts = Guard::new(file.path());
-        Ok(Self { file, output, _interrupts })
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        match Temporary::create(folder.unwrap_or(Path::new("."))) {
+            Ok(temporary) => Ok(Sink::Named { temporary, path, old: old.map(Box::new) }),
+            Err(error) if old.is_some() && is_forbidden(&error) => {
+                let target = target::open_in_place(&path)?;
+                let spool = tempfile::tempfile().context("a temporary file cannot be made")?;
+                Ok(Sink::InPlace { spool, target })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether blocks of zeros may be passed over: not in a stream.
+    pub fn takes_holes(&self) -> bool {
+        !matches!(self.sink, Sink::Stream(_))
+    }
+
+    /// What to call it in messages.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Lets `write` fill the file, and gives it its name.
     ///
     /// # Errors
-    /// Those of `write`, and when the file cannot be written or named.
-    pub fn finish<T>(self, write: impl FnOnce(&mut BufWriter<&File>) -> Result<T>) -> Result<T> {
-        let cannot = || format!("cannot write {}", self.output.display());
-        let mut out = BufWriter::with_capacity(1 << 20, self.file.as_file());
-        let result = write(&mut out).with_context(cannot)?;
-        out.flush().with_context(cannot)?;
-        drop(out);
-        readable_by_all(self.file.as_file()).with_context(cannot)?;
-        self.file.persist(self.output).map_err(|error| error.error).with_context(cannot)?;
-        Ok(result)
+    /// Those of `write`, and when the file cannot be written or named; [`ReaderGone`].
+    pub fn finish<T>(self, write: impl FnOnce(&mut BufWriter<Out<'_>>) -> Result<T>) -> Result<T> {
+        let Self { name, sink } = self;
+        let gone = Cell::new(false);
+        let file = match &sink {
+            Sink::Stream(file) | Sink::InPlace { spool: file, .. } => file,
+            Sink::Named { temporary, .. } => temporary.file(),
+        };
+        let mut out = BufWriter::with_capacity(1 << 20, Out { file, gone: &gone });
+        let result = write(&mut out).and_then(|done| {
+            out.flush()?;
+            Ok(done)
+        });
+        // What an error has left unwritten is of no use to anybody.
+        let _ = out.into_parts();
+        let result = result.and_then(|done| sink.complete().map(|()| done));
+        if gone.get() {
+            return Err(ReaderGone.into());
+        }
+        result.with_context(|| format!("cannot write {name}"))
     }
 }
 
-/// Gives a temporary file, which is private, the mode of any other new file.
-fn readable_by_all(file: &File) -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let umask = rustix::process::umask(rustix::fs::Mode::empty());
-        rustix::process::umask(umask);
-        file.set_permissions(std::fs::Permissions::from_mode(0o666 & !umask.bits()))?;
+impl Sink {
+    fn complete(self) -> Result<()> {
+        match self {
+            Self::Stream(_) => Ok(()),
+            Self::InPlace { spool, target } => copy(&spool, &target),
+            Self::Named { temporary, path, old } => {
+                target::check_unchanged(&path)?;
+                if let Some(old) = &old {
+                    inherit(temporary.file(), old);
+                }
+                match temporary.persist(&path, old.is_some()) {
+                    Ok(()) => Ok(()),
+                    // A mount point, or another's file in a folder such as /tmp: it can be written,
+                    // but not replaced.
+                    Err((error, spool)) if old.is_some() && is_forbidden(&error) => {
+                        copy(&spool, &target::open_in_place(&path)?)
+                    }
+                    Err((error, _)) => Err(error.into()),
+                }
+            }
+        }
     }
-    Ok(())
+}
+
+/// What to call an output in messages.
+pub fn name(output: &Path) -> String {
+    match target::is_stdout(output) {
+        true => "standard output".into(),
+        false => output.display().to_string(),
+    }
+}
+
+/// Opens an output that is to be seen while it grows, such as a trace: what is there is emptied.
+///
+/// # Errors
+/// As [`Staged::create`].
+pub fn open_growing(output: &Path, read: Read<'_>) -> Result<File> {
+    match Target::find(output, read)? {
+        Target::Stream(file) => Ok(file),
+        Target::File { path, .. } => Ok(File::create(path)?),
+    }
+}
+
+/// Whether a folder takes no new names, or this one stays as it is.
+fn is_forbidden(error: &io::Error) -> bool {
+    use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem, ResourceBusy};
+    matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem | ResourceBusy)
+}
+
+/// Gives a file that takes another's place that one's mode, and its owner as far as we may.
+fn inherit(file: &File, old: &Metadata) {
+    let (uid, gid) = (Uid::from_raw(old.uid()), Gid::from_raw(old.gid()));
+    if fchown(file, Some(uid), Some(gid)).is_err() {
+        let _ = fchown(file, None, Some(gid));
+    }
+    let _ = fchmod(file, rustix::fs::Mode::from_raw_mode(old.mode() & 0o777));
+}
+
+/// Fills a file with another's bytes; leaves it empty when that fails.
+fn copy(mut from: &File, to: &File) -> Result<()> {
+    let mut fill = || {
+        from.rewind()?;
+        to.set_len(0)?;
+        let mut out = SparseWriter::new(to);
+        io::copy(&mut from, &mut out)?;
+        out.finish()
+    };
+    fill().inspect_err(|_| drop(to.set_len(0))).map_err(Into::into)
+}
+
+/// A file that is written, and remembers when its reader has gone.
+pub struct Out<'a> {
+    file: &'a File,
+    gone: &'a Cell<bool>,
+}
+
+impl Write for Out<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut file = self.file;
+        file.write(bytes).inspect_err(|error| {
+            if error.kind() == io::ErrorKind::BrokenPipe {
+                self.gone.set(true);
+            }
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Seek for Out<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let mut file = self.file;
+        file.seek(to)
+    }
 }

@@ -5,12 +5,13 @@
 //! profile, and so the same module.
 
 use crate::boot::{Deterministic, Options as BootOptions};
+use crate::shell_words::shell_syntax;
 use crate::timing::Timing;
 use anyhow::{Context, Result, bail};
 use c2w_emulator::{GuestMemory, PAGE_SIZE};
-use c2w_guest_abi::RunRequest;
+use c2w_guest_abi::{RunRequest, Stream};
 use c2w_session::options::{self, Environment, Invocation};
-use c2w_session::{Session, Step};
+use c2w_session::{Closed, Outside, Session, Step};
 use c2w_translator::profile::{Profile, Shared};
 use c2w_translator::select::{Code, Selection};
 use std::cell::RefCell;
@@ -56,22 +57,52 @@ impl Options {
         }
     }
 
+    /// What in the commands only a shell understands: each is run without one.
+    pub fn warnings(&self) -> Vec<String> {
+        let warning = |text: &String| {
+            let syntax = shell_syntax(text)?;
+            let quoted = shlex::try_quote(text).ok()?;
+            let written = shlex::try_quote(&format!("sh -c {quoted}")).ok()?.into_owned();
+            Some(format!(
+                "--train {text:?}: no shell runs it, so that {syntax} means nothing there; write \
+                 --train {written}"
+            ))
+        };
+        self.commands.iter().filter_map(warning).collect()
+    }
+
     /// The runs to train on.
     ///
     /// # Errors
     /// When a command cannot be read.
-    pub fn runs(&self) -> Result<Vec<(String, RunRequest)>> {
+    pub fn runs(&self) -> Result<Vec<Training>> {
         let own = match &self.commands[..] {
-            [] => vec![(String::from("the image's command"), request(&[])?)],
+            [] => vec![Training::own("the image's command".into(), request(&[])?)],
             commands => commands.iter().map(|text| named(text)).collect::<Result<_>>()?,
         };
         let usual = USUAL.iter().map(|words| {
             let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
             let mut request = request(&words)?;
             request.entrypoint = Some(Vec::new());
-            Ok((words[0].clone(), request))
+            Ok(Training { name: words[0].clone(), request, is_usual: true })
         });
         own.into_iter().map(Ok).chain(usual).collect()
+    }
+}
+
+/// A command to train on.
+#[derive(Clone, Debug)]
+pub struct Training {
+    /// What to call it.
+    name: String,
+    request: RunRequest,
+    /// Whether it is one that most images have, and nobody misses where it fails.
+    is_usual: bool,
+}
+
+impl Training {
+    fn own(name: String, request: RunRequest) -> Self {
+        Self { name, request, is_usual: false }
     }
 }
 
@@ -87,10 +118,11 @@ const USUAL: [&[&str]; 2] = [
     ],
 ];
 
-fn named(text: &str) -> Result<(String, RunRequest)> {
+fn named(text: &str) -> Result<Training> {
     let words = shlex::split(text).filter(|words| !words.is_empty());
     let words = words.with_context(|| format!("cannot read the command {text:?} of --train"))?;
-    Ok((text.to_owned(), request(&words).with_context(|| format!("--train {text:?}"))?))
+    let request = request(&words).with_context(|| format!("--train {text:?}"))?;
+    Ok(Training::own(text.to_owned(), request))
 }
 
 /// Instructions of a run that are all counted; of those behind them a part is.
@@ -110,10 +142,28 @@ fn request(words: &[String]) -> Result<RunRequest> {
 pub struct Trained {
     /// The code to translate.
     pub selection: Selection,
-    /// Each run: the command, and its instructions.
-    pub runs: Vec<(String, u64)>,
+    /// Each run.
+    pub runs: Vec<Run>,
     /// Executions that were counted.
     pub total: u64,
+}
+
+/// A command that was run for training.
+pub struct Run {
+    /// What to call it.
+    pub name: String,
+    /// The instructions that it took.
+    pub instructions: u64,
+    /// How it failed, if somebody has asked for it and it did.
+    pub failure: Option<Failure>,
+}
+
+/// A command that did not end well.
+pub struct Failure {
+    /// Its exit status, or c2w's own where it never ran.
+    pub status: u8,
+    /// The last line that it wrote to standard error, or why it never ran.
+    pub said: String,
 }
 
 /// RAM of a snapshot, kept while other runs begin from it.
@@ -132,22 +182,24 @@ pub struct Kept<'a> {
 pub fn train(
     mut memory: GuestMemory,
     kept: &Kept<'_>,
-    runs: Vec<(String, RunRequest)>,
+    runs: Vec<Training>,
     options: &Options,
     boot: &BootOptions,
 ) -> Result<(GuestMemory, Trained)> {
     let boot = later(boot);
     let mut timing = Timing::start();
-    let mut world = Deterministic::new(&boot, &mut timing);
+    let world = Deterministic::new(&boot, &mut timing);
+    let mut world = Listening { world, said: Vec::new() };
     let profile = Rc::new(RefCell::new(Profile::default()));
     let mut done = Vec::new();
-    for (name, request) in runs {
+    for Training { name, request, is_usual } in runs {
+        world.said.clear();
         restore_ram(&mut memory, kept.ram);
         let mut session = Session::restore(memory, kept.state)?;
         session.sample(Box::new(Shared(profile.clone())), ALL);
-        let instructions = run(&mut session, request, options.limit(), &mut world)?;
+        let (instructions, failure) = run(&mut session, request, options.limit(), &mut world)?;
         profile.borrow_mut().interrupt();
-        done.push((name, instructions));
+        done.push(Run { name, instructions, failure: failure.filter(|_| !is_usual) });
         memory = session.into_memory();
     }
     let profile = profile.borrow();
@@ -175,22 +227,74 @@ fn restore_ram(memory: &mut GuestMemory, kept: &[u8]) {
     }
 }
 
-/// Runs a command to its end, or to the limit. Returns how many instructions that were.
+/// The world of a run, which keeps the end of standard error.
+struct Listening<'a> {
+    world: Deterministic<'a>,
+    said: Vec<u8>,
+}
+
+impl Listening<'_> {
+    /// The last line that is not empty.
+    fn last_line(&self) -> String {
+        let text = String::from_utf8_lossy(&self.said);
+        text.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("").to_owned()
+    }
+}
+
+impl Outside for Listening<'_> {
+    fn monotonic_ns(&mut self) -> u64 {
+        self.world.monotonic_ns()
+    }
+
+    fn realtime_ns(&mut self) -> u64 {
+        self.world.realtime_ns()
+    }
+
+    fn entropy(&mut self, buffer: &mut [u8]) {
+        self.world.entropy(buffer);
+    }
+
+    fn output(&mut self, stream: Stream, bytes: &[u8]) -> Result<(), Closed> {
+        /// The longest line that is of interest.
+        const KEPT: usize = 300;
+        if stream == Stream::Stderr {
+            self.said.extend_from_slice(bytes);
+            self.said.drain(..self.said.len().saturating_sub(KEPT));
+        }
+        self.world.output(stream, bytes)
+    }
+
+    fn kernel_log(&mut self, bytes: &[u8]) {
+        self.world.kernel_log(bytes);
+    }
+}
+
+/// Runs a command to its end, or to the limit. Returns how many instructions that were, and how it
+/// failed.
 fn run(
     session: &mut Session,
     request: RunRequest,
     limit: u64,
-    world: &mut Deterministic<'_>,
-) -> Result<u64> {
+    world: &mut Listening<'_>,
+) -> Result<(u64, Option<Failure>)> {
     /// Instructions between two looks at the machine.
     const SLICE: u64 = 1 << 20;
     let start = session.steps();
     session.rehearse(request, world)?;
+    let mut failure = None;
     while session.steps() - start < limit {
         match session.run_to_timer(SLICE, world) {
-            Step::Exited(_) | Step::Failed(_) | Step::Idle(None) => break,
+            Step::Exited(0) | Step::Idle(None) => break,
+            Step::Exited(status) => {
+                failure = Some(Failure { status, said: world.last_line() });
+                break;
+            }
+            Step::Failed(error) => {
+                failure = Some(Failure { status: error.status, said: error.message });
+                break;
+            }
             _ => {}
         }
     }
-    Ok(session.steps() - start)
+    Ok((session.steps() - start, failure))
 }

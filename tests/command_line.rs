@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 
 const IMAGE: &str = "oci:examples/busybox:latest";
 
@@ -35,6 +36,185 @@ fn convert(image: &str, options: &[&str]) -> (Vec<u8>, String) {
     (fs::read(module).unwrap(), said)
 }
 
+/// The example's module, and a folder for it.
+fn module() -> &'static str {
+    static MODULE: OnceLock<(tempfile::TempDir, String)> = OnceLock::new();
+    let (_, path) = MODULE.get_or_init(|| {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out.wasm").into_os_string().into_string().unwrap();
+        fs::write(&path, convert(IMAGE, &["-q"]).0).unwrap();
+        (dir, path)
+    });
+    path
+}
+
+/// What `c2w` prints with `module` in place of `@`, and its status.
+fn run(line: &[&str]) -> (String, Option<i32>) {
+    let words = line.iter().map(|&word| if word == "@" { module() } else { word });
+    let mut command = Command::new(env!("CARGO_BIN_EXE_c2w"));
+    let command = command.args(words).env("SEEN", "outside").stdin(Stdio::null());
+    let output = command.output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (String::from_utf8(said).unwrap(), output.status.code())
+}
+
+#[test]
+fn a_run_takes_what_docker_run_takes() {
+    let lines: &[(&[&str], &str)] = &[
+        (&["run", "@", "uname", "-s"], "Linux\n"),
+        (&["run", "@", "--", "uname", "-s"], "Linux\n"),
+        (&["run", "--", "@", "echo", "-n", "--", "-q"], "-- -q"),
+        (&["run", "@", "echo", "--", "--help"], "-- --help\n"),
+        (&["run", "-i", "-e", "A=1", "-e", "SEEN", "@", "sh", "-c", "echo $A$SEEN"], "1outside\n"),
+        (&["run", "-iw", "/tmp", "@", "pwd"], "/tmp\n"),
+        (
+            &["run", "-iw/tmp", "-u7:8", "@", "--", "-w", "/etc", "sh", "-c", "pwd; id -u"],
+            "/etc\n7\n",
+        ),
+        (&["run", "--workdir=/tmp", "@", "-w", "/etc", "--", "pwd"], "/etc\n"),
+        (&["run", "--hostname", "-box", "@", "hostname"], "-box\n"),
+        (&["run", "-h", "box", "@", "hostname"], "box\n"),
+        (&["run", "--entrypoint", "echo", "@", "-n", "hi"], "hi"),
+        (&["run", "--entrypoint=id", "@", "-u"], "0\n"),
+        (&["run", "@", "--", "--entrypoint", "id", "--", "-u"], "0\n"),
+        (
+            &[
+                "run",
+                "--read-only",
+                "--read-only",
+                "@",
+                "sh",
+                "-c",
+                "touch /x 2>/dev/null || echo no",
+            ],
+            "no\n",
+        ),
+        (
+            &[
+                "run",
+                "--tmpfs",
+                "/t",
+                "--cap-drop=ALL",
+                "--cap-add",
+                "kill",
+                "@",
+                "sh",
+                "-c",
+                "mount | grep -c ' /t '; grep -c 0000000000000020 /proc/self/status",
+            ],
+            "1\n3\n",
+        ),
+        (&["run", "--no-tty", "-it", "--no-tty", "@", "sh", "-c", "tty"], "not a tty\n"),
+        (&["-q", "run", "--timings", "@", "true"], "module"),
+    ];
+    for (line, expected) in lines {
+        let (printed, status) = run(line);
+        match line[0] {
+            "-q" => assert!(printed.starts_with(expected), "{line:?}: {printed}"),
+            _ => assert_eq!(printed, *expected, "{line:?}"),
+        }
+        assert!(status == Some(0) || *expected == "not a tty\n", "{line:?}: {status:?}");
+    }
+    let file = Path::new(module()).with_file_name("variables");
+    fs::write(&file, "# c\n\nA=x y\nB=1\r\nSEEN\nUNSET\n").unwrap();
+    let print = "echo \"$A|$B|$SEEN|${UNSET-none}\"";
+    let file = file.to_str().unwrap();
+    let (printed, _) = run(&["run", "--env-file", file, "-e", "B=2", "@", "sh", "-c", print]);
+    assert_eq!(printed, "x y|2|outside|none\n");
+}
+
+/// One line, that says what to do: 2 for what c2w reads, 125 for what a module would.
+#[test]
+fn a_run_that_makes_no_sense_says_why() {
+    let lines: &[(&[&str], i32, &str)] = &[
+        (&["run"], 2, "<IMAGE>"),
+        (&["run", "--bogus", "@"], 2, "'--bogus'"),
+        (&["run", "--entrypiont", "sh", "@"], 2, "did you mean --entrypoint"),
+        (&["run", "-p", "80:80", "@"], 2, "no network"),
+        (&["run", "-d", "@"], 2, "foreground"),
+        (&["run", "-iz", "@"], 2, "'-z'"),
+        (&["run", "-e"], 2, "--env"),
+        (&["run", "--tty=green", "@"], 2, "cooked and raw"),
+        (&["run", "--hostname", "", "@"], 2, "1 to 64 bytes"),
+        (&["run", "--env-file", "/no/file", "@"], 125, "/no/file"),
+        (&["run", "@", "--", "--tty=green"], 125, "cooked and raw"),
+        (&["run", "@", "--bogus"], 125, "-- -- before a command"),
+        (&["run", "@", "--", "--bogus"], 125, "-- -- before a command"),
+        (&["run", "@", "--", "--", "-x"], 127, "\"-x\""),
+        (&["run", "--memory", "512", "@"], 2, "leave out --memory"),
+        (&["--memory=512", "run", "@"], 2, "leave out --memory"),
+        (&["run", "--loglevel=7", "@"], 2, "leave out --loglevel"),
+        (&["run", "--platform", "linux/riscv64", "@"], 2, "leave out --platform"),
+        (&["run", "--creds", "a:b", "@"], 2, "leave out --creds"),
+        (&["run", "@", "--no-cache"], 2, "leave out --no-cache"),
+        (&["run", "absent.wasm"], 2, "no file absent.wasm"),
+        (&["run", "wasm:prebuilt/runtime.wasm"], 125, "c2w did not make it"),
+        (&["run", "wasm:README.md"], 125, "WebAssembly module"),
+        (&["@"], 2, "c2w run or a WASI runtime"),
+        (&["absent.wasm", "/nowhere/out"], 2, "an image of this name"),
+        (&["rootfs"], 2, "<IMAGE>"),
+        (&["inspect", "--bogus", "x"], 2, "--bogus"),
+        (&["cache", "prune", "--keep", "much"], 2, "500M"),
+        (&["completions", "klingon"], 2, "bash"),
+        (&["--memory", "1", IMAGE], 2, "64 to 3072"),
+        (&["--aot=off", "--train=x", IMAGE], 2, "--aot=off"),
+        (&["a b"], 2, "\"a b\""),
+        (&["--platform=linux/amd64", IMAGE, "/nowhere/out"], 2, "linux/riscv64 only"),
+    ];
+    for (line, status, reason) in lines {
+        let (said, is) = run(line);
+        let one_line = said.starts_with("c2w: ") && said.lines().count() == 1;
+        assert!(one_line && said.contains(reason), "{line:?}: {said}");
+        assert_eq!(is, Some(*status), "{line:?}: {said}");
+    }
+    // A reader that went away is not a failure, a full disk is.
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_c2w"));
+    let output = command.args(["completions", "bash"]).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("No space left"));
+}
+
+#[test]
+fn a_module_is_told_by_what_is_in_it() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::copy(module(), dir.path().join("app")).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_c2w"));
+    let command = command.current_dir(dir.path()).args(["run", "app", "echo", "hi"]);
+    assert_eq!(command.output().unwrap().stdout, b"hi\n");
+    // What is read is not written over.
+    let bytes = fs::read(module()).unwrap();
+    let (said, _) = run(&["run", "--profile", module(), "@", "true"]);
+    assert!(said.contains("the file that is read"), "{said}");
+    assert!(fs::read(module()).unwrap() == bytes);
+    for length in [4, 8, 1000, bytes.len() / 2, bytes.len() - 1] {
+        fs::write(dir.path().join("part.wasm"), &bytes[..length]).unwrap();
+        let part = dir.path().join("part.wasm");
+        let (said, status) = run(&["run", part.to_str().unwrap(), "true"]);
+        assert!(said.contains("WebAssembly module") && said.lines().count() == 1, "{said}");
+        assert_eq!(status, Some(125));
+    }
+}
+
+#[test]
+fn training_says_what_it_did_not_do() {
+    let train = [
+        "--train",
+        "ls /etc | wc -l",
+        "--train",
+        "sh -c 'printf \"a\\\\033[1m\\\\nb\\\\n\" >&2; exit 3'",
+    ];
+    let (_, said) = convert(IMAGE, &[&train[..], &["--aot-budget=100"]].concat());
+    let warnings: Vec<_> = said.lines().filter(|line| line.starts_with("c2w: warning: ")).collect();
+    assert!(warnings[0].contains("no shell runs it, so that | means nothing"), "{said}");
+    assert!(warnings[0].ends_with("write --train \"sh -c 'ls /etc | wc -l'\""), "{said}");
+    assert!(
+        warnings[1].contains("ls /etc | wc -l") && warnings[1].contains("status 1: ls: "),
+        "{said}"
+    );
+    assert!(warnings[2].ends_with("status 3: b") && warnings.len() == 3, "{said}");
+}
+
 #[test]
 fn version_and_help_in_the_usual_ways() {
     let version = stdout(&["--version"]);
@@ -46,14 +226,24 @@ fn version_and_help_in_the_usual_ways() {
     for word in words.into_iter().chain(["--train", "--build-arg"]) {
         assert!(help.contains(word), "{word}: {help}");
     }
-    assert!(stdout(&["help", "run"]).contains("--profile"));
+    let help = stdout(&["help", "run"]);
+    assert_eq!([stdout(&["run", "--help"]), stdout(&["run", "-h"])], [help.clone(), help.clone()]);
+    // The container's options come from the module's own list.
+    for listed in c2w_session::options::listed() {
+        let name =
+            if listed.is_long { format!("--{}", listed.name) } else { format!("-{}", listed.name) };
+        assert!(help.contains(&name), "{name}: {help}");
+    }
+    assert!(help.contains("--profile") && help.contains("-h, --hostname <NAME>"), "{help}");
 }
 
 #[test]
 fn completions_and_manual_pages_know_the_commands() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = stdout(&["completions", shell]);
-        assert!(script.contains("c2w") && script.contains("rootfs"), "{shell}");
+        for word in ["c2w", "rootfs", "entrypoint", "cap-add"] {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
     }
     let page = stdout(&["man"]);
     assert!(page.contains(".TH c2w 1") && page.contains("build\\-arg"), "{page}");
@@ -62,6 +252,7 @@ fn completions_and_manual_pages_know_the_commands() {
     for name in ["c2w.1", "c2w-run.1", "c2w-inspect.1", "c2w-rootfs.1", "c2w-cache-ls.1"] {
         let page = fs::read_to_string(dir.path().join("man1").join(name)).unwrap();
         assert!(page.contains(".SH"), "{name}");
+        assert!(name != "c2w-run.1" || page.contains("entrypoint"), "{page}");
     }
 }
 

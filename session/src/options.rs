@@ -1,5 +1,6 @@
 //! The options of a module: `out.wasm [options] [COMMAND] [ARG...]`.
 
+use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
@@ -42,7 +43,10 @@ pub struct Environment {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsageError(pub String);
 
-/// What `--help` shows.
+/// What to do about an unknown option: such an error ends so.
+pub const UNKNOWN_TIP: &str = "try --help, or -- before the command";
+
+/// What `--help` shows, and the list of the options: [`listed`] reads it.
 pub const HELP: &str = "\
 Usage: [options] [COMMAND] [ARG...]
 
@@ -53,7 +57,7 @@ Options (they end at the first other argument, or at --):
   -e, --env NAME=VALUE   set a variable; NAME alone takes the value from outside
   -w, --workdir DIR      start in DIR
   -u, --user USER[:GRP]  run as this user, by name or number
-  --hostname NAME        the container's host name
+  -h, --hostname NAME    the container's host name
   -i                     pass standard input on (always done)
   --no-stdin             the command reads /dev/null
   -t, --tty[=MODE]       a terminal. MODE: cooked (the host's terminal echoes and edits
@@ -66,6 +70,66 @@ Options (they end at the first other argument, or at --):
   --debug-image          show the guest kernel's console
   --help                 show this
 ";
+
+/// An option, as [`HELP`] has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name without dashes; its letter if it has no name.
+    pub name: &'static str,
+    /// Its letter.
+    pub short: Option<char>,
+    /// Whether it has a name, to be written with two dashes.
+    pub is_long: bool,
+    /// What to call its value, if it takes one.
+    pub value: Option<&'static str>,
+    /// Whether it stands without a value, too: `--name[=VALUE]`.
+    pub value_is_optional: bool,
+    /// What it does.
+    pub help: String,
+}
+
+/// The options of [`HELP`], but for `--help` itself.
+pub fn listed() -> Vec<Listed> {
+    let mut listed: Vec<Listed> = Vec::new();
+    for line in HELP.lines().skip_while(|line| !line.starts_with("Options")).skip(1) {
+        let (definition, help) = line.trim_start().split_once("  ").unwrap_or((line, ""));
+        match listed.last_mut() {
+            _ if line.starts_with("  -") => listed.push(define(definition, help.trim_start())),
+            // A line that goes on.
+            Some(option) => option.help = format!("{} {}", option.help, line.trim_start()),
+            None => {}
+        }
+    }
+    listed.retain(|option| option.name != "help");
+    listed
+}
+
+/// Reads `-e, --env NAME=VALUE`, `--tty[=MODE]`.
+fn define(definition: &'static str, help: &str) -> Listed {
+    let mut option = Listed {
+        name: "",
+        short: None,
+        is_long: false,
+        value: None,
+        value_is_optional: false,
+        help: help.into(),
+    };
+    for word in definition.split([' ', ',']).filter(|word| !word.is_empty()) {
+        let (name, optional) = match word.split_once("[=") {
+            Some((name, optional)) => (name, Some(optional.trim_end_matches(']'))),
+            None => (word, None),
+        };
+        match (name.strip_prefix("--"), name.strip_prefix('-')) {
+            (Some(name), _) => (option.name, option.is_long) = (name, true),
+            (None, Some(letter)) => (option.name, option.short) = (letter, letter.chars().next()),
+            (None, None) => option.value = Some(word),
+        }
+        if optional.is_some() {
+            (option.value, option.value_is_optional) = (optional, true);
+        }
+    }
+    option
+}
 
 /// Reads a module's arguments, without its own name.
 ///
@@ -85,8 +149,8 @@ pub fn parse(
         terminal: TerminalChoice::Auto,
         environment: environment.variables,
     };
-    let mut arguments = arguments.into_iter().peekable();
-    while let Some(option) = arguments.next_if(|argument| argument.starts_with(b"-")) {
+    let mut arguments: VecDeque<Vec<u8>> = arguments.into_iter().collect();
+    while let Some(option) = arguments.pop_front_if(|argument| argument.starts_with(b"-")) {
         // Both forms, as the options of container2wasm: `-name` and `--name`, `--name=value`.
         let name = option.strip_prefix(b"--").unwrap_or(&option[1..]);
         let (name, value) = match name.iter().position(|&byte| byte == b'=') {
@@ -95,24 +159,45 @@ pub fn parse(
         };
         match name {
             b"" if value.is_none() => break,
-            b"help" | b"h" if value.is_none() => return Ok(Invocation::Help),
+            b"help" if value.is_none() => return Ok(Invocation::Help),
+            // As in most programs; with a word behind it, it is Docker's.
+            b"h" if value.is_none() && arguments.is_empty() => return Ok(Invocation::Help),
             _ if parsed.set_flag(name, value.as_deref())? => {}
             _ if !takes_value(name) => {
-                return Err(usage(format_args!(
-                    "unknown option {}; try --help, or -- before the command",
-                    text(&option)
-                )));
+                let words = unbundle(&option).ok_or_else(|| {
+                    usage(format_args!("unknown option {}; {UNKNOWN_TIP}", text(&option)))
+                })?;
+                words.into_iter().rev().for_each(|word| arguments.push_front(word));
             }
             _ => {
-                let value = value.or_else(|| arguments.next()).ok_or_else(|| {
+                let value = value.or_else(|| arguments.pop_front()).ok_or_else(|| {
                     usage(format_args!("{} needs a value; try --help", text(&option)))
                 })?;
                 parsed.set_value(name, value)?;
             }
         }
     }
-    parsed.request.args = arguments.collect();
+    parsed.request.args = arguments.into();
     Ok(Invocation::Run(parsed.request, parsed.terminal))
+}
+
+/// Takes letters apart that stand behind one dash, `-itw/tmp`: flags, and at the end one with its
+/// value. `None` when one of them is unknown, or there is one only.
+fn unbundle(option: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let letters = option.strip_prefix(b"-").filter(|letters| letters.len() > 1)?;
+    let listed = listed();
+    let mut words = Vec::new();
+    for (at, &letter) in letters.iter().enumerate() {
+        let known = listed.iter().find(|known| known.short == Some(char::from(letter)))?;
+        words.push(vec![b'-', letter]);
+        if known.value.is_some() && !known.value_is_optional {
+            let value = &letters[at + 1..];
+            let value = value.strip_prefix(b"=").unwrap_or(value);
+            words.extend((!value.is_empty()).then(|| value.to_vec()));
+            break;
+        }
+    }
+    Some(words)
 }
 
 /// What the options before the present one have asked for.
@@ -123,7 +208,7 @@ struct Parsed {
 }
 
 fn takes_value(name: &[u8]) -> bool {
-    const NAMES: [&[u8]; 12] = [
+    const NAMES: &[&[u8]] = &[
         b"entrypoint",
         b"e",
         b"env",
@@ -131,6 +216,7 @@ fn takes_value(name: &[u8]) -> bool {
         b"workdir",
         b"u",
         b"user",
+        b"h",
         b"hostname",
         b"tmpfs",
         b"cap-add",
@@ -165,7 +251,7 @@ impl Parsed {
             b"e" | b"env" => request.env.extend(variable(value, &self.environment)?),
             b"w" | b"workdir" => request.workdir = Some(value),
             b"u" | b"user" => request.user = Some(value),
-            b"hostname" => request.hostname = Some(hostname(value)?),
+            b"h" | b"hostname" => request.hostname = Some(hostname(value)?),
             b"tmpfs" => request.tmpfs.push(tmpfs(&value)?),
             b"cap-add" => request.capabilities.add |= capabilities(&value)?,
             b"cap-drop" => request.capabilities.drop |= capabilities(&value)?,
@@ -328,6 +414,60 @@ mod tests {
         }
         let raw = TerminalChoice::Always(Some(TerminalMode::Raw));
         assert_eq!(choice(&["--tty=raw", "sh"]), raw);
+    }
+
+    #[test]
+    fn letters_stand_together() {
+        let (request, terminal) = parsed(&["-itw", "/tmp", "-u7", "-eA=1", "-e=B=2", "sh"]);
+        assert_eq!(terminal, TerminalChoice::Always(None));
+        assert_eq!(request.workdir, Some(b"/tmp".to_vec()));
+        assert_eq!(request.user, Some(b"7".to_vec()));
+        assert_eq!(request.env, bytes(&["A=1", "B=2"]));
+        assert_eq!(request.args, bytes(&["sh"]));
+        assert_eq!(run(&["-ith", "box", "-w-x"]).hostname, Some(b"box".to_vec()));
+        assert_eq!(run(&["-w", "-x", "true"]).workdir, Some(b"-x".to_vec()));
+        for unknown in ["-itx", "-xi", "-iw"] {
+            assert!(parse(bytes(&[unknown]), Environment::default()).is_err(), "{unknown}");
+        }
+    }
+
+    /// Whatever is listed is known, and takes a value if it says so.
+    fn assert_known(name: &str, option: &Listed) {
+        match parse(bytes(&[name, "value", "command"]), Environment::default()) {
+            Ok(Invocation::Run(request, _)) => {
+                let takes = option.value.is_some() && !option.value_is_optional;
+                assert_eq!(request.args.len(), if takes { 1 } else { 2 }, "{name}");
+            }
+            Ok(Invocation::Help) => panic!("{name}"),
+            // The value makes no sense, which shows that it was taken.
+            Err(UsageError(said)) => {
+                assert!(!said.starts_with("unknown") && option.value.is_some(), "{name}: {said}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_help_lists_what_is_read() {
+        let listed = listed();
+        let example = |name: &str| {
+            let option = listed.iter().find(|option| option.name == name).unwrap();
+            (option.short, option.value, option.value_is_optional)
+        };
+        assert_eq!(example("env"), (Some('e'), Some("NAME=VALUE"), false));
+        assert_eq!(example("tty"), (Some('t'), Some("MODE"), true));
+        assert_eq!(example("read-only"), (None, None, false));
+        let tty = listed.iter().find(|option| option.name == "tty").unwrap();
+        assert!(tty.help.starts_with("a terminal. MODE: cooked") && tty.help.ends_with("-echo`)"));
+        for option in &listed {
+            assert!(!option.help.is_empty() && !option.name.is_empty(), "{option:?}");
+            let long = option.is_long.then(|| format!("--{}", option.name));
+            long.into_iter().chain(option.short.map(|letter| format!("-{letter}"))).for_each(
+                |name| {
+                    assert_known(&name, option);
+                },
+            );
+        }
+        assert_eq!(parse(bytes(&["-h"]), Environment::default()), Ok(Invocation::Help));
     }
 
     #[test]

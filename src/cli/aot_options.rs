@@ -1,8 +1,9 @@
 //! Options that say what is translated.
 
 use super::text;
-use crate::train::{Aot, Options, Trained};
-use anyhow::{Result, ensure};
+use super::usage::usage;
+use crate::train::{self, Aot, Failure, Options, Trained};
+use anyhow::Result;
 use clap::Args;
 
 #[derive(Args)]
@@ -24,10 +25,9 @@ impl AotArgs {
     /// What a conversion takes.
     pub(super) fn options(&self) -> Result<Options> {
         let asked = self.aot_budget.is_some() || !self.train.is_empty();
-        ensure!(
-            !asked || self.aot != Some(Aot::Off),
-            "--aot=off translates nothing: leave out --train and --aot-budget"
-        );
+        if asked && self.aot == Some(Aot::Off) {
+            return Err(usage!("--aot=off translates nothing: leave out --train and --aot-budget"));
+        }
         Ok(Options {
             aot: self.aot.unwrap_or(if asked { Aot::Auto } else { Aot::Off }),
             budget: self.aot_budget.map(|budget| budget as usize),
@@ -36,10 +36,25 @@ impl AotArgs {
     }
 }
 
+/// What to say of commands that were trained on and failed: their code may be the wrong one.
+pub(super) fn failures(trained: &Trained) -> Vec<String> {
+    /// More of a line than this is not of interest.
+    const LONGEST: usize = 200;
+    let line = |run: &train::Run| {
+        let Failure { status, said } = run.failure.as_ref()?;
+        let said: String = text::clean(said).chars().take(LONGEST).collect();
+        let said = if said.is_empty() { said } else { format!(": {said}") };
+        let name = text::clean(&run.name);
+        Some(format!("training on {name:?} ended with status {status}{said}"))
+    };
+    trained.runs.iter().filter_map(line).collect()
+}
+
 /// What was trained on, and what came of it.
 pub(super) fn report(trained: &Trained, bytes: u64) -> String {
-    let runs = trained.runs.iter().map(|(name, instructions)| {
-        format!("{} ({:.1} M instructions)", text::clean(name), *instructions as f64 / 1e6)
+    let runs = trained.runs.iter().map(|run| {
+        let millions = run.instructions as f64 / 1e6;
+        format!("{} ({millions:.1} M instructions)", text::clean(&run.name))
     });
     let selection = &trained.selection;
     let share = 100.0 * selection.covered as f64 / trained.total.max(1) as f64;

@@ -5,9 +5,10 @@ use super::container2wasm::Container2wasm;
 use super::machine_options::MachineArgs;
 use super::output::OutputArgs;
 use super::source_options::SourceArgs;
+use super::usage::usage;
 use super::{parse_place, text};
-use crate::convert;
 use crate::timing::Timing;
+use crate::{convert, staged};
 use anyhow::Result;
 use clap::Args;
 use std::path::PathBuf;
@@ -20,7 +21,7 @@ pub(super) struct Convert {
     /// rootfs:DIR; a FILE of - is standard input.
     #[arg(required = true)]
     image: Option<String>,
-    /// The module to write.
+    /// The module to write: a file, a pipe or a device, or - for standard output.
     #[arg(default_value = "out.wasm")]
     output: PathBuf,
     #[command(flatten)]
@@ -41,22 +42,26 @@ pub(super) fn run(arguments: &Convert) -> Result<()> {
     let shown = &arguments.output_options;
     let build_args = arguments
         .container2wasm
-        .build_args(&|note| shown.say(&format_args!("c2w: note: {note}")))?;
+        .build_args(&|note| shown.say(&format_args!("c2w: note: {note}")))
+        .map_err(|error| usage!("{error}"))?;
     let place = parse_place(arguments.image.as_deref().unwrap_or_default())?;
     let progress = shown.progress();
     let source = arguments.source.options(&place, &progress)?;
     let mut options = arguments.machine.options(source, &build_args)?;
     options.translation = arguments.aot.options()?;
+    options.translation.runs().map_err(|error| usage!("{error:#}"))?;
+    options.translation.warnings().iter().for_each(|text| progress.warning(text));
     let convert::Summary { module: summary, trained } =
         convert::convert(&place, &arguments.output, &options, &mut timing)?;
     progress.done();
     shown.show_timings(&timing);
     if let Some(trained) = &trained {
+        aot_options::failures(trained).iter().for_each(|text| progress.warning(text));
         shown.say(&aot_options::report(trained, summary.translated));
     }
     shown.say(&format_args!(
         "{}: {} MiB (root image {} MiB, memory {} MiB)",
-        arguments.output.display(),
+        staged::name(&arguments.output),
         text::mib(summary.size),
         text::mib(summary.image),
         text::mib(summary.ram)

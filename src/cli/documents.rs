@@ -1,10 +1,12 @@
 //! Completions and manual pages, made from the options themselves.
 
 use super::Cli;
+use crate::staged::{Read, Staged};
 use anyhow::{Context, Result};
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
-use std::path::PathBuf;
+use clap_mangen::Man as Page;
+use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 pub(super) struct Completions {
@@ -14,8 +16,8 @@ pub(super) struct Completions {
 
 #[derive(Args)]
 pub(super) struct Man {
-    /// Where to put one page for each command (c2w.1, c2w-run.1, ...); without, the first goes to
-    /// standard output.
+    /// Where to put one page for each command (c2w.1, c2w-run.1, ...); without, or as -, the first
+    /// goes to standard output.
     dir: Option<PathBuf>,
 }
 
@@ -28,13 +30,25 @@ pub(super) fn completions(arguments: &Completions) -> Result<String> {
 
 /// The manual.
 pub(super) fn man(arguments: &Man) -> Result<String> {
-    if let Some(dir) = &arguments.dir {
-        let cannot = || format!("cannot write manual pages to {}", dir.display());
+    if let Some(dir) = arguments.dir.as_deref().filter(|dir| dir.as_os_str() != "-") {
+        let cannot = || format!("cannot make the folder {}", dir.display());
         std::fs::create_dir_all(dir).with_context(cannot)?;
-        clap_mangen::generate_to(Cli::command(), dir).with_context(cannot)?;
+        let mut command = Cli::command().disable_help_subcommand(true);
+        command.build();
+        write_pages(command, dir)?;
         return Ok(String::new());
     }
     let mut page = Vec::new();
-    clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+    Page::new(Cli::command()).render(&mut page)?;
     String::from_utf8(page).context("a page that is no text")
+}
+
+/// Writes the page of a command and those of the commands below it.
+fn write_pages(command: clap::Command, dir: &Path) -> Result<()> {
+    for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
+        write_pages(below.clone(), dir)?;
+    }
+    let page = Page::new(command);
+    let staged = Staged::create(&dir.join(page.get_filename()), Read::Nothing)?;
+    staged.finish(|out| Ok(page.render(out)?))
 }

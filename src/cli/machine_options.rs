@@ -17,8 +17,8 @@ const INFO: u8 = 7;
 
 #[derive(Args)]
 pub(super) struct MachineArgs {
-    /// Memory of the machine in MiB [default: 256].
-    #[arg(long, value_name = "MIB", value_parser = memory)]
+    /// Memory of the machine in MiB, or with a unit as 512m or 1g [default: 256].
+    #[arg(short = 'm', long, value_name = "MIB", value_parser = memory)]
     memory: Option<u64>,
     /// Show messages of the guest's kernel that are more urgent than this, 0 to 8.
     #[arg(long, value_name = "LEVEL", value_parser = loglevel)]
@@ -38,6 +38,16 @@ impl MachineArgs {
         self.debug_image
     }
 
+    /// The first option that is for the making of a machine, if there is one.
+    pub(super) fn for_a_new_machine(&self) -> Option<&'static str> {
+        let given = [
+            (self.memory.is_some(), "--memory"),
+            (self.loglevel.is_some(), "--loglevel"),
+            (self.assets.is_some(), "--assets"),
+        ];
+        given.into_iter().find(|(given, _)| *given).map(|(_, name)| name)
+    }
+
     /// What a conversion takes; an option of our own goes before a build argument.
     pub(super) fn options(&self, source: SourceOptions, build: &BuildArgs) -> Result<Options> {
         let level = self.loglevel.or(build.loglevel).filter(|&level| level > 0);
@@ -52,10 +62,18 @@ impl MachineArgs {
     }
 }
 
-/// Reads an amount of memory in MiB.
+/// Reads an amount of memory in MiB, or with Docker's units.
 pub(super) fn memory(text: &str) -> Result<u64, String> {
-    let amount = text.parse().ok().filter(|amount| MEMORY.contains(amount));
-    amount.ok_or_else(|| {
+    let lower = text.to_ascii_lowercase();
+    let (number, unit) = lower.split_at(lower.trim_end_matches(['b', 'g', 'm']).len());
+    let unit = match unit {
+        "" | "m" | "mb" => Some(1),
+        "g" | "gb" => Some(1024),
+        _ => None,
+    };
+    let amount =
+        number.parse().ok().zip(unit).and_then(|(number, unit)| u64::checked_mul(number, unit));
+    amount.filter(|amount| MEMORY.contains(amount)).ok_or_else(|| {
         format!("{text} MiB of memory: write a number from {} to {}", MEMORY.start(), MEMORY.end())
     })
 }
@@ -64,4 +82,19 @@ pub(super) fn memory(text: &str) -> Result<u64, String> {
 pub(super) fn loglevel(text: &str) -> Result<u8, String> {
     let level = text.parse().ok().filter(|level| *level <= 8);
     level.ok_or_else(|| format!("log level {text}: write a number from 0 to 8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_in_mib_or_with_a_unit() {
+        for (text, mib) in [("64", 64), ("512m", 512), ("512M", 512), ("1g", 1024), ("2GB", 2048)] {
+            assert_eq!(memory(text), Ok(mib), "{text}");
+        }
+        for text in ["", "63", "3073", "512k", "m", "4g", "-1", "1.5g", "512 m", "64b", "é"] {
+            assert!(memory(text).is_err(), "{text}");
+        }
+    }
 }

@@ -4,6 +4,7 @@ mod aot_options;
 mod bars;
 mod cache;
 mod container2wasm;
+mod container_options;
 mod convert;
 mod directories;
 mod documents;
@@ -14,12 +15,16 @@ mod rootfs;
 mod run;
 mod source_options;
 mod text;
+mod usage;
 
-use crate::place::Place;
+use crate::place::{Place, module_file};
+use crate::staged::ReaderGone;
 use anyhow::{Context, Result};
 use clap::{ArgAction, Parser};
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
+use usage::usage;
 
 /// Turns a container image into one WebAssembly module that runs the unmodified container.
 #[derive(Parser)]
@@ -43,7 +48,8 @@ struct Cli {
 
 #[derive(clap::Subcommand)]
 enum Command {
-    /// Run an image's container natively, in the same machine, without a WASI runtime.
+    /// Run an image or a module natively, in the same machine, without a WASI runtime.
+    #[command(disable_help_flag = true)]
     Run(Box<run::Run>),
     /// Write an image's root filesystem alone, as ext4.
     Rootfs(Box<rootfs::Rootfs>),
@@ -60,16 +66,22 @@ enum Command {
 
 /// The exit status of a run that never came to its command, as `docker run` has it.
 const NO_CONTAINER: u8 = 125;
+/// What a shell reports of a program whose reader went away: 128 and the number of SIGPIPE.
+const BY_SIGPIPE: u8 = 141;
 
 /// Does what the command line says; an error is printed as one line.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let words = usage::in_order(std::env::args_os().collect());
+    let cli = match Cli::try_parse_from(&words) {
+        Ok(cli) => cli,
+        Err(error) => return usage::report(&error, &words),
+    };
     let failure = match &cli.command {
         Some(Command::Run(_)) => ExitCode::from(NO_CONTAINER),
         _ => ExitCode::FAILURE,
     };
     let done = match cli.command {
-        Some(Command::Run(command)) => run::run(*command),
+        Some(Command::Run(command)) => run::run(&command),
         Some(Command::Rootfs(command)) => rootfs::run(&command).map(|()| ExitCode::SUCCESS),
         Some(Command::Inspect(command)) => show(inspect::run(&command)),
         Some(Command::Cache(command)) => show(cache::run(&command)),
@@ -78,17 +90,41 @@ pub fn main() -> ExitCode {
         None => convert::run(&cli.convert).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {
+        if error.is::<ReaderGone>() {
+            return ExitCode::from(BY_SIGPIPE);
+        }
         eprintln!("c2w: {error:#}");
-        failure
+        if error.is::<usage::Usage>() { ExitCode::from(usage::STATUS) } else { failure }
     })
 }
 
 /// Prints a text; a reader that went away is no error.
 fn show(text: Result<String>) -> Result<ExitCode> {
-    let _ = std::io::stdout().write_all(text?.as_bytes());
-    Ok(ExitCode::SUCCESS)
+    let mut out = std::io::stdout();
+    match out.write_all(text?.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write standard output")
+        }
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Refuses the name of a module that is not there: what is meant may be an image.
+fn must_exist(module: &Path) -> Result<()> {
+    let name = module.display();
+    match module.exists() {
+        true => Ok(()),
+        false => {
+            Err(usage!("there is no file {name} (for an image of this name: docker://{name})"))
+        }
+    }
 }
 
 fn parse_place(text: &str) -> Result<Place> {
-    text.parse().with_context(|| format!("cannot use image {text:?}"))
+    if let Some(module) = module_file(text) {
+        let name = module.display();
+        must_exist(&module)?;
+        return Err(usage!("{name} is a module, not an image: c2w run or a WASI runtime runs it"));
+    }
+    text.parse().map_err(|error| usage!("cannot use image {text:?}: {error}"))
 }

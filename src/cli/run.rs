@@ -1,28 +1,37 @@
 //! `c2w run`.
 
+use super::container_options::{ContainerArgs, read_env_file};
 use super::container2wasm::BuildArgs;
 use super::directories::DirectoryArgs;
 use super::machine_options::MachineArgs;
 use super::output::OutputArgs;
-use super::parse_place;
 use super::source_options::SourceArgs;
+use super::usage::usage;
+use super::{must_exist, parse_place};
 use crate::observe::Watch;
+use crate::place::{Place, module_file};
+use crate::progress::Progress;
+use crate::staged::Read;
 use crate::timing::Timing;
+use crate::wasm::Snapshot;
 use crate::{convert, run, terminal};
-use anyhow::Result;
+use anyhow::{Context, Result};
+use c2w_session::Session;
 use c2w_session::options::{self, Environment, Invocation};
 use c2w_session::terminal::choose;
-use clap::Args;
+use clap::{ArgAction, Args};
 use std::ffi::OsString;
+use std::fs::File;
 use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 #[derive(Args)]
 pub(super) struct Run {
-    /// As for a conversion.
+    /// As for a conversion; or a module that c2w has made, by its file's name or as wasm:FILE.
     image: String,
-    /// The module's options, the command and its arguments.
+    /// The command and its arguments; behind --, the options of the container may precede it.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
     command: Vec<OsString>,
     /// Write a profile of the executed blocks: how often each ran, and where it went.
@@ -31,6 +40,9 @@ pub(super) struct Run {
     /// Write every executed instruction, disassembled (20 bytes or more each).
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
+    /// Print help.
+    #[arg(long, action = ArgAction::Help)]
+    help: Option<bool>,
     #[command(flatten)]
     directories: DirectoryArgs,
     #[command(flatten)]
@@ -39,34 +51,55 @@ pub(super) struct Run {
     machine: MachineArgs,
     #[command(flatten)]
     output_options: OutputArgs,
+    /// Set the variables that are in a file, one NAME=VALUE on a line. Repeatable.
+    #[arg(long, value_name = "FILE", help_heading = "Options of the container")]
+    env_file: Vec<PathBuf>,
+    #[command(flatten)]
+    container: ContainerArgs,
+}
+
+/// What is run.
+enum Source {
+    Module(PathBuf),
+    Image(Place),
+}
+
+impl Source {
+    fn reads(&self) -> Read<'_> {
+        match self {
+            Self::Module(file) => Read::File(file),
+            Self::Image(place) => place.reads(),
+        }
+    }
 }
 
 /// Runs a container; gives its exit status.
-pub(super) fn run(arguments: Run) -> Result<ExitCode> {
-    let command = arguments.command.into_iter().map(OsString::into_vec);
+pub(super) fn run(arguments: &Run) -> Result<ExitCode> {
     let variables = variables();
     let environment = Environment { variables: variables.clone(), handed_on: false };
-    let (mut request, choice) = match options::parse(command, environment) {
+    // What stands in front of IMAGE is this program's to refuse.
+    let before = [arguments.variables_of_files()?, arguments.container.words().to_vec()].concat();
+    options::parse(before.clone(), environment.clone()).map_err(|error| usage!("{}", error.0))?;
+    let command = arguments.command.iter().cloned().map(OsString::into_vec);
+    let words = before.into_iter().chain(command);
+    let (mut request, choice) = match options::parse(words, environment) {
         Ok(Invocation::Run(request, choice)) => (request, choice),
-        Ok(Invocation::Help) => {
-            print!("{}", options::HELP);
-            return Ok(ExitCode::SUCCESS);
-        }
-        Err(error) => anyhow::bail!("{}", error.0),
+        Ok(Invocation::Help) => return super::show(Ok(options::HELP.to_owned())),
+        // The first -- has ended this program's options, or is still missing.
+        Err(error) => match error.0.strip_suffix(options::UNKNOWN_TIP) {
+            Some(what) => anyhow::bail!(
+                "{what}try c2w run --help, or -- -- before a command that begins with a dash"
+            ),
+            None => anyhow::bail!("{}", error.0),
+        },
     };
     request.debug |= arguments.machine.debug_image();
     request.terminal = choose(choice, terminal::find(), &variables);
+    let source = arguments.source()?;
     let shared = arguments.directories.open()?;
-    let mut timing = Timing::start();
-    let shown = &arguments.output_options;
-    let place = parse_place(&arguments.image)?;
-    let progress = shown.progress();
-    let source = arguments.source.options(&place, &progress)?;
-    let options = arguments.machine.options(source, &BuildArgs::default())?;
-    let watch = Watch::new(arguments.profile.as_deref(), arguments.trace.as_deref())?;
-    let mut session = convert::prepare(&place, &options, &mut timing)?.session;
-    progress.done();
-    shown.show_timings(&timing);
+    let (profile, trace) = (arguments.profile.as_deref(), arguments.trace.as_deref());
+    let watch = Watch::new(profile, trace, source.reads())?;
+    let mut session = arguments.session(&source)?;
     if let Some(shared) = shared {
         session.share(shared.server);
         request.mounts = shared.mounts;
@@ -77,6 +110,64 @@ pub(super) fn run(arguments: Run) -> Result<ExitCode> {
     let status = run::run(session, request)?;
     watch.finish()?;
     Ok(ExitCode::from(status))
+}
+
+impl Run {
+    fn variables_of_files(&self) -> Result<Vec<Vec<u8>>> {
+        let files = self.env_file.iter().map(|file| read_env_file(file));
+        Ok(files.collect::<Result<Vec<_>>>()?.concat())
+    }
+
+    /// The module or image, with the options that make sense for it.
+    fn source(&self) -> Result<Source> {
+        let Some(file) = module_file(&self.image) else {
+            return Ok(Source::Image(parse_place(&self.image)?));
+        };
+        must_exist(&file)?;
+        let name = file.display();
+        if let Some(option) = self.machine.for_a_new_machine() {
+            return Err(usage!(
+                "{name} is a module, whose machine is made already: leave out {option}"
+            ));
+        }
+        if let Some(option) = self.source.for_an_image() {
+            return Err(usage!(
+                "{name} is a module, for which no image is read: leave out {option}"
+            ));
+        }
+        Ok(Source::Module(file))
+    }
+
+    /// A machine whose container waits for its command.
+    fn session(&self, source: &Source) -> Result<Session> {
+        let mut timing = Timing::start();
+        let shown = &self.output_options;
+        let session = match source {
+            Source::Module(file) => {
+                let session = restore(file);
+                let session = session.with_context(|| format!("cannot run {}", file.display()))?;
+                timing.stage("module");
+                session
+            }
+            Source::Image(place) => {
+                let progress: Arc<dyn Progress> = shown.progress();
+                let source = self.source.options(place, &progress)?;
+                let options = self.machine.options(source, &BuildArgs::default())?;
+                let session = convert::prepare(place, &options, &mut timing)?.session;
+                progress.done();
+                session
+            }
+        };
+        shown.show_timings(&timing);
+        Ok(session)
+    }
+}
+
+/// Takes the machine out of a module. Translated code in it is for WebAssembly: it is not used.
+fn restore(file: &Path) -> Result<Session> {
+    let snapshot = Snapshot::read(&File::open(file)?)?;
+    let session = Session::restore(snapshot.memory, &snapshot.state);
+    session.context("another c2w has made it, or it is damaged: convert its image again")
 }
 
 /// This process's environment, each `NAME=value`.

@@ -1,6 +1,7 @@
 //! Options that say where and how an image is read.
 
 use super::cache;
+use super::usage::usage;
 use crate::oci::{ImageRef, Platform, SourceOptions, UserPassword};
 use crate::place::Place;
 use crate::progress::Progress;
@@ -11,9 +12,9 @@ use std::sync::Arc;
 
 #[derive(Args)]
 pub(super) struct SourceArgs {
-    /// What the image must run on.
-    #[arg(long, value_name = "OS/ARCH", default_value = "linux/riscv64")]
-    platform: Platform,
+    /// What the image must run on [default: linux/riscv64].
+    #[arg(long, value_name = "OS/ARCH")]
+    platform: Option<Platform>,
     /// The same by the CPU alone, as container2wasm has it.
     #[arg(long, value_name = "ARCH", conflicts_with = "platform")]
     target_arch: Option<String>,
@@ -38,6 +39,20 @@ pub(super) struct SourceArgs {
 }
 
 impl SourceArgs {
+    /// The first option that is about an image, if there is one.
+    pub(super) fn for_an_image(&self) -> Option<&'static str> {
+        let given = [
+            (self.platform.is_some(), "--platform"),
+            (self.target_arch.is_some(), "--target-arch"),
+            (self.creds.is_some(), "--creds"),
+            (self.authfile.is_some(), "--authfile"),
+            (self.cert_dir.is_some(), "--cert-dir"),
+            (self.tls_verify.is_some(), "--tls-verify"),
+            (self.no_cache, "--no-cache"),
+        ];
+        given.into_iter().find(|(given, _)| *given).map(|(_, name)| name)
+    }
+
     /// What converting `place` takes.
     pub(super) fn options(
         &self,
@@ -47,7 +62,9 @@ impl SourceArgs {
         let options = self.any_platform(place, progress)?;
         // The machine is one: another platform's programs would only fail later, and obscurely.
         let (runs, asked) = (Platform::linux_riscv64(), &options.platform);
-        anyhow::ensure!(runs.accepts(asked), "c2w runs {runs} only, not {asked}");
+        if !runs.accepts(asked) {
+            return Err(usage!("c2w runs {runs} only, not {asked}"));
+        }
         Ok(options)
     }
 
@@ -57,9 +74,10 @@ impl SourceArgs {
         place: &Place,
         progress: &Arc<dyn Progress>,
     ) -> Result<SourceOptions> {
-        let platform = match &self.target_arch {
-            Some(architecture) => format!("linux/{architecture}").parse()?,
-            None => self.platform.clone(),
+        let platform = match (&self.target_arch, &self.platform) {
+            (Some(architecture), _) => format!("linux/{architecture}").parse()?,
+            (None, Some(platform)) => platform.clone(),
+            (None, None) => Platform::linux_riscv64(),
         };
         let use_cache = !self.no_cache && matches!(place, Place::Image(ImageRef::Registry(_)));
         Ok(SourceOptions {

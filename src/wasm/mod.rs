@@ -18,8 +18,10 @@ mod functions;
 mod package;
 mod placement;
 mod provenance;
+mod scan;
 mod sections;
 mod segments;
+mod snapshot;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -27,4 +29,5 @@ mod tests;
 pub use package::{PackageError, Parts, Summary, package};
 pub use provenance::{Provenance, ProvenanceError};
 pub use segments::sparse_copy;
+pub use snapshot::{Snapshot, SnapshotError};
 pub use template::{Template, TemplateError};

@@ -8,6 +8,9 @@ const WASM_PAGE: u64 = 1 << 16;
 /// `runtime/src/placement.rs` says what this stands for.
 const MAGIC: u32 = 0x7732_6302;
 
+/// Bytes of the table: [`MAGIC`], six pairs, and one number more.
+pub const TABLE_LENGTH: usize = 4 * (1 + 6 * 2 + 1);
+
 /// Address and length in bytes.
 type Range = (u64, u64);
 
@@ -45,6 +48,21 @@ impl Placement {
             translation: translation.map_or((0, 0), |length| place(length, 8)),
             ram: place(parts.ram.len() as u64, WASM_PAGE),
         }
+    }
+
+    /// Reads what [`Self::table`] gives; `None` if it is not one.
+    pub fn parse(table: &[u8; TABLE_LENGTH]) -> Option<Self> {
+        let (words, _) = table.as_chunks::<4>();
+        let word = |index: usize| u64::from(u32::from_le_bytes(words[index]));
+        let pair = |number: usize| (word(1 + 2 * number), word(2 + 2 * number));
+        (word(0) == u64::from(MAGIC)).then(|| Self {
+            image: pair(0),
+            ram: pair(1),
+            pages: pair(2),
+            runs: pair(3),
+            state: pair(4),
+            translation: pair(5),
+        })
     }
 
     /// How many pages of memory all this needs.

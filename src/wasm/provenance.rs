@@ -2,9 +2,10 @@
 //!
 //! Nothing in it depends on the machine that converted: the same image gives the same bytes.
 
+use super::scan::{ScanError, Scanner};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek};
 
 /// Name of the custom section.
 pub const SECTION: &str = "c2w.provenance";
@@ -49,11 +50,11 @@ pub enum ProvenanceError {
     Io(io::Error),
 }
 
-impl From<io::Error> for ProvenanceError {
-    fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::UnexpectedEof => Self::NotWasm,
-            _ => Self::Io(error),
+impl From<ScanError> for ProvenanceError {
+    fn from(error: ScanError) -> Self {
+        match error {
+            ScanError::NotWasm => Self::NotWasm,
+            ScanError::Io(error) => Self::Io(error),
         }
     }
 }
@@ -70,26 +71,10 @@ impl Provenance {
     /// # Errors
     /// [`ProvenanceError`].
     pub fn read(module: &mut (impl Read + Seek)) -> Result<Self, ProvenanceError> {
-        let mut head = [0; 8];
-        module.read_exact(&mut head)?;
-        if head != *b"\0asm\x01\0\0\0" {
-            return Err(ProvenanceError::NotWasm);
-        }
-        let size = module.seek(SeekFrom::End(0))?;
-        let mut at = head.len() as u64;
-        while at < size {
-            module.seek(SeekFrom::Start(at))?;
-            let mut id = [0];
-            module.read_exact(&mut id)?;
-            let length = u64::from(leb128(module)?);
-            let start = module.stream_position()?;
-            at = start + length;
-            if at > size {
-                return Err(ProvenanceError::NotWasm);
-            }
-            if id == [0] && length <= MAX_LENGTH {
-                let mut bytes = vec![0; length as usize];
-                module.read_exact(&mut bytes)?;
+        let mut scanner = Scanner::new(module)?;
+        while let Some(section) = scanner.next()? {
+            if section.id == 0 && section.length <= MAX_LENGTH {
+                let bytes = scanner.contents(section)?;
                 if let Some(text) = contents(&bytes) {
                     return serde_json::from_slice(text).map_err(|_| ProvenanceError::Damaged);
                 }
@@ -102,20 +87,6 @@ impl Provenance {
 /// What follows the name, if it is ours.
 fn contents(section: &[u8]) -> Option<&[u8]> {
     section.strip_prefix(&[SECTION.len() as u8])?.strip_prefix(SECTION.as_bytes())
-}
-
-/// An unsigned LEB128 of at most 32 bits (core specification, "Binary format", "Integers").
-fn leb128(from: &mut impl Read) -> Result<u32, ProvenanceError> {
-    let mut value = 0_u64;
-    for shift in (0..35).step_by(7) {
-        let mut byte = [0];
-        from.read_exact(&mut byte)?;
-        value |= u64::from(byte[0] & 0x7f) << shift;
-        if byte[0] & 0x80 == 0 {
-            return u32::try_from(value).map_err(|_| ProvenanceError::NotWasm);
-        }
-    }
-    Err(ProvenanceError::NotWasm)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use wasmparser::{DataKind, ExternalKind, FuncType, Operator, Parser, Payload};
 
 /// The exported global that holds the address of the runtime's placement table
 /// (`runtime/src/placement.rs`).
-const PLACEMENT_EXPORT: &str = "C2W_PLACEMENT";
+pub(super) const PLACEMENT_EXPORT: &str = "C2W_PLACEMENT";
 /// The exported global that holds the address of the hart's state (`runtime/src/units.rs`).
 const HOT_EXPORT: &str = "C2W_HOT";
 
@@ -128,7 +128,7 @@ impl<'a> Template<'a> {
 }
 
 /// The value of an `i32.const` expression.
-fn constant(expression: &wasmparser::ConstExpr<'_>) -> Result<u32, TemplateError> {
+pub(super) fn constant(expression: &wasmparser::ConstExpr<'_>) -> Result<u32, TemplateError> {
     match expression.get_operators_reader().read()? {
         Operator::I32Const { value } => Ok(value as u32),
         _ => Err(TemplateError::Missing("constant address")),

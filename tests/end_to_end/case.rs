@@ -94,6 +94,12 @@ impl Case {
         Self { engines: engines.into(), ..self }
     }
 
+    /// On an image that is booted for it, too.
+    pub fn on_the_image(mut self) -> Self {
+        self.engines.push(Engine::Image);
+        self
+    }
+
     /// One test for each engine.
     pub fn trials(self) -> Vec<Trial> {
         let test = |&engine| {

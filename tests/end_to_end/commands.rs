@@ -17,8 +17,9 @@ const FILES: &str = "mkdir -p /tmp/a/b && echo hi > /tmp/a/b/c && rm /bin/vi && 
 ! ls /bin/vi 2>&1";
 
 pub fn trials() -> Vec<Trial> {
-    let cases = [statuses(), options(), arguments(), environment(), work()];
-    cases.into_iter().flatten().flat_map(Case::trials).collect()
+    let on_the_image = [statuses(), options()].into_iter().flatten().map(Case::on_the_image);
+    let cases = [arguments(), environment(), work()].into_iter().flatten();
+    on_the_image.chain(cases).flat_map(Case::trials).collect()
 }
 
 fn statuses() -> Vec<Case> {

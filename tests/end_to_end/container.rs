@@ -14,8 +14,11 @@ pub const C2W: &str = env!("CARGO_BIN_EXE_c2w");
 /// What executes the machine.
 #[derive(Clone, Copy)]
 pub enum Engine {
-    /// `c2w run`: no WebAssembly.
+    /// `c2w run` of the module: no WebAssembly engine.
     Native,
+    /// `c2w run` of the image, which boots it first. From there on it is the same code, so that a
+    /// part of the cases is enough.
+    Image,
     /// The module, under the crate wasmtime.
     Wasi(Driver),
     /// The module, under a program of this machine.
@@ -52,7 +55,7 @@ impl Engine {
     pub fn status(self, status: i32) -> i32 {
         match self {
             Self::Runtime(runtime) => runtime.status(status),
-            Self::Native | Self::Wasi(_) => status,
+            Self::Native | Self::Image | Self::Wasi(_) => status,
         }
     }
 
@@ -60,14 +63,14 @@ impl Engine {
     pub fn sigpipe(self) -> Sigpipe {
         match self {
             Self::Runtime(runtime) => runtime.sigpipe,
-            Self::Native | Self::Wasi(_) => Sigpipe::Ignored,
+            Self::Native | Self::Image | Self::Wasi(_) => Sigpipe::Ignored,
         }
     }
 
     /// Why a case is not run on this engine, if it is known to fail there.
     pub fn known_failure(self, case: &str) -> Option<&'static str> {
         let known = match self {
-            Self::Native => return None,
+            Self::Native | Self::Image => return None,
             Self::Wasi(_) => runtimes::CRATE_KNOWN,
             Self::Runtime(runtime) => runtime.known,
         };
@@ -79,6 +82,7 @@ impl fmt::Display for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Native => f.write_str("native"),
+            Self::Image => f.write_str("image"),
             Self::Wasi(driver) => f.write_str(driver.name()),
             Self::Runtime(runtime) => f.write_str(runtime.name),
         }
@@ -163,7 +167,7 @@ impl Container {
     ) -> Command {
         let Surroundings { variables, directories } = surroundings;
         let mut command = match engine {
-            Engine::Native => {
+            Engine::Native | Engine::Image => {
                 let mut command = Command::new(C2W);
                 command.arg("run");
                 for directory in directories {
@@ -174,7 +178,11 @@ impl Container {
                         false => command.arg(format!("--dir={host}::{guest}")),
                     };
                 }
-                command.arg(&self.reference).arg("--");
+                match engine {
+                    Engine::Image => command.arg(&self.reference),
+                    _ => command.arg(&self.module),
+                };
+                command.arg("--");
                 command
             }
             Engine::Wasi(driver) => {

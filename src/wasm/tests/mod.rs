@@ -1,6 +1,7 @@
 //! Modules made of a small runtime: what is in them, and that they run.
 
 mod runtime;
+mod snapshot;
 
 use super::{PackageError, Parts, Provenance, Summary, Template, TemplateError, package};
 use c2w_translator::{Linkage, Translation};

@@ -1,0 +1,148 @@
+//! Machines that are taken out of modules again, and modules that somebody has damaged.
+
+use super::super::scan::HEADER;
+use super::runtime::{PLACEMENT, Runtime};
+use super::{STATE, package};
+use crate::wasm::{Parts, Provenance, Snapshot, SnapshotError, Template};
+use std::fs::File;
+use std::io::Write;
+
+/// The least that a machine has.
+const RAM: usize = 64 << 20;
+const IMAGE: usize = 3 * 4096;
+
+fn ram() -> Vec<u8> {
+    let mut ram = vec![0; RAM];
+    ram[4096] = 1;
+    ram[7 * 4096..9 * 4096].fill(4);
+    ram[RAM - 1] = 5;
+    ram
+}
+
+fn image() -> Vec<u8> {
+    let mut image = vec![0; IMAGE];
+    image[..4096].fill(7);
+    image[IMAGE - 1] = 8;
+    image
+}
+
+fn module(version: &str) -> Vec<u8> {
+    let runtime = Runtime::default().build();
+    let provenance = Provenance {
+        source: "source".into(),
+        digest: "digest".into(),
+        platform: "platform".into(),
+        c2w: version.into(),
+        memory_mib: 64,
+        root_image: IMAGE as u64,
+        assets: [].into(),
+    };
+    let (ram, image) = (ram(), image());
+    let parts = Parts {
+        ram: &ram,
+        image: &image,
+        state: STATE,
+        translation: None,
+        provenance: &provenance,
+    };
+    let mut module = Vec::new();
+    package(&Template::parse(&runtime).unwrap(), &parts, &mut module).unwrap();
+    module
+}
+
+fn current() -> Vec<u8> {
+    module(env!("CARGO_PKG_VERSION"))
+}
+
+fn read(module: &[u8]) -> Result<Snapshot, SnapshotError> {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(module).unwrap();
+    Snapshot::read(&file)
+}
+
+fn refusal(module: &[u8]) -> String {
+    read(module).err().expect("it is refused").to_string()
+}
+
+#[test]
+fn what_was_packaged_is_read() {
+    let snapshot = read(&current()).unwrap();
+    let memory = &snapshot.memory;
+    let bytes = |region: c2w_emulator::Region| memory.slice(region.start, region.length as usize);
+    assert!(bytes(memory.ram()).unwrap() == ram());
+    assert!(bytes(memory.image()).unwrap() == image());
+    assert_eq!((snapshot.state, snapshot.provenance.memory_mib), (STATE.to_vec(), 64));
+}
+
+#[test]
+fn other_files_say_what_they_are() {
+    assert!(refusal(b"\x7fELF").contains("WebAssembly module"));
+    assert!(refusal(&HEADER).contains("c2w did not make it"));
+    assert!(refusal(&Runtime::default().build()).contains("c2w did not make it"));
+    let older = refusal(&module("0.0.1"));
+    assert!(older.contains("c2w 0.0.1 has made it") && older.contains("WASI runtime"), "{older}");
+    // Of this version, but another layout of the machine.
+    let mut other = current();
+    other[table_at(&current())] ^= 1;
+    assert!(refusal(&other).contains("has made it"));
+    assert!(Snapshot::read(&File::open("/dev/null").unwrap()).is_err());
+}
+
+/// Where the placement table lies in the module: its segment is the last for that address.
+fn table_at(module: &[u8]) -> usize {
+    let magic = 0x7732_6302_u32.to_le_bytes();
+    assert_eq!(super::placement(module)[0].to_le_bytes(), magic, "the table at {PLACEMENT}");
+    module.windows(4).position(|bytes| bytes == magic).unwrap()
+}
+
+/// Whatever the numbers say, nothing panics, and nothing outside of the file is taken for memory.
+#[test]
+fn no_number_is_believed() {
+    let module = current();
+    let at = table_at(&module);
+    let mut refused = 0;
+    for word in 1..=10 {
+        let place = at + 4 * word..at + 4 * word + 4;
+        let is = u32::from_le_bytes(module[place.clone()].try_into().unwrap());
+        for value in
+            [0, 1, is + 1, is.wrapping_sub(1), is ^ 1 << 31, 1 << 30, u32::MAX - 4095, u32::MAX]
+        {
+            let mut damaged = module.clone();
+            damaged[place.clone()].copy_from_slice(&value.to_le_bytes());
+            refused += usize::from(read(&damaged).is_err());
+        }
+    }
+    assert!(refused > 40, "{refused}");
+}
+
+#[test]
+fn damage_is_an_error_or_harmless() {
+    let module = current();
+    for end in (0..module.len()).step_by(module.len() / 300) {
+        assert!(read(&module[..end]).is_err(), "{end}");
+    }
+    // All but the contents of pages, and a part of those.
+    let structure = (0..module.len()).filter(|at| !(2000..module.len() - 1200).contains(at));
+    for at in structure.step_by(3) {
+        for flip in [0x01, 0x80, 0xff] {
+            let mut damaged = module.clone();
+            damaged[at] ^= flip;
+            let _ = read(&damaged);
+        }
+    }
+}
+
+#[test]
+fn segments_over_each_other_are_refused() {
+    let module = current();
+    // The head of the root image's first segment: flag, i32.const 0x10000, end.
+    let head = [0, 0x41, 0x80, 0x80, 0x04, 0x0b];
+    let at = module.windows(head.len()).position(|bytes| bytes == head).unwrap();
+    let mut moved = module.clone();
+    // Onto the second, at 0x12000.
+    moved[at + 2..at + 5].copy_from_slice(&[0x80, 0xc0, 0x04]);
+    assert!(refusal(&moved).contains("over each other"), "{}", refusal(&moved));
+    let mut passive = module;
+    passive[at] = 1;
+    assert!(refusal(&passive).contains("another kind"));
+}
