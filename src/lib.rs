@@ -24,6 +24,7 @@ pub mod rootfs;
 pub mod run;
 pub mod shared;
 pub mod size;
+pub mod space;
 pub mod sparse;
 pub mod staged;
 mod terminal;

@@ -5,12 +5,10 @@ use crate::assets::Assets;
 use crate::boot;
 use crate::convert::Options;
 use crate::oci::SourceOptions;
+use crate::space::MEMORY_MIB;
 use anyhow::Result;
 use clap::Args;
 use std::path::PathBuf;
-
-/// The least and the most memory, in MiB.
-const MEMORY: std::ops::RangeInclusive<u64> = 64..=3072;
 
 /// What a console shows that shows everything but debugging messages.
 const INFO: u8 = 7;
@@ -54,9 +52,10 @@ impl MachineArgs {
 
 /// Reads an amount of memory in MiB.
 pub(super) fn memory(text: &str) -> Result<u64, String> {
-    let amount = text.parse().ok().filter(|amount| MEMORY.contains(amount));
+    let amount = text.parse().ok().filter(|amount| MEMORY_MIB.contains(amount));
     amount.ok_or_else(|| {
-        format!("{text} MiB of memory: write a number from {} to {}", MEMORY.start(), MEMORY.end())
+        let (least, most) = (MEMORY_MIB.start(), MEMORY_MIB.end());
+        format!("{text} MiB of memory: write a number from {least} to {most}")
     })
 }
 
