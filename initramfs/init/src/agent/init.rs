@@ -134,6 +134,8 @@ mod tests {
     use std::process::Command;
 
     #[test]
+    // Reaped by its number.
+    #[allow(clippy::zombie_processes)]
     fn the_status_is_the_commands_or_says_the_signal() {
         for (line, status) in [("exit 7", 7), ("kill -TERM $$", 128 + 15), ("exit 0", 0)] {
             let child = Command::new("sh").args(["-c", line]).spawn().unwrap();
