@@ -169,3 +169,37 @@ impl Outside for Deterministic<'_> {
 pub fn instructions(steps: u64) -> String {
     format!("{:.1} M instructions", steps as f64 / 1e6)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ext4;
+    use crate::rootfs::spool::Spool;
+    use crate::rootfs::tree::{Timestamp, Tree};
+    use crate::space::Space;
+
+    /// Boots with an empty root in an image of `image_mib`, the rest of which is zeros that cost this
+    /// host nothing: the guest has its page structures all the same.
+    fn boots(image_mib: u64, memory_mib: u64) -> Result<(), String> {
+        let mut memory = allocate(image_mib << 20, memory_mib).unwrap();
+        let region = memory.image();
+        let mut target = memory.slice_mut(region.start, region.length as usize).unwrap();
+        let created = Timestamp::default();
+        let ext4 = ext4::Options { uuid: [1; 16], created };
+        ext4::write_image(&Tree::new(), &Spool::new().unwrap(), &ext4, &mut target).unwrap();
+        let options = Options { memory_mib, epoch: 0, seed: Vec::new(), kernel_log: None };
+        let container = ContainerConfig::default();
+        let session = boot(memory, container, &Assets::default(), &options, &mut Timing::start());
+        session.map(drop).map_err(|error| format!("{:#}", anyhow::Error::from(error)))
+    }
+
+    /// The kernel makes the image's disk while PID 1 runs, and takes longer for a larger one.
+    #[test]
+    fn large_images_boot_with_the_least_memory_that_is_said_to_do() {
+        for (image, memory) in [(700, 64), (1280, 64), (2046, 80), (3800, 104)] {
+            let space = Space::native();
+            assert_eq!(space.check(image << 20, memory), Ok(()), "{image} MiB");
+            assert_eq!(boots(image, memory), Ok(()), "{image} MiB");
+        }
+    }
+}

@@ -14,6 +14,7 @@ use crate::rootfs::apply::apply_layer;
 use crate::rootfs::spool::Spool;
 use crate::rootfs::tree::{Timestamp, Tree};
 use crate::size;
+use crate::space::Space;
 use crate::sparse::SparseWriter;
 use crate::staged::Staged;
 use crate::timing::Timing;
@@ -193,11 +194,17 @@ pub struct Prepared {
     pub boot: BootOptions,
 }
 
-/// Makes the machine's memory with the root image in it.
-fn memory(rootfs: &Rootfs, options: &Options, timing: &mut Timing) -> Result<GuestMemory> {
+/// Makes the machine's memory with the root image in it, if there is `space` for both.
+fn memory(
+    rootfs: &Rootfs,
+    options: &Options,
+    space: Space,
+    timing: &mut Timing,
+) -> Result<GuestMemory> {
     let progress = &options.source.progress;
     progress.stage(Stage::Ext4);
     let plan = ext4::plan(&rootfs.tree)?;
+    space.check(plan.summary().size, options.memory_mib)?;
     if let Some(warning) = size::warning(plan.summary().size) {
         progress.warning(&warning);
     }
@@ -215,8 +222,17 @@ fn memory(rootfs: &Rootfs, options: &Options, timing: &mut Timing) -> Result<Gue
 /// # Errors
 /// When the image cannot be had, does not fit, or the container cannot be created.
 pub fn prepare(place: &Place, options: &Options, timing: &mut Timing) -> Result<Prepared> {
+    prepare_in(Space::native(), place, options, timing)
+}
+
+fn prepare_in(
+    space: Space,
+    place: &Place,
+    options: &Options,
+    timing: &mut Timing,
+) -> Result<Prepared> {
     let rootfs = unpack(place, &options.source, timing)?;
-    let memory = memory(&rootfs, options, timing)?;
+    let memory = memory(&rootfs, options, space, timing)?;
     options.source.progress.stage(Stage::Boot);
     let boot_options = BootOptions {
         memory_mib: options.memory_mib,
@@ -248,7 +264,9 @@ pub fn convert(
         Aot::Off => None,
         _ => Some((template.linkage()?, options.translation.runs()?)),
     };
-    let Prepared { mut session, identity, name, boot } = prepare(place, options, timing)?;
+    let space = Space::module(template.memory_bytes());
+    let Prepared { mut session, identity, name, boot } =
+        prepare_in(space, place, options, timing)?;
     let state = session.save(&mut Silent);
     let memory = session.into_memory();
     // Training goes on from here and leaves its traces in RAM.

@@ -26,6 +26,7 @@ pub mod run;
 pub mod shared;
 mod shell_words;
 pub mod size;
+pub mod space;
 pub mod sparse;
 pub mod staged;
 mod terminal;

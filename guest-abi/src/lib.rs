@@ -31,6 +31,7 @@ extern crate alloc;
 pub mod capability;
 pub mod frame;
 mod message;
+pub mod place;
 
 pub use message::{
     Capabilities, ContainerConfig, Failure, FromGuest, Milestone, Mount, Notice, Rlimit,

@@ -154,6 +154,8 @@ pub struct RunRequest {
     pub tmpfs: Vec<Tmpfs>,
     /// Whether the container's root refuses writing.
     pub read_only: bool,
+    /// Whether process 1 is not the command, but one that reaps and passes signals on.
+    pub init: bool,
     /// What the command's capabilities differ in from Docker's.
     pub capabilities: Capabilities,
     /// Whether the kernel says all it has to say on its console.

@@ -4,7 +4,7 @@ use crate::options::UsageError;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use c2w_guest_abi::Mount;
+use c2w_guest_abi::{Mount, place};
 
 /// Where a directory appears that would otherwise hide the container's root.
 const HOST: &[u8] = b"/mnt/host";
@@ -22,7 +22,7 @@ pub struct Shared {
 /// another may lie in. A relative name is taken from `/`; `/` itself and `.` become `/mnt/host`.
 ///
 /// # Errors
-/// [`UsageError`] for a name that goes up with `..`.
+/// [`UsageError`] for a name that goes up with `..`, or that is the system's own.
 pub fn mounts(shared: &[Shared]) -> Result<Vec<Mount>, UsageError> {
     let mut mounts = Vec::new();
     for (number, Shared { guest, read_only }) in shared.iter().enumerate() {
@@ -50,7 +50,16 @@ fn target(guest: &[u8]) -> Result<Vec<u8>, UsageError> {
             }
         }
     }
-    Ok(if target.is_empty() { HOST.to_vec() } else { target })
+    if target.is_empty() {
+        return Ok(HOST.to_vec());
+    }
+    match place::system(&target) {
+        None => Ok(target),
+        Some(system) => {
+            let guest = String::from_utf8_lossy(guest);
+            Err(UsageError(format!("directory {guest:?}: {}", place::refusal(system))))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -90,6 +99,17 @@ mod tests {
         let order = [("1", "/a"), ("2", "/a"), ("0", "/a/b"), ("3", "/mnt/host")];
         let order: Vec<_> = order.map(|(name, target)| (name.into(), target.into())).into();
         assert_eq!(targets(&["/a/b", "/a", "a", "/"]), order);
+    }
+
+    #[test]
+    fn the_system_keeps_its_places() {
+        for name in ["/dev", "dev/", "/proc", "/proc/sys", "./sys", "/dev/pts/1"] {
+            let shared = Shared { guest: name.as_bytes().to_vec(), read_only: false };
+            let refused = mounts(&[shared]).unwrap_err().0;
+            assert!(refused.contains(&format!("{name:?}: /")), "{refused}");
+            assert!(refused.contains("belongs to the container's system"), "{refused}");
+        }
+        assert_eq!(target("/dev/shm/x"), "/dev/shm/x");
     }
 
     #[test]

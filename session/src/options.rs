@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
-use c2w_guest_abi::{RunRequest, TerminalMode, Tmpfs, capability};
+use c2w_guest_abi::{RunRequest, TerminalMode, Tmpfs, capability, place};
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +64,8 @@ Options (they end at the first other argument, or at --):
                          lines) or raw (it passes every key, after `stty raw -echo`)
   --no-tty               no terminal, even when run in one
   --read-only            the container's root cannot be written
+  --init                 process 1 is one that reaps and passes signals on, not COMMAND
+  --rm                   taken and of no effect: a container leaves nothing behind
   --tmpfs DIR[:OPTIONS]  an empty file system in memory at DIR
   --cap-add CAP          give a capability beyond Docker's, or ALL
   --cap-drop CAP         take a capability away, or ALL
@@ -236,6 +238,9 @@ impl Parsed {
             (b"t" | b"tty", mode) => self.terminal = TerminalChoice::Always(terminal_mode(mode)?),
             (b"no-tty", None) => self.terminal = TerminalChoice::Never,
             (b"read-only", None) => self.request.read_only = true,
+            (b"init", None) => self.request.init = true,
+            // Nothing of a container is left as it is.
+            (b"rm", None) => {}
             (b"debug-image", None) => self.request.debug = true,
             _ => return Ok(false),
         }
@@ -311,6 +316,9 @@ fn tmpfs(value: &[u8]) -> Result<Tmpfs, UsageError> {
     let target = parts.next().unwrap_or_default().to_vec();
     if target.first() != Some(&b'/') {
         return Err(usage(format_args!("--tmpfs {}: an absolute path is needed", text(value))));
+    }
+    if let Some(system) = place::system(&target) {
+        return Err(usage(format_args!("--tmpfs {}: {}", text(value), place::refusal(system))));
     }
     Ok(Tmpfs { target, options: parts.next().unwrap_or_default().to_vec() })
 }
@@ -393,7 +401,10 @@ mod tests {
         assert_eq!(request.workdir, Some(b"/w".to_vec()));
         assert_eq!(request.user, Some(b"app:7".to_vec()));
         assert_eq!(request.hostname, Some(b"box".to_vec()));
-        assert!(request.read_only);
+        assert!(request.read_only && !request.init);
+        assert_eq!(request.args, bytes(&["x"]));
+        let request = run(&["--rm", "--init", "-i", "x"]);
+        assert!(request.init && request.stdin);
         assert_eq!(request.args, bytes(&["x"]));
         let tmpfs = run(&["--tmpfs", "/t:size=1m,exec", "--tmpfs", "/u"]).tmpfs;
         let expected = [("/t", "size=1m,exec"), ("/u", "")]
@@ -480,6 +491,8 @@ mod tests {
             &["--tty=green"],
             &["-e", "=1"],
             &["--tmpfs", "tmp"],
+            &["--tmpfs", "/dev/:size=1m"],
+            &["--tmpfs=/x/.."],
             &["--cap-add", "EVERYTHING"],
             &["--hostname", ""],
             &["--memory", "512"],

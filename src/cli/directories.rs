@@ -2,7 +2,7 @@
 
 use crate::shared::SharedDirectories;
 use anyhow::{Context, Result, bail};
-use c2w_guest_abi::Mount;
+use c2w_guest_abi::{Mount, place};
 use c2w_p9::Server;
 use c2w_session::{P9Server, Shared, mounts};
 use clap::Args;
@@ -37,7 +37,7 @@ struct Directory<'a> {
 impl DirectoryArgs {
     /// Opens the directories; `None` when there are none.
     pub(super) fn open(&self) -> Result<Option<Opened>> {
-        let directories = self.directories.iter().map(|text| Ok(from_dir(text)));
+        let directories = self.directories.iter().map(|text| from_dir(text));
         let volumes = self.volumes.iter().map(|text| from_volume(text));
         let mut host = SharedDirectories::default();
         let mut shared = Vec::new();
@@ -56,13 +56,17 @@ impl DirectoryArgs {
     }
 }
 
-fn from_dir(text: &OsStr) -> Directory<'_> {
+fn from_dir(text: &OsStr) -> Result<Directory<'_>> {
     let bytes = text.as_bytes();
     let (host, guest) = match bytes.windows(2).position(|pair| pair == b"::") {
         Some(at) => (&bytes[..at], &bytes[at + 2..]),
         None => (bytes, bytes),
     };
-    Directory { host: Path::new(OsStr::from_bytes(host)), guest, read_only: false }
+    // The root itself is shown elsewhere.
+    match place::system(guest) {
+        Some(system) if system != "/" => bail!("--dir {text:?}: {}", place::refusal(system)),
+        _ => Ok(Directory { host: Path::new(OsStr::from_bytes(host)), guest, read_only: false }),
+    }
 }
 
 fn from_volume(text: &OsStr) -> Result<Directory<'_>> {
@@ -75,6 +79,9 @@ fn from_volume(text: &OsStr) -> Result<Directory<'_>> {
     };
     if host.is_empty() || !guest.starts_with(b"/") {
         bail!("volume {text:?}: give HOST:GUEST, with GUEST an absolute path in the container");
+    }
+    if let Some(system) = place::system(guest) {
+        bail!("volume {text:?}: {}", place::refusal(system));
     }
     Ok(Directory { host: Path::new(OsStr::from_bytes(host)), guest, read_only })
 }
@@ -90,9 +97,15 @@ mod tests {
 
     #[test]
     fn a_directory_is_given_as_for_wasmtime() {
-        assert_eq!(read(from_dir("/a/b".as_ref())), ("/a/b", "/a/b", false));
-        assert_eq!(read(from_dir(".::/work".as_ref())), (".", "/work", false));
-        assert_eq!(read(from_dir("a:b".as_ref())), ("a:b", "a:b", false));
+        let dir = |text| from_dir(OsStr::new(text)).map(read);
+        assert_eq!(dir("/a/b").unwrap(), ("/a/b", "/a/b", false));
+        assert_eq!(dir(".::/work").unwrap(), (".", "/work", false));
+        assert_eq!(dir("a:b").unwrap(), ("a:b", "a:b", false));
+        assert_eq!(dir("/").unwrap(), ("/", "/", false));
+        for text in [".::/dev", "/proc", ".::sys/", ".::/proc/sys"] {
+            let refused = dir(text).unwrap_err().to_string();
+            assert!(refused.contains(&format!("--dir {text:?}: /")), "{refused}");
+        }
     }
 
     #[test]
@@ -101,7 +114,7 @@ mod tests {
         assert_eq!(volume("a:/b").unwrap(), ("a", "/b", false));
         assert_eq!(volume("/a:/b:ro").unwrap(), ("/a", "/b", true));
         assert_eq!(volume("/a:/b:rw").unwrap(), ("/a", "/b", false));
-        for text in ["/a", ":/b", "/a:b", "/a:/b:z", "/a:/b:ro:x", "/a:"] {
+        for text in ["/a", ":/b", "/a:b", "/a:/b:z", "/a:/b:ro:x", "/a:", "a:/dev:ro", "a:/"] {
             assert!(from_volume(OsStr::new(text)).is_err(), "{text}");
         }
     }

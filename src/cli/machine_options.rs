@@ -5,12 +5,10 @@ use crate::assets::Assets;
 use crate::boot;
 use crate::convert::Options;
 use crate::oci::SourceOptions;
+use crate::space::MEMORY_MIB;
 use anyhow::Result;
 use clap::Args;
 use std::path::PathBuf;
-
-/// The least and the most memory, in MiB.
-const MEMORY: std::ops::RangeInclusive<u64> = 64..=3072;
 
 /// What a console shows that shows everything but debugging messages.
 const INFO: u8 = 7;
@@ -73,8 +71,9 @@ pub(super) fn memory(text: &str) -> Result<u64, String> {
     };
     let amount =
         number.parse().ok().zip(unit).and_then(|(number, unit)| u64::checked_mul(number, unit));
-    amount.filter(|amount| MEMORY.contains(amount)).ok_or_else(|| {
-        format!("{text} MiB of memory: write a number from {} to {}", MEMORY.start(), MEMORY.end())
+    amount.filter(|amount| MEMORY_MIB.contains(amount)).ok_or_else(|| {
+        let (least, most) = (MEMORY_MIB.start(), MEMORY_MIB.end());
+        format!("{text} MiB of memory: write a number from {least} to {most}")
     })
 }
 

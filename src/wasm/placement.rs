@@ -4,7 +4,7 @@ use super::package::Parts;
 use super::segments::PAGE;
 
 /// Size of a WebAssembly page in bytes.
-const WASM_PAGE: u64 = 1 << 16;
+pub(super) const WASM_PAGE: u64 = 1 << 16;
 /// `runtime/src/placement.rs` says what this stands for.
 const MAGIC: u32 = 0x7732_6302;
 

@@ -1,6 +1,7 @@
 //! The prebuilt runtime module, taken apart as far as packaging needs.
 
 use super::functions::Functions;
+use super::placement::WASM_PAGE;
 use super::sections::Section;
 use c2w_translator::Linkage;
 use std::collections::BTreeMap;
@@ -113,6 +114,11 @@ impl<'a> Template<'a> {
             placement.ok_or(TemplateError::Missing("exported global C2W_PLACEMENT"))??;
         template.hot = address(HOT_EXPORT).transpose()?;
         Ok(template)
+    }
+
+    /// Bytes of linear memory that the runtime starts with.
+    pub fn memory_bytes(&self) -> u64 {
+        self.memory_pages * WASM_PAGE
     }
 
     /// The indices that translated code needs to become part of a module with this runtime.

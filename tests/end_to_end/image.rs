@@ -5,6 +5,7 @@ use crate::{process, trial};
 use libtest_mimic::Trial;
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader, Lines};
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
@@ -34,16 +35,30 @@ fn image() -> &'static Container {
         let tag = format!("{}:latest", folder.display());
         succeed(Command::new("umoci").args(["config", "--image", &tag]).args([
             "--config.user=1234:77",
-            "--config.workingdir=/made/here",
+            "--config.workingdir=/link",
             "--config.volume=/data",
             "--config.env=FROM=image",
             "--config.stopsignal=SIGUSR1",
             "--config.entrypoint=sh",
             "--config.cmd=-c",
-            "--config.cmd=id; pwd; echo $FROM",
+            "--config.cmd=id; pwd; echo $FROM; stat -c '%a %u %g %X %Y' /; readlink /etc/mtab",
         ]));
+        let layer = folder.join("layer.tar");
+        make_layer_of_the_root(&layer);
+        succeed(Command::new("umoci").args(["raw", "add-layer", "--image", &tag]).arg(&layer));
         Container::convert(format!("oci:{tag}"), "configured")
     })
+}
+
+/// An archive of `/` itself, unlike what a directory is by default, and of a link to a missing place.
+fn make_layer_of_the_root(layer: &Path) {
+    let root = tempfile::tempdir().unwrap();
+    std::fs::create_dir(root.path().join("made")).unwrap();
+    symlink("made/here", root.path().join("link")).unwrap();
+    let mut tar = Command::new("tar");
+    tar.arg("--create").arg("--file").arg(layer).args(["--owner=12", "--group=34"]);
+    tar.args(["--mode=0555", "--mtime=@86400", "--directory"]).arg(root.path()).arg(".");
+    succeed(&mut tar);
 }
 
 fn succeed(command: &mut Command) {
@@ -51,10 +66,14 @@ fn succeed(command: &mut Command) {
     assert!(output.status.success(), "{command:?}: {}", text(&output.stderr));
 }
 
-/// A user without a line in /etc/passwd, a directory that is not there.
+/// A user without a line in /etc/passwd, a directory that is not there, behind a link; the root's
+/// own attributes, and what Docker adds to an image.
 fn configured(engine: Engine) {
     let shown = image().stdout(engine, &[""; 0]);
-    assert_eq!(shown, "uid=1234 gid=77 groups=77\n/made/here\nimage\n");
+    assert_eq!(
+        shown,
+        "uid=1234 gid=77 groups=77\n/made/here\nimage\n555 12 34 86400 86400\n/proc/mounts\n"
+    );
 }
 
 fn volume(engine: Engine) {

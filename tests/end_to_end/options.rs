@@ -5,7 +5,7 @@ use crate::container::Engine;
 use libtest_mimic::Trial;
 
 pub fn trials() -> Vec<Trial> {
-    let cases = [surroundings(), root(), capabilities(), refusals(), troubles()];
+    let cases = [surroundings(), root(), capabilities(), process_1(), refusals(), troubles()];
     cases.into_iter().flatten().flat_map(Case::trials).collect()
 }
 
@@ -63,6 +63,10 @@ touch /dev/shm/x && echo yes";
         with("tmpfs_of_programs", &["--tmpfs", "/t:exec"], tmpfs).stdout("kept\n1777\n"),
         with("tmpfs_that_fills_up", &["--tmpfs=/t:size=1m"], full)
             .stdout("No space left on device\n1048576\n"),
+        // As Docker has it: a directory that is there keeps its mode.
+        with("tmpfs_on_a_directory", &["--tmpfs", "/etc"], "stat -c %a /etc").stdout("755\n"),
+        with("mount_points_leave_no_trace", &["--tmpfs", "/t"], "stat -c '%a %Y' /")
+            .stdout("755 0\n"),
         with("tmpfs_on_a_read_only_root", &["--read-only", "--tmpfs", "/a/b"], "touch /a/b/c"),
         case("tmpfs_with_nonsense", ["--tmpfs", "/t:size=green", "true"])
             .status(125)
@@ -90,12 +94,29 @@ fn capabilities() -> Vec<Case> {
     ]
 }
 
+fn process_1() -> Vec<Case> {
+    let parent = "test $$ -gt 1 && grep PPid /proc/$$/status";
+    // What loses its parent is process 1's to reap.
+    let orphan = "p=$(sh -c 'sleep 0.1 > /dev/null & echo $!'); while test -e /proc/$p; do :; done";
+    vec![
+        with("init", &["--init", "--rm"], &format!("{parent}; exit 7"))
+            .stdout("PPid:\t1\n")
+            .status(7),
+        with("init_reaps", &["--init"], &format!("{orphan}; echo reaped")).stdout("reaped\n"),
+        with("init_ends_as_a_signal_did", &["--init"], "kill -KILL $$").status(137),
+        case("init_without_a_command", ["--init", "ghost"]).status(127).complaint("ghost"),
+    ]
+}
+
 fn refusals() -> Vec<Case> {
     vec![
         case("unknown_capability", ["--cap-add", "FLY", "true"]).status(125).complaint("FLY"),
         case("memory_at_run_time", ["--memory", "1g", "true"])
             .status(125)
             .complaint("c2w --memory MIB"),
+        case("tmpfs_on_the_system", ["--tmpfs", "/proc/x:size=1m", "true"])
+            .status(125)
+            .complaint("--tmpfs /proc/x:size=1m: /proc belongs to the container's system"),
         case("relative_tmpfs", ["--tmpfs", "t", "true"]).status(125).complaint("absolute path"),
         case("unknown_tty_mode", ["--tty=green", "true"]).status(125).complaint("cooked and raw"),
     ]

@@ -26,6 +26,7 @@ pub fn trials() -> Vec<Trial> {
         trial("refusal::older_module_survives", older_module_survives),
         trial("refusal::memory_too_small", memory_too_small),
         trial("refusal::another_platform", another_platform),
+        trial("refusal::root_in_the_system's_way", root_in_the_way),
         trial("refusal::training", training),
         trial("refusal::run_of_an_unknown_image", run_of_an_unknown_image),
     ]);
@@ -78,6 +79,18 @@ fn another_platform() {
     let stderr = fail_in(folder.path(), &mut command, "out.wasm");
     assert_complaint(&stderr, "linux/riscv64 only");
     assert_empty(folder.path());
+}
+
+/// What creates the container has words of its own for it.
+fn root_in_the_way() {
+    let root = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink("elsewhere", root.path().join("proc")).unwrap();
+    let reference = format!("rootfs:{}", root.path().display());
+    let refused = |part| image_refused(&reference, &[part]);
+    refused("cannot be created: the image's /proc is not a directory, but a link or a file\n");
+    std::fs::remove_file(root.path().join("proc")).unwrap();
+    std::fs::create_dir_all(root.path().join("etc/hosts")).unwrap();
+    refused("at the image's /etc/hosts: what is there is in the way\n");
 }
 
 fn unreachable_registry() {

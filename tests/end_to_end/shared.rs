@@ -32,7 +32,7 @@ pub fn trials() -> Vec<Trial> {
         ("shared_read_only", read_only),
         ("shared_changes_of_the_host", changes_of_the_host),
         ("shared_escapes", escapes),
-        ("shared_a_place_that_goes_up", a_place_that_goes_up),
+        ("shared_refused_places", refused_places),
     ];
     let trials = tests.iter().flat_map(|&(name, test)| {
         Engine::all().into_iter().map(move |engine| engine_trial(engine, name, test))
@@ -354,12 +354,15 @@ fn escapes(engine: Engine) {
     assert_eq!(read(outer.path().join("secret")), "secret\n");
 }
 
-fn a_place_that_goes_up(engine: Engine) {
+fn refused_places(engine: Engine) {
     let folder = folder();
-    let directories = [Directory::new(folder.path(), "/data/../etc")];
-    let output = output(engine, &directories, &["true"]);
-    assert_eq!(output.status.code(), Some(125));
-    crate::case::assert_complaint(&output.stderr, "/data/../etc");
+    let system = "belongs to the container's system";
+    for (place, part) in [("/data/../etc", "/data/../etc"), ("/dev", system), ("/proc/x", system)] {
+        let directories = [Directory::new(folder.path(), place)];
+        let output = output(engine, &directories, &["true"]);
+        assert_eq!(output.status.code(), Some(125), "{place}");
+        crate::case::assert_complaint(&output.stderr, part);
+    }
 }
 
 fn a_missing_directory() {

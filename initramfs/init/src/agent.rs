@@ -4,27 +4,28 @@
 //! resolved inside the container's own root.
 
 mod execute;
+mod init;
+mod mount_point;
 mod names;
 mod privileges;
 mod root;
 mod shared;
 pub mod terminal;
 
+use crate::attributes::Times;
 use crate::command::{self, Command};
-use crate::failure::{MACHINE, NOT_EXECUTABLE, OrFail, Result, failure};
+use crate::failure::{MACHINE, OrFail, Result, failure};
 use crate::handoff::{AGENT_FD, FromAgent, Link, SOCKET_FD, ToAgent};
 use crate::user::{self, Account};
-use c2w_guest_abi::{Failure, Mount, Tmpfs};
+use c2w_guest_abi::{Mount, Tmpfs};
 use rustix::fs::{FileType, Mode, OFlags};
-use rustix::io::Errno;
 use shared::Shared;
 use std::convert::Infallible;
 use std::ffi::OsStr;
-use std::fs::{DirBuilder, File};
-use std::io::{ErrorKind, Read};
+use std::fs::File;
+use std::io::Read;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 /// The agent's whole life. It ends as the command, or with the status of the failure.
@@ -59,8 +60,9 @@ fn serve(link: &mut Link) -> Result<Infallible> {
     };
     privileges::reset_signals()?;
     for volume in &volumes {
-        make_directories(volume)?;
+        mount_point::make("volume", volume)?;
     }
+    root::link_mtab();
     // A run may name another user, so one that does not exist is no failure yet.
     let image_account = account(&user);
     link.send(&FromAgent::Prepared, &[names::open()?.as_fd()])?;
@@ -86,6 +88,10 @@ fn serve(link: &mut Link) -> Result<Infallible> {
 
 /// Mounts what the run wants, whatever lies in something else after it.
 fn mount_all(mounts: &[Mount], tmpfs: &[Tmpfs]) -> Result<Option<Shared>> {
+    if mounts.is_empty() && tmpfs.is_empty() {
+        return Ok(None);
+    }
+    let times = Times::of_root()?;
     let in_mount = |one: &&Tmpfs| {
         mounts.iter().any(|mount| path(&one.target).starts_with(path(&mount.target)))
     };
@@ -93,6 +99,7 @@ fn mount_all(mounts: &[Mount], tmpfs: &[Tmpfs]) -> Result<Option<Shared>> {
     around.into_iter().try_for_each(root::mount_tmpfs)?;
     let shared = if mounts.is_empty() { None } else { Some(Shared::mount(mounts)?) };
     inside.into_iter().try_for_each(root::mount_tmpfs)?;
+    times.restore()?;
     Ok(shared)
 }
 
@@ -120,6 +127,9 @@ fn become_command(
     }
     privileges::limit_capabilities(command.capabilities)?;
     privileges::become_user(account)?;
+    if command.init {
+        init::split(link)?;
+    }
     execute::execute(&command.args, &command.env)
 }
 
@@ -175,38 +185,17 @@ fn read_database(path: &str) -> Vec<u8> {
     content
 }
 
-/// mkdir -p, as Docker does it for working directories and mount points.
-fn make_directories(directory: &[u8]) -> Result<()> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o755)
-        .create(path(directory))
-        .map_err(|error| path_failure("mkdir", directory, &error))
-}
-
 /// Enters the command's working directory; Docker makes one that is missing.
 fn enter(directory: &[u8]) -> Result<()> {
-    let change = || std::env::set_current_dir(path(directory));
-    let entered = match change() {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            make_directories(directory)?;
-            change()
-        }
-        entered => entered,
-    };
-    entered.map_err(|error| path_failure("chdir to", directory, &error))
+    const WHAT: &str = "working directory";
+    let change = |directory: &[u8]| rustix::process::chdir(path(directory));
+    if change(directory).is_ok() {
+        return Ok(());
+    }
+    let place = mount_point::make(WHAT, directory)?.path;
+    change(&place).map_err(|error| mount_point::cannot(WHAT, directory, &place, error))
 }
 
 fn path(bytes: &[u8]) -> &Path {
     Path::new(OsStr::from_bytes(bytes))
-}
-
-/// `docker run` has 126 for a path that is no directory or forbidden.
-fn path_failure(what: &str, bytes: &[u8], error: &std::io::Error) -> Failure {
-    let (status, why) = match Errno::from_io_error(error) {
-        Some(Errno::NOTDIR | Errno::EXIST) => (NOT_EXECUTABLE, "not a directory".to_string()),
-        Some(Errno::ACCESS | Errno::PERM) => (NOT_EXECUTABLE, "permission denied".to_string()),
-        _ => (MACHINE, error.to_string()),
-    };
-    failure(status, format!("{what} {}: {why}", String::from_utf8_lossy(bytes)))
 }

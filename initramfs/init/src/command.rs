@@ -29,6 +29,8 @@ pub struct Command {
     pub capabilities: Capabilities,
     /// Whether its root refuses writing.
     pub read_only: bool,
+    /// Whether process 1 is another.
+    pub init: bool,
 }
 
 impl Command {
@@ -63,11 +65,13 @@ impl Command {
             terminal: run.terminal,
             capabilities: run.capabilities,
             read_only: run.read_only,
+            init: run.init,
         })
     }
 }
 
-/// `Entrypoint` then `Cmd`: another entrypoint clears the image's `Cmd`, arguments replace it.
+/// `Entrypoint` then `Cmd`: another entrypoint clears the image's `Cmd`, arguments replace it. An
+/// entrypoint of one empty word is none.
 fn arguments(
     config: &ContainerConfig,
     entrypoint: Option<Vec<Vec<u8>>>,
@@ -75,6 +79,9 @@ fn arguments(
 ) -> Vec<Vec<u8>> {
     let overridden = entrypoint.is_some();
     let mut whole = entrypoint.unwrap_or_else(|| config.entrypoint.clone());
+    if matches!(&whole[..], [only] if only.is_empty()) {
+        whole.clear();
+    }
     if !args.is_empty() {
         whole.extend(args);
     } else if !overridden {
@@ -161,6 +168,27 @@ mod tests {
             ..RunRequest::default()
         };
         assert_eq!(args_of(run), [b"x".to_vec(), vec![], b"\xff\n".to_vec()]);
+    }
+
+    #[test]
+    fn an_entrypoint_of_one_empty_word_is_none() {
+        let args = |entrypoint: &[&str], cmd: &str, run: RunRequest| {
+            let entrypoint = entrypoint.iter().map(|word| word.as_bytes().to_vec()).collect();
+            let config = ContainerConfig { entrypoint, cmd: words(cmd), ..config() };
+            Command::new(&config, run).map(|command| command.args)
+        };
+        let none = RunRequest::default;
+        assert_eq!(args(&[""], "default cmd", none()).unwrap(), words("default cmd"));
+        assert_eq!(args(&[], "default cmd", none()).unwrap(), words("default cmd"));
+        let given = RunRequest { args: words("a b"), ..none() };
+        assert_eq!(args(&[""], "default cmd", given).unwrap(), words("a b"));
+        // More than one word is a command line, whose program has no name.
+        assert_eq!(args(&["", "x"], "", none()).unwrap(), [b"".to_vec(), b"x".to_vec()]);
+        assert!(args(&[""], "", none()).unwrap_err().message.contains("no command"));
+        let cleared = RunRequest { entrypoint: Some(vec![vec![]]), ..none() };
+        assert!(args(&["/entry"], "cmd", cleared).unwrap_err().message.contains("no command"));
+        let empty_cmd = ContainerConfig { cmd: vec![vec![]], ..ContainerConfig::default() };
+        assert_eq!(Command::new(&empty_cmd, none()).unwrap().args, [b"".to_vec()]);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 #![deny(unsafe_code)]
 
 mod agent;
+mod attributes;
 mod command;
 mod failure;
 mod handoff;

@@ -3,6 +3,7 @@
 mod clock;
 mod container;
 mod control;
+mod devices;
 mod entropy;
 mod memory;
 mod mounts;
@@ -10,6 +11,7 @@ mod names;
 mod ports;
 mod pump;
 mod quiet;
+mod runtime_error;
 mod spec;
 mod streams;
 

@@ -1,8 +1,11 @@
 //! What a run changes about the container's root: file systems in memory, and no writing.
 
-use super::{make_directories, path};
+use super::mount_point::{Directory, make_for_mount};
+use super::path;
 use crate::failure::{OrFail, Result};
 use c2w_guest_abi::Tmpfs;
+use rustix::fs::{stat, symlink};
+use rustix::io::Errno;
 use rustix::mount::{MountFlags, mount, mount_bind, mount_remount};
 use std::ffi::CString;
 
@@ -15,15 +18,26 @@ const FILES: [&str; 3] = ["/etc/hosts", "/etc/hostname", "/etc/resolv.conf"];
 /// Mounts an empty file system in memory. This process lives in the container's root, so the
 /// target's symlinks cannot lead out of it.
 pub fn mount_tmpfs(wanted: &Tmpfs) -> Result<()> {
-    let (flags, data) = tmpfs_options(&wanted.options);
-    make_directories(&wanted.target)?;
+    let (flags, mut data) = tmpfs_options(&wanted.options);
+    let Directory { path: place, made } = make_for_mount(&wanted.target)?;
+    if !made {
+        // As Docker has it; an option after it wins.
+        let mode = stat(path(&place)).or_fail("looking at a mount point")?.st_mode & 0o7777;
+        data.splice(..0, format!("mode={mode:o},").into_bytes());
+    }
     let what = || {
         let (target, options) = (&wanted.target, &wanted.options);
         let text = String::from_utf8_lossy;
         format!("mounting a tmpfs at {} with options '{}'", text(target), text(options))
     };
     let data = CString::new(data).or_fail(&what())?;
-    mount("tmpfs", path(&wanted.target), "tmpfs", flags, &*data).or_fail(&what())
+    mount("tmpfs", path(&place), "tmpfs", flags, &*data).or_fail(&what())
+}
+
+/// Makes what lists the mounts for old programs, unless the image has something there, whatever it
+/// is. Where that is not possible the image would not have it under Docker either.
+pub fn link_mtab() {
+    let _ = symlink("/proc/mounts", "/etc/mtab");
 }
 
 /// Splits mount(8)'s options into flags and what tmpfs itself understands.
@@ -56,8 +70,10 @@ pub fn keep_writable(volumes: &[Vec<u8>]) -> Result<()> {
 /// From now on the root refuses writing; what is mounted on it does not.
 pub fn make_read_only() -> Result<()> {
     let flags = MountFlags::BIND | MountFlags::RDONLY;
-    ["/"].iter().chain(&FILES).try_for_each(|place| {
-        mount_remount(*place, flags, c"").or_fail(&format!("making {place} read-only"))
+    ["/"].iter().chain(&FILES).try_for_each(|place| match mount_remount(*place, flags, c"") {
+        // A directory of the host hides it.
+        Err(Errno::INVAL | Errno::NOENT) if *place != "/" => Ok(()),
+        remounted => remounted.or_fail(&format!("making {place} read-only")),
     })
 }
 

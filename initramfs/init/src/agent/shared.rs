@@ -4,7 +4,7 @@
 //! and each entry is cloned from it: the container never sees the root itself. This process
 //! lives in the container's root, so a target's symlinks cannot lead out of it.
 
-use super::make_directories;
+use super::mount_point::make_for_mount;
 use crate::failure::{MACHINE, OrFail, Result, failure};
 use crate::user::Account;
 use c2w_guest_abi::Mount;
@@ -65,10 +65,10 @@ fn place(root: BorrowedFd<'_>, wanted: &Mount) -> Result<OwnedFd> {
     let what = format!("mounting {target}");
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
     let tree = open_tree(root, &wanted.name[..], flags).or_fail(&what)?;
-    make_directories(&wanted.target)?;
+    let place = make_for_mount(&wanted.target)?.path;
     let place = rustix::fs::openat2(
         CWD,
-        &wanted.target[..],
+        &place[..],
         OFlags::PATH | OFlags::CLOEXEC | OFlags::DIRECTORY,
         Mode::empty(),
         ResolveFlags::NO_MAGICLINKS,

@@ -2,7 +2,8 @@
 //! part, after which only the agent is left of it.
 
 use super::mounts::{RUN, make_directory};
-use super::{NAME_SERVER, spec};
+use super::{NAME_SERVER, devices, runtime_error, spec};
+use crate::attributes::{self, Times};
 use crate::command::Command;
 use crate::failure::{MACHINE, OrFail, Result, failure};
 use crate::handoff::{AGENT_FD, FromAgent, Link, SOCKET_FD, ToAgent};
@@ -18,11 +19,15 @@ use std::ffi::CString;
 use std::fs::{self, File};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::Stdio;
+use std::time::Duration;
 
 /// The image: a persistent-memory region of the machine.
 const IMAGE_DEVICE: &str = "/dev/pmem0";
+/// How long its driver may take, on the clock of a machine that boots, which counts instructions:
+/// some 30 ms are enough for the 16 KiB of page structures to each MiB of 2 GiB.
+const IMAGE_LIMIT: Duration = Duration::from_secs(10);
 /// The container runtime, of the initramfs.
 const RUNTIME: &str = "/bin/runc";
 /// Its name for the container.
@@ -57,6 +62,7 @@ pub struct FileSystems {
 impl Container {
     /// Creates it in the mounted root and lets the agent do what does not depend on the run.
     pub fn create(config: &ContainerConfig) -> Result<Self> {
+        let times = times_of_root()?;
         let (mut link, pid) = start_agent()?;
         let process = pidfd_open(pid, PidfdFlags::empty()).or_fail("opening the container")?;
         let prepare =
@@ -67,6 +73,7 @@ impl Container {
             Some((FromAgent::Failed(failed), _)) => return Err(failed),
             _ => return Err(failure(MACHINE, "the container's agent ended")),
         })?;
+        times.restore()?;
         remove_runtime()?;
         let memory_events =
             rustix::fs::open(MEMORY_EVENTS, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
@@ -158,11 +165,38 @@ fn mount_layers() -> Result<()> {
     let image = below_run("image");
     let layers = format!("lowerdir={RUN}/image,upperdir={RUN}/upper,workdir={RUN}/work");
     let layers = CString::new(layers).or_fail("naming the layers")?;
-    mount(IMAGE_DEVICE, &image, "ext4", MountFlags::RDONLY, c"dax=always")
-        .or_fail("mounting the image")?;
+    mount_image(&image)?;
     hide_lost_and_found()?;
+    attributes::copy(&image, &below_run("upper"))?;
     mount("overlay", below_run("root"), "overlay", MountFlags::empty(), &*layers)
         .or_fail("mounting the container's root")
+}
+
+/// Mounts it as soon as its disk is there: the driver makes it in its own time, which grows with the
+/// image.
+fn mount_image(place: &str) -> Result<()> {
+    let missing = format!(
+        "the root image: the kernel has made no {IMAGE_DEVICE} of it; \
+         a larger image needs more memory (--memory)"
+    );
+    devices::wait_for(&missing, Some(IMAGE_LIMIT), || {
+        match mount(IMAGE_DEVICE, place, "ext4", MountFlags::RDONLY, c"dax=always") {
+            Ok(()) => Ok(Some(())),
+            // Not there, or not to be opened yet.
+            Err(Errno::NOENT | Errno::NXIO) => Ok(None),
+            Err(error) => Err(error).or_fail("mounting the root image"),
+        }
+    })
+}
+
+/// The directories in which the container's creation makes mount points, and their times.
+fn times_of_root() -> Result<Times> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = rustix::fs::open(below_run("root"), flags, Mode::empty())
+        .or_fail("opening the container's root")?;
+    // It need not be there, nor be a directory.
+    let etc = openat2(&root, "etc", flags, Mode::empty(), ResolveFlags::IN_ROOT);
+    Times::of([root].into_iter().chain(etc))
 }
 
 /// Covers the directory that every ext4 image has, but no container image brings, by a whiteout
@@ -268,7 +302,8 @@ fn runtime(args: &[&str], descriptors: &[(&OwnedFd, i32)]) -> Result<()> {
     let log = below_run("runtime.log");
     let errors = File::create(&log).or_fail("creating the runtime's log")?;
     let mut command = std::process::Command::new(RUNTIME);
-    command.args(["--root", &below_run("runtime")]).args(args);
+    // What goes to a log has times and levels, and standard error then has the bare reason.
+    command.args(["--root", &below_run("runtime"), "--log", "/dev/null"]).args(args);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
     let sources: Vec<(i32, i32)> =
         descriptors.iter().map(|(fd, number)| (fd.as_raw_fd(), *number)).collect();
@@ -279,9 +314,12 @@ fn runtime(args: &[&str], descriptors: &[(&OwnedFd, i32)]) -> Result<()> {
     if status.success() {
         return Ok(());
     }
-    let text = fs::read_to_string(&log).unwrap_or_default();
-    let last = text.lines().last().unwrap_or("it says nothing");
-    Err(failure(MACHINE, format!("creating the container: {status}: {last}")))
+    let said = String::from_utf8_lossy(&fs::read(&log).unwrap_or_default()).into_owned();
+    let why = match status.signal() {
+        Some(_) => "memory ran out; it needs more (--memory)".into(),
+        None => runtime_error::reason(&said),
+    };
+    Err(failure(MACHINE, why))
 }
 
 /// dup2(2) for all, by way of numbers above every target so that none overwrites another's

@@ -1,10 +1,9 @@
 //! The four virtio-console ports, found by name.
 
+use super::devices;
 use crate::failure::{OrFail, Result};
 use c2w_guest_abi::port;
 use rustix::fs::{Mode, OFlags};
-use rustix::net::netlink::{KOBJECT_UEVENT, SocketAddrNetlink};
-use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recv, socket_with};
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -23,27 +22,12 @@ pub struct Ports {
 
 /// Where the kernel lists the ports; each has a file `name`.
 const LIST: &str = "/sys/class/virtio-ports";
-/// The multicast group of the kernel's own device events.
-const KERNEL_EVENTS: u32 = 1;
 
 /// Opens all ports as soon as the kernel knows them: their names arrive from the host one by
 /// one, each with a device event.
 pub fn open_all() -> Result<Ports> {
-    let events = socket_with(
-        AddressFamily::NETLINK,
-        SocketType::DGRAM,
-        SocketFlags::CLOEXEC,
-        Some(KOBJECT_UEVENT),
-    )
-    .or_fail("opening a socket for device events")?;
-    bind(&events, &SocketAddrNetlink::new(0, KERNEL_EVENTS))
-        .or_fail("listening for device events")?;
-    loop {
-        if let Some(ports) = try_open_all()? {
-            return Ok(ports);
-        }
-        recv(&events, &mut [0u8; 4096], RecvFlags::empty()).or_fail("waiting for device events")?;
-    }
+    // Without a limit: the host knows by itself when nothing will ever happen.
+    devices::wait_for("the host has no ports", None, try_open_all)
 }
 
 fn try_open_all() -> Result<Option<Ports>> {
