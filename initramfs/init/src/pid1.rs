@@ -3,7 +3,7 @@
 mod clock;
 mod container;
 mod control;
-mod devices;
+mod device_events;
 mod entropy;
 mod memory;
 mod mounts;

@@ -2,7 +2,7 @@
 //! part, after which only the agent is left of it.
 
 use super::mounts::{RUN, make_directory};
-use super::{NAME_SERVER, devices, runtime_error, spec};
+use super::{NAME_SERVER, device_events, runtime_error, spec};
 use crate::attributes::{self, Times};
 use crate::command::Command;
 use crate::failure::{MACHINE, OrFail, Result, failure};
@@ -179,7 +179,7 @@ fn mount_image(place: &str) -> Result<()> {
         "the root image: the kernel has made no {IMAGE_DEVICE} of it; \
          a larger image needs more memory (--memory)"
     );
-    devices::wait_for(&missing, Some(IMAGE_LIMIT), || {
+    device_events::wait_for(&missing, Some(IMAGE_LIMIT), || {
         match mount(IMAGE_DEVICE, place, "ext4", MountFlags::RDONLY, c"dax=always") {
             Ok(()) => Ok(Some(())),
             // Not there, or not to be opened yet.

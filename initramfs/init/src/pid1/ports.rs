@@ -1,6 +1,6 @@
 //! The four virtio-console ports, found by name.
 
-use super::devices;
+use super::device_events;
 use crate::failure::{OrFail, Result};
 use c2w_guest_abi::port;
 use rustix::fs::{Mode, OFlags};
@@ -27,7 +27,7 @@ const LIST: &str = "/sys/class/virtio-ports";
 /// one, each with a device event.
 pub fn open_all() -> Result<Ports> {
     // Without a limit: the host knows by itself when nothing will ever happen.
-    devices::wait_for("the host has no ports", None, try_open_all)
+    device_events::wait_for("the host has no ports", None, try_open_all)
 }
 
 fn try_open_all() -> Result<Option<Ports>> {
