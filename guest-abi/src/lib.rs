@@ -33,8 +33,9 @@ pub mod frame;
 mod message;
 
 pub use message::{
-    Capabilities, ContainerConfig, Failure, FromGuest, Milestone, Mount, Notice, Rlimit,
-    RunRequest, Stream, Terminal, TerminalMode, TerminalSize, Tmpfs, ToGuest, WallClock,
+    Capabilities, ContainerConfig, Device, DeviceAccess, Failure, FromGuest, Milestone, Mount,
+    Notice, Rlimit, RunRequest, Stream, Terminal, TerminalMode, TerminalSize, Tmpfs, ToGuest,
+    WallClock,
 };
 
 /// Names of the virtio-console ports (`/sys/class/virtio-ports/*/name` in the guest).

@@ -3,12 +3,15 @@
 //! It holds every capability of the machine until then, so that all paths of the image are
 //! resolved inside the container's own root.
 
+mod devices;
 mod execute;
 mod names;
 mod privileges;
 mod root;
 mod shared;
 pub mod terminal;
+
+pub use privileges::allowed as allowed_capabilities;
 
 use crate::command::{self, Command};
 use crate::failure::{MACHINE, NOT_EXECUTABLE, OrFail, Result, failure};
@@ -65,9 +68,15 @@ fn serve(link: &mut Link) -> Result<Infallible> {
     let image_account = account(&user);
     link.send(&FromAgent::Prepared, &[names::open()?.as_fd()])?;
 
-    let Some((ToAgent::Execute { command, mounts, tmpfs }, stdio)) = link.receive()? else {
+    let Some((ToAgent::Execute { command, mounts, tmpfs, devices }, stdio)) = link.receive()?
+    else {
         return Err(gone());
     };
+    // Before the host's directories are there: nothing is made in those.
+    devices.iter().try_for_each(devices::make)?;
+    if command.privileged {
+        root::open_system()?;
+    }
     let shared = mount_all(&mounts, &tmpfs)?;
     let account = match &command.user {
         Some(user) => account(user)?,
@@ -118,7 +127,9 @@ fn become_command(
     if command.read_only {
         root::make_read_only()?;
     }
-    privileges::limit_capabilities(command.capabilities)?;
+    if !command.privileged {
+        privileges::limit_capabilities(command.capabilities)?;
+    }
     privileges::become_user(account)?;
     execute::execute(&command.args, &command.env)
 }
