@@ -13,6 +13,7 @@ cd "$(dirname "$0")/.."
 readonly PATHS=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 readonly MUST=python3,python3-venv,gcc,g++,libc6-dev,make,sqlite3,redis-server,redis-tools,git,perl,nginx-light,curl,openssl,procps
 readonly MORE=postgresql,nodejs,sudo,cron,busybox,strace,gdb,openssl,procps
+readonly PRIVILEGED=squashfuse,squashfs-tools,bindfs,fuse2fs,e2fsprogs,fuse3,bubblewrap,podman,buildah,runc,busybox-static,iproute2
 
 # 180 MB of the compiler that no case runs, and apt's patience with the mirror.
 readonly UNUSED='cd "$1" && rm -f usr/libexec/gcc/*/*/lto1 usr/bin/*lto-dump* usr/lib/gcc/*/*/lib*san* \
@@ -49,3 +50,4 @@ build() {
 require_binfmt
 build must "$MUST"
 build more "$MORE"
+build privileged "$PRIVILEGED"

@@ -13,6 +13,7 @@
 # Lines of a case that say how to run it:
 #   # title:, # what:    for the table       # note:     anything worth knowing, for the table
 #   # memory: MIB        of the machine      # user:     the image's USER
+#   # options: ...       of the run, as --privileged
 #   # judge: expected    compare with CASE.expected and an empty standard error
 set -euo pipefail
 [ $# -ge 1 ] || { echo "usage: $0 DIR [CASE...]" >&2; exit 2; }
@@ -55,16 +56,20 @@ under_qemu() {
 
 # native PLACE CASE MEMORY
 native() {
-    record "$1" "$c2w" run -q --memory "$3" "$(image "$2")" -- bash -c "$(cat "$CASES/$2.sh")"
+    local options
+    read -ra options <<< "$(field "$2" options)"
+    record "$1" "$c2w" run -q --memory "$3" "$(image "$2")" -- \
+        "${options[@]}" bash -c "$(cat "$CASES/$2.sh")"
     without_notices "$1"
 }
 
 # module PLACE CASE MEMORY
 module() {
-    local compiled
+    local compiled options
     compiled=$(compile "$2" "$3")
+    read -ra options <<< "$(field "$2" options)"
     record "$1" "$wasmtime" run --allow-precompiled "$compiled" \
-        bash -c "$(cat "$CASES/$2.sh")"
+        "${options[@]}" bash -c "$(cat "$CASES/$2.sh")"
     without_notices "$1"
 }
 
@@ -174,7 +179,7 @@ if [ $# -gt 0 ]; then
     for case in "$@"; do run_case "$case"; done
 else
     while read -r case; do run_case "$case" < /dev/null; done \
-        < <(cd "$CASES" && printf '%s\n' must/*.sh more/*.sh | sed 's/\.sh$//')
+        < <(cd "$CASES" && printf '%s\n' must/*.sh more/*.sh privileged/*.sh | sed 's/\.sh$//')
     write_table
 fi
 exit "$failed"

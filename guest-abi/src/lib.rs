@@ -34,8 +34,9 @@ mod message;
 pub mod place;
 
 pub use message::{
-    Capabilities, ContainerConfig, Failure, FromGuest, Milestone, Mount, Notice, Rlimit,
-    RunRequest, Stream, Terminal, TerminalMode, TerminalSize, Tmpfs, ToGuest, WallClock,
+    Capabilities, ContainerConfig, Device, DeviceAccess, Failure, FromGuest, Milestone, Mount,
+    Notice, Rlimit, RunRequest, Stream, Terminal, TerminalMode, TerminalSize, Tmpfs, ToGuest,
+    WallClock,
 };
 
 /// Names of the virtio-console ports (`/sys/class/virtio-ports/*/name` in the guest).

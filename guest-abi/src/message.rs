@@ -158,6 +158,10 @@ pub struct RunRequest {
     pub init: bool,
     /// What the command's capabilities differ in from Docker's.
     pub capabilities: Capabilities,
+    /// Whether the command gets every capability and device, and a system that it can change.
+    pub privileged: bool,
+    /// Devices of the machine, beside those that every container has.
+    pub devices: Vec<Device>,
     /// Whether the kernel says all it has to say on its console.
     pub debug: bool,
 }
@@ -219,6 +223,33 @@ pub struct Tmpfs {
     pub target: Vec<u8>,
     /// `size=64m,mode=1777,exec` and so on, as mount(8) has them for a tmpfs; may be empty.
     pub options: Vec<u8>,
+}
+
+/// A device of the machine, seen in the container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    /// Where it is in the machine: an absolute path. A directory stands for all devices in it.
+    pub source: Vec<u8>,
+    /// Where it appears in the container: an absolute path.
+    pub target: Vec<u8>,
+    /// What may be done with it.
+    pub access: DeviceAccess,
+}
+
+/// What may be done with a device, as its control group has it (`r`, `w` and `m`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceAccess {
+    /// Opening it to read.
+    pub read: bool,
+    /// Opening it to write.
+    pub write: bool,
+    /// Making other nodes of it (mknod(2)).
+    pub mknod: bool,
+}
+
+impl DeviceAccess {
+    /// All of it.
+    pub const ALL: Self = Self { read: true, write: true, mknod: true };
 }
 
 /// Differences from Docker's default capabilities, as sets of bits by Linux's numbers

@@ -5,7 +5,9 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
-use c2w_guest_abi::{RunRequest, TerminalMode, Tmpfs, capability, place};
+use c2w_guest_abi::{
+    Device, DeviceAccess, RunRequest, TerminalMode, Tmpfs, capability, place,
+};
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +71,8 @@ Options (they end at the first other argument, or at --):
   --tmpfs DIR[:OPTIONS]  an empty file system in memory at DIR
   --cap-add CAP          give a capability beyond Docker's, or ALL
   --cap-drop CAP         take a capability away, or ALL
+  --device DEV[:AT[:rwm]]  give a device of the machine, as AT
+  --privileged           give all capabilities and devices, and a writable /proc and /sys
   --debug-image          show the guest kernel's console
   --help                 show this
 ";
@@ -223,6 +227,7 @@ fn takes_value(name: &[u8]) -> bool {
         b"tmpfs",
         b"cap-add",
         b"cap-drop",
+        b"device",
         b"memory",
     ];
     NAMES.contains(&name)
@@ -241,6 +246,7 @@ impl Parsed {
             (b"init", None) => self.request.init = true,
             // Nothing of a container is left as it is.
             (b"rm", None) => {}
+            (b"privileged", None) => self.request.privileged = true,
             (b"debug-image", None) => self.request.debug = true,
             _ => return Ok(false),
         }
@@ -260,6 +266,7 @@ impl Parsed {
             b"tmpfs" => request.tmpfs.push(tmpfs(&value)?),
             b"cap-add" => request.capabilities.add |= capabilities(&value)?,
             b"cap-drop" => request.capabilities.drop |= capabilities(&value)?,
+            b"device" => request.devices.push(device(&value)?),
             _ => {
                 return Err(usage(format_args!(
                     "the machine's memory is set when the module is made: c2w --memory MIB"
@@ -321,6 +328,50 @@ fn tmpfs(value: &[u8]) -> Result<Tmpfs, UsageError> {
         return Err(usage(format_args!("--tmpfs {}: {}", text(value), place::refusal(system))));
     }
     Ok(Tmpfs { target, options: parts.next().unwrap_or_default().to_vec() })
+}
+
+/// `SOURCE[:TARGET][:ACCESS]`, as Docker reads it: a second part that looks like an access is one.
+fn device(value: &[u8]) -> Result<Device, UsageError> {
+    let mut parts: Vec<&[u8]> = value.split(|&byte| byte == b':').collect();
+    let mut access = DeviceAccess::ALL;
+    if let [_, .., last] = parts[..]
+        && (parts.len() == 3 || last.first() != Some(&b'/'))
+    {
+        access = device_access(last).ok_or_else(|| {
+            usage(format_args!(
+                "--device {}: '{}' is not made of r, w and m",
+                text(value),
+                text(last)
+            ))
+        })?;
+        parts.pop();
+    }
+    let (source, target) = match parts[..] {
+        [source] => (source, source),
+        [source, target] => (source, target),
+        _ => return Err(usage(format_args!("--device {}: write DEV[:AT[:rwm]]", text(value)))),
+    };
+    if source.first() != Some(&b'/') || target.first() != Some(&b'/') {
+        return Err(usage(format_args!("--device {}: an absolute path is needed", text(value))));
+    }
+    Ok(Device { source: source.to_vec(), target: target.to_vec(), access })
+}
+
+/// Each letter at most once, and at least one.
+fn device_access(letters: &[u8]) -> Option<DeviceAccess> {
+    let mut access = DeviceAccess { read: false, write: false, mknod: false };
+    for letter in letters {
+        let one = match letter {
+            b'r' => &mut access.read,
+            b'w' => &mut access.write,
+            b'm' => &mut access.mknod,
+            _ => return None,
+        };
+        if core::mem::replace(one, true) {
+            return None;
+        }
+    }
+    (!letters.is_empty()).then_some(access)
 }
 
 fn capabilities(name: &[u8]) -> Result<u64, UsageError> {
@@ -413,6 +464,27 @@ mod tests {
         let capabilities = run(&["--cap-add=CHOWN", "--cap-add", "KILL", "--cap-drop=all"]);
         assert_eq!(capabilities.capabilities.add, 0b10_0001);
         assert_eq!(capabilities.capabilities.drop, capability::ALL);
+    }
+
+    #[test]
+    fn devices_are_read_as_docker_reads_them() {
+        let access = |read, write, mknod| DeviceAccess { read, write, mknod };
+        for (given, source, target, expected) in [
+            ("/dev/fuse", "/dev/fuse", "/dev/fuse", DeviceAccess::ALL),
+            ("/dev/fuse:/dev/x", "/dev/fuse", "/dev/x", DeviceAccess::ALL),
+            ("/dev/fuse:/x:r", "/dev/fuse", "/x", access(true, false, false)),
+            ("/dev/fuse:mw", "/dev/fuse", "/dev/fuse", access(false, true, true)),
+        ] {
+            let device = run(&["--device", given]).devices.remove(0);
+            let expected =
+                Device { source: source.into(), target: target.into(), access: expected };
+            assert_eq!(device, expected, "{given}");
+        }
+        for given in ["", "fuse", "/dev/fuse:", "/dev/fuse:x", "/a:/b:", "/a:/b:rr", "/a:/b:r:w"] {
+            let refused = parse(bytes(&["--device", given]), Environment::default());
+            assert!(refused.is_err(), "{given}");
+        }
+        assert!(run(&["--privileged", "x"]).privileged);
     }
 
     #[test]

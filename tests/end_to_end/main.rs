@@ -12,6 +12,7 @@ mod conversion;
 mod engine;
 mod guest;
 mod image;
+mod inodes;
 mod instructions;
 mod options;
 mod process;
@@ -40,6 +41,7 @@ fn main() -> std::process::ExitCode {
         commands::trials(),
         options::trials(),
         image::trials(),
+        inodes::trials(),
         terminal::trials(),
         waiting::trials(),
         instructions::trials(),

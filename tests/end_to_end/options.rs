@@ -5,7 +5,15 @@ use crate::container::Engine;
 use libtest_mimic::Trial;
 
 pub fn trials() -> Vec<Trial> {
-    let cases = [surroundings(), root(), capabilities(), process_1(), refusals(), troubles()];
+    let cases = [
+        surroundings(),
+        root(),
+        capabilities(),
+        privileges(),
+        process_1(),
+        refusals(),
+        troubles(),
+    ];
     cases.into_iter().flatten().flat_map(Case::trials).collect()
 }
 
@@ -108,6 +116,44 @@ fn process_1() -> Vec<Case> {
     ]
 }
 
+fn privileges() -> Vec<Case> {
+    let fuse = "true <> /dev/fuse && stat -c '%a %t:%T' /dev/fuse";
+    let no_fuse = "ls /dev/fuse 2>/dev/null; mknod /fuse c 10 229; true <> /fuse || echo refused";
+    // In namespaces of an unprivileged user, so that the kernel looks at what covers /proc.
+    let own_proc = "mkdir /p && unshare -Urpfm sh -c 'mount -t proc p /p && ls -d /p/1'";
+    let elsewhere = "true < /x/f && true <> /x/f || echo refused; ls /dev/fuse";
+    let system = "grep CapEff /proc/self/status | cut -f 2
+echo 42 > /proc/sys/vm/swappiness && cat /proc/sys/vm/swappiness
+mkdir /sys/fs/cgroup/inner && echo $$ > /sys/fs/cgroup/inner/cgroup.procs && cat /proc/self/cgroup
+echo 10 > /sys/block/pmem0/queue/nr_requests; true <> /dev/loop7 && ls -d /dev/net/tun";
+    vec![
+        with("no_device", &[], no_fuse)
+            .stdout("refused\n")
+            .stderr("sh: can't create /fuse: Operation not permitted\n"),
+        with("device", &["--device", "/dev/fuse"], fuse).stdout("666 a:e5\n"),
+        with("device_elsewhere_to_read", &["--device=/dev/fuse:/x/f:r"], elsewhere)
+            .stdout("refused\n")
+            .stderr(
+                "sh: can't create /x/f: Operation not permitted\n\
+                ls: /dev/fuse: No such file or directory\n",
+            )
+            .status(1),
+        with("device_with_sys_admin", &["--cap-add=SYS_ADMIN"], fuse).stdout("666 a:e5\n"),
+        with("privileged", &["--privileged"], system)
+            .stdout("000001ffffffffff\n42\n0::/inner\n/dev/net/tun\n"),
+        with("privileged_proc", &["--privileged"], own_proc).stdout("/p/1\n"),
+        with("no_privileged_proc", &["--cap-add=ALL"], own_proc)
+            .stderr("mount: permission denied (are you root?)\n")
+            .status(1),
+        case("device_missing", ["--device", "/dev/ghost", "true"])
+            .status(125)
+            .complaint("the machine has no device /dev/ghost"),
+        case("device_on_a_file", ["--device", "/dev/fuse:/etc/passwd", "true"])
+            .status(125)
+            .complaint("/etc/passwd: something else has that name"),
+    ]
+}
+
 fn refusals() -> Vec<Case> {
     vec![
         case("unknown_capability", ["--cap-add", "FLY", "true"]).status(125).complaint("FLY"),
@@ -118,6 +164,7 @@ fn refusals() -> Vec<Case> {
             .status(125)
             .complaint("--tmpfs /proc/x:size=1m: /proc belongs to the container's system"),
         case("relative_tmpfs", ["--tmpfs", "t", "true"]).status(125).complaint("absolute path"),
+        case("device_access", ["--device", "/dev/fuse:rx", "true"]).status(125).complaint("'rx'"),
         case("unknown_tty_mode", ["--tty=green", "true"]).status(125).complaint("cooked and raw"),
     ]
 }

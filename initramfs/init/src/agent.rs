@@ -3,6 +3,7 @@
 //! It holds every capability of the machine until then, so that all paths of the image are
 //! resolved inside the container's own root.
 
+mod devices;
 mod execute;
 mod init;
 mod mount_point;
@@ -11,6 +12,8 @@ mod privileges;
 mod root;
 mod shared;
 pub mod terminal;
+
+pub use privileges::allowed as allowed_capabilities;
 
 use crate::attributes::Times;
 use crate::command::{self, Command};
@@ -67,9 +70,15 @@ fn serve(link: &mut Link) -> Result<Infallible> {
     let image_account = account(&user);
     link.send(&FromAgent::Prepared, &[names::open()?.as_fd()])?;
 
-    let Some((ToAgent::Execute { command, mounts, tmpfs }, stdio)) = link.receive()? else {
+    let Some((ToAgent::Execute { command, mounts, tmpfs, devices }, stdio)) = link.receive()?
+    else {
         return Err(gone());
     };
+    // Before the host's directories are there: nothing is made in those.
+    devices.iter().try_for_each(devices::make)?;
+    if command.privileged {
+        root::open_system()?;
+    }
     let shared = mount_all(&mounts, &tmpfs)?;
     let account = match &command.user {
         Some(user) => account(user)?,
@@ -125,7 +134,9 @@ fn become_command(
     if command.read_only {
         root::make_read_only()?;
     }
-    privileges::limit_capabilities(command.capabilities)?;
+    if !command.privileged {
+        privileges::limit_capabilities(command.capabilities)?;
+    }
     privileges::become_user(account)?;
     if command.init {
         init::split(link)?;

@@ -27,6 +27,8 @@ pub struct Command {
     pub terminal: Option<Terminal>,
     /// What its capabilities differ in from Docker's.
     pub capabilities: Capabilities,
+    /// Whether it may use all that the machine has.
+    pub privileged: bool,
     /// Whether its root refuses writing.
     pub read_only: bool,
     /// Whether process 1 is another.
@@ -64,6 +66,7 @@ impl Command {
             rlimits: config.rlimits.clone(),
             terminal: run.terminal,
             capabilities: run.capabilities,
+            privileged: run.privileged,
             read_only: run.read_only,
             init: run.init,
         })

@@ -40,7 +40,24 @@ pub enum ToAgent {
         mounts: Vec<Mount>,
         /// Empty file systems in memory, to be mounted then.
         tmpfs: Vec<Tmpfs>,
+        /// Devices, to be made before anything is mounted.
+        devices: Vec<DeviceNode>,
     },
+}
+
+/// A device node to be made in the container, as it is in the machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceNode {
+    /// Where: an absolute path.
+    pub path: Vec<u8>,
+    /// Its type and permissions (`st_mode`).
+    pub mode: u32,
+    /// Its numbers (`st_rdev`).
+    pub device: u64,
+    /// Its owner.
+    pub uid: u32,
+    /// Its group.
+    pub gid: u32,
 }
 
 /// What the agent says. End of file means that it has become the command.

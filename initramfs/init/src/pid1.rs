@@ -1,9 +1,12 @@
 //! PID 1 of the machine, from boot to power-off.
 
+mod bpf;
 mod clock;
 mod container;
 mod control;
+mod device_cgroup;
 mod device_events;
+mod devices;
 mod entropy;
 mod memory;
 mod mounts;
@@ -18,13 +21,14 @@ mod streams;
 use crate::command::Command;
 use crate::failure::{MACHINE, OrFail, Result, failure};
 use c2w_guest_abi::{ContainerConfig, FromGuest, Milestone, RunRequest, ToGuest};
-use container::{Container, FileSystems};
+use container::{Additions, Container};
 use control::Control;
 use entropy::RandomPool;
 pub use names::ADDRESS as NAME_SERVER;
 use pump::Pump;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use rustix::system::{RebootCommand, reboot};
+pub use spec::{MASKED_PATHS, READ_ONLY_MOUNTS, READ_ONLY_PATHS};
 use streams::{Pipes, StreamPorts};
 
 /// Boots, creates the container, runs its command and powers off. Never returns: the kernel
@@ -104,16 +108,17 @@ fn run_command(
     pipes: Pipes,
 ) -> Result<u8> {
     let has_stdin = run.stdin;
-    let file_systems = FileSystems {
+    let additions = Additions {
+        devices: devices::grant(&run)?,
         mounts: std::mem::take(&mut run.mounts),
         tmpfs: std::mem::take(&mut run.tmpfs),
     };
     let command = Command::new(config, run)?;
     let streams = if command.terminal.is_some() {
-        container.execute(command, file_systems, &[])?;
+        container.execute(command, additions, &[])?;
         streams::over_terminal(streams, container.terminal()?, has_stdin)?
     } else {
-        container.execute(command, file_systems, &pipes.command_ends(has_stdin))?;
+        container.execute(command, additions, &pipes.command_ends(has_stdin))?;
         streams::over_pipes(streams, pipes, has_stdin)?
     };
     Pump::new(control, container, streams)?.run()

@@ -29,7 +29,7 @@ const DOCKER_DEFAULT: CapabilitySet = CapabilitySet::CHOWN
 
 /// What a command may have: `docker run --cap-add --cap-drop`. What is added stays, whatever is
 /// dropped, except that from all of them single ones can be dropped.
-fn allowed(wanted: Capabilities) -> u64 {
+pub fn allowed(wanted: Capabilities) -> u64 {
     match wanted.add {
         ALL if wanted.drop == ALL => ALL,
         ALL => ALL & !wanted.drop,

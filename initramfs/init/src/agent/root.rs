@@ -1,12 +1,13 @@
-//! What a run changes about the container's root: file systems in memory, and no writing.
+//! What a run changes about the container's root: file systems in memory, more writing or none.
 
 use super::mount_point::{Directory, make_for_mount};
 use super::path;
 use crate::failure::{OrFail, Result};
+use crate::pid1::{MASKED_PATHS, READ_ONLY_MOUNTS, READ_ONLY_PATHS};
 use c2w_guest_abi::Tmpfs;
 use rustix::fs::{stat, symlink};
 use rustix::io::Errno;
-use rustix::mount::{MountFlags, mount, mount_bind, mount_remount};
+use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_remount, unmount};
 use std::ffi::CString;
 
 /// Docker's for `--tmpfs`.
@@ -58,6 +59,21 @@ fn tmpfs_options(options: &[u8]) -> (MountFlags, Vec<u8>) {
         }
     }
     (flags, data.join(&b','))
+}
+
+/// Undoes what the container runtime has mounted over /proc and /sys to hide or protect parts.
+pub fn open_system() -> Result<()> {
+    for place in MASKED_PATHS.iter().chain(&READ_ONLY_PATHS) {
+        match unmount(*place, UnmountFlags::DETACH) {
+            // Not in this kernel, and so not covered.
+            Ok(()) | Err(Errno::NOENT | Errno::INVAL) => {}
+            Err(error) => return Err(error).or_fail(&format!("uncovering {place}")),
+        }
+    }
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    READ_ONLY_MOUNTS.iter().try_for_each(|place| {
+        mount_remount(*place, flags, c"").or_fail(&format!("making {place} writable"))
+    })
 }
 
 /// Keeps the image's volumes writable when the root will not be.

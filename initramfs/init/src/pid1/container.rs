@@ -6,7 +6,7 @@ use super::{NAME_SERVER, device_events, runtime_error, spec};
 use crate::attributes::{self, Times};
 use crate::command::Command;
 use crate::failure::{MACHINE, OrFail, Result, failure};
-use crate::handoff::{AGENT_FD, FromAgent, Link, SOCKET_FD, ToAgent};
+use crate::handoff::{AGENT_FD, DeviceNode, FromAgent, Link, SOCKET_FD, ToAgent};
 use c2w_guest_abi::{ContainerConfig, Mount, Tmpfs};
 use rustix::fs::{
     CWD, FileType, Mode, OFlags, ResolveFlags, SealFlags, fcntl_add_seals, fstat, mknodat, openat2,
@@ -51,8 +51,10 @@ pub struct Container {
     pub memory_events: OwnedFd,
 }
 
-/// What is mounted for one run.
-pub struct FileSystems {
+/// What the container has in one run only.
+pub struct Additions {
+    /// Devices of the machine.
+    pub devices: Vec<DeviceNode>,
     /// Directories of the host.
     pub mounts: Vec<Mount>,
     /// Empty ones in memory.
@@ -86,14 +88,14 @@ impl Container {
     pub fn execute(
         &self,
         command: Command,
-        file_systems: FileSystems,
+        additions: Additions,
         stdio: &[BorrowedFd<'_>],
     ) -> Result<()> {
         if let Some(hostname) = &command.hostname {
             write_network_files(hostname)?;
         }
-        let FileSystems { mounts, tmpfs } = file_systems;
-        self.link.send(&ToAgent::Execute { command, mounts, tmpfs }, stdio)
+        let Additions { devices, mounts, tmpfs } = additions;
+        self.link.send(&ToAgent::Execute { command, mounts, tmpfs, devices }, stdio)
     }
 
     /// Sends the command a signal. Until the agent has become the command, it gets lost.
@@ -163,7 +165,8 @@ fn mount_layers() -> Result<()> {
         make_directory(&below_run(name))?;
     }
     let image = below_run("image");
-    let layers = format!("lowerdir={RUN}/image,upperdir={RUN}/upper,workdir={RUN}/work");
+    let layers =
+        format!("lowerdir={RUN}/image,upperdir={RUN}/upper,workdir={RUN}/work,xino=on,index=on");
     let layers = CString::new(layers).or_fail("naming the layers")?;
     mount_image(&image)?;
     hide_lost_and_found()?;

@@ -1,10 +1,33 @@
 //! The container runtime's configuration (OCI runtime-spec, config.json): what `docker run`
 //! writes, with the agent in the command's place.
 
+use super::device_cgroup::{self, Kind};
 use crate::AGENT_ROLE;
 use crate::handoff::AGENT_FD;
+use c2w_guest_abi::DeviceAccess;
 use c2w_guest_abi::capability::NAMES;
 use serde_json::{Value, json};
+
+/// What of the system a container does not see.
+pub const MASKED_PATHS: [&str; 12] = [
+    "/proc/asound",
+    "/proc/acpi",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/sys/firmware",
+    "/sys/devices/virtual/powercap",
+];
+/// What of it a container cannot change.
+pub const READ_ONLY_PATHS: [&str; 5] =
+    ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+/// File systems that a container cannot change.
+pub const READ_ONLY_MOUNTS: [&str; 2] = ["/sys", "/sys/fs/cgroup"];
 
 /// The configuration of a container in `root`. `network_files` holds `hosts`, `hostname` and
 /// `resolv.conf`, which appear in /etc. `hostname` must be UTF-8 here; the command's real one is
@@ -53,27 +76,8 @@ pub fn config(root: &str, network_files: &str, hostname: &str) -> Value {
                 "net.ipv4.ping_group_range": "0 2147483647",
             },
             "resources": { "devices": allowed_devices() },
-            "maskedPaths": [
-                "/proc/asound",
-                "/proc/acpi",
-                "/proc/interrupts",
-                "/proc/kcore",
-                "/proc/keys",
-                "/proc/latency_stats",
-                "/proc/timer_list",
-                "/proc/timer_stats",
-                "/proc/sched_debug",
-                "/proc/scsi",
-                "/sys/firmware",
-                "/sys/devices/virtual/powercap",
-            ],
-            "readonlyPaths": [
-                "/proc/bus",
-                "/proc/fs",
-                "/proc/irq",
-                "/proc/sys",
-                "/proc/sysrq-trigger",
-            ],
+            "maskedPaths": MASKED_PATHS,
+            "readonlyPaths": READ_ONLY_PATHS,
         },
     })
 }
@@ -89,27 +93,27 @@ fn file_systems() -> Vec<Value> {
         mount("/proc", "proc", "proc", &safe),
         mount("/dev", "tmpfs", "tmpfs", &dev),
         mount("/dev/pts", "devpts", "devpts", &pts),
-        mount("/sys", "sysfs", "sysfs", &read_only),
-        mount("/sys/fs/cgroup", "cgroup", "cgroup", &read_only),
+        mount(READ_ONLY_MOUNTS[0], "sysfs", "sysfs", &read_only),
+        mount(READ_ONLY_MOUNTS[1], "cgroup", "cgroup", &read_only),
         mount("/dev/mqueue", "mqueue", "mqueue", &safe),
         mount("/dev/shm", "tmpfs", "shm", &shm),
     ]
 }
 
-/// Docker's rules: any node may be made, only the harmless ones opened. The runtime adds its own
-/// default devices.
+/// All but what the rules allow is refused.
 fn allowed_devices() -> Value {
-    let open = |major: u32, minor: u32| json!({ "allow": true, "type": "c", "major": major, "minor": minor, "access": "rwm" });
-    json!([
-        { "allow": false, "access": "rwm" },
-        open(1, 5),
-        open(1, 3),
-        open(1, 9),
-        open(1, 8),
-        open(5, 0),
-        open(5, 1),
-        { "allow": false, "type": "c", "major": 10, "minor": 229, "access": "rwm" },
-    ])
+    let mut devices = vec![json!({ "allow": false, "access": "rwm" })];
+    devices.extend(device_cgroup::DEFAULT.map(|rule| {
+        let kind = match rule.kind {
+            Kind::Block => "b",
+            Kind::Character => "c",
+        };
+        let DeviceAccess { read, write, mknod } = rule.access;
+        let letters = [("r", read), ("w", write), ("m", mknod)];
+        let access: String = letters.map(|(letter, on)| if on { letter } else { "" }).concat();
+        json!({ "allow": true, "type": kind, "major": rule.major, "minor": rule.minor, "access": access })
+    }));
+    devices.into()
 }
 
 #[cfg(test)]
@@ -144,6 +148,11 @@ mod tests {
         );
         let sys = &mounts[3]["options"];
         assert!(sys.as_array().unwrap().contains(&json!("ro")));
+        let devices = config["linux"]["resources"]["devices"].as_array().unwrap();
+        assert_eq!(devices[0], json!({ "allow": false, "access": "rwm" }));
+        let any =
+            json!({ "allow": true, "type": "b", "major": null, "minor": null, "access": "m" });
+        assert!(devices.contains(&any));
         let kinds: Vec<_> = config["linux"]["namespaces"]
             .as_array()
             .unwrap()
