@@ -137,7 +137,9 @@ impl HostDirectories for SharedDirectories {
         let changes = how.write || how.truncate || how.create.is_some();
         let directory = if changes { self.writable(place)? } else { self.directory(place)? };
         let mut options = OpenOptions::new();
-        options.read(how.read).write(how.write).truncate(how.truncate);
+        // What is made can be opened for reading only; the standard library thinks otherwise.
+        let write = how.write || how.create.is_some();
+        options.read(how.read).write(write).truncate(how.truncate);
         // A pipe that has come to that place would have this process wait.
         options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32);
         if let Some(mode) = how.create {

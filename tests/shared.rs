@@ -17,6 +17,7 @@ const EINVAL: u32 = 22;
 const ENFILE: u32 = 23;
 const EROFS: u32 = 30;
 const ELOOP: u32 = 40;
+const EOVERFLOW: u32 = 75;
 const EOPNOTSUPP: u32 = 95;
 
 const O_RDONLY: u32 = 0;
@@ -60,6 +61,11 @@ fn fields() -> Fields {
 struct Client(Server<SharedDirectories>);
 
 type Answer = Result<Vec<u8>, u32>;
+type OpenedAt = Result<(u8, u32), u32>;
+
+fn number(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap())
+}
 
 impl Client {
     /// A client of some directories, attached as fid 0, with fid 1 at the first directory.
@@ -138,9 +144,35 @@ impl Client {
     /// Mode, owner's number and size.
     fn attributes(&mut self, fid: u32) -> Result<(u32, u32, u64), u32> {
         let answer = self.ask(24, fields().n32(fid).n64(0x7ff))?;
-        let number = |at: usize| u32::from_le_bytes(answer[at..at + 4].try_into().unwrap());
         let size = u64::from_le_bytes(answer[49..57].try_into().unwrap());
-        Ok((number(21), number(25), size))
+        Ok((number(&answer, 21), number(&answer, 25), size))
+    }
+
+    /// Mode and size of a directory's entry.
+    fn attributes_at(&mut self, fid: u32, name: &str) -> Result<(u32, u64), u32> {
+        let answer = self.ask(80, fields().n32(fid).name(name.as_bytes()))?;
+        Ok((number(&answer, 21), number(&answer, 49) as u64))
+    }
+
+    /// Whether an entry was opened or made, and its mode.
+    fn open_at(&mut self, fid: (u32, u32), name: &str, flags: u32, mode: u32) -> OpenedAt {
+        let fields = fields().n32(fid.0).n32(fid.1).name(name.as_bytes()).n32(flags).n32(mode);
+        let answer = self.ask(82, fields)?;
+        assert_eq!(answer.len(), 1 + 153);
+        Ok((answer[0], number(&answer, 1 + 21)))
+    }
+
+    /// The times of access and modification: seconds and nanoseconds.
+    fn times(&mut self, fid: u32) -> [(i64, i64); 2] {
+        let answer = self.ask(24, fields().n32(fid).n64(0x7ff)).unwrap();
+        let time = |at: usize| i64::from_le_bytes(answer[at..at + 8].try_into().unwrap());
+        [73, 89].map(|at| (time(at), time(at + 8)))
+    }
+
+    fn set_times(&mut self, fid: u32, accessed: i64, modified: (i64, u64)) -> Answer {
+        let fields = fields().n32(fid).n32(0x1b0).n32(0).n32(0).n32(0).n64(0);
+        let fields = fields.n64(accessed as u64).n64(0).n64(modified.0 as u64);
+        self.ask(26, fields.n64(modified.1))
     }
 
     fn set(&mut self, fid: u32, valid: u32, mode: u32, uid: u32, size: u64) -> Answer {
@@ -341,7 +373,7 @@ fn lengths_are_the_message_s() {
     assert_eq!(client.read(2, 1 << 20, 10).unwrap(), b"");
     let short = fields().n32(2).n64(0).n32(100).n8(1);
     assert_eq!(client.ask(118, short), Err(EINVAL));
-    assert!(client.write(2, u64::MAX, b"xy").is_err());
+    assert!(client.write(2, u64::MAX - 1, b"xy").is_err());
     assert_eq!(client.ask(100, fields().n32(100).name(b"9P2000.L")), Err(EINVAL));
     let other = client.ask(100, fields().n32(1 << 30).name(b"9P2000")).unwrap();
     assert_eq!((&other[..4], &other[6..]), (&(1u32 << 19).to_le_bytes()[..], &b"unknown"[..]));
@@ -381,6 +413,115 @@ fn a_fid_is_used_for_what_it_was_opened_for() {
     assert_eq!(client.open(1, O_RDWR), Err(21));
     assert_eq!(client.ask(30, fields().n32(2).n32(9).name(b"user.x")), Err(EOPNOTSUPP));
     assert_eq!(fs::read(folder.path().join("file")).unwrap(), b"");
+}
+
+#[test]
+fn an_entry_is_looked_at_by_its_name() {
+    let folder = folder();
+    fs::create_dir(folder.path().join("dir")).unwrap();
+    fs::write(folder.path().join("dir/file"), "12345").unwrap();
+    fs::set_permissions(folder.path().join("dir/file"), fs::Permissions::from_mode(0o640)).unwrap();
+    symlink("file", folder.path().join("dir/link")).unwrap();
+    let mut client = Client::new(&[(folder.path(), false)]);
+    client.walk(1, 2, &["dir"]).unwrap();
+    assert_eq!(client.attributes_at(2, "file"), Ok((0o100_640, 5)));
+    assert_eq!(client.attributes_at(2, "link"), Ok((0o120_777, 4)));
+    assert_eq!(client.attributes_at(2, "none"), Err(ENOENT));
+    for name in ["", ".", "..", "../dir", "dir/file"] {
+        assert_eq!(client.attributes_at(2, name), Err(EINVAL), "{name:?}");
+    }
+    assert_eq!(client.attributes_at(0, "0").map(|seen| seen.0 & 0o170_000), Ok(0o040_000));
+    assert_eq!(client.attributes_at(0, "1"), Err(ENOENT));
+    assert_eq!(client.attributes_at(3, "file"), Err(EBADF));
+    client.walk(2, 3, &["file"]).unwrap();
+    assert_eq!(client.attributes_at(3, "x"), Err(ENOTDIR));
+}
+
+#[test]
+fn an_entry_is_opened_or_made_by_its_name() {
+    const CREATE: u32 = 0o100;
+    const EXCLUSIVE: u32 = 0o200;
+    let folder = folder();
+    fs::create_dir(folder.path().join("dir")).unwrap();
+    fs::write(folder.path().join("old"), "contents").unwrap();
+    fs::set_permissions(folder.path().join("old"), fs::Permissions::from_mode(0o640)).unwrap();
+    symlink("old", folder.path().join("link")).unwrap();
+    let mut client = Client::new(&[(folder.path(), false), (folder.path(), true)]);
+    assert_eq!(client.open_at((1, 2), "none", O_RDONLY, 0), Err(ENOENT));
+    assert_eq!(client.open_at((1, 2), "old", O_RDWR | CREATE, 0o600), Ok((1, 0o100_640)));
+    assert_eq!(client.read(2, 0, 100).unwrap(), b"contents");
+    assert_eq!(client.open_at((1, 2), "old", O_RDONLY, 0), Err(EINVAL), "a fid that is there");
+    assert_eq!(client.open_at((1, 3), "old", O_RDWR | CREATE | EXCLUSIVE, 0), Err(17));
+    assert_eq!(client.open_at((1, 3), "link", O_RDWR | CREATE, 0), Ok((0, 0o120_777)));
+    assert_eq!(client.clunk(3), Err(EBADF), "what is only described has no fid");
+    // The mode is what it was to be, whatever the process's umask.
+    let made = client.open_at((1, 3), "new", O_WRONLY | CREATE | EXCLUSIVE, 0o4666);
+    assert_eq!(made, Ok((2, 0o104_666)));
+    client.write(3, 0, b"new").unwrap();
+    assert_eq!(client.read(3, 0, 1), Err(EBADF));
+    assert_eq!(fs::read(folder.path().join("new")).unwrap(), b"new");
+    let made = client.open_at((1, 4), "read", O_RDONLY | CREATE | EXCLUSIVE, 0o400);
+    assert_eq!((made, client.write(4, 0, b"x")), (Ok((2, 0o100_400)), Err(EBADF)));
+    client.clunk(4).unwrap();
+    assert_eq!(client.open_at((1, 4), "dir", O_RDWR, 0).unwrap().0, 0);
+    assert_eq!(client.open_at((1, 4), "dir", O_RDONLY, 0).unwrap().0, 1);
+    assert_eq!(client.list(4, 0, 8192).unwrap().0, [".", ".."]);
+    assert_eq!(client.open_at((4, 5), "made", O_RDWR | CREATE, 0o644), Ok((2, 0o100_644)));
+    // It is the name's file that was opened, also after the name is gone.
+    client.unlink(1, "old", 0).unwrap();
+    assert_eq!(client.attributes(2).unwrap().2, 8);
+    client.walk(0, 6, &["1"]).unwrap();
+    assert_eq!(client.open_at((6, 7), "new", O_RDWR, 0), Ok((0, 0o104_666)));
+    client.walk(6, 7, &["new"]).unwrap();
+    assert_eq!(client.open(7, O_RDWR), Err(EROFS));
+    client.clunk(7).unwrap();
+    assert_eq!(client.open_at((6, 7), "newer", O_RDWR | CREATE, 0o644), Err(EROFS));
+    assert_eq!(client.open_at((0, 8), "x", O_RDWR | CREATE, 0o644), Err(ENOENT));
+    assert_eq!(client.open_at((0, 8), "0", O_RDONLY | CREATE, 0o644).unwrap().0, 1);
+}
+
+#[test]
+fn a_write_can_go_to_the_end_wherever_that_is() {
+    let folder = folder();
+    let file = folder.path().join("file");
+    fs::write(&file, "one ").unwrap();
+    let mut client = Client::new(&[(folder.path(), false)]);
+    client.open_at((1, 2), "file", O_WRONLY, 0).unwrap();
+    client.write(2, u64::MAX, b"two ").unwrap();
+    fs::write(&file, "one two and ").unwrap();
+    client.write(2, u64::MAX, b"three").unwrap();
+    client.write(2, 0, b"ONE").unwrap();
+    assert_eq!(fs::read_to_string(&file).unwrap(), "ONE two and three");
+}
+
+#[test]
+fn a_time_sticks_or_is_refused() {
+    let folder = folder();
+    let file = folder.path().join("file");
+    fs::write(&file, "x").unwrap();
+    let mut client = Client::new(&[(folder.path(), false)]);
+    client.walk(1, 2, &["file"]).unwrap();
+    let host = |file: &Path| {
+        let found = file.metadata().unwrap();
+        [(found.atime(), found.atime_nsec()), (found.mtime(), found.mtime_nsec())]
+    };
+    for (accessed, modified) in
+        [(-1, (-315_619_200, 999_999_999)), (0, (0, 1)), (1 << 31, (5_000_000_000, 0))]
+    {
+        client.set_times(2, accessed, modified).unwrap();
+        let expected = [(accessed, 0), (modified.0, modified.1 as i64)];
+        assert_eq!((client.times(2), host(&file)), (expected, expected));
+    }
+    // Later than ext4 has it, or any filesystem: the answer says whether it is so.
+    let before = host(&file);
+    for seconds in [1 << 40, i64::MAX, i64::MIN] {
+        match client.set_times(2, 77, (seconds, 5)) {
+            Ok(_) => assert_eq!(host(&file), [(77, 0), (seconds, 5)]),
+            Err(error) => assert_eq!((error, host(&file)), (EOVERFLOW, before), "{seconds}"),
+        }
+        client.set_times(2, before[0].0, (before[1].0, before[1].1 as u64)).unwrap();
+    }
+    assert_eq!(client.set_times(2, 0, (0, 1_000_000_000)), Err(EINVAL));
 }
 
 /// Every message that a driver may cut short is an error, whatever its type.

@@ -107,6 +107,11 @@ impl Attributes {
         Ok(())
     }
 
+    /// Whether there is a file that something is remembered of.
+    pub fn remembers_any(&self) -> bool {
+        !self.known.is_empty() || !self.programs.is_empty()
+    }
+
     /// Drops what is remembered of a file that is no more.
     pub fn forget(&mut self, identity: Option<Identity>) {
         if let Some(identity) = identity {

@@ -47,6 +47,11 @@ mod kind {
     pub const MKDIR: u8 = 72;
     pub const RENAMEAT: u8 = 74;
     pub const UNLINKAT: u8 = 76;
+    /// `fid[4] name[s]`; its answer is Rgetattr's. This and the next are not 9P2000.L's: our
+    /// kernel's patches send them (`kernel/patches`).
+    pub const GETATTRAT: u8 = 80;
+    /// `dfid[4] fid[4] name[s] flags[4] mode[4]`; `opened[1]` and the fields of Rgetattr.
+    pub const LOPENAT: u8 = 82;
     pub const VERSION: u8 = 100;
     pub const ATTACH: u8 = 104;
     pub const FLUSH: u8 = 108;
@@ -131,6 +136,8 @@ impl<H: HostDirectories> Server<H> {
             kind::REMOVE => self.remove(body),
             kind::READLINK => self.read_link(body, to),
             kind::GETATTR => self.get_attributes(body, to),
+            kind::GETATTRAT => self.get_attributes_at(body, to),
+            kind::LOPENAT => self.open_at(body, to),
             kind::SETATTR => self.set_attributes(body),
             kind::STATFS => self.space(body, to),
             // Extended attributes, authentication and the older dialects.
@@ -206,14 +213,9 @@ impl<H: HostDirectories> Server<H> {
 
     /// Goes from a directory to one of its entries, whose node is then referred to once more.
     fn step(&mut self, from: NodeId, kind: Kind, name: &[u8]) -> Result<(NodeId, Qid)> {
-        if kind != Kind::Directory {
-            return Err(Errno::NOTDIR);
-        }
         let node = match name {
-            b"." => return Err(Errno::INVAL),
-            b".." => self.nodes.parent(from)?,
-            name if from == ROOT => self.nodes.shared(name)?,
-            name => self.nodes.child(from, name)?,
+            b".." if kind == Kind::Directory => self.nodes.parent(from)?,
+            name => self.entry(from, kind, name)?,
         };
         match self.qid_at(node) {
             Ok(qid) => Ok((node, qid)),
@@ -221,6 +223,16 @@ impl<H: HostDirectories> Server<H> {
                 self.nodes.release(node);
                 Err(error)
             }
+        }
+    }
+
+    /// The node of a directory's entry, whether or not there is one, referred to once more.
+    fn entry(&mut self, from: NodeId, kind: Kind, name: &[u8]) -> Result<NodeId> {
+        match name {
+            _ if kind != Kind::Directory => Err(Errno::NOTDIR),
+            b"." | b".." => Err(Errno::INVAL),
+            name if from == ROOT => self.nodes.shared(name),
+            name => self.nodes.child(from, name),
         }
     }
 
@@ -241,19 +253,21 @@ impl<H: HostDirectories> Server<H> {
 
     /// Gives a node, which is already referred to for this, a number.
     fn insert(&mut self, fid: u32, node: NodeId, kind: Kind) -> Result<()> {
-        let refused = if self.fids.contains_key(&fid) || fid == NO_FID {
-            Some(Errno::INVAL)
-        } else if self.fids.len() >= MAX_FIDS {
-            Some(Errno::NFILE)
-        } else {
-            None
-        };
-        if let Some(error) = refused {
+        if let Err(error) = self.is_free(fid) {
             self.nodes.release(node);
             return Err(error);
         }
         self.fids.insert(fid, Fid { node, kind, open: None });
         Ok(())
+    }
+
+    /// Whether a number can become a fid.
+    fn is_free(&self, fid: u32) -> Result<()> {
+        match self.fids.contains_key(&fid) || fid == NO_FID {
+            true => Err(Errno::INVAL),
+            false if self.fids.len() >= MAX_FIDS => Err(Errno::NFILE),
+            false => Ok(()),
+        }
     }
 
     fn fid(&self, fid: u32) -> Result<&Fid<H::File>> {
@@ -323,12 +337,17 @@ impl<H: HostDirectories> Server<H> {
     }
 
     /// What is at a node's place.
+    fn stat_at(&mut self, node: NodeId) -> Result<Stat> {
+        let stat = self.at(node, |host, place| host.stat(Target::Place(place)))?;
+        self.nodes.looked_at(node, (stat.device, stat.inode), stat.links);
+        Ok(stat)
+    }
+
     fn qid_at(&mut self, node: NodeId) -> Result<Qid> {
         if node == ROOT {
             return Ok(ROOT_QID);
         }
-        let stat = self.at(node, |host, place| host.stat(Target::Place(place)))?;
-        self.nodes.looked_at(node, (stat.device, stat.inode), stat.links);
+        let stat = self.stat_at(node)?;
         Ok(self.qid(&stat))
     }
 

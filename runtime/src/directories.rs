@@ -147,9 +147,27 @@ fn substitute(directory: usize, path: &[u8]) -> u64 {
     }) | 1
 }
 
-fn time(nanoseconds: wasi::Timestamp) -> Time {
-    const SECOND: u64 = 1_000_000_000;
-    Time { seconds: (nanoseconds / SECOND) as i64, nanoseconds: (nanoseconds % SECOND) as u32 }
+/// Nanoseconds of a second.
+const SECOND: u64 = 1_000_000_000;
+/// From here on a timestamp is one before 1970, as far back as 1901, that the runtime has taken for
+/// a number without a sign. Few filesystems hold what it would be else, 2486 and later.
+const NEGATIVE: u64 = 0u64.wrapping_sub(SECOND << 31);
+
+fn time(timestamp: wasi::Timestamp) -> Time {
+    let (seconds, nanoseconds) = (timestamp / SECOND, (timestamp % SECOND) as u32);
+    if timestamp < NEGATIVE {
+        return Time { seconds: seconds as i64, nanoseconds };
+    }
+    let (timestamp, second) = (timestamp as i64, SECOND as i64);
+    let nanoseconds = timestamp.rem_euclid(second) as u32;
+    Time { seconds: timestamp.div_euclid(second), nanoseconds }
+}
+
+/// Preview 1 does not say what a file takes: as if no block of it were a hole. Less would have
+/// archivers take data for holes.
+fn blocks(size: u64) -> u64 {
+    const BLOCK: u64 = 4096;
+    size.div_ceil(BLOCK).saturating_mul(BLOCK / 512)
 }
 
 fn stat(found: &wasi::Filestat, substitute: u64) -> Stat {
@@ -160,20 +178,19 @@ fn stat(found: &wasi::Filestat, substitute: u64) -> Stat {
         mode: None,
         links: found.nlink,
         size: found.size,
-        blocks: found.size.div_ceil(512),
+        blocks: blocks(found.size),
         accessed: time(found.atim),
         modified: time(found.mtim),
         changed: time(found.ctim),
     }
 }
 
-/// A time to set: preview 1 has none before 1970.
-fn timestamp(set: SetTime) -> wasi::Timestamp {
-    let SetTime::At(Time { seconds, nanoseconds }) = set else { return 0 };
-    u64::try_from(seconds)
-        .unwrap_or(0)
-        .saturating_mul(1_000_000_000)
-        .saturating_add(nanoseconds.into())
+/// A time to set: preview 1 has none before 1970, and [`time`] none after 2486.
+fn timestamp(set: SetTime) -> Result<wasi::Timestamp> {
+    let SetTime::At(Time { seconds, nanoseconds }) = set else { return Ok(0) };
+    let whole = u64::try_from(seconds).ok().and_then(|seconds| seconds.checked_mul(SECOND));
+    let timestamp = whole.and_then(|whole| whole.checked_add(nanoseconds.into()));
+    timestamp.filter(|&timestamp| timestamp < NEGATIVE).ok_or(Errno::OVERFLOW)
 }
 
 fn time_flags(accessed: SetTime, modified: SetTime) -> wasi::Fstflags {
@@ -277,7 +294,7 @@ impl HostDirectories for Preopens {
         modified: SetTime,
     ) -> Result<()> {
         let flags = time_flags(accessed, modified);
-        let (accessed, modified) = (timestamp(accessed), timestamp(modified));
+        let (accessed, modified) = (timestamp(accessed)?, timestamp(modified)?);
         let set = match target {
             Target::Place(place) => {
                 let (fd, path) = (self.fd(place)?, text(place.path)?);

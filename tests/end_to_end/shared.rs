@@ -23,6 +23,8 @@ pub fn trials() -> Vec<Trial> {
         ("shared_links", links),
         ("shared_many_entries", many_entries),
         ("shared_sizes_and_times", sizes_and_times),
+        ("shared_rare_times", rare_times),
+        ("shared_blocks", blocks),
         ("shared_modes_and_owners", modes_and_owners),
         ("shared_programs", programs),
         ("shared_another_user", another_user),
@@ -137,10 +139,12 @@ fn links(engine: Engine) {
         ln file hard; stat -c '%h' file; test file -ef hard && echo same
         echo y >> hard; cat file; rm file; cat hard; stat -c %h hard
         cat soft 2> /dev/null || echo gone
+        echo 1 > one; ln one two; exec 3>> one 4>> two; echo 2 >&3; stat -L -c '%s %h' /dev/fd/4
+        echo 3 >&4; stat -c %s one; exec 3>&- 4>&-; rm one two
         ln -s dir way; echo z > way/z; cat dir/z; ls -l way | cut -c 1
         ln -s /etc/hosts absolute 2>&1 || true; ls -d absolute 2> /dev/null || true
         touch -h -d '2001-02-03 04:05:06' soft; stat -c %Y soft";
-    let expected = "file\nx\nx\n2\nsame\nx\ny\nx\ny\n1\ngone\nz\nl\n\
+    let expected = "file\nx\nx\n2\nsame\nx\ny\nx\ny\n1\ngone\n4 2\n6\nz\nl\n\
         ln: absolute: Operation not permitted\n981173106\n";
     assert_eq!(in_data(engine, host, lines), expected);
     assert_eq!(fs::read_link(host.join("soft")).unwrap(), Path::new("file"));
@@ -190,6 +194,43 @@ fn sizes_and_times(engine: Engine) {
     assert_eq!(printed, expected);
     let modified = folder.path().metadata().unwrap().mtime();
     assert_eq!(modified, 1_546_300_800);
+}
+
+/// Each sticks or is refused, whichever the host's interface can do. What is there before 1970 is
+/// shown, or as 1970 where the runtime says so.
+fn rare_times(engine: Engine) {
+    let folder = folder();
+    let (file, old) = (folder.path().join("file"), folder.path().join("old"));
+    fs::write(&file, "x").unwrap();
+    let set = |time| fs::File::create(&old).unwrap().set_modified(time).unwrap();
+    set(SystemTime::UNIX_EPOCH - Duration::new(1000, 0));
+    let lines = "stat -c %Y old; touch -d '2001-02-03 04:05:06' file
+        for time in '1960-01-01 00:00:00' '1969-12-31 23:59:58' '2200-01-01 00:00:00'
+        do touch -d \"$time\" file 2>&1 | grep -o 'Value too large' || true
+        stat -c %Y file; done";
+    let expected = match engine {
+        Engine::Native => "-315619200\n-2\n7258118400\n",
+        _ => "Value too large\n981173106\nValue too large\n981173106\n7258118400\n",
+    };
+    let printed = in_data(engine, folder.path(), lines);
+    let (shown, printed) = printed.split_once('\n').unwrap();
+    assert!(shown == "-1000" || shown == "0" && !matches!(engine, Engine::Native), "{shown}");
+    assert_eq!(printed, expected);
+    assert_eq!(file.metadata().unwrap().mtime(), 7_258_118_400);
+}
+
+/// What holes do not take, where the host says so; never less than there is.
+fn blocks(engine: Engine) {
+    let folder = folder();
+    let lines = "truncate -s 1M hole; echo data > small; stat -c '%b %B %o' hole; stat -c %b small
+        dd if=/dev/zero of=hole bs=64K count=1 seek=4 conv=notrunc 2> /dev/null; stat -c %b hole";
+    let printed = in_data(engine, folder.path(), lines);
+    let blocks = |name: &str| folder.path().join(name).metadata().unwrap().blocks();
+    let expected = match engine {
+        Engine::Native => format!("0 512 4096\n{}\n{}\n", blocks("small"), blocks("hole")),
+        _ => "2048 512 4096\n8\n2048\n".into(),
+    };
+    assert_eq!(printed, expected);
 }
 
 fn modes_and_owners(engine: Engine) {
@@ -325,6 +366,30 @@ fn changes_of_the_host(engine: Engine) {
     assert_eq!(ask("cat other 2>&1"), "cat: can't open 'other': No such file or directory");
     fs::rename(&file, folder.path().join("moved")).unwrap();
     assert_eq!(ask("ls; cat moved"), "moved two and more three");
+    // The end of the file is the host's, although the guest has not looked at it since.
+    fs::write(folder.path().join("moved"), "much longer than it was before\n").unwrap();
+    assert_eq!(ask("echo four >&3; cat moved"), "much longer than it was before four");
+    // Another file under the name of an open one.
+    fs::write(folder.path().join("next"), "next\n").unwrap();
+    fs::rename(folder.path().join("next"), folder.path().join("moved")).unwrap();
+    assert_eq!(ask("cat moved; stat -c %s moved; stat -L -c %s /dev/fd/3"), "next 5 36");
+    // A directory that was looked into becomes another one, or a file, or nothing.
+    let place = folder.path().join("dir");
+    for contents in ["1", "two"] {
+        fs::create_dir(&place).unwrap();
+        fs::write(place.join("name"), contents).unwrap();
+        assert_eq!(ask("cat dir/name; stat -c ' %s %F' dir/name dir | head -n 1"), {
+            format!("{contents} {} regular file", contents.len())
+        });
+        fs::remove_dir_all(&place).unwrap();
+        assert_eq!(ask("cat dir/name 2> /dev/null; ls dir 2>&1 | wc -l"), "1");
+    }
+    fs::write(&place, "file").unwrap();
+    assert_eq!(ask("cat dir; ls dir/name 2>&1 | grep -o 'Not a directory'"), "fileNot a directory");
+    // Made there, removed here.
+    assert_eq!(ask("echo > dir2; ls dir2"), "dir2");
+    fs::remove_file(folder.path().join("dir2")).unwrap();
+    assert_eq!(ask("test -e dir2 || echo gone; echo 5 > dir2; cat dir2"), "gone 5");
     drop(stdin);
     assert_success(&process::finish(child, &command));
 }

@@ -36,7 +36,7 @@ enum Field {
 }
 
 /// Types of requests and what their fields are: f a fid, n a name, 1, 2, 4 and 8 numbers.
-const KINDS: [(u8, &str); 28] = [
+const KINDS: [(u8, &str); 30] = [
     (8, "f"),
     (12, "f4"),
     (14, "fn444"),
@@ -56,6 +56,8 @@ const KINDS: [(u8, &str); 28] = [
     (72, "fn44"),
     (74, "fnfn"),
     (76, "fn4"),
+    (80, "fn"),
+    (82, "ffn44"),
     (102, "fnn4"),
     (104, "f4nn4"),
     (108, "2"),

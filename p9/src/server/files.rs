@@ -4,8 +4,9 @@ use super::names::give_mode;
 use super::{Fid, Open, Server};
 use crate::codec::{HEADER_LENGTH, Qid, Reader, Writer};
 use crate::errno::{Errno, Result};
-use crate::host::{HostDirectories, Kind, OpenHow, Target};
+use crate::host::{HostDirectories, Kind, OpenHow, Stat, Target};
 use crate::listing::Listing;
+use crate::nodes::{NodeId, ROOT};
 
 /// Flags of open(2), as the protocol has them on all processors.
 mod flag {
@@ -18,6 +19,13 @@ mod flag {
     pub const TRUNCATE: u32 = 0o1000;
     pub const APPEND: u32 = 0o2000;
 }
+
+/// Rlopenat's `opened`.
+const NOT_OPENED: u8 = 0;
+const OPENED: u8 = 1;
+const MADE: u8 = 2;
+/// The offset of a Twrite that goes to the end of the file, wherever that is.
+const APPEND: u64 = u64::MAX;
 
 /// A lock was taken.
 const LOCK_SUCCESS: u8 = 0;
@@ -104,14 +112,111 @@ impl<H: HostDirectories> Server<H> {
         Ok(())
     }
 
+    /// Opens or makes an entry of a directory as a new fid: Twalk, Tlopen or Tlcreate, Tgetattr.
+    /// What cannot be opened, a link for one, is only described.
+    pub(super) fn open_at(&mut self, body: &mut Reader<'_>, to: &mut Writer<'_>) -> Result<()> {
+        let (parent, fid, name) = (body.u32()?, body.u32()?, body.new_name()?);
+        let (flags, mode) = (body.u32()?, body.u32()?);
+        self.is_free(fid)?;
+        let directory = self.fid(parent)?;
+        let (parent, kind) = (directory.node, directory.kind);
+        let node = self.entry(parent, kind, name)?;
+        let create = flags & flag::CREATE != 0 && parent != ROOT;
+        let done = how(flags).and_then(|how| match create {
+            true => self.make_or_open(node, fid, &OpenHow { create: Some(mode), ..how }, flags),
+            false => self.open_entry(node, fid, &OpenHow { exclusive: false, ..how }, flags),
+        });
+        if let Ok((opened, stat)) = &done {
+            to.u8(*opened);
+            self.write_attributes_of(node, stat, to);
+        }
+        // A fid that was opened refers to the node itself.
+        self.nodes.release(node);
+        done.map(drop)
+    }
+
+    fn make_or_open(
+        &mut self,
+        node: NodeId,
+        fid: u32,
+        how: &OpenHow,
+        flags: u32,
+    ) -> Result<(u8, Stat)> {
+        let exclusive = OpenHow { exclusive: true, ..*how };
+        let file = match self.at(node, |host, place| host.open(place, &exclusive)) {
+            Ok(file) => file,
+            Err(error) if how.exclusive => return Err(error),
+            Err(error) => {
+                let open = OpenHow { create: None, ..*how };
+                return match self.open_entry(node, fid, &open, flags) {
+                    // Nothing is there: this is why nothing could be made.
+                    Err(Errno::NOENT) => Err(error),
+                    opened => opened,
+                };
+            }
+        };
+        let mut stat = self.host.stat(Target::File(&file))?;
+        let mode = how.create.unwrap_or_default();
+        if give_mode(&self.host, Target::File(&file), &stat, mode) {
+            stat = self.host.stat(Target::File(&file))?;
+        }
+        self.attributes.created(&stat, mode, None);
+        self.keep_open(node, fid, Kind::File, file_opened(file, how, flags), &stat)?;
+        Ok((MADE, stat))
+    }
+
+    /// Opens a file or directory that is there.
+    fn open_entry(
+        &mut self,
+        node: NodeId,
+        fid: u32,
+        how: &OpenHow,
+        flags: u32,
+    ) -> Result<(u8, Stat)> {
+        let mut stat = self.stat_at(node)?;
+        let kind = self.attributes.kind(stat.device, stat.inode, stat.kind);
+        let open = match kind {
+            Kind::File => {
+                // The guest asks for the reason with Tlopen, after its own checks.
+                let Ok(file) = self.at(node, |host, place| host.open(place, how)) else {
+                    return Ok((NOT_OPENED, stat));
+                };
+                stat = self.host.stat(Target::File(&file))?;
+                file_opened(file, how, flags)
+            }
+            Kind::Directory if !how.write => Open::Directory(Listing::default()),
+            _ => return Ok((NOT_OPENED, stat)),
+        };
+        self.keep_open(node, fid, kind, open, &stat)?;
+        Ok((OPENED, stat))
+    }
+
+    /// Makes a fid of a node's open file.
+    fn keep_open(
+        &mut self,
+        node: NodeId,
+        fid: u32,
+        kind: Kind,
+        open: Open<H::File>,
+        stat: &Stat,
+    ) -> Result<()> {
+        self.nodes.acquire(node)?;
+        self.insert(fid, node, kind)?;
+        self.nodes.looked_at(node, (stat.device, stat.inode), stat.links);
+        if matches!(open, Open::File { .. }) {
+            self.nodes.opened(node, fid);
+        }
+        self.set_open(fid, open);
+        Ok(())
+    }
+
     /// Keeps an open file for a fid.
     fn opened(&mut self, fid: u32, file: H::File, how: &OpenHow, flags: u32) -> Result<Qid> {
         let stat = self.host.stat(Target::File(&file))?;
         let node = self.fid(fid)?.node;
         self.nodes.looked_at(node, (stat.device, stat.inode), stat.links);
         self.nodes.opened(node, fid);
-        let append = flags & flag::APPEND != 0;
-        self.set_open(fid, Open::File { file, read: how.read, write: how.write, append });
+        self.set_open(fid, file_opened(file, how, flags));
         Ok(self.qid(&stat))
     }
 
@@ -141,7 +246,7 @@ impl<H: HostDirectories> Server<H> {
         let Some(Open::File { file, write: true, append, .. }) = &fid.open else {
             return Err(Errno::BADF);
         };
-        if *append {
+        if *append || offset == APPEND {
             // The guest's idea of the end is as old as its last look at the file.
             offset = self.host.stat(Target::File(file))?.size;
         }
@@ -175,6 +280,11 @@ impl<H: HostDirectories> Server<H> {
         to.string(body.string()?);
         Ok(())
     }
+}
+
+/// What a fid has of a file that was opened.
+fn file_opened<F>(file: F, how: &OpenHow, flags: u32) -> Open<F> {
+    Open::File { file, read: how.read, write: how.write, append: flags & flag::APPEND != 0 }
 }
 
 /// Reads until `buffer` is full or the file ends: to Linux a short answer is the end of the file.

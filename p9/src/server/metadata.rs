@@ -91,20 +91,41 @@ impl<H: HostDirectories> Server<H> {
             (ROOT_QID, Seen { mode: 0o040_555, uid, gid }, ROOT_STAT)
         } else {
             let stat = self.stat(fid)?;
-            (self.qid(&stat), self.seen(fid, &stat)?, stat)
+            let node = self.fid(fid)?.node;
+            (self.qid(&stat), self.seen(node, &stat), stat)
         };
         write_attributes(to, qid, seen, &stat);
         Ok(())
     }
 
-    fn seen(&mut self, fid: u32, stat: &Stat) -> Result<Seen> {
-        match self.attributes.seen(stat) {
-            Some(seen) => Ok(seen),
-            None => {
-                let program = self.is_program(self.fid(fid)?.node);
-                Ok(self.attributes.looked_into(stat, program))
-            }
+    /// Twalk to an entry, Tgetattr and Tclunk at once.
+    pub(super) fn get_attributes_at(
+        &mut self,
+        body: &mut Reader<'_>,
+        to: &mut Writer<'_>,
+    ) -> Result<()> {
+        let (fid, name) = (body.u32()?, body.name()?);
+        let directory = self.fid(fid)?;
+        let node = self.entry(directory.node, directory.kind, name)?;
+        let stat = self.stat_at(node);
+        if let Ok(stat) = &stat {
+            self.write_attributes_of(node, stat, to);
         }
+        self.nodes.release(node);
+        stat.map(drop)
+    }
+
+    /// The fields of Rgetattr, of a file of the host.
+    pub(super) fn write_attributes_of(&mut self, node: NodeId, stat: &Stat, to: &mut Writer<'_>) {
+        let (qid, seen) = (self.qid(stat), self.seen(node, stat));
+        write_attributes(to, qid, seen, stat);
+    }
+
+    fn seen(&mut self, node: NodeId, stat: &Stat) -> Seen {
+        self.attributes.seen(stat).unwrap_or_else(|| {
+            let program = self.is_program(node);
+            self.attributes.looked_into(stat, program)
+        })
     }
 
     /// Whether a file begins like one that Linux can execute; no for one that cannot be read.
@@ -140,9 +161,28 @@ impl<H: HostDirectories> Server<H> {
         }
         let times = (change.accessed(), change.modified());
         if times != (SetTime::Keep, SetTime::Keep) {
-            self.on(fid, |host, target| host.set_times(target, times.0, times.1))?;
+            self.set_times(fid, times)?;
         }
         Ok(())
+    }
+
+    /// Sets times so that they stick: hosts cut silently what their filesystems cannot hold.
+    fn set_times(&mut self, fid: u32, wanted: (SetTime, SetTime)) -> Result<()> {
+        let set = |(accessed, modified)| {
+            self.on(fid, |host, target| host.set_times(target, accessed, modified))
+        };
+        if !is_rare(wanted.0) && !is_rare(wanted.1) {
+            return set(wanted);
+        }
+        let stat = || self.on(fid, |host, target| host.stat(target));
+        let before = stat()?;
+        set(wanted)?;
+        let after = stat()?;
+        if is_set(wanted.0, after.accessed) && is_set(wanted.1, after.modified) {
+            return Ok(());
+        }
+        set((SetTime::At(before.accessed), SetTime::At(before.modified)))?;
+        Err(Errno::OVERFLOW)
     }
 
     fn resize(&self, fid: u32, size: u64) -> Result<()> {
@@ -194,6 +234,19 @@ impl<H: HostDirectories> Server<H> {
         to.u64(0);
         to.u32(space.name_length);
         Ok(())
+    }
+}
+
+/// Whether a time may be beyond what a filesystem holds: all of them hold these 68 years.
+fn is_rare(time: SetTime) -> bool {
+    matches!(time, SetTime::At(time) if i32::try_from(time.seconds).map_or(true, i32::is_negative))
+}
+
+/// Whether a time is there as it was to be set; filesystems differ in how exact they are.
+fn is_set(wanted: SetTime, found: Time) -> bool {
+    match wanted {
+        SetTime::At(wanted) => found.seconds.abs_diff(wanted.seconds) < 3,
+        SetTime::Keep | SetTime::Now => true,
     }
 }
 

@@ -100,7 +100,19 @@ impl<H: HostDirectories> Server<H> {
 
     fn rename_entry(&mut self, from: (NodeId, &[u8]), to: (NodeId, &[u8])) -> Result<()> {
         let old = self.at_entry(from.0, from.1, |_, place| Ok(OwnPlace::new(place)))?;
-        self.at_entry(to.0, to.1, |host, place| host.rename(same_directory(&old, place)?, place))?;
+        let replaced = self.going(to.0, to.1)?;
+        let renamed = self.rename_over(&old, from, to);
+        self.nodes.release(replaced);
+        renamed
+    }
+
+    fn rename_over(
+        &mut self,
+        old: &OwnPlace,
+        from: (NodeId, &[u8]),
+        to: (NodeId, &[u8]),
+    ) -> Result<()> {
+        self.at_entry(to.0, to.1, |host, place| host.rename(same_directory(old, place)?, place))?;
         // Between two names of one file rename(2) does nothing.
         let still_there =
             self.at_entry(from.0, from.1, |host, place| host.stat(Target::Place(place)));
@@ -131,13 +143,27 @@ impl<H: HostDirectories> Server<H> {
     }
 
     fn unlink(&mut self, parent: NodeId, name: &[u8], directory: bool) -> Result<()> {
-        self.at_entry(parent, name, |host, place| match directory {
+        let node = self.going(parent, name)?;
+        let removed = self.at(node, |host, place| match directory {
             true => host.remove_directory(place),
             false => host.remove_file(place),
-        })?;
-        let over = self.nodes.unlink(parent, name);
-        self.attributes.forget(over);
-        Ok(())
+        });
+        if removed.is_ok() {
+            let over = self.nodes.unlink(parent, name);
+            self.attributes.forget(over);
+        }
+        self.nodes.release(node);
+        removed
+    }
+
+    /// The node of an entry whose name is about to go, referred to once more. Which file that is
+    /// must be known if something is remembered of it.
+    fn going(&mut self, parent: NodeId, name: &[u8]) -> Result<NodeId> {
+        let node = self.nodes.child(parent, name)?;
+        if self.attributes.remembers_any() {
+            let _ = self.stat_at(node);
+        }
+        Ok(node)
     }
 
     pub(super) fn read_link(&mut self, body: &mut Reader<'_>, to: &mut Writer<'_>) -> Result<()> {
@@ -181,15 +207,15 @@ fn same_directory<'a>(from: &'a OwnPlace, to: Place<'_>) -> Result<Place<'a>> {
 }
 
 /// Sees to it that a file that was just made has its permissions: the host may have taken some of
-/// them away (umask). Those that cannot be had are not worth the file.
+/// them away (umask). Those that cannot be had are not worth the file. Returns whether something
+/// of the file was changed.
 pub(super) fn give_mode<H: HostDirectories>(
     host: &H,
     target: Target<'_, H::File>,
     stat: &Stat,
     mode: u32,
-) {
+) -> bool {
     let permissions = mode & PERMISSIONS;
-    if stat.mode.is_some_and(|has| has & PERMISSIONS != permissions) {
-        let _ = host.set_mode(target, permissions);
-    }
+    stat.mode.is_some_and(|has| has & PERMISSIONS != permissions)
+        && host.set_mode(target, permissions).is_ok()
 }

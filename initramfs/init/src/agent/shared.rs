@@ -19,10 +19,12 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 const ASIDE: &str = "/dev/.c2w";
 /// The device's tag, and how Linux talks to it. msize is the most that its virtio transport can
 /// pass at once. What is read and written is not cached, since the server gives every file the
-/// version 0; `cache=mmap` only lets programs map files for writing.
+/// version 0; `cache=mmap` only lets programs map files for writing. `byname` is this kernel's own
+/// (`kernel/patches`): one message looks at a name or opens it. There are no extended attributes
+/// to ask for.
 const TAG: &str = "c2w";
 const OPTIONS: &core::ffi::CStr =
-    c"trans=virtio,version=9p2000.L,msize=512000,access=any,cache=mmap";
+    c"trans=virtio,version=9p2000.L,msize=512000,access=any,cache=mmap,noxattr,byname";
 /// The same for every mount that comes from the host.
 const FLAGS: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV);
 
