@@ -29,6 +29,9 @@ impl Engine {
     /// For how standard input is read where it cannot be polled.
     pub const UNPOLLED: Self = Self::Wasi(Driver::Unpolled);
 
+    /// For how a terminal is told from what a runtime takes for one.
+    pub const DEVICES: Self = Self::Wasi(Driver::Devices);
+
     /// Those that are on every machine.
     pub const BUILT_IN: [Self; 3] = [Self::Native, Self::COMMAND, Self::Wasi(Driver::Stepwise)];
 
