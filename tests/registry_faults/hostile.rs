@@ -1,7 +1,7 @@
 //! Registries that say or send too much.
 
+use super::{MANIFEST_PATH, Stored, digest, layer_path, options, pull, pull_as, registry};
 use crate::faulty_server::{FaultyServer, Reply};
-use crate::{MANIFEST_PATH, Stored, digest, layer_path, options, pull, pull_as, registry};
 
 /// A body that never ends.
 fn endless(announced: &str) -> Reply {
@@ -103,7 +103,7 @@ fn manifests_by_digest_are_held_to_it() {
         r#"{{"mediaType":"application/vnd.oci.image.index.v1+json","schemaVersion":2,"manifests":[
         {{"mediaType":"{}","digest":"{}","size":{},
         "platform":{{"os":"linux","architecture":"riscv64"}}}}]}}"#,
-        crate::MANIFEST_TYPE,
+        super::MANIFEST_TYPE,
         digest(stored.manifest.as_bytes()),
         stored.manifest.len()
     );
