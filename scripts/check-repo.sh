@@ -50,6 +50,13 @@ refuse 'file too long' < <(
     git ls-files -z '*.rs' | xargs -0 wc -l | awk -v max="$MAX_LINES" \
         '$2 != "total" && $1 > max { print $2 ": " $1 " lines, at most " max }')
 
+refuse 'a test that is in no program' < <(
+    for file in $(git ls-files 'tests/*.rs' 'tests/*/main.rs' | sed 's|^tests/||'); do
+        [[ $file != */* || $file == */main.rs ]] || continue
+        grep -qE "^(mod ${file%.rs};|#\[path = \"$file\"\])\$" tests/integration.rs \
+            || grep -qF "\"tests/$file\"" Cargo.toml || [ "$file" = integration.rs ] || echo "tests/$file"
+    done)
+
 # Advice only: a long table or a long match may be the clearest form.
 git ls-files -z '*.rs' | xargs -0 awk -v max="$MAX_FUNCTION" '
     FNR == 1 { start = 0 }

@@ -16,7 +16,9 @@ trap 'rm -rf "$build"' EXIT
 # What a runtime says of its version, or its package.
 version() {
     local program=${1%-aot}
-    if [ "$(command -v "$program")" = "$home/bin/$program" ] && [ -e "$home/$program.version" ]; then
+    if [ "$program" = wasmer ]; then
+        echo "$(cat "$home/wasmer-python.version") (SDK)"
+    elif [ "$(command -v "$program")" = "$home/bin/$program" ] && [ -e "$home/$program.version" ]; then
         echo "$(cat "$home/$program.version") (Debian)"
     else
         "$program" --version 2> /dev/null | grep -om 1 '[0-9][0-9.]*[0-9]' || echo unknown

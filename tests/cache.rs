@@ -1,10 +1,8 @@
 //! The content store in front of registries: what is not asked for twice, what a killed run leaves,
 //! and several runs at once.
 
-#[path = "support/docker_registry.rs"]
-mod docker_registry;
-#[path = "support/faulty_server.rs"]
-mod faulty_server;
+use crate::docker_registry;
+use crate::faulty_server;
 
 use c2w::oci::digest::{Algorithm, Digest};
 use c2w::oci::store::Store;

@@ -1,7 +1,6 @@
 //! The container's clock, in a world whose time the test makes.
 
-#[path = "support/booted.rs"]
-mod booted;
+use crate::booted;
 
 use booted::{EPOCH, World, booted};
 use c2w_guest_abi::RunRequest;

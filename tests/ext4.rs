@@ -1,11 +1,8 @@
 //! The ext4 writer, judged by e2fsck, debugfs, mke2fs and the crate ext4-view.
 
-#[path = "support/readback.rs"]
-mod readback;
-#[path = "support/row.rs"]
-mod row;
-#[path = "support/tree_rows.rs"]
-mod tree_rows;
+use crate::readback;
+use crate::row;
+use crate::tree_rows;
 
 use std::fs::{self, File};
 use std::io::Read;

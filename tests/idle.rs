@@ -1,8 +1,7 @@
 //! A guest that waits costs next to nothing: counted in instructions and in waits of the host, each
 //! of which is a call of `poll_oneoff` in a module, over a minute that passes at once.
 
-#[path = "support/booted.rs"]
-mod booted;
+use crate::booted;
 
 use booted::{World, booted};
 use c2w_guest_abi::RunRequest;

@@ -1,7 +1,6 @@
 //! `c2w inspect`, and which image of an index a command takes.
 
-#[path = "support/docker_registry.rs"]
-mod docker_registry;
+use crate::docker_registry;
 
 use docker_registry::{DockerRegistry, Guard};
 use serde_json::{Value, json};

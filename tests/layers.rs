@@ -1,12 +1,9 @@
 //! Layers onto the tree: the layouts of `fixtures/images` (what each one tests: `CASES.json`
 //! there) come out of an ext4 image as their truth files say, or are refused.
 
-#[path = "support/readback.rs"]
-mod readback;
-#[path = "support/row.rs"]
-mod row;
-#[path = "support/truth.rs"]
-mod truth;
+use crate::readback;
+use crate::row;
+use crate::truth;
 
 use std::error::Error;
 use std::fs::File;

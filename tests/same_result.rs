@@ -1,8 +1,7 @@
 //! The property that snapshots rest on: boot, then run the command, equals boot, save, restore,
 //! then run the command - registers, devices, memory and output alike.
 
-#[path = "support/booted.rs"]
-mod booted;
+use crate::booted;
 
 use booted::{World, booted};
 use c2w_emulator::GuestMemory;

@@ -249,14 +249,28 @@ fn nothing_leads_out() {
         assert!(client.create(2, name, O_RDWR, 0o644).is_err());
         assert!(client.unlink(2, name, 0x200).is_err());
     }
-    // A directory that was walked to becomes a link behind the server's back.
+    // A directory that was walked to becomes a link behind the server's back. Links with a slash at
+    // their end once led out of cap-std's directories.
     client.walk(1, 5, &["dir"]).unwrap();
     fs::remove_dir(host.join("dir")).unwrap();
-    symlink("..", host.join("dir")).unwrap();
-    assert_eq!(client.walk(5, 6, &["secret"]), Err(EPERM));
-    assert_eq!(client.create(5, "made", O_RDWR, 0o644), Err(EPERM));
-    assert_eq!(client.unlink(5, "secret", 0), Err(EPERM));
+    for target in ["..", "../", "..//", "../.", "./../", "up/", "/", "/etc/../"] {
+        symlink(target, host.join("dir")).unwrap();
+        assert_eq!(client.walk(5, 6, &["secret"]), Err(EPERM), "{target}");
+        assert_eq!(client.create(5, "made", O_RDWR, 0o644), Err(EPERM), "{target}");
+        assert_eq!(client.unlink(5, "secret", 0), Err(EPERM), "{target}");
+        assert_eq!(client.rename((5, "secret"), (1, "stolen")), Err(EPERM), "{target}");
+        fs::remove_file(host.join("dir")).unwrap();
+    }
+    // The same as the last name, where the open is told to follow nothing.
+    for target in ["../secret", "../secret/", "../", "/etc/"] {
+        symlink(target, host.join("last")).unwrap();
+        client.walk(1, 6, &["last"]).unwrap();
+        assert_eq!(client.open(6, O_RDONLY), Err(ELOOP), "{target}");
+        client.clunk(6).unwrap();
+        fs::remove_file(host.join("last")).unwrap();
+    }
     assert!(outer.path().join("secret").exists() && !outer.path().join("made").exists());
+    assert!(!host.join("stolen").exists());
 }
 
 #[test]

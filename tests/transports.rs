@@ -1,13 +1,9 @@
 //! One image through each transport gives one tree. The archives are made by other programs.
 
-#[path = "support/foreign.rs"]
-mod foreign;
-#[path = "support/row.rs"]
-mod row;
-#[path = "support/tree_rows.rs"]
-mod tree_rows;
-#[path = "support/truth.rs"]
-mod truth;
+use crate::foreign;
+use crate::row;
+use crate::tree_rows;
+use crate::truth;
 
 use c2w::oci::{self, SourceOptions};
 use c2w::rootfs::apply::apply_layer;
@@ -467,11 +463,8 @@ fn what_umoci_writes() {
 
 /// podman's storage, with skopeo on both sides.
 #[test]
-fn podmans_storage_through_skopeo() {
-    if !rustix::process::geteuid().is_root() {
-        // Only root can give files their owners there.
-        return;
-    }
+#[ignore = "needs root, to give files their owners there"]
+fn as_root_podmans_storage_through_skopeo() {
     let dir = Dir::new();
     let place = |name: &str| {
         let (storage, run) = (dir.at("storage"), dir.at("run"));

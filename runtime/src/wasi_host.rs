@@ -78,15 +78,6 @@ pub fn complain(message: Arguments<'_>) {
     let _ = write_all(STDERR, line.as_bytes());
 }
 
-/// Whether a descriptor is a terminal: a character device that has no position. Preview 1 has no
-/// better answer, and the C library asks the same way.
-pub fn is_terminal(fd: wasi::Fd) -> bool {
-    // SAFETY: no memory is involved but the result's.
-    let Ok(stat) = (unsafe { wasi::fd_fdstat_get(fd) }) else { return false };
-    let positions = wasi::RIGHTS_FD_SEEK | wasi::RIGHTS_FD_TELL;
-    stat.fs_filetype == wasi::FILETYPE_CHARACTER_DEVICE && stat.fs_rights_base & positions == 0
-}
-
 fn subscription(userdata: u64, u: wasi::SubscriptionU) -> wasi::Subscription {
     wasi::Subscription { userdata, u }
 }

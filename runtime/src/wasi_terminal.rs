@@ -1,12 +1,14 @@
-//! What WASI preview 1 tells of a terminal: whether there is one. Neither its size nor its mode can
-//! be asked for, let alone set.
+//! What WASI preview 1 tells of a terminal: signs of one. Neither its size nor its mode can be asked
+//! for, let alone set.
 
 use crate::standard_input::{Input, StandardInput};
-use crate::wasi_host::{self, STDIN, STDOUT, Wasi};
+use crate::wasi_host::{self, STDIN, STDOUT, TAG_DESCRIPTOR, Wasi};
 use alloc::vec::Vec;
 use c2w_guest_abi::{Stream, Terminal, TerminalMode};
 use c2w_session::Outside;
-use c2w_session::terminal::{HostTerminal, SIZE_QUERY, has_size, take_size};
+use c2w_session::terminal::{
+    HostTerminal, SIZE_QUERY, StreamSigns, has_size, is_one_terminal, take_size,
+};
 
 /// How long a terminal gets to answer, in nanoseconds: one at the end of a slow line, too.
 const PATIENCE: u64 = 500_000_000;
@@ -16,8 +18,43 @@ const LONGEST_ANSWER: usize = 256;
 /// The terminal that standard input and output are, if both are. It is as terminals are by
 /// default: nobody but the user can say otherwise.
 pub fn find() -> Option<HostTerminal> {
-    let both = wasi_host::is_terminal(STDIN) && wasi_host::is_terminal(STDOUT);
+    let stdin = signs(STDIN, wasi::EVENTTYPE_FD_READ)?;
+    let stdout = signs(STDOUT, wasi::EVENTTYPE_FD_WRITE)?;
+    let both = is_one_terminal(&stdin, &stdout);
     both.then_some(HostTerminal { size: None, mode: TerminalMode::Cooked })
+}
+
+/// What the runtime says of a descriptor that is polled for `kind`; nothing more is asked of one
+/// that it does not call a character device.
+fn signs(fd: wasi::Fd, kind: wasi::Eventtype) -> Option<StreamSigns> {
+    // SAFETY: no memory is involved but the results'.
+    let (stat, file, position) =
+        unsafe { (wasi::fd_fdstat_get(fd).ok()?, wasi::fd_filestat_get(fd), wasi::fd_tell(fd)) };
+    let positions = wasi::RIGHTS_FD_SEEK | wasi::RIGHTS_FD_TELL;
+    let character_device =
+        stat.fs_filetype == wasi::FILETYPE_CHARACTER_DEVICE && stat.fs_rights_base & positions == 0;
+    character_device.then(|| StreamSigns {
+        character_device,
+        // EIO is wazero's word for it. Any other error says that the runtime does not know.
+        without_position: matches!(
+            position,
+            Err(wasi::ERRNO_SPIPE | wasi::ERRNO_NOTCAPABLE | wasi::ERRNO_IO)
+        ),
+        waited_for: is_waited_for(fd, kind),
+        identity: file.ok().map(|file| (file.dev, file.ino)),
+    })
+}
+
+/// Whether a descriptor can be polled, ready or not, as far as the runtime polls for `kind` at all.
+fn is_waited_for(fd: wasi::Fd, kind: wasi::Eventtype) -> bool {
+    let now = wasi_host::timer(wasi::CLOCKID_MONOTONIC, 0);
+    wasi_host::poll(&[now, wasi_host::descriptor(fd, kind)]).is_ok_and(|events| {
+        let refused = |event: &wasi::Event| {
+            event.userdata == TAG_DESCRIPTOR
+                && !matches!(event.error, wasi::ERRNO_SUCCESS | wasi::ERRNO_NOTSUP)
+        };
+        !events.iter().any(refused)
+    })
 }
 
 /// Asks a raw terminal for its size, unless `variables` say it: a cooked one would show the answer

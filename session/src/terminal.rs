@@ -15,6 +15,30 @@ pub struct HostTerminal {
     pub mode: TerminalMode,
 }
 
+/// What a host that cannot be asked for a terminal says of a standard stream.
+#[derive(Clone, Copy, Debug)]
+pub struct StreamSigns {
+    /// It calls the stream a character device, and gives no right to move in it.
+    pub character_device: bool,
+    /// Asked for the position in it, it says that there is none.
+    pub without_position: bool,
+    /// It waits for the stream, as it does for no `/dev/null` and no file.
+    pub waited_for: bool,
+    /// The device that the stream is on and its number there, zero where the host has none.
+    pub identity: Option<(u64, u64)>,
+}
+
+/// Whether standard input and output are one terminal. All signs must agree: a terminal that nobody
+/// sits at cuts long lines of data and takes standard error for output, so in doubt there is none.
+///
+/// There are runtimes that call any standard stream a character device, and give each a number of
+/// its own; a terminal has one number, whoever opened it.
+pub fn is_one_terminal(stdin: &StreamSigns, stdout: &StreamSigns) -> bool {
+    let sure =
+        |signs: &StreamSigns| signs.character_device && signs.without_position && signs.waited_for;
+    sure(stdin) && sure(stdout) && stdin.identity.is_some() && stdin.identity == stdout.identity
+}
+
 /// The command's terminal, if it is to have one. `host` is `None` when standard input and output
 /// are no terminal. `variables` are the program's, for `COLUMNS` and `LINES`.
 pub fn choose(
@@ -79,6 +103,37 @@ mod tests {
         assert_eq!(choose(TerminalChoice::Auto, HOST, &NONE), Some(terminal));
         assert_eq!(choose(TerminalChoice::Auto, None, &NONE), None);
         assert_eq!(choose(TerminalChoice::Never, HOST, &NONE), None);
+    }
+
+    /// What runtimes were seen to say.
+    const TERMINAL: StreamSigns = StreamSigns {
+        character_device: true,
+        without_position: true,
+        waited_for: true,
+        identity: Some((0, 0)),
+    };
+
+    #[test]
+    fn a_terminal_is_one_by_all_signs() {
+        // wasmtime, wazero and WasmEdge, which have no numbers, and node, which has.
+        assert!(is_one_terminal(&TERMINAL, &TERMINAL));
+        let numbered = StreamSigns { identity: Some((0x1a, 3)), ..TERMINAL };
+        assert!(is_one_terminal(&numbered, &numbered));
+        // wasmer, of pipes.
+        let own = |inode| StreamSigns { identity: Some((0, inode)), ..TERMINAL };
+        assert!(!is_one_terminal(&own(10), &own(11)));
+        let others = [
+            // A pipe; /dev/null on wazero, on WasmEdge; a runtime without fd_filestat_get.
+            StreamSigns { character_device: false, ..TERMINAL },
+            StreamSigns { without_position: false, ..TERMINAL },
+            StreamSigns { waited_for: false, ..TERMINAL },
+            StreamSigns { identity: None, ..TERMINAL },
+        ];
+        for other in others {
+            assert!(!is_one_terminal(&other, &other), "{other:?}");
+            assert!(!is_one_terminal(&TERMINAL, &other), "{other:?}");
+            assert!(!is_one_terminal(&other, &TERMINAL), "{other:?}");
+        }
     }
 
     #[test]

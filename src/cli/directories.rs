@@ -72,9 +72,9 @@ fn from_dir(text: &OsStr) -> Result<Directory<'_>> {
 fn from_volume(text: &OsStr) -> Result<Directory<'_>> {
     let mut parts = text.as_bytes().split(|&byte| byte == b':');
     let (host, guest) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    let read_only = match (parts.next(), parts.next()) {
-        (None | Some(b"rw"), None) => false,
-        (Some(b"ro"), None) => true,
+    let read_only = match (parts.next().map(volume_options), parts.next()) {
+        (None, None) => false,
+        (Some(Some(read_only)), None) => read_only,
         _ => bail!("volume {text:?}: give HOST:GUEST, or HOST:GUEST:ro"),
     };
     if host.is_empty() || !guest.starts_with(b"/") {
@@ -84,6 +84,21 @@ fn from_volume(text: &OsStr) -> Result<Directory<'_>> {
         bail!("volume {text:?}: {}", place::refusal(system));
     }
     Ok(Directory { host: Path::new(OsStr::from_bytes(host)), guest, read_only })
+}
+
+/// Reads what stands behind the second colon, words with commas: whether writing is refused. `None`
+/// if one is unknown, or two contradict each other.
+fn volume_options(words: &[u8]) -> Option<bool> {
+    let mut read_only = None;
+    for word in words.split(|&byte| byte == b',') {
+        match word {
+            b"ro" | b"rw" if read_only.is_none() => read_only = Some(word == b"ro"),
+            // Of labels, caches and propagation that Docker's host has, and this machine has not.
+            b"z" | b"Z" | b"cached" | b"delegated" | b"consistent" | b"nocopy" | b"rprivate" => {}
+            _ => return None,
+        }
+    }
+    Some(read_only.unwrap_or(false))
 }
 
 #[cfg(test)]
@@ -114,7 +129,9 @@ mod tests {
         assert_eq!(volume("a:/b").unwrap(), ("a", "/b", false));
         assert_eq!(volume("/a:/b:ro").unwrap(), ("/a", "/b", true));
         assert_eq!(volume("/a:/b:rw").unwrap(), ("/a", "/b", false));
-        for text in ["/a", ":/b", "/a:b", "/a:/b:z", "/a:/b:ro:x", "/a:", "a:/dev:ro", "a:/"] {
+        assert_eq!(volume("/a:/b:z,ro,cached").unwrap(), ("/a", "/b", true));
+        assert_eq!(volume("/a:/b:delegated").unwrap(), ("/a", "/b", false));
+        for text in ["/a", ":/b", "/a:b", "/a:/b:x", "/a:/b:ro,rw", "/a:/b:", "/a:/b:ro:x", "/a:", "a:/dev:ro", "a:/"] {
             assert!(from_volume(OsStr::new(text)).is_err(), "{text}");
         }
     }

@@ -32,6 +32,9 @@ impl Engine {
     /// For how standard input is read where it cannot be polled.
     pub const UNPOLLED: Self = Self::Wasi(Driver::Unpolled);
 
+    /// For how a terminal is told from what a runtime takes for one.
+    pub const DEVICES: Self = Self::Wasi(Driver::Devices);
+
     /// Those that are on every machine.
     pub const BUILT_IN: [Self; 3] = [Self::Native, Self::COMMAND, Self::Wasi(Driver::Stepwise)];
 
@@ -69,12 +72,11 @@ impl Engine {
 
     /// Why a case is not run on this engine, if it is known to fail there.
     pub fn known_failure(self, case: &str) -> Option<&'static str> {
-        let known = match self {
-            Self::Native | Self::Image => return None,
-            Self::Wasi(_) => runtimes::CRATE_KNOWN,
-            Self::Runtime(runtime) => runtime.known,
-        };
-        known.iter().find(|(name, _)| *name == case).map(|(_, cause)| *cause)
+        match self {
+            Self::Native | Self::Image => None,
+            Self::Wasi(_) => runtimes::crate_known_failure(case),
+            Self::Runtime(runtime) => runtime.known_failure(case),
+        }
     }
 }
 

@@ -24,6 +24,8 @@ pub enum Driver {
     Stepwise,
     /// The module, on a runtime that polls nothing but a clock.
     Unpolled,
+    /// The module, on a runtime that calls every standard stream a character device.
+    Devices,
     /// The module; then standard error gets a line of [`COUNTED`], the instructions executed, and
     /// how many of them were translated.
     Counted,
@@ -38,6 +40,7 @@ impl Driver {
             Self::Command => "command",
             Self::Stepwise => "stepwise",
             Self::Unpolled => "unpolled",
+            Self::Devices => "devices",
             Self::Counted => "counted",
         }
     }
@@ -87,7 +90,8 @@ pub fn compile(module: &Path, compiled: &Path) {
 pub fn main(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let module = arguments.next().expect("a module");
     let driver = arguments.next().expect("a driver");
-    let drivers = [Driver::Command, Driver::Stepwise, Driver::Unpolled, Driver::Counted];
+    let drivers =
+        [Driver::Command, Driver::Stepwise, Driver::Unpolled, Driver::Devices, Driver::Counted];
     let driver = drivers.into_iter().find(|known| driver == known.name()).expect("a driver");
     let status = run(Path::new(&module), driver, arguments);
     ExitCode::from(status.unwrap_or_else(|error| {
@@ -102,9 +106,14 @@ fn run(path: &Path, driver: Driver, mut arguments: impl Iterator<Item = OsString
     let module = unsafe { Module::deserialize_file(&engine, path) }?;
     let mut linker = Linker::new(&engine);
     p1::add_to_linker_sync(&mut linker, |context: &mut WasiP1Ctx| context)?;
-    if let Driver::Unpolled = driver {
-        linker.allow_shadowing(true);
-        linker.func_wrap("wasi_snapshot_preview1", "poll_oneoff", poll_clock)?;
+    linker.allow_shadowing(true);
+    match driver {
+        Driver::Unpolled => linker.func_wrap(WASI, "poll_oneoff", poll_clock).map(drop)?,
+        Driver::Devices => {
+            linker.func_wrap(WASI, "fd_fdstat_get", device_status)?;
+            linker.func_wrap(WASI, "fd_filestat_get", device_file)?;
+        }
+        Driver::Command | Driver::Stepwise | Driver::Counted => {}
     }
     let mut context = WasiCtxBuilder::new();
     context.inherit_stdio().inherit_env().allow_blocking_current_thread(true).arg("module.wasm");
@@ -140,6 +149,32 @@ fn run(path: &Path, driver: Driver, mut arguments: impl Iterator<Item = OsString
         eprintln!("{COUNTED}{} {}", after[0] - before[0], after[1] - before[1]);
     }
     Ok(status)
+}
+
+const WASI: &str = "wasi_snapshot_preview1";
+
+/// The number of a character device among file types.
+const CHARACTER_DEVICE: u8 = 2;
+
+/// `fd_fdstat_get` as wasmer has it, whatever the streams are.
+fn device_status(mut caller: Caller<'_, WasiP1Ctx>, _fd: u32, status: u32) -> Result<u32> {
+    let memory = caller.get_export("memory").and_then(Extern::into_memory).expect("a memory");
+    let mut bytes = [0; 24];
+    bytes[0] = CHARACTER_DEVICE;
+    // Reading, writing, polling and asking for attributes.
+    bytes[8..16].copy_from_slice(&0x0820_00db_u64.to_le_bytes());
+    memory.write(&mut caller, status as usize, &bytes)?;
+    Ok(0)
+}
+
+/// `fd_filestat_get` as wasmer has it: each stream has a number of its own.
+fn device_file(mut caller: Caller<'_, WasiP1Ctx>, fd: u32, file: u32) -> Result<u32> {
+    let memory = caller.get_export("memory").and_then(Extern::into_memory).expect("a memory");
+    let mut bytes = [0; 64];
+    bytes[8..16].copy_from_slice(&u64::from(10 + fd).to_le_bytes());
+    bytes[16] = CHARACTER_DEVICE;
+    memory.write(&mut caller, file as usize, &bytes)?;
+    Ok(0)
 }
 
 /// `poll_oneoff` for one subscription, of a clock and relative.

@@ -1,6 +1,7 @@
 //! C programs for the guest, in `guest/`. What needs them is ignored where there is no cross
 //! compiler.
 
+use crate::missing;
 use libtest_mimic::Trial;
 use std::path::Path;
 use std::process::Command;
@@ -12,8 +13,7 @@ pub fn trials(name: &str, trials: impl FnOnce() -> Vec<Trial>) -> Vec<Trial> {
     if Command::new(COMPILER).arg("--version").output().is_ok() {
         return trials();
     }
-    let test = || Err(format!("{COMPILER} is not installed").into());
-    vec![Trial::test(name, test).with_ignored_flag(true)]
+    vec![missing(name, COMPILER)]
 }
 
 /// Compiles a program to `output`.

@@ -17,6 +17,7 @@ mod instructions;
 mod options;
 mod process;
 mod profile;
+mod readme;
 mod real_image;
 mod refusals;
 mod runtimes;
@@ -52,6 +53,7 @@ fn main() -> std::process::ExitCode {
         refusals::trials(),
         shared::trials(),
         profile::trials(),
+        readme::trials(),
         translation::trials(),
         real_image::trials(),
         missing_runtimes(),
@@ -82,9 +84,15 @@ fn engine_trial(
 
 /// So that nobody takes a runtime that is not there for one that passed.
 fn missing_runtimes() -> Vec<Trial> {
-    let ignored = |(name, program)| {
-        let test = move || Err(format!("{program} is not installed").into());
-        Trial::test(format!("{name}::all"), test).with_kind("not installed").with_ignored_flag(true)
-    };
-    Runtime::not_found().map(ignored).collect()
+    Runtime::not_found().map(|(name, program)| missing(name, program)).collect()
+}
+
+/// In the place of tests that need a program: ignored, unless that is one of `C2W_REQUIRED`.
+fn missing(tests: &str, program: &'static str) -> Trial {
+    let required = std::env::var("C2W_REQUIRED").unwrap_or_default();
+    let required = required.split_whitespace().any(|word| word == program);
+    let test = move || Err(format!("{program} is not installed").into());
+    Trial::test(format!("{tests}::all"), test)
+        .with_kind("not installed")
+        .with_ignored_flag(!required)
 }

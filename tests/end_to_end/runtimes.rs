@@ -1,7 +1,8 @@
 //! WASI runtimes that people have, found on this machine: each runs the cases of all engines.
 //!
 //! Looked for in the folders of `C2W_RUNTIMES`, where `scripts/install-runtimes.sh` puts what it
-//! gets, and in `PATH`. `docs/runtimes.md` tells their users what is written here.
+//! gets, and in `PATH`; `C2W_RUNTIME_NAMES` can say which ones. `docs/runtimes.md` tells their users
+//! what is written here.
 
 use crate::container::Surroundings;
 use crate::engine::Directory;
@@ -25,7 +26,7 @@ pub struct Runtime {
     /// The option that sets an environment variable; its value is a word of its own unless the
     /// option ends with `=`.
     variable: &'static str,
-    /// The option that maps a directory, in the same way.
+    /// The option that maps a directory, in the same way; empty where there is none.
     directory: &'static str,
     /// What it takes, with HOST and GUEST replaced, and what is appended for a read-only one.
     mapping: &'static str,
@@ -34,7 +35,7 @@ pub struct Runtime {
     refused_status: i32,
     pub sigpipe: Sigpipe,
     /// Cases that fail, and why.
-    pub known: &'static [Known],
+    known: &'static [Known],
 }
 
 /// What a runtime does with SIGPIPE.
@@ -61,13 +62,17 @@ type Known = (&'static str, &'static str);
 
 const NO_READ_ONLY: Known = ("shared_read_only", "no option for read-only directories");
 
+const NO_TERMINAL: &str = "wasmer's SDK hands on no terminal";
+
 const NONBLOCKING_OUTPUT: Known = (
     "nonblocking_output",
     "wasmtime gives an output up that does not block and takes nothing for the moment",
 );
 
-/// Of the crate wasmtime.
-pub const CRATE_KNOWN: &[Known] = &[NONBLOCKING_OUTPUT];
+/// Why a case is known to fail with the crate wasmtime.
+pub fn crate_known_failure(case: &str) -> Option<&'static str> {
+    (case == NONBLOCKING_OUTPUT.0).then_some(NONBLOCKING_OUTPUT.1)
+}
 
 const WAMR_KNOWN: &[Known] = &[
     NO_READ_ONLY,
@@ -161,32 +166,51 @@ static RUNTIMES: [Runtime; 7] = [
     },
     Runtime {
         name: "wasmer",
-        programs: &["wasmer"],
+        // Python with wasmer's SDK.
+        programs: &["wasmer-python"],
         compile: None,
-        run: &["run"],
+        run: &["WASMER_SDK"],
         variable: "--env",
-        directory: "--volume",
-        mapping: "HOST:GUEST",
+        directory: "",
+        mapping: "",
         read_only: "",
         refused_status: NEVER,
-        sigpipe: Sigpipe::Default,
-        known: &[],
+        sigpipe: Sigpipe::Ignored,
+        known: &[("terminal_cooked", NO_TERMINAL), ("terminal_raw", NO_TERMINAL)],
     },
 ];
 
 impl Runtime {
+    /// Those that are wanted: the words of `C2W_RUNTIME_NAMES`, if there is such a variable.
+    fn wanted() -> impl Iterator<Item = &'static Self> {
+        let names = env::var("C2W_RUNTIME_NAMES").ok();
+        let wanted = move |name| match &names {
+            Some(names) => names.split_whitespace().any(|word| word == name),
+            None => true,
+        };
+        RUNTIMES.iter().filter(move |runtime| wanted(runtime.name))
+    }
+
     /// Those that are on this machine.
     pub fn found() -> impl Iterator<Item = &'static Self> {
-        RUNTIMES.iter().filter(|runtime| runtime.missing().is_none())
+        Self::wanted().filter(|runtime| runtime.missing().is_none())
     }
 
     /// Those that are not, each with the program that is missing.
     pub fn not_found() -> impl Iterator<Item = (&'static str, &'static str)> {
-        RUNTIMES.iter().filter_map(|runtime| Some((runtime.name, runtime.missing()?)))
+        Self::wanted().filter_map(|runtime| Some((runtime.name, runtime.missing()?)))
     }
 
     fn missing(&self) -> Option<&'static str> {
         self.programs.iter().copied().find(|program| find(program).is_none())
+    }
+
+    /// Why a case is known to fail.
+    pub fn known_failure(&self, case: &str) -> Option<&'static str> {
+        if self.directory.is_empty() && case.starts_with("shared_") {
+            return Some("no option for directories");
+        }
+        self.known.iter().find(|(name, _)| *name == case).map(|(_, cause)| *cause)
     }
 
     /// The status that a command's one is seen as from outside.
@@ -242,6 +266,7 @@ impl Runtime {
             "COMPILED" => self.compiled(module).into(),
             "CACHE" => module.with_extension(format!("{}-cache", self.name)).into(),
             "NODE_WASI" => concat!(env!("CARGO_MANIFEST_DIR"), "/examples/node-wasi.mjs").into(),
+            "WASMER_SDK" => concat!(env!("CARGO_MANIFEST_DIR"), "/examples/wasmer-sdk.py").into(),
             word => word.into(),
         }
     }
@@ -260,7 +285,7 @@ fn program(name: &str) -> Command {
 }
 
 /// Where a program is, if anywhere.
-fn find(program: &str) -> Option<PathBuf> {
+pub fn find(program: &str) -> Option<PathBuf> {
     let variable = |name| env::var_os(name).unwrap_or_default();
     let folders = [variable("C2W_RUNTIMES"), installed().into(), variable("PATH")];
     let folders: Vec<PathBuf> = folders.iter().flat_map(env::split_paths).collect();

@@ -21,6 +21,7 @@ pub fn trials() -> Vec<Trial> {
         trials.push(engine_trial(engine, "dialogue", dialogue));
         trials.push(engine_trial(engine, "reader_goes_away", reader_goes_away));
         trials.push(engine_trial(engine, "nonblocking_output", output_that_does_not_block));
+        trials.push(engine_trial(engine, "null_is_not_a_terminal", null));
         trials.push(engine_trial(engine, "large_output", large_output));
         trials.push(engine_trial(engine, "both_ways_at_once", both_ways));
     }
@@ -61,6 +62,12 @@ fn cases() -> Vec<Case> {
             .stdin(pipe(b"x"))
             .stdout("xdone\n"),
         shell("more_input_than_is_read", "head -c 3").stdin(pipe(&[b'y'; 1 << 20])).stdout("yyy"),
+        // More than a terminal takes of a line.
+        shell("stdin_long_line", "wc -c; echo err >&2; test -t 0 || echo pipe")
+            .stdin(pipe(&[b'x'; 1_000_000]))
+            .stdout("1000000\npipe\n")
+            .stderr("err\n")
+            .only(Engine::all().into_iter().chain([Engine::DEVICES]).collect::<Vec<_>>()),
         shell("output_without_newline", "printf a; printf b >&2").stdout("a").stderr("b"),
         shell("streams_by_name", "cat /dev/stdin > /dev/stdout; echo e > /dev/stderr")
             .stdin(pipe(b"in"))
@@ -102,6 +109,15 @@ fn reader_goes_away(engine: Engine) {
         Sigpipe::Dies => assert_eq!((said.as_str(), output.status.signal()), ("", Some(SIGPIPE))),
         _ => assert_eq!((said.as_str(), output.status.code()), ("141\n", Some(0))),
     }
+}
+
+/// `/dev/null` is a character device, too: what is said on standard error must not end up there.
+fn null(engine: Engine) {
+    let line = "test -t 0 || test -t 1 || echo err >&2";
+    let mut command = Container::busybox().command(engine, &["sh", "-c", line]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let output = process::finish(command.spawn().unwrap(), &command);
+    assert_eq!((text(&output.stderr).as_str(), output.status.code()), ("err\n", Some(0)));
 }
 
 /// An output that takes nothing for a while is waited for.

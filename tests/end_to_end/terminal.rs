@@ -23,6 +23,7 @@ pub fn trials() -> Vec<Trial> {
     ];
     for engine in Engine::all() {
         trials.push(engine_trial(engine, "tty_without_one", tty_without_one));
+        trials.push(engine_trial(engine, "half_a_terminal", half_a_terminal));
     }
     for engine in Engine::commands() {
         trials.push(engine_trial(engine, "terminal_cooked", cooked));
@@ -47,6 +48,17 @@ fn size(columns: u16, rows: u16) -> Winsize {
     Winsize { ws_col: columns, ws_row: rows, ws_xpixel: 0, ws_ypixel: 0 }
 }
 
+/// A new terminal of 100 x 40: who types and sees, and what a program has.
+fn open_terminal() -> (OwnedFd, OwnedFd) {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let master = openpt(flags).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let slave = ioctl_tiocgptpeer(&master, flags).unwrap();
+    tcsetwinsize(&master, size(100, 40)).unwrap();
+    (master, slave)
+}
+
 fn set_raw(terminal: &OwnedFd) {
     let mut settings = tcgetattr(terminal).unwrap();
     settings.make_raw();
@@ -55,12 +67,7 @@ fn set_raw(terminal: &OwnedFd) {
 
 impl Dialogue {
     fn start(command: Command, prepare: impl FnOnce(&OwnedFd)) -> Self {
-        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-        let master = openpt(flags).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let slave = ioctl_tiocgptpeer(&master, flags).unwrap();
-        tcsetwinsize(&master, size(100, 40)).unwrap();
+        let (master, slave) = open_terminal();
         prepare(&slave);
         // Its own session, for the terminal to be its controlling one: of sizes it tells no other.
         let mut session = Command::new("setsid");
@@ -179,6 +186,28 @@ fn size_from_variables(engine: Engine) {
     let mut dialogue = Dialogue::start(command, set_raw);
     assert_eq!(dialogue.expect("11 77\r\n"), "");
     assert_eq!(dialogue.status(), Some(0));
+}
+
+/// Where only one of standard input and output is a terminal, data goes through the other one.
+fn half_a_terminal(engine: Engine) {
+    let line = "test -t 0 || test -t 1 || test -t 2 || echo none; echo err >&2";
+    let command = || Container::busybox().command(engine, &["sh", "-c", line]);
+    let (_master, slave) = open_terminal();
+    let mut from_terminal = command();
+    let child = process::spawn(from_terminal.stdin(slave));
+    let output = process::finish(child, &from_terminal);
+    assert_eq!((text(&output.stdout).as_str(), text(&output.stderr).as_str()), ("none\n", "err\n"));
+
+    let (master, slave) = open_terminal();
+    let mut to_terminal = command();
+    to_terminal.stdin(Stdio::null()).stdout(slave.try_clone().unwrap()).stderr(Stdio::piped());
+    let output = process::finish(to_terminal.spawn().unwrap(), &to_terminal);
+    let mut shown = [0; 16];
+    let length = File::from(master).read(&mut shown).unwrap();
+    assert_eq!(
+        (text(&shown[..length]).as_str(), text(&output.stderr).as_str()),
+        ("none\r\n", "err\n")
+    );
 }
 
 fn no_tty(engine: Engine) {

@@ -10,18 +10,11 @@ mod sparse;
 mod umoci;
 mod whiteouts;
 
-#[path = "../support/layered.rs"]
-mod layered;
-#[path = "../support/readback.rs"]
-mod readback;
-#[path = "../support/row.rs"]
-mod row;
-#[path = "../support/tar_builder.rs"]
-mod tar_builder;
-#[path = "../support/tree_rows.rs"]
-mod tree_rows;
-#[path = "../support/walk.rs"]
-mod walk;
+use crate::layered;
+use crate::readback;
+use crate::row;
+use crate::tar_builder;
+use crate::tree_rows;
 
 use std::fs::File;
 use std::path::PathBuf;

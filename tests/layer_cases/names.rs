@@ -110,7 +110,7 @@ fn directories_as_old_programs_write_them() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a.tar");
     std::fs::write(&path, &bytes).unwrap();
-    let listed = crate::run("tar", &["-tvf", path.to_str().unwrap()]).unwrap().unwrap();
+    let listed = super::run("tar", &["-tvf", path.to_str().unwrap()]).unwrap().unwrap();
     let merged = apply(&[bytes]).unwrap();
     assert_eq!(listed.lines().count(), 9);
     for line in listed.lines() {

@@ -73,7 +73,7 @@ pub fn pulled(layout: &str) -> String {
 pub fn pull_in_child(name: &str, set: impl FnOnce(&mut Command) -> &mut Command) -> String {
     let nowhere = tempfile::tempdir().unwrap();
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["client::child_pull", "--exact", "--ignored", "--nocapture"]);
+    command.args(["registry::client::child_pull", "--exact", "--ignored", "--nocapture"]);
     command.env("C2W_TEST_IMAGE", name);
     for variable in [
         "SSL_CERT_FILE",

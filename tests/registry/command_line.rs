@@ -1,6 +1,6 @@
 //! The options of the program.
 
-use crate::client::{auth_json, fixture};
+use super::client::{auth_json, fixture};
 use crate::docker_registry::{ACCOUNT, DockerRegistry, Guard};
 use std::fs;
 use std::process::{Command, Output};

@@ -1,6 +1,6 @@
 //! Credentials, from wherever they come, and what registries do with them.
 
-use crate::client::{
+use super::client::{
     Client, anonymous, assert_same_as_layout, auth_json, client, error_of, fixture, open,
     pull_in_child, pulled,
 };

@@ -1,6 +1,6 @@
 //! registries.conf: mirrors, other names, and registries that are out of bounds.
 
-use crate::client::{auth_json, fixture, pull_in_child, pulled};
+use super::client::{auth_json, fixture, pull_in_child, pulled};
 use crate::docker_registry::{ACCOUNT, DockerRegistry, Guard};
 use crate::faulty_server::{FaultyServer, Reply};
 use c2w::oci::digest::{Algorithm, Digest};

@@ -1,6 +1,6 @@
 //! Proxies that the environment names.
 
-use crate::client::{fixture, pull_in_child, pulled};
+use super::client::{fixture, pull_in_child, pulled};
 use crate::docker_registry::{DockerRegistry, Guard};
 use crate::proxy::Proxy;
 use base64::{Engine, prelude::BASE64_STANDARD};

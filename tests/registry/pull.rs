@@ -1,6 +1,6 @@
 //! What comes out is what went in.
 
-use crate::client::{anonymous, assert_same_as_layout, error_of, fixture, open};
+use super::client::{anonymous, assert_same_as_layout, error_of, fixture, open};
 use crate::docker_registry::{DockerRegistry, Guard};
 use c2w::oci::ErrorKind;
 use c2w::oci::digest::{Algorithm, Digest};

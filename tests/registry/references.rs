@@ -1,6 +1,6 @@
 //! What an image's name leads to: the same as with skopeo.
 
-use crate::client::pull_in_child;
+use super::client::pull_in_child;
 use crate::faulty_server::{FaultyServer, Reply};
 use std::fs;
 use std::path::Path;

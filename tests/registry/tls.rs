@@ -1,6 +1,6 @@
 //! Certificates: the registry's and ours.
 
-use crate::client::{
+use super::client::{
     anonymous, assert_same_as_layout, error_of, fixture, open, pull_in_child, pulled,
     with_certificates,
 };

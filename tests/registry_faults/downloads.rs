@@ -1,10 +1,10 @@
 //! Faults that pass, and faults that do not.
 
-use crate::faulty_server::{FaultyServer, Reply, Request};
-use crate::{
+use super::{
     MANIFEST_PATH, Stored, assert_whole, digest, layer_path, options, pull, pull_as, pull_with,
     registry,
 };
+use crate::faulty_server::{FaultyServer, Reply, Request};
 use c2w::oci::store::Store;
 use c2w::oci::{self, ErrorKind};
 use std::fs;

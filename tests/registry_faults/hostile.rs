@@ -1,9 +1,9 @@
 //! Registries that say or send too much.
 
-use crate::faulty_server::{FaultyServer, Reply};
-use crate::{
+use super::{
     MANIFEST_PATH, Stored, digest, layer_path, options, pull, pull_as, pull_with, registry,
 };
+use crate::faulty_server::{FaultyServer, Reply};
 
 /// A body that never ends.
 fn endless(announced: &str) -> Reply {
@@ -106,7 +106,7 @@ fn manifests_by_digest_are_held_to_it() {
         r#"{{"mediaType":"application/vnd.oci.image.index.v1+json","schemaVersion":2,"manifests":[
         {{"mediaType":"{}","digest":"{}","size":{},
         "platform":{{"os":"linux","architecture":"riscv64"}}}}]}}"#,
-        crate::MANIFEST_TYPE,
+        super::MANIFEST_TYPE,
         digest(stored.manifest.as_bytes()),
         stored.manifest.len()
     );

@@ -1,9 +1,9 @@
 //! Images of several layers.
 
-use crate::downloads::{part, start_of};
+use super::downloads::{part, start_of};
+use super::{MANIFEST_PATH, MANIFEST_TYPE, digest, options};
 use crate::faulty_server::{FaultyServer, Reply, Request};
 use crate::tars::tars;
-use crate::{MANIFEST_PATH, MANIFEST_TYPE, digest, options};
 use c2w::oci::{self, SourceOptions};
 use std::collections::HashMap;
 use std::sync::Barrier;

@@ -1,11 +1,6 @@
 //! Registries that are slow, broken, hostile, or behind a token server.
 
-#[path = "../support/certificates.rs"]
-mod certificates;
-#[path = "../support/faulty_server.rs"]
-mod faulty_server;
-#[path = "../support/tars.rs"]
-mod tars;
+use crate::faulty_server;
 
 mod downloads;
 mod hostile;

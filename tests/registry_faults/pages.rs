@@ -1,8 +1,8 @@
 //! Pages for people in place of what was asked for: of networks that want a login, proxies, and web
 //! servers that are no registries.
 
+use super::{MANIFEST_PATH, Stored, layer_path, pull, registry};
 use crate::faulty_server::{FaultyServer, Reply};
-use crate::{MANIFEST_PATH, Stored, layer_path, pull, registry};
 
 const PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Hotel \u{1b}[31m\u{202e}WiFi</title>";
 

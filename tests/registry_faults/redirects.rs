@@ -1,10 +1,10 @@
 //! Redirects, and what must not travel along.
 
-use crate::certificates::Authority;
-use crate::faulty_server::{FaultyServer, Reply};
-use crate::{
+use super::{
     MANIFEST_PATH, Stored, assert_whole, auth_json, options, pull, pull_as, pull_with, registry,
 };
+use crate::certificates::Authority;
+use crate::faulty_server::{FaultyServer, Reply};
 
 #[test]
 fn redirects_carry_no_credentials_elsewhere() {

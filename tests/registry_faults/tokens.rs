@@ -1,10 +1,10 @@
 //! Token servers, and registries that lead to wrong ones.
 
-use crate::certificates::Authority;
-use crate::faulty_server::{FaultyServer, Reply, Request};
-use crate::{
+use super::{
     MANIFEST_PATH, Stored, assert_whole, auth_json, options, pull, pull_as, pull_with, registry,
 };
+use crate::certificates::Authority;
+use crate::faulty_server::{FaultyServer, Reply, Request};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -36,6 +36,7 @@ pub struct Op {
 
 /// Bytes of a slot.
 pub const SLOT: usize = size_of::<Op>();
+const _: () = assert!(SLOT == 8);
 /// Slots of a page, without what stands behind them.
 pub const SLOTS: usize = PAGE_SIZE / 2;
 /// Behind the slots and their end mark: the operation that starts in the page's last halfword and
@@ -740,11 +741,6 @@ fn far_jump(insn: &Insn, offset: usize) -> Op {
 mod tests {
     use super::*;
     use crate::cpu::isa::{TABLE, decode};
-
-    #[test]
-    fn a_slot_is_eight_bytes() {
-        assert_eq!(SLOT, 8);
-    }
 
     /// How far each operation moves, by its code.
     fn bytes_to_next(code: Code) -> usize {
