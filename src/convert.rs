@@ -265,8 +265,7 @@ pub fn convert(
         _ => Some((template.linkage()?, options.translation.runs()?)),
     };
     let space = Space::module(template.memory_bytes());
-    let Prepared { mut session, identity, name, boot } =
-        prepare_in(space, place, options, timing)?;
+    let Prepared { mut session, identity, name, boot } = prepare_in(space, place, options, timing)?;
     let state = session.save(&mut Silent);
     let memory = session.into_memory();
     // Training goes on from here and leaves its traces in RAM.

@@ -5,9 +5,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
-use c2w_guest_abi::{
-    Device, DeviceAccess, RunRequest, TerminalMode, Tmpfs, capability, place,
-};
+use c2w_guest_abi::{Device, DeviceAccess, RunRequest, TerminalMode, Tmpfs, capability, place};
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -131,7 +131,18 @@ mod tests {
         assert_eq!(volume("/a:/b:rw").unwrap(), ("/a", "/b", false));
         assert_eq!(volume("/a:/b:z,ro,cached").unwrap(), ("/a", "/b", true));
         assert_eq!(volume("/a:/b:delegated").unwrap(), ("/a", "/b", false));
-        for text in ["/a", ":/b", "/a:b", "/a:/b:x", "/a:/b:ro,rw", "/a:/b:", "/a:/b:ro:x", "/a:", "a:/dev:ro", "a:/"] {
+        for text in [
+            "/a",
+            ":/b",
+            "/a:b",
+            "/a:/b:x",
+            "/a:/b:ro,rw",
+            "/a:/b:",
+            "/a:/b:ro:x",
+            "/a:",
+            "a:/dev:ro",
+            "a:/",
+        ] {
             assert!(from_volume(OsStr::new(text)).is_err(), "{text}");
         }
     }

@@ -5,15 +5,8 @@ use crate::container::Engine;
 use libtest_mimic::Trial;
 
 pub fn trials() -> Vec<Trial> {
-    let cases = [
-        surroundings(),
-        root(),
-        capabilities(),
-        privileges(),
-        process_1(),
-        refusals(),
-        troubles(),
-    ];
+    let cases =
+        [surroundings(), root(), capabilities(), privileges(), process_1(), refusals(), troubles()];
     cases.into_iter().flatten().flat_map(Case::trials).collect()
 }
 
