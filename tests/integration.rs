@@ -25,8 +25,6 @@ mod transports;
 // What they share.
 #[path = "support/booted.rs"]
 mod booted;
-#[path = "support/certificates.rs"]
-mod certificates;
 #[path = "support/docker_registry.rs"]
 mod docker_registry;
 #[path = "support/faulty_server.rs"]
@@ -53,3 +51,5 @@ mod tree_rows;
 mod truth;
 #[path = "support/walk.rs"]
 mod walk;
+
+use docker_registry::certificates;

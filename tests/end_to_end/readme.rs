@@ -19,15 +19,17 @@ const PRINTED: [(&str, &str); 4] = [
     ("--entrypoint sh -- -c 'echo hi'", "hi\n"),
 ];
 
+type Test = fn(&Shell);
+
 pub fn trials() -> Vec<Trial> {
     let Some(wasmtime) = find("wasmtime") else { return vec![missing("readme", "wasmtime")] };
-    let tests: [(&str, fn(&Shell)); 4] = [
+    let tests: [(&str, Test); 4] = [
         ("first_lines", first_lines),
         ("running_a_module", running),
         ("compiled_beforehand", compiled),
         ("status_above_125", status_above_125),
     ];
-    let with_shell = |(name, test): (&str, fn(&Shell))| {
+    let with_shell = |(name, test): (&str, Test)| {
         let wasmtime = wasmtime.clone();
         trial(format!("readme::{name}"), move || test(&Shell::new(&wasmtime)))
     };
