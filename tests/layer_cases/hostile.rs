@@ -142,21 +142,21 @@ fn zeros_take_no_space_and_no_memory() {
 
 #[test]
 fn names_without_end_are_refused_before_memory_is() {
-    struct Endless(u64);
+    struct Endless(u64, String);
     impl std::io::Read for Endless {
         fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
             // An empty file each time, in another directory of names of 255 bytes.
-            let name = |n: u64| format!("{n:0>255}");
-            let path = (0..20).map(|i| name(self.0 * 20 + i)).collect::<Vec<_>>().join("/");
-            self.0 += 1;
-            let entry = tar().file(path, "").bytes();
+            let Self(number, below) = self;
+            let entry = tar().file(format!("{number:0>255}{below}"), "").bytes();
+            *number += 1;
             bytes[..entry.len()].copy_from_slice(&entry);
             Ok(entry.len())
         }
     }
     let mut tree = c2w::rootfs::tree::Tree::new();
     let mut spool = c2w::rootfs::spool::Spool::new().unwrap();
-    let input = std::io::BufReader::with_capacity(1 << 16, Endless(0));
+    let below = format!("/{}", "n".repeat(255)).repeat(19);
+    let input = std::io::BufReader::with_capacity(1 << 16, Endless(0, below));
     let error = c2w::rootfs::apply::apply_layer(&mut tree, &mut spool, input).unwrap_err();
     let error = crate::layered::chain(&error);
     assert!(error.contains("the image's names and attributes need more than 1024 MiB"), "{error}");

@@ -102,8 +102,8 @@ impl Tar {
 
     /// A pax header for the next entry.
     pub fn pax(self, records: &[(&[u8], &[u8])]) -> Self {
-        let records: Vec<u8> = records.iter().flat_map(|(key, value)| record(key, value)).collect();
-        self.extension(b'x', &records)
+        let records: Vec<_> = records.iter().map(|(key, value)| record(key, value)).collect();
+        self.extension(b'x', &records.concat())
     }
 
     /// Any header with data that says something of the next entry.
