@@ -8,6 +8,7 @@
 # Copy and change it as you like.
 import asyncio
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -72,7 +73,9 @@ async def run(environment, module, arguments):
         try:
             await asyncio.gather(drain(process.stdout, 1), drain(process.stderr, 2))
         except BrokenPipeError:
-            await process.kill()
+            # The SDK cannot tell the module that nobody reads: end as most programs do.
+            signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGPIPE)
         status = (await process.wait()).exit_code
         feeding.cancel()
         os._exit(status & 0xFF)

@@ -70,7 +70,7 @@ impl Program {
         let host = wasi_terminal::find();
         let variables = &environment.variables;
         request.terminal = terminal::choose(choice, host, variables);
-        let mut input = StandardInput::find();
+        let mut input = StandardInput::find(host.is_some());
         let typed = match (&mut request.terminal, host) {
             (Some(wanted), Some(_)) => wasi_terminal::ask_size(wanted, variables, &mut input),
             _ => Vec::new(),

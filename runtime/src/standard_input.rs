@@ -33,18 +33,23 @@ enum Readiness {
 /// The module's standard input.
 pub struct StandardInput {
     readiness: Readiness,
+    /// The shortest time to poll for, in nanoseconds.
+    shortest: u64,
 }
 
 impl StandardInput {
-    /// Asks what there is.
-    pub fn find() -> Self {
+    /// Asks what there is; `terminal` says whether it was found to be one.
+    pub fn find(terminal: bool) -> Self {
         // SAFETY: no memory is involved but the result's.
-        let readiness = match unsafe { wasi::fd_fdstat_get(STDIN) } {
-            Ok(stat) if stat.fs_filetype == wasi::FILETYPE_REGULAR_FILE => Readiness::Always,
-            Err(wasi::ERRNO_BADF) => Readiness::Always,
+        let file_type = unsafe { wasi::fd_fdstat_get(STDIN) }.map(|stat| stat.fs_filetype);
+        let readiness = match file_type {
+            Ok(wasi::FILETYPE_REGULAR_FILE) | Err(wasi::ERRNO_BADF) => Readiness::Always,
             _ => Readiness::Polled,
         };
-        Self { readiness }
+        // wasmer, which calls any standard input a device, takes no time for no limit. Elsewhere the
+        // least time may cost a thousand times as much as none.
+        let device = file_type == Ok(wasi::FILETYPE_CHARACTER_DEVICE);
+        Self { readiness, shortest: u64::from(device && !terminal) }
     }
 
     /// Waits until there is input to read (if it is `wanted`) or `timeout` nanoseconds have passed.
@@ -63,7 +68,7 @@ impl StandardInput {
 
     fn poll(&mut self, timeout: u64) -> bool {
         let subscriptions = [
-            wasi_host::timer(wasi::CLOCKID_MONOTONIC, timeout),
+            wasi_host::timer(wasi::CLOCKID_MONOTONIC, timeout.max(self.shortest)),
             wasi_host::descriptor(STDIN, wasi::EVENTTYPE_FD_READ),
         ];
         let error = wasi_host::poll(&subscriptions).map(|events| {

@@ -47,7 +47,8 @@ fn signs(fd: wasi::Fd, kind: wasi::Eventtype) -> Option<StreamSigns> {
 
 /// Whether a descriptor can be polled, ready or not, as far as the runtime polls for `kind` at all.
 fn is_waited_for(fd: wasi::Fd, kind: wasi::Eventtype) -> bool {
-    let now = wasi_host::timer(wasi::CLOCKID_MONOTONIC, 0);
+    // Not no time at all, which wasmer takes for no limit.
+    let now = wasi_host::timer(wasi::CLOCKID_MONOTONIC, 1);
     wasi_host::poll(&[now, wasi_host::descriptor(fd, kind)]).is_ok_and(|events| {
         let refused = |event: &wasi::Event| {
             event.userdata == TAG_DESCRIPTOR

@@ -45,7 +45,7 @@ pub enum Sigpipe {
     Ignored,
     /// It dies, like most programs, unless it was started with the signal ignored.
     Default,
-    /// It dies even then, as every program in Go.
+    /// It dies even then, as every program in Go, and wasmer's SDK in our example.
     Dies,
 }
 
@@ -175,7 +175,7 @@ static RUNTIMES: [Runtime; 7] = [
         mapping: "",
         read_only: "",
         refused_status: NEVER,
-        sigpipe: Sigpipe::Ignored,
+        sigpipe: Sigpipe::Dies,
         known: &[("terminal_cooked", NO_TERMINAL), ("terminal_raw", NO_TERMINAL)],
     },
 ];
