@@ -99,7 +99,7 @@ fn privileges() -> Vec<Case> {
     let system = "grep CapEff /proc/self/status | cut -f 2
 echo 42 > /proc/sys/vm/swappiness && cat /proc/sys/vm/swappiness
 mkdir /sys/fs/cgroup/inner && echo $$ > /sys/fs/cgroup/inner/cgroup.procs && cat /proc/self/cgroup
-echo 10 > /sys/block/pmem0/queue/nr_requests; true <> /dev/loop7 && ls -d /dev/net/tun";
+echo never > /sys/kernel/mm/transparent_hugepage/enabled; true <> /dev/loop7 && ls -d /dev/net/tun";
     vec![
         with("no_device", &[], no_fuse)
             .stdout("refused\n")

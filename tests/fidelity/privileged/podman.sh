@@ -3,12 +3,13 @@
 # options: --privileged
 # memory: 512
 # judge: expected
-export STORAGE_DRIVER=vfs BUILDAH_ISOLATION=chroot
+printf '[storage]\ndriver = "vfs"\ngraphroot = "/tmp/store"\nrunroot = "/tmp/run"\n' > /etc/containers/storage.conf
+export BUILDAH_ISOLATION=chroot
 container=$(buildah from scratch)
 buildah copy -q "$container" /bin/busybox /bin/busybox > /dev/null
 buildah run "$container" /bin/busybox uname -m
 buildah config --entrypoint '["/bin/busybox"]' --cmd 'echo built' "$container"
 buildah commit -q "$container" tiny > /dev/null
-podman run --rm --network none tiny 2>&1
-podman run --rm --network none --pid private tiny sh -c 'echo $$; exit 7'; echo "$?"
+podman run --rm --network none tiny 2> /dev/null
+podman run --rm --network none --pid private tiny sh -c 'echo $$; exit 7' 2> /dev/null; echo "$?"
 podman images --format '{{.Repository}}'
