@@ -25,8 +25,6 @@ mod transports;
 // What they share.
 #[path = "support/booted.rs"]
 mod booted;
-#[path = "support/certificates.rs"]
-mod certificates;
 #[path = "support/docker_registry.rs"]
 mod docker_registry;
 #[path = "support/faulty_server.rs"]

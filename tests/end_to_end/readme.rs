@@ -21,17 +21,16 @@ const PRINTED: [(&str, &str); 4] = [
 
 pub fn trials() -> Vec<Trial> {
     let Some(wasmtime) = find("wasmtime") else { return vec![missing("readme", "wasmtime")] };
-    let tests: [(&str, fn(&Shell)); 4] = [
-        ("first_lines", first_lines),
-        ("running_a_module", running),
-        ("compiled_beforehand", compiled),
-        ("status_above_125", status_above_125),
-    ];
-    let with_shell = |(name, test): (&str, fn(&Shell))| {
+    let with_shell = |name: &str, test: fn(&Shell)| {
         let wasmtime = wasmtime.clone();
         trial(format!("readme::{name}"), move || test(&Shell::new(&wasmtime)))
     };
-    tests.into_iter().map(with_shell).collect()
+    vec![
+        with_shell("first_lines", first_lines),
+        with_shell("running_a_module", running),
+        with_shell("compiled_beforehand", compiled),
+        with_shell("status_above_125", status_above_125),
+    ]
 }
 
 /// A folder with `out.wasm` and `here`, in which lines are run that call wasmtime by its name.
