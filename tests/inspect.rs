@@ -148,7 +148,7 @@ fn what_lies_here_is_hinted_at() {
         (&["inspect", "rich"][..], "here is a directory of that name, which is read as oci:rich\n"),
         (&["rootfs", "rich:latest", "out"], "which is read as oci:rich\n"),
         (&["rootfs", "./rich", "out"], "which is read as oci:./rich\n"),
-        (&["rootfs", "out.wasm", "out"], "here is a module of that name"),
+        (&["rootfs", "out.wasm", "out"], "out.wasm is a module, not an image"),
     ] {
         let said = said(arguments);
         assert!(said.contains(words) && said.lines().count() == 1, "{arguments:?}: {said}");

@@ -1,4 +1,5 @@
-//! The command lines that the documentation has for the program wasmtime, run as they stand there.
+//! The command lines that the documentation has for the program wasmtime, and for c2w on the module that
+//! it has made, run as they stand there.
 
 use crate::container::{Container, text};
 use crate::runtimes::find;
@@ -19,24 +20,21 @@ const PRINTED: [(&str, &str); 4] = [
     ("--entrypoint sh -- -c 'echo hi'", "hi\n"),
 ];
 
-type Test = fn(&Shell);
-
 pub fn trials() -> Vec<Trial> {
     let Some(wasmtime) = find("wasmtime") else { return vec![missing("readme", "wasmtime")] };
-    let tests: [(&str, Test); 4] = [
-        ("first_lines", first_lines),
-        ("running_a_module", running),
-        ("compiled_beforehand", compiled),
-        ("status_above_125", status_above_125),
-    ];
-    let with_shell = |(name, test): (&str, Test)| {
+    let with_shell = |name: &str, test: fn(&Shell)| {
         let wasmtime = wasmtime.clone();
         trial(format!("readme::{name}"), move || test(&Shell::new(&wasmtime)))
     };
-    tests.into_iter().map(with_shell).collect()
+    vec![
+        with_shell("first_lines", first_lines),
+        with_shell("running_a_module", running),
+        with_shell("compiled_beforehand", compiled),
+        with_shell("status_above_125", status_above_125),
+    ]
 }
 
-/// A folder with `out.wasm` and `here`, in which lines are run that call wasmtime by its name.
+/// A folder with `out.wasm` and `here`, in which lines are run that call wasmtime and c2w by their names.
 struct Shell {
     folder: tempfile::TempDir,
     wasmtime: PathBuf,
@@ -52,10 +50,11 @@ impl Shell {
     }
 
     fn run(&self, line: &str) -> Output {
-        let folder = self.wasmtime.parent().unwrap().display();
+        let folders = [self.wasmtime.as_path(), Path::new(env!("CARGO_BIN_EXE_c2w"))];
+        let [wasmtime, c2w] = folders.map(|program| program.parent().unwrap().display());
         let mut command = Command::new("/bin/sh");
         command.args(["-c", line]).current_dir(&self.folder).env_clear();
-        command.env("PATH", format!("{folder}:/usr/bin:/bin"));
+        command.env("PATH", format!("{wasmtime}:{c2w}:/usr/bin:/bin"));
         // wasmtime keeps what it has compiled, once for all of these.
         command.env("XDG_CACHE_HOME", concat!(env!("CARGO_TARGET_TMPDIR"), "/wasmtime-cache"));
         process::run(&mut command, b"")
@@ -89,8 +88,8 @@ fn first_lines(shell: &Shell) {
     let sessions = lines.split(|line| line.starts_with("$ ")).skip(1);
     let commands = lines.iter().filter_map(|line| line.strip_prefix("$ "));
     let mut tried = 0;
-    for (command, expected) in commands.zip(sessions).filter(|(line, _)| line.contains("wasmtime"))
-    {
+    let is_run = |line: &str| line.contains("c2w run") || line.contains("wasmtime");
+    for (command, expected) in commands.zip(sessions).filter(|(line, _)| is_run(line)) {
         let mut printed = shell.succeed(&format!("exec 2>&1; {command}"));
         if printed.lines().count() > 1 {
             let mut sorted: Vec<_> = printed.lines().collect();
@@ -100,7 +99,7 @@ fn first_lines(shell: &Shell) {
         assert_eq!(printed.trim_end(), expected.join("\n"), "{command}");
         tried += 1;
     }
-    assert_eq!(tried, 3);
+    assert_eq!(tried, 4);
 }
 
 fn running(shell: &Shell) {

@@ -3,7 +3,7 @@
 use super::{
     MANIFEST_PATH, Stored, assert_whole, auth_json, options, pull, pull_as, pull_with, registry,
 };
-use crate::certificates::Authority;
+use crate::docker_registry::certificates::Authority;
 use crate::faulty_server::{FaultyServer, Reply};
 
 #[test]
