@@ -12,8 +12,8 @@ mod conversion;
 mod engine;
 mod guest;
 mod image;
-mod inodes;
 mod instructions;
+mod kernel;
 mod options;
 mod process;
 mod profile;
@@ -42,7 +42,7 @@ fn main() -> std::process::ExitCode {
         commands::trials(),
         options::trials(),
         image::trials(),
-        inodes::trials(),
+        kernel::trials(),
         terminal::trials(),
         waiting::trials(),
         instructions::trials(),

@@ -2,6 +2,7 @@
 # what: an image is built from nothing with the vfs driver, and run as a container in the container
 # options: --privileged
 # memory: 512
+# note: with 512 MiB
 # judge: expected
 printf '[storage]\ndriver = "vfs"\ngraphroot = "/tmp/store"\nrunroot = "/tmp/run"\n' > /etc/containers/storage.conf
 export BUILDAH_ISOLATION=chroot
