@@ -5,8 +5,10 @@ use crate::terminal;
 use c2w_guest_abi::{RunRequest, Stream, Terminal, TerminalMode};
 use c2w_session::{Closed, Outside, Session, Step};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use signal_hook::consts::{SIGTERM, SIGWINCH};
-use std::io::{self, Write};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Instructions between two looks at standard input: a few milliseconds.
@@ -34,28 +36,42 @@ impl Outside for Process {
             let flags = rustix::rand::GetRandomFlags::empty();
             match rustix::rand::getrandom(&mut buffer[filled..], flags) {
                 Ok(length) => filled += length,
-                Err(rustix::io::Errno::INTR) => {}
+                Err(Errno::INTR) => {}
                 Err(error) => panic!("the kernel gives no entropy: {error}"),
             }
         }
     }
 
     fn output(&mut self, stream: Stream, bytes: &[u8]) -> Result<(), Closed> {
-        let written = match stream {
-            Stream::Stdout => write_through(io::stdout().lock(), bytes),
-            Stream::Stderr => write_through(io::stderr().lock(), bytes),
-        };
-        written.map_err(|_| Closed)
+        match stream {
+            Stream::Stdout => write_all(io::stdout().as_fd(), bytes),
+            Stream::Stderr => write_all(io::stderr().as_fd(), bytes),
+        }
     }
 
     fn kernel_log(&mut self, bytes: &[u8]) {
-        let _ = write_through(io::stderr().lock(), bytes);
+        let _ = write_all(io::stderr().as_fd(), bytes);
     }
 }
 
-fn write_through(mut out: impl Write, bytes: &[u8]) -> io::Result<()> {
-    out.write_all(bytes)?;
-    out.flush()
+/// Writes past the standard library's streams, which give up what does not block and takes nothing
+/// for the moment: whoever made such a pipe shares it with us.
+fn write_all(out: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Closed> {
+    while !bytes.is_empty() {
+        match rustix::io::write(out, bytes) {
+            Ok(0) => return Err(Closed),
+            Ok(length) => bytes = &bytes[length..],
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => {
+                match poll(&mut [PollFd::from_borrowed_fd(out, PollFlags::OUT)], None) {
+                    Ok(_) | Err(Errno::INTR) => {}
+                    Err(_) => return Err(Closed),
+                }
+            }
+            Err(_) => return Err(Closed),
+        }
+    }
+    Ok(())
 }
 
 /// Runs a command in a prepared container to its end and returns its exit status.
@@ -89,6 +105,8 @@ pub fn run(mut session: Session, request: RunRequest) -> anyhow::Result<u8> {
         let room = session.stdin_room().min(buffer.len());
         if wait_for_input(room > 0, &signals, wait)? {
             match rustix::io::read(io::stdin(), &mut buffer[..room]) {
+                // Somebody else has read it, from the same pipe.
+                Err(Errno::AGAIN | Errno::INTR) => {}
                 Ok(0) | Err(_) => session.end_stdin(),
                 Ok(length) => {
                     session.push_stdin(&buffer[..length], &mut process);
@@ -128,7 +146,7 @@ fn wait_for_input(wanted: bool, signals: &Received, wait: Option<u64>) -> io::Re
         tv_nsec: (ns % 1_000_000_000) as i64,
     });
     match poll(polled, timeout.as_ref()) {
-        Ok(0) | Err(rustix::io::Errno::INTR) => Ok(false),
+        Ok(0) | Err(Errno::INTR) => Ok(false),
         Ok(_) => Ok(wanted && !both[0].revents().is_empty()),
         Err(error) => Err(error.into()),
     }

@@ -51,5 +51,3 @@ mod tree_rows;
 mod truth;
 #[path = "support/walk.rs"]
 mod walk;
-
-use docker_registry::certificates;
