@@ -22,7 +22,6 @@ export CARGO_TARGET_RISCV64GC_UNKNOWN_LINUX_GNU_LINKER=riscv64-linux-gnu-gcc
 export CARGO_TARGET_RISCV64GC_UNKNOWN_LINUX_GNU_RUSTFLAGS="-Ctarget-feature=+crt-static \
 -Crelocation-model=static -Clink-arg=-Wl,--build-id=none $RUST_REMAPS \
 --remap-path-prefix=$CARGO_TARGET_DIR=/target"
-/usr/bin/cargo fetch -q --locked
 /usr/bin/cargo build -q --locked --release -p c2w-init --target "$target" \
     -Zbuild-std=std,panic_abort -Zbuild-std-features=
 

@@ -21,7 +21,6 @@ export CARGO_PROFILE_RELEASE_OPT_LEVEL=3 CARGO_PROFILE_RELEASE_LTO=fat \
 export CARGO_TARGET_WASM32_WASIP1_LINKER=$linker
 export CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS="-Clink-self-contained=no \
 $RUST_REMAPS --remap-path-prefix=$CARGO_TARGET_DIR=/target"
-/usr/bin/cargo fetch -q --locked
 /usr/bin/cargo build -q --locked --release -p c2w-runtime --target "$target" \
     -Zbuild-std=core,alloc -Zbuild-std-features=compiler-builtins-mem
 

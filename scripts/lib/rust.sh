@@ -10,6 +10,8 @@ rust_environment() {
     export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_INCREMENTAL=0
     sysroot=$($RUSTC --print sysroot)
     registry=${CARGO_HOME:-$HOME/.cargo}/registry/src
+    # Before its folders are named: a new machine has none.
+    /usr/bin/cargo fetch -q --locked
     RUST_REMAPS="--remap-path-prefix=$1=/c2w --remap-path-prefix=$sysroot=/rust"
     RUST_REMAPS+=" --remap-path-prefix=$(readlink -f "$sysroot/lib/rustlib/src/rust")=/rust/src"
     for folder in "$registry"/*; do
