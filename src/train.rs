@@ -4,16 +4,20 @@
 //! Everything that the guest sees is the same each time: the same image and options make the same
 //! profile, and so the same module.
 
+mod directory;
+
 use crate::boot::{Deterministic, Options as BootOptions};
 use crate::shell_words::shell_syntax;
 use crate::timing::Timing;
 use anyhow::{Context, Result, bail};
 use c2w_emulator::{GuestMemory, PAGE_SIZE};
-use c2w_guest_abi::{RunRequest, Stream};
+use c2w_guest_abi::{Mount, RunRequest, Stream};
+use c2w_p9::Server;
 use c2w_session::options::{self, Environment, Invocation};
 use c2w_session::{Closed, Outside, Session, Step};
 use c2w_translator::profile::{Profile, Shared};
 use c2w_translator::select::{Code, Selection};
+use directory::MemoryDirectory;
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -84,6 +88,8 @@ impl Options {
             let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
             let mut request = request(&words)?;
             request.entrypoint = Some(Vec::new());
+            let target = MAPPED.as_bytes().to_vec();
+            request.mounts = vec![Mount { name: b"0".to_vec(), target, read_only: false }];
             Ok(Training { name: words[0].clone(), request, is_usual: true })
         });
         own.into_iter().map(Ok).chain(usual).collect()
@@ -106,17 +112,25 @@ impl Training {
     }
 }
 
-/// What most containers do at some time: start programs, read and write files and pipes. What an
-/// image lacks is passed over.
+/// What most containers do at some time: start programs, read and write files and pipes, those of a
+/// mapped directory too. What an image lacks is passed over.
 const USUAL: [&[&str]; 2] = [
     &["true"],
     &[
         "sh",
         "-c",
         "for i in 1 2 3 4 5 6 7 8; do /bin/true; ls -l / >/tmp/c2w; done; ls -l /etc /usr/bin | cat; \
-         for i in 1 2 3 4; do cat /etc/passwd | (read line; echo \"$line\"); done; rm /tmp/c2w",
+         for i in 1 2 3 4; do cat /etc/passwd | (read line; echo \"$line\"); done; rm /tmp/c2w; \
+         cd /mnt && for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do \
+         echo a line >f$i; [ -s f$i ] && read line <f$i; done && ls -l && cat f*; rm f*",
     ],
 ];
+
+/// Where that directory appears.
+const MAPPED: &str = "/mnt";
+
+/// The files that are in it.
+const MAPPED_FILES: u64 = 100;
 
 fn named(text: &str) -> Result<Training> {
     let words = shlex::split(text).filter(|words| !words.is_empty());
@@ -196,6 +210,11 @@ pub fn train(
         world.said.clear();
         restore_ram(&mut memory, kept.ram);
         let mut session = Session::restore(memory, kept.state)?;
+        if !request.mounts.is_empty() {
+            let time = i64::try_from(boot.epoch).unwrap_or(0);
+            let directory = MemoryDirectory::with_files(MAPPED_FILES, time);
+            session.share(Box::new(Server::new(directory)));
+        }
         session.sample(Box::new(Shared(profile.clone())), ALL);
         let (instructions, failure) = run(&mut session, request, options.limit(), &mut world)?;
         profile.borrow_mut().interrupt();

@@ -2,7 +2,7 @@
 //! it has translated.
 
 use crate::container::{C2W, Container, Engine, assert_success, busybox_reference, text};
-use crate::engine::{COUNTED, Driver};
+use crate::engine::{COUNTED, Directory, Driver};
 use crate::{engine_trial, guest, process, trial};
 use libtest_mimic::Trial;
 use std::fs;
@@ -66,6 +66,7 @@ pub fn trials() -> Vec<Trial> {
         trial("translation::same_bytes_again", same_bytes_again),
         trial("translation::reports", reports),
         trial("translation::is_executed", is_executed),
+        trial("translation::mapped_directories", mapped_directories),
         trial("translation::all_kinds_of_training", all_kinds_of_training),
     ];
     type Converted = fn() -> &'static Container;
@@ -135,8 +136,13 @@ fn reports() {
 }
 
 /// Instructions of a run, and those of them that were translated.
-fn counted(container: &Container, arguments: &[&str]) -> (Output, f64, f64) {
-    let mut command = container.command(Engine::Wasi(Driver::Counted), arguments);
+fn counted(
+    container: &Container,
+    directories: &[Directory<'_>],
+    arguments: &[&str],
+) -> (Output, f64, f64) {
+    let engine = Engine::Wasi(Driver::Counted);
+    let mut command = container.command_with(engine, directories, arguments);
     let mut output = process::run(&mut command, b"");
     let said = text(&output.stderr);
     let (before, counts) = said.rsplit_once(COUNTED).unwrap_or_else(|| panic!("{said}"));
@@ -148,7 +154,7 @@ fn counted(container: &Container, arguments: &[&str]) -> (Output, f64, f64) {
 /// What other tests compare would agree as well if no translated code was ever entered.
 fn is_executed() {
     let share = |container: &Container| {
-        let (output, all, translated) = counted(container, &["sh", "-c", LOOPS]);
+        let (output, all, translated) = counted(container, &[], &["sh", "-c", LOOPS]);
         assert_success(&output);
         assert!(all > 1e6, "{all} instructions");
         translated / all
@@ -157,6 +163,22 @@ fn is_executed() {
     // The second one has not been trained on such a script.
     let expected = |shares: [f64; 3]| shares[0] == 0.0 && shares[1] > 0.3 && shares[2] > 0.8;
     assert!(expected(shares) && shares[2] <= 1.0, "{shares:?}");
+}
+
+/// What the kernel does for a mapped directory is trained on, whatever the image's command is.
+fn mapped_directories() {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..500 {
+        fs::write(folder.path().join(format!("file-{number}")), "").unwrap();
+    }
+    let mapped = [Directory::new(folder.path(), "/data")];
+    let run = |command| counted(auto(), &mapped, &["sh", "-c", command]);
+    let (_, before, translated_before) = run("true");
+    let (output, all, translated) = run("cd /data; ls -l | wc -l");
+    assert_success(&output);
+    assert_eq!(text(&output.stdout).trim(), "501");
+    let share = (translated - translated_before) / (all - before);
+    assert!(share > 0.9, "{share}");
 }
 
 /// A command that ends by a signal, one that never ends, one that waits for ever, and one that the
@@ -206,10 +228,10 @@ fn rewritten_code() -> Vec<Trial> {
     trials.push(trial("translation::rewritten_code", || {
         let interpreted =
             Container::convert_with(program("rewrite"), "rewrite-off", &["--aot=off"]);
-        let (output, _, translated) = counted(&interpreted, &["/rewrite"]);
+        let (output, _, translated) = counted(&interpreted, &[], &["/rewrite"]);
         assert_rewritten(&output);
         assert_eq!(translated, 0.0);
-        let (output, all, translated) = counted(rewriting(), &["/rewrite"]);
+        let (output, all, translated) = counted(rewriting(), &[], &["/rewrite"]);
         assert_rewritten(&output);
         assert!(translated > all / 2.0, "{translated} of {all}");
     }));
@@ -254,7 +276,7 @@ fn vectors() -> Vec<Trial> {
     };
     let mut trials: Vec<_> = Engine::all().into_iter().map(test).collect();
     trials.push(trial("translation::vectors", move || {
-        let (output, all, translated) = counted(converted(), &["/vectors", "300"]);
+        let (output, all, translated) = counted(converted(), &[], &["/vectors", "300"]);
         assert_vectors(&output);
         assert!(translated > all * 0.9, "{translated} of {all}");
     }));
