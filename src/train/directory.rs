@@ -99,7 +99,8 @@ impl HostDirectories for MemoryDirectory {
 
     fn read(&self, file: &Self::File, offset: u64, buffer: &mut [u8]) -> Result<usize> {
         let bytes = file.bytes.borrow();
-        let rest = usize::try_from(offset).ok().and_then(|offset| bytes.get(offset..)).unwrap_or(&[]);
+        let rest =
+            usize::try_from(offset).ok().and_then(|offset| bytes.get(offset..)).unwrap_or(&[]);
         let count = rest.len().min(buffer.len());
         buffer[..count].copy_from_slice(&rest[..count]);
         Ok(count)
@@ -179,7 +180,8 @@ mod tests {
     #[test]
     fn files_are_made_written_read_and_removed() {
         let directory = MemoryDirectory::with_files(2, 7);
-        let how = OpenHow { write: true, create: Some(0o600), exclusive: true, ..OpenHow::default() };
+        let how =
+            OpenHow { write: true, create: Some(0o600), exclusive: true, ..OpenHow::default() };
         let file = directory.open(at(b"new"), &how).unwrap();
         assert_eq!(directory.write(&file, 2, b"line"), Ok(4));
         let mut buffer = [9; 8];
