@@ -61,7 +61,7 @@ impl Program {
                 let _ = c2w_session::Outside::output(
                     &mut Wasi,
                     c2w_guest_abi::Stream::Stdout,
-                    options::HELP.as_bytes(),
+                    options::help().as_bytes(),
                 );
                 return Err(0);
             }

@@ -1,11 +1,17 @@
 //! The options of a module: `out.wasm [options] [COMMAND] [ARG...]`.
 
+mod table;
+mod values;
+
+pub use table::{OPTIONS, OptionSpec, help};
+
 use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
-use c2w_guest_abi::{Device, DeviceAccess, RunRequest, TerminalMode, Tmpfs, capability, place};
+use c2w_guest_abi::{RunRequest, TerminalMode};
+use table::Set;
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +20,7 @@ use c2w_guest_abi::{Device, DeviceAccess, RunRequest, TerminalMode, Tmpfs, capab
 pub enum Invocation {
     /// Run the command.
     Run(RunRequest, TerminalChoice),
-    /// Show [`HELP`].
+    /// Show [`help`].
     Help,
 }
 
@@ -45,95 +51,6 @@ pub struct UsageError(pub String);
 
 /// What to do about an unknown option: such an error ends so.
 pub const UNKNOWN_TIP: &str = "try --help, or -- before the command";
-
-/// What `--help` shows, and the list of the options: [`listed`] reads it.
-pub const HELP: &str = "\
-Usage: [options] [COMMAND] [ARG...]
-
-Runs COMMAND in the container, or the image's own command.
-
-Options (they end at the first other argument, or at --):
-  --entrypoint CMD       run CMD in place of the image's entrypoint
-  -e, --env NAME=VALUE   set a variable; NAME alone takes the value from outside
-  -w, --workdir DIR      start in DIR
-  -u, --user USER[:GRP]  run as this user, by name or number
-  -h, --hostname NAME    the container's host name
-  -i                     pass standard input on (always done)
-  --no-stdin             the command reads /dev/null
-  -t, --tty[=MODE]       a terminal. MODE: cooked (the host's terminal echoes and edits
-                         lines) or raw (it passes every key, after `stty raw -echo`)
-  --no-tty               no terminal, even when run in one
-  --read-only            the container's root cannot be written
-  --init                 process 1 is one that reaps and passes signals on, not COMMAND
-  --rm                   taken and of no effect: a container leaves nothing behind
-  --tmpfs DIR[:OPTIONS]  an empty file system in memory at DIR
-  --cap-add CAP          give a capability beyond Docker's, or ALL
-  --cap-drop CAP         take a capability away, or ALL
-  --device DEV[:AT[:rwm]]  give a device of the machine, as AT
-  --privileged           give all capabilities and devices, and a writable /proc and /sys
-  --debug-image          show the guest kernel's console
-  --help                 show this
-";
-
-/// An option, as [`HELP`] has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
-    /// Its name without dashes; its letter if it has no name.
-    pub name: &'static str,
-    /// Its letter.
-    pub short: Option<char>,
-    /// Whether it has a name, to be written with two dashes.
-    pub is_long: bool,
-    /// What to call its value, if it takes one.
-    pub value: Option<&'static str>,
-    /// Whether it stands without a value, too: `--name[=VALUE]`.
-    pub value_is_optional: bool,
-    /// What it does.
-    pub help: String,
-}
-
-/// The options of [`HELP`], but for `--help` itself.
-pub fn listed() -> Vec<Listed> {
-    let mut listed: Vec<Listed> = Vec::new();
-    for line in HELP.lines().skip_while(|line| !line.starts_with("Options")).skip(1) {
-        let (definition, help) = line.trim_start().split_once("  ").unwrap_or((line, ""));
-        match listed.last_mut() {
-            _ if line.starts_with("  -") => listed.push(define(definition, help.trim_start())),
-            // A line that goes on.
-            Some(option) => option.help = format!("{} {}", option.help, line.trim_start()),
-            None => {}
-        }
-    }
-    listed.retain(|option| option.name != "help");
-    listed
-}
-
-/// Reads `-e, --env NAME=VALUE`, `--tty[=MODE]`.
-fn define(definition: &'static str, help: &str) -> Listed {
-    let mut option = Listed {
-        name: "",
-        short: None,
-        is_long: false,
-        value: None,
-        value_is_optional: false,
-        help: help.into(),
-    };
-    for word in definition.split([' ', ',']).filter(|word| !word.is_empty()) {
-        let (name, optional) = match word.split_once("[=") {
-            Some((name, optional)) => (name, Some(optional.trim_end_matches(']'))),
-            None => (word, None),
-        };
-        match (name.strip_prefix("--"), name.strip_prefix('-')) {
-            (Some(name), _) => (option.name, option.is_long) = (name, true),
-            (None, Some(letter)) => (option.name, option.short) = (letter, letter.chars().next()),
-            (None, None) => option.value = Some(word),
-        }
-        if optional.is_some() {
-            (option.value, option.value_is_optional) = (optional, true);
-        }
-    }
-    option
-}
 
 /// Reads a module's arguments, without its own name.
 ///
@@ -166,19 +83,16 @@ pub fn parse(
             b"help" if value.is_none() => return Ok(Invocation::Help),
             // As in most programs; with a word behind it, it is Docker's.
             b"h" if value.is_none() && arguments.is_empty() => return Ok(Invocation::Help),
-            _ if parsed.set_flag(name, value.as_deref())? => {}
-            _ if !takes_value(name) => {
-                let words = unbundle(&option).ok_or_else(|| {
-                    usage(format_args!("unknown option {}; {UNKNOWN_TIP}", text(&option)))
-                })?;
-                words.into_iter().rev().for_each(|word| arguments.push_front(word));
-            }
-            _ => {
-                let value = value.or_else(|| arguments.pop_front()).ok_or_else(|| {
-                    usage(format_args!("{} needs a value; try --help", text(&option)))
-                })?;
-                parsed.set_value(name, value)?;
-            }
+            b"memory" => return Err(usage(format_args!("{MEMORY_IS_SET}"))),
+            _ => match table::find(name) {
+                Some(known) => parsed.set(&known.set, &option, value, &mut arguments)?,
+                None => {
+                    let words = unbundle(&option).ok_or_else(|| {
+                        usage(format_args!("unknown option {}; {UNKNOWN_TIP}", text(&option)))
+                    })?;
+                    words.into_iter().rev().for_each(|word| arguments.push_front(word));
+                }
+            },
         }
     }
     parsed.request.args = arguments.into();
@@ -186,18 +100,20 @@ pub fn parse(
 }
 
 /// Takes letters apart that stand behind one dash, `-itw/tmp`: flags, and at the end one with its
-/// value. `None` when one of them is unknown, or there is one only.
+/// value; with `=`, that is the last letter's. `None` when one of them is unknown, or there is one only.
 fn unbundle(option: &[u8]) -> Option<Vec<Vec<u8>>> {
     let letters = option.strip_prefix(b"-").filter(|letters| letters.len() > 1)?;
-    let listed = listed();
     let mut words = Vec::new();
     for (at, &letter) in letters.iter().enumerate() {
-        let known = listed.iter().find(|known| known.short == Some(char::from(letter)))?;
+        let known = OPTIONS.iter().find(|known| known.short == Some(char::from(letter)))?;
+        let rest = &letters[at + 1..];
+        if rest.first() == Some(&b'=') {
+            words.push([b"-", &letters[at..]].concat());
+            break;
+        }
         words.push(vec![b'-', letter]);
-        if known.value.is_some() && !known.value_is_optional {
-            let value = &letters[at + 1..];
-            let value = value.strip_prefix(b"=").unwrap_or(value);
-            words.extend((!value.is_empty()).then(|| value.to_vec()));
+        if known.needs_value() {
+            words.extend((!rest.is_empty()).then(|| rest.to_vec()));
             break;
         }
     }
@@ -211,67 +127,35 @@ struct Parsed {
     environment: Vec<Vec<u8>>,
 }
 
-fn takes_value(name: &[u8]) -> bool {
-    const NAMES: &[&[u8]] = &[
-        b"entrypoint",
-        b"e",
-        b"env",
-        b"w",
-        b"workdir",
-        b"u",
-        b"user",
-        b"h",
-        b"hostname",
-        b"tmpfs",
-        b"cap-add",
-        b"cap-drop",
-        b"device",
-        b"memory",
-    ];
-    NAMES.contains(&name)
-}
+/// What Docker's `--memory` gets for an answer.
+const MEMORY_IS_SET: &str = "the machine's memory is set when the module is made: c2w --memory MIB";
 
 impl Parsed {
-    /// Sets an option that stands alone; false for any other.
-    fn set_flag(&mut self, name: &[u8], value: Option<&[u8]>) -> Result<bool, UsageError> {
-        match (name, value) {
-            (b"i" | b"interactive", None) => self.request.stdin = true,
-            (b"no-stdin", None) => self.request.stdin = false,
-            (b"it" | b"ti", None) => self.terminal = TerminalChoice::Always(None),
-            (b"t" | b"tty", mode) => self.terminal = TerminalChoice::Always(terminal_mode(mode)?),
-            (b"no-tty", None) => self.terminal = TerminalChoice::Never,
-            (b"read-only", None) => self.request.read_only = true,
-            (b"init", None) => self.request.init = true,
-            // Nothing of a container is left as it is.
-            (b"rm", None) => {}
-            (b"privileged", None) => self.request.privileged = true,
-            (b"debug-image", None) => self.request.debug = true,
-            _ => return Ok(false),
-        }
-        Ok(true)
-    }
-
-    fn set_value(&mut self, name: &[u8], value: Vec<u8>) -> Result<(), UsageError> {
-        let request = &mut self.request;
-        match name {
-            // Docker: an empty entrypoint only clears the image's.
-            b"entrypoint" if value.is_empty() => request.entrypoint = Some(vec![]),
-            b"entrypoint" => request.entrypoint = Some(vec![value]),
-            b"e" | b"env" => request.env.extend(variable(value, &self.environment)?),
-            b"w" | b"workdir" => request.workdir = Some(value),
-            b"u" | b"user" => request.user = Some(value),
-            b"h" | b"hostname" => request.hostname = Some(hostname(value)?),
-            b"tmpfs" => request.tmpfs.push(tmpfs(&value)?),
-            b"cap-add" => request.capabilities.add |= capabilities(&value)?,
-            b"cap-drop" => request.capabilities.drop |= capabilities(&value)?,
-            b"device" => request.devices.push(device(&value)?),
-            _ => {
-                return Err(usage(format_args!(
-                    "the machine's memory is set when the module is made: c2w --memory MIB"
-                )));
+    /// Applies an option, written as `option`, with the value behind its `=`, or the next argument.
+    fn set(
+        &mut self,
+        set: &Set,
+        option: &[u8],
+        value: Option<Vec<u8>>,
+        arguments: &mut VecDeque<Vec<u8>>,
+    ) -> Result<(), UsageError> {
+        match set {
+            Set::Flag(set) => {
+                let on = value.as_deref().map_or(Some(true), values::boolean);
+                let on = on.ok_or_else(|| {
+                    usage(format_args!("{}: true or false can stand there", text(option)))
+                })?;
+                set(self, on);
+                Ok(())
             }
+            Set::Value(_, set) => {
+                let value = value.or_else(|| arguments.pop_front()).ok_or_else(|| {
+                    usage(format_args!("{} needs a value; try --help", text(option)))
+                })?;
+                set(self, value)
+            }
+            Set::OptionalValue(_, set) => set(self, value.as_deref()),
         }
-        Ok(())
     }
 }
 
@@ -283,103 +167,10 @@ fn text(bytes: &[u8]) -> alloc::borrow::Cow<'_, str> {
     String::from_utf8_lossy(bytes)
 }
 
-fn terminal_mode(value: Option<&[u8]>) -> Result<Option<TerminalMode>, UsageError> {
-    match value {
-        None => Ok(None),
-        Some(b"cooked") => Ok(Some(TerminalMode::Cooked)),
-        Some(b"raw") => Ok(Some(TerminalMode::Raw)),
-        Some(other) => {
-            Err(usage(format_args!("--tty={}: the modes are cooked and raw", text(other))))
-        }
-    }
-}
-
-/// `NAME=value`, or what `NAME` is outside: nothing when it is not set there.
-fn variable(given: Vec<u8>, outside: &[Vec<u8>]) -> Result<Option<Vec<u8>>, UsageError> {
-    let length = given.iter().position(|&byte| byte == b'=').unwrap_or(given.len());
-    if length == 0 {
-        return Err(usage(format_args!("--env {}: write NAME=VALUE", text(&given))));
-    }
-    if length < given.len() {
-        return Ok(Some(given));
-    }
-    let named = |known: &&Vec<u8>| known.starts_with(&given) && known.get(length) == Some(&b'=');
-    Ok(outside.iter().find(named).cloned())
-}
-
-fn hostname(name: Vec<u8>) -> Result<Vec<u8>, UsageError> {
-    // Linux's __NEW_UTS_LEN.
-    const LONGEST: usize = 64;
-    if (1..=LONGEST).contains(&name.len()) {
-        return Ok(name);
-    }
-    Err(usage(format_args!("--hostname {}: a host name has 1 to {LONGEST} bytes", text(&name))))
-}
-
-fn tmpfs(value: &[u8]) -> Result<Tmpfs, UsageError> {
-    let mut parts = value.splitn(2, |&byte| byte == b':');
-    let target = parts.next().unwrap_or_default().to_vec();
-    if target.first() != Some(&b'/') {
-        return Err(usage(format_args!("--tmpfs {}: an absolute path is needed", text(value))));
-    }
-    if let Some(system) = place::system(&target) {
-        return Err(usage(format_args!("--tmpfs {}: {}", text(value), place::refusal(system))));
-    }
-    Ok(Tmpfs { target, options: parts.next().unwrap_or_default().to_vec() })
-}
-
-/// `SOURCE[:TARGET][:ACCESS]`, as Docker reads it: a second part that looks like an access is one.
-fn device(value: &[u8]) -> Result<Device, UsageError> {
-    let mut parts: Vec<&[u8]> = value.split(|&byte| byte == b':').collect();
-    let mut access = DeviceAccess::ALL;
-    if let [_, .., last] = parts[..]
-        && (parts.len() == 3 || last.first() != Some(&b'/'))
-    {
-        access = device_access(last).ok_or_else(|| {
-            usage(format_args!(
-                "--device {}: '{}' is not made of r, w and m",
-                text(value),
-                text(last)
-            ))
-        })?;
-        parts.pop();
-    }
-    let (source, target) = match parts[..] {
-        [source] => (source, source),
-        [source, target] => (source, target),
-        _ => return Err(usage(format_args!("--device {}: write DEV[:AT[:rwm]]", text(value)))),
-    };
-    if source.first() != Some(&b'/') || target.first() != Some(&b'/') {
-        return Err(usage(format_args!("--device {}: an absolute path is needed", text(value))));
-    }
-    Ok(Device { source: source.to_vec(), target: target.to_vec(), access })
-}
-
-/// Each letter at most once, and at least one.
-fn device_access(letters: &[u8]) -> Option<DeviceAccess> {
-    let mut access = DeviceAccess { read: false, write: false, mknod: false };
-    for letter in letters {
-        let one = match letter {
-            b'r' => &mut access.read,
-            b'w' => &mut access.write,
-            b'm' => &mut access.mknod,
-            _ => return None,
-        };
-        if core::mem::replace(one, true) {
-            return None;
-        }
-    }
-    (!letters.is_empty()).then_some(access)
-}
-
-fn capabilities(name: &[u8]) -> Result<u64, UsageError> {
-    capability::parse(name)
-        .ok_or_else(|| usage(format_args!("{}: no such capability (capabilities(7))", text(name))))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use c2w_guest_abi::{Device, DeviceAccess, Tmpfs, capability};
 
     fn parsed(arguments: &[&str]) -> (RunRequest, TerminalChoice) {
         let environment = Environment {
@@ -512,42 +303,35 @@ mod tests {
         }
     }
 
-    /// Whatever is listed is known, and takes a value if it says so.
-    fn assert_known(name: &str, option: &Listed) {
-        match parse(bytes(&[name, "value", "command"]), Environment::default()) {
-            Ok(Invocation::Run(request, _)) => {
-                let takes = option.value.is_some() && !option.value_is_optional;
-                assert_eq!(request.args.len(), if takes { 1 } else { 2 }, "{name}");
-            }
-            Ok(Invocation::Help) => panic!("{name}"),
-            // The value makes no sense, which shows that it was taken.
-            Err(UsageError(said)) => {
-                assert!(!said.starts_with("unknown") && option.value.is_some(), "{name}: {said}");
-            }
+    #[test]
+    fn flags_take_dockers_true_and_false() {
+        assert!(run(&["--init=true", "--read-only=1"]).init);
+        let request = run(&["--init", "--init=false", "--privileged=F", "-i=false", "--rm=true"]);
+        assert!(!request.init && !request.privileged && !request.stdin);
+        for (given, expected) in [
+            ("-it=true", TerminalChoice::Always(None)),
+            ("-it=false", TerminalChoice::Never),
+            ("--tty=false", TerminalChoice::Never),
+            ("-it=raw", TerminalChoice::Always(Some(TerminalMode::Raw))),
+        ] {
+            assert_eq!(parsed(&[given, "sh"]).1, expected, "{given}");
         }
     }
 
     #[test]
-    fn the_help_lists_what_is_read() {
-        let listed = listed();
-        let example = |name: &str| {
-            let option = listed.iter().find(|option| option.name == name).unwrap();
-            (option.short, option.value, option.value_is_optional)
-        };
-        assert_eq!(example("env"), (Some('e'), Some("NAME=VALUE"), false));
-        assert_eq!(example("tty"), (Some('t'), Some("MODE"), true));
-        assert_eq!(example("read-only"), (None, None, false));
-        let tty = listed.iter().find(|option| option.name == "tty").unwrap();
-        assert!(tty.help.starts_with("a terminal. MODE: cooked") && tty.help.ends_with("-echo`)"));
-        for option in &listed {
-            assert!(!option.help.is_empty() && !option.name.is_empty(), "{option:?}");
-            let long = option.is_long.then(|| format!("--{}", option.name));
-            long.into_iter().chain(option.short.map(|letter| format!("-{letter}"))).for_each(
-                |name| {
-                    assert_known(&name, option);
-                },
-            );
+    fn each_option_has_one_name_and_is_in_the_help() {
+        let help = help();
+        for (at, option) in OPTIONS.iter().enumerate() {
+            let same = |other: &OptionSpec| {
+                other.long == option.long || (other.short.is_some() && other.short == option.short)
+            };
+            assert!(!OPTIONS[..at].iter().any(same), "{}", option.long);
+            assert!(help.contains(&format!("--{}", option.long)), "{}", option.long);
         }
+        assert!(help.lines().all(|line| line.len() <= 92), "{help}");
+        assert!(help.contains("\n  -e, --env NAME=VALUE   set a variable;"), "{help}");
+        assert!(help.contains("edits\n                         lines) or raw"), "{help}");
+        assert!(help.ends_with("\n  --help                 show this\n"), "{help}");
         assert_eq!(parse(bytes(&["-h"]), Environment::default()), Ok(Invocation::Help));
     }
 
@@ -556,7 +340,8 @@ mod tests {
         for arguments in [
             &["--bogus"][..],
             &["--entrypoint"],
-            &["--no-stdin=1"],
+            &["--no-stdin=maybe"],
+            &["-it=raws"],
             &["-x", "y"],
             &["--tty=green"],
             &["-e", "=1"],

@@ -2,7 +2,7 @@
 //! the one list of them, so that help, completions and manual pages know them, too.
 
 use anyhow::{Context, Result, ensure};
-use c2w_session::options::{self, Listed};
+use c2w_session::options::{OPTIONS, OptionSpec};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use std::ffi::OsString;
 use std::fs;
@@ -24,11 +24,11 @@ impl ContainerArgs {
 impl Args for ContainerArgs {
     fn augment_args(command: Command) -> Command {
         let command = command.next_help_heading("Options of the container");
-        options::listed().into_iter().fold(command, |command, option| {
+        OPTIONS.iter().fold(command, |command, option| {
             // What this program has an option of its own for stays with that.
             let is_known = command.get_arguments().any(|other| {
                 let same_letter = other.get_short().is_some() && other.get_short() == option.short;
-                other.get_long() == Some(option.name) || same_letter
+                other.get_long() == Some(option.long) || same_letter
             });
             if is_known { command } else { command.arg(argument(option)) }
         })
@@ -39,22 +39,21 @@ impl Args for ContainerArgs {
     }
 }
 
-fn argument(option: Listed) -> Arg {
-    let argument = Arg::new(option.name).help(capitalised(&option.help)).short(option.short);
-    let argument = argument.long(option.is_long.then_some(option.name));
-    let Some(value) = option.value else {
-        return argument.action(ArgAction::SetTrue).overrides_with(option.name);
-    };
-    let argument = argument.action(ArgAction::Append).value_name(value);
+fn argument(option: &'static OptionSpec) -> Arg {
+    let argument = Arg::new(option.long).help(capitalised(option.help));
+    let argument = argument.long(option.long).short(option.short);
+    let argument =
+        argument.action(ArgAction::Append).value_name(option.value_name().unwrap_or("BOOL"));
     let argument = argument.value_parser(clap::value_parser!(OsString));
-    match option.value_is_optional {
-        true => argument.num_args(0..=1).require_equals(true).default_missing_value(""),
-        false => argument.allow_hyphen_values(true),
+    match option.needs_value() {
+        true => argument.allow_hyphen_values(true),
+        false => argument.num_args(0..=1).require_equals(true).default_missing_value(""),
     }
 }
 
 /// As the other options have it.
 fn capitalised(text: &str) -> String {
+    let text = text.replace('\n', " ");
     let mut rest = text.chars();
     let first: String = rest.next().into_iter().flat_map(char::to_uppercase).collect();
     first + rest.as_str()
@@ -62,7 +61,7 @@ fn capitalised(text: &str) -> String {
 
 impl FromArgMatches for ContainerArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let given = options::listed().into_iter().flat_map(|option| given(&option, matches));
+        let given = OPTIONS.iter().flat_map(|option| given(option, matches));
         let mut given: Vec<(usize, Vec<u8>)> = given.collect();
         given.sort();
         Ok(Self { words: given.into_iter().map(|(_, word)| word).collect() })
@@ -75,22 +74,17 @@ impl FromArgMatches for ContainerArgs {
 }
 
 /// An option as it was given: where, and what it is as one word, `--name=value`.
-fn given(option: &Listed, matches: &ArgMatches) -> Vec<(usize, Vec<u8>)> {
-    let dashes = if option.is_long { "--" } else { "-" };
-    let name = format!("{dashes}{}", option.name).into_bytes();
-    let Ok(values) = matches.try_get_many::<OsString>(option.name) else {
-        // It stands alone, or is an option of this program.
-        let is_set = matches.try_get_one::<bool>(option.name).ok().flatten();
-        let index = is_set.filter(|&&set| set).and_then(|_| matches.index_of(option.name));
-        return index.map(|index| (index, name)).into_iter().collect();
-    };
+fn given(option: &OptionSpec, matches: &ArgMatches) -> Vec<(usize, Vec<u8>)> {
+    let name = format!("--{}", option.long).into_bytes();
+    // Others are this program's own.
+    let Ok(Some(values)) = matches.try_get_many::<OsString>(option.long) else { return Vec::new() };
     let word = |(index, value): (usize, &OsString)| {
-        let is_bare = value.is_empty() && option.value_is_optional;
+        let is_bare = value.is_empty() && !option.needs_value();
         let value = value.clone().into_vec();
         (index, if is_bare { name.clone() } else { [&name[..], b"=", &value].concat() })
     };
-    let indices = matches.indices_of(option.name).into_iter().flatten();
-    indices.zip(values.into_iter().flatten()).map(word).collect()
+    let indices = matches.indices_of(option.long).into_iter().flatten();
+    indices.zip(values).map(word).collect()
 }
 
 /// The variables in a file, each as a word for the module: `NAME=value` or `NAME` on a line, as

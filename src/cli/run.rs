@@ -84,7 +84,7 @@ pub(super) fn run(arguments: &Run) -> Result<ExitCode> {
     let words = before.into_iter().chain(command);
     let (mut request, choice) = match options::parse(words, environment) {
         Ok(Invocation::Run(request, choice)) => (request, choice),
-        Ok(Invocation::Help) => return super::show(Ok(options::HELP.to_owned())),
+        Ok(Invocation::Help) => return super::show(Ok(options::help())),
         // The first -- has ended this program's options, or is still missing.
         Err(error) => match error.0.strip_suffix(options::UNKNOWN_TIP) {
             Some(what) => anyhow::bail!(

@@ -151,14 +151,15 @@ fn values_behind(command: &Command, word: &OsStr) -> Option<usize> {
     let word = word.to_str()?;
     let is_own = |argument: &&Arg| !matches!(argument.get_id().as_str(), "help" | "version");
     let mut arguments = command.get_arguments().filter(is_own);
-    let wants = |argument: &Arg| argument.get_action().takes_values();
+    let wants =
+        |argument: &Arg| argument.get_action().takes_values() && !argument.is_require_equals_set();
     if let Some(long) = word.strip_prefix("--") {
         let (name, value) = long.split_once('=').map_or((long, None), |(a, b)| (a, Some(b)));
         let argument = arguments.find(|argument| argument.get_long() == Some(name))?;
-        let is_behind = wants(argument) && value.is_none() && !argument.is_require_equals_set();
-        return Some(is_behind.into());
+        return Some((wants(argument) && value.is_none()).into());
     }
-    let letters = word.strip_prefix('-').filter(|letters| !letters.is_empty())?;
+    let letters =
+        word.strip_prefix('-')?.split('=').next().filter(|letters| !letters.is_empty())?;
     let by_letter: Vec<&Arg> = arguments.collect();
     for (at, letter) in letters.char_indices() {
         let argument = by_letter.iter().find(|argument| argument.get_short() == Some(letter))?;
@@ -202,7 +203,7 @@ mod tests {
         {
             assert_eq!(ordered(line), line);
         }
-        let docker = "c2w run -i --entrypoint sh -v a:/b image";
+        let docker = "c2w run -it=true --rm -i --entrypoint sh -v a:/b image";
         assert_eq!(ordered(&format!("{docker} -e x")), format!("{docker} -- -- -e x"));
         for rest in ["", " -- -e A=1 -- x"] {
             assert_eq!(ordered(&format!("{docker}{rest}")), format!("{docker}{rest}"));

@@ -101,16 +101,17 @@ mod tests {
     use super::*;
     use std::fs;
     use std::os::unix::fs::MetadataExt;
+    use tempfile::TempDir;
 
-    /// Two directories in the system's folder for temporary files.
-    fn directories(name: &str) -> (String, String) {
-        let folder = std::env::temp_dir().join(format!("c2w-init-{}-{name}", std::process::id()));
-        let _ = fs::remove_dir_all(&folder);
-        let [from, to] = ["from", "to"].map(|name| folder.join(name));
+    /// Two directories in a temporary folder.
+    fn directories() -> (TempDir, String, String) {
+        let folder = TempDir::new().unwrap();
+        let [from, to] = ["from", "to"].map(|name| folder.path().join(name));
         for directory in [&from, &to] {
-            fs::create_dir_all(directory).unwrap();
+            fs::create_dir(directory).unwrap();
         }
-        (from.to_str().unwrap().into(), to.to_str().unwrap().into())
+        let [from, to] = [from, to].map(|directory| directory.to_str().unwrap().into());
+        (folder, from, to)
     }
 
     fn mtime(directory: &str) -> (i64, i64) {
@@ -126,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_directory_gets_all_that_another_has() {
-        let (from, to) = directories("copy");
+        let (_folder, from, to) = directories();
         let root = rustix::process::geteuid().is_root();
         if root {
             std::os::unix::fs::chown(&from, Some(70_000), Some(8)).unwrap();
@@ -160,7 +161,7 @@ mod tests {
 
     #[test]
     fn what_is_made_in_a_directory_leaves_its_times() {
-        let (from, _) = directories("times");
+        let (_folder, from, _) = directories();
         set_mtime(&from);
         let opened = open(&*from, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).unwrap();
         let times = Times::of([opened]).unwrap();

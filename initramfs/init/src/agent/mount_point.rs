@@ -110,19 +110,18 @@ mod tests {
     use super::*;
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
+    use tempfile::TempDir;
 
-    /// A folder for temporary files without links in its own path.
-    fn folder(name: &str) -> String {
-        let folder = std::env::temp_dir().canonicalize().unwrap();
-        let folder = folder.join(format!("c2w-init-{}-{name}", std::process::id()));
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(&folder).unwrap();
-        folder.to_str().unwrap().into()
+    /// A temporary folder without links in its own path, and that path.
+    fn folder() -> (TempDir, String) {
+        let folder = TempDir::new_in(std::env::temp_dir().canonicalize().unwrap()).unwrap();
+        let path = folder.path().to_str().unwrap().into();
+        (folder, path)
     }
 
     #[test]
     fn links_to_missing_places_are_followed() {
-        let root = folder("links");
+        let (_folder, root) = folder();
         symlink("missing/deep/", format!("{root}/relative")).unwrap();
         symlink(format!("{root}/absolute-target"), format!("{root}/absolute")).unwrap();
         symlink("./up/../relative", format!("{root}/chain")).unwrap();
@@ -146,7 +145,7 @@ mod tests {
 
     #[test]
     fn what_is_in_the_way_is_named() {
-        let root = folder("obstacles");
+        let (_folder, root) = folder();
         fs::write(format!("{root}/file"), "").unwrap();
         symlink("file/x", format!("{root}/link")).unwrap();
         symlink("b", format!("{root}/a")).unwrap();
@@ -166,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_link_to_the_system_is_no_mount_point() {
-        let root = folder("system");
+        let (_folder, root) = folder();
         symlink("/proc/sys", format!("{root}/link")).unwrap();
         let failed = make_for_mount(format!("{root}/link").as_bytes()).err().unwrap();
         assert!(failed.message.contains("leads to /proc/sys"), "{}", failed.message);
