@@ -32,6 +32,7 @@ mod waiting;
 use container::Engine;
 use libtest_mimic::{Arguments, Trial};
 use runtimes::Runtime;
+use std::collections::HashSet;
 
 fn main() -> std::process::ExitCode {
     let mut arguments = std::env::args_os().skip(1);
@@ -58,7 +59,20 @@ fn main() -> std::process::ExitCode {
         real_image::trials(),
         missing_runtimes(),
     ];
-    libtest_mimic::run(&Arguments::from_args(), trials.into_iter().flatten().collect()).exit_code()
+    let mut trials: Vec<Trial> = trials.into_iter().flatten().collect();
+    trials.push(known_failures(&trials));
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+/// A case that has got another name would fail again.
+fn known_failures(trials: &[Trial]) -> Trial {
+    let case = |trial: &Trial| trial.name().split_once("::").map(|(_, case)| case.to_owned());
+    let cases: HashSet<String> = trials.iter().filter_map(case).collect();
+    trial("known_failures_are_cases", move || {
+        for known in runtimes::known_failures() {
+            assert!(cases.contains(known), "{known}");
+        }
+    })
 }
 
 /// A test that fails by panicking.

@@ -74,6 +74,12 @@ pub fn crate_known_failure(case: &str) -> Option<&'static str> {
     (case == NONBLOCKING_OUTPUT.0).then_some(NONBLOCKING_OUTPUT.1)
 }
 
+/// All cases that are known to fail somewhere.
+pub fn known_failures() -> impl Iterator<Item = &'static str> {
+    let known = RUNTIMES.iter().flat_map(|runtime| runtime.known);
+    known.chain([&NONBLOCKING_OUTPUT]).map(|(case, _)| *case)
+}
+
 const WAMR_KNOWN: &[Known] = &[
     NO_READ_ONLY,
     ("shared_links", "WAMR calls a link to an absolute path a bad descriptor, and makes none"),
