@@ -21,7 +21,7 @@ version() {
     elif [ "$(command -v "$program")" = "$home/bin/$program" ] && [ -e "$home/$program.version" ]; then
         echo "$(cat "$home/$program.version") (Debian)"
     else
-        "$program" --version 2> /dev/null | grep -om 1 '[0-9][0-9.]*[0-9]' || echo unknown
+        "$program" --version 2> /dev/null | grep -o '[0-9][0-9.]*[0-9]' | sed -n 1p
     fi
 }
 
