@@ -1,45 +1,14 @@
-//! Where the converter has put the machine in linear memory. `src/wasm/placement.rs` writes
-//! [`C2W_PLACEMENT`] and everything it points to.
+//! Where the converter has put the machine in linear memory. `src/wasm/layout.rs` fills
+//! [`C2W_PLACEMENT`] in and writes everything it points to.
 
 use c2w_emulator::{GuestMemory, Region, layout};
+use c2w_module_abi::{Placement, Range};
 
-/// Addresses and lengths in bytes, each a little-endian `u32`, in the order of the fields.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct Placement {
-    /// [`MAGIC`] in a packaged module.
-    magic: u32,
-    /// The root image.
-    image: [u32; 2],
-    /// RAM; zero at the start.
-    ram: [u32; 2],
-    /// RAM's non-zero pages, one after the other.
-    pages: [u32; 2],
-    /// Runs of such pages: pairs of (first RAM page, number of pages).
-    runs: [u32; 2],
-    /// The machine's other state.
-    state: [u32; 2],
-    /// Where translated code can be entered; empty when there is none.
-    translation: [u32; 2],
-    /// Table index of unit 0.
-    first_unit: u32,
-}
-
-const MAGIC: u32 = 0x7732_6302;
 const PAGE: usize = c2w_emulator::PAGE_SIZE;
 
 /// Filled in by the converter, which finds it by its exported address.
 #[unsafe(no_mangle)]
-pub static C2W_PLACEMENT: Placement = Placement {
-    magic: 0,
-    image: [0; 2],
-    ram: [0; 2],
-    pages: [0; 2],
-    runs: [0; 2],
-    state: [0; 2],
-    translation: [0; 2],
-    first_unit: 0,
-};
+pub static C2W_PLACEMENT: Placement = Placement::EMPTY;
 
 /// What the converter has left.
 pub struct Packed {
@@ -49,8 +18,8 @@ pub struct Packed {
     pub state: &'static [u8],
     /// Where translated code can be entered; empty when there is none.
     pub translation: &'static [u8],
-    /// Table index of unit 0.
-    pub first_unit: u32,
+    /// Table index of region 0.
+    pub first_region: u32,
 }
 
 /// Puts RAM together and returns everything; `None` when this module was never packaged.
@@ -60,29 +29,32 @@ pub struct Packed {
 pub unsafe fn unpack() -> Option<Packed> {
     // SAFETY: the static is valid; volatile, because its value is not the one in the source.
     let placement = unsafe { core::ptr::read_volatile(&raw const C2W_PLACEMENT) };
-    if placement.magic != MAGIC {
+    if placement.magic != Placement::MAGIC {
         return None;
     }
     // SAFETY: the converter has laid these out side by side, inside the module's initial
     // memory and above everything that the linker and the allocator use.
     unsafe {
         restore_ram(&placement);
-        let region =
-            |start, [offset, length]: [u32; 2]| Region { start, length: u64::from(length), offset };
+        let region = |start, range: Range| Region {
+            start,
+            length: range.length.into(),
+            offset: range.address,
+        };
         let ram = region(layout::RAM_BASE, placement.ram);
         let image = region(layout::IMAGE_BASE, placement.image);
         Some(Packed {
             memory: GuestMemory::from_window(0, ram, image),
             state: bytes(placement.state),
             translation: bytes(placement.translation),
-            first_unit: placement.first_unit,
+            first_region: placement.first_region,
         })
     }
 }
 
 /// # Safety
 /// The range must be initialised memory that nobody writes to.
-unsafe fn bytes([address, length]: [u32; 2]) -> &'static [u8] {
+unsafe fn bytes(Range { address, length }: Range) -> &'static [u8] {
     if length == 0 {
         return &[];
     }
@@ -102,7 +74,7 @@ unsafe fn restore_ram(placement: &Placement) {
         };
         let (content, rest) = pages.split_at(number(4) * PAGE);
         pages = rest;
-        let place = placement.ram[0] as usize + number(0) * PAGE;
+        let place = placement.ram.address as usize + number(0) * PAGE;
         // SAFETY: the run lies in RAM, as the converter has made sure, apart from `pages`.
         unsafe {
             core::ptr::with_exposed_provenance_mut::<u8>(place)

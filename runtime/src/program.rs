@@ -86,7 +86,7 @@ impl Program {
         if let Some(translated) = Translated::decode(packed.translation) {
             // SAFETY: once, as the caller promises.
             let place = unsafe { units::place() };
-            let units = Box::new(TableUnits::new(packed.first_unit));
+            let units = Box::new(TableUnits::new(packed.first_region));
             session.set_translated(&translated, units, place);
         }
         share_preopens(&mut session, &mut request)?;

@@ -3,13 +3,13 @@
 
 use c2w_emulator::cpu::hot::Hot;
 use c2w_emulator::cpu::translated::{self, Entry, Helper, MAX_DEPTH, Units};
+use c2w_module_abi::helpers::{Fma32, Invoke, Map, Region, Resume, Status, SystemCall};
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-/// A unit: virtual address of its first page, which entry, calls that it may be deep. Returns the
-/// address at which to go on.
-type Unit = extern "C" fn(base: u64, state: u32, depth: u32) -> u64;
+const _: (Invoke, Status, Resume, SystemCall, Map, Fma32) =
+    (c2w_invoke, c2w_status, c2w_resume, c2w_system_call, c2w_map, c2w_fma32);
 
 /// Room for the hart's state.
 pub struct Room(UnsafeCell<MaybeUninit<Hot>>);
@@ -61,15 +61,15 @@ fn call_with(helper: &mut Helper<'_, '_>, entry: Entry, base: u64, depth: u32) -
 }
 
 /// Table index of unit 0.
-static FIRST_UNIT: AtomicU32 = AtomicU32::new(0);
+static FIRST_REGION: AtomicU32 = AtomicU32::new(0);
 
 /// The units in the table.
 pub struct TableUnits(());
 
 impl TableUnits {
     /// Units from a table index on.
-    pub fn new(first_unit: u32) -> Self {
-        FIRST_UNIT.store(first_unit, Ordering::Relaxed);
+    pub fn new(first_region: u32) -> Self {
+        FIRST_REGION.store(first_region, Ordering::Relaxed);
         Self(())
     }
 }
@@ -84,10 +84,10 @@ impl Units for TableUnits {
 /// `entry` must be one of the converter's.
 #[inline(always)]
 unsafe fn call(entry: Entry, base: u64, depth: u32) -> u64 {
-    let index = FIRST_UNIT.load(Ordering::Relaxed) + entry.unit;
+    let index = FIRST_REGION.load(Ordering::Relaxed) + entry.unit;
     // SAFETY: a function pointer is a table index here, and the table has a unit there. The engine
     // checks both, and its type.
-    let unit = unsafe { core::mem::transmute::<usize, Unit>(index as usize) };
+    let unit = unsafe { core::mem::transmute::<usize, Region>(index as usize) };
     unit(base, entry.state, depth)
 }
 

@@ -4,8 +4,9 @@
 use super::package::PackageError;
 use super::sections::{Piece, Section, append, leb128, replace};
 use super::template::Template;
+use c2w_module_abi::{REGION, ValueType};
 use c2w_translator::Translation;
-use wasm_encoder::{ConstExpr, Encode, RefType, SectionId, TableType, ValType};
+use wasm_encoder::{ConstExpr, Encode, RefType, SectionId, TableType};
 
 /// What engines accept (WebAssembly JavaScript interface, "Limits").
 const MAX_FUNCTIONS: u64 = 1_000_000;
@@ -13,9 +14,6 @@ const MAX_TABLE: u64 = 10_000_000;
 const MAX_BODY: u64 = 7_654_321;
 const MAX_MODULE: u64 = 1 << 30;
 
-/// `(base: i64, entry: i32, depth: i32) -> i64`.
-const PARAMETERS: [ValType; 3] = [ValType::I64, ValType::I32, ValType::I32];
-const RESULTS: [ValType; 1] = [ValType::I64];
 /// The byte in front of parameters and results (core specification, "Binary format", "Types").
 const FUNCTION_TYPE: u8 = 0x60;
 /// An active element segment of function indices for table 0.
@@ -34,10 +32,10 @@ pub fn link<'a>(
     let (functions, table) = (&template.functions, template.functions.table()?);
     check(translation, functions.count() as u64, table.initial)?;
     let mut sections = template.sections.clone();
-    let ty = match functions.unit_type() {
+    let ty = match functions.region_type() {
         Some(known) => known,
         None => {
-            append(&mut sections, SectionId::Type, 1, [unit_type().into()])?;
+            append(&mut sections, SectionId::Type, 1, [region_type().into()])?;
             functions.types()
         }
     };
@@ -77,10 +75,12 @@ fn check(translation: &Translation, functions: u64, table: u64) -> Result<(), Pa
     }
 }
 
-fn unit_type() -> Vec<u8> {
+fn region_type() -> Vec<u8> {
+    let encodings =
+        |types: &[ValueType]| -> Vec<u8> { types.iter().map(|ty| ty.encoding()).collect() };
     let mut bytes = vec![FUNCTION_TYPE];
-    PARAMETERS.as_slice().encode(&mut bytes);
-    RESULTS.as_slice().encode(&mut bytes);
+    encodings(REGION.parameters).as_slice().encode(&mut bytes);
+    encodings(&[REGION.result]).as_slice().encode(&mut bytes);
     bytes
 }
 

@@ -1,23 +1,12 @@
 //! What a module says about its functions: types, indices, exports and the table they are in.
 
 use super::template::TemplateError;
+use c2w_module_abi::{HELPERS, REGION, Signature, ValueType};
 use c2w_translator::Linkage;
 use wasmparser::{
     BinaryReaderError, Export, ExternalKind, FuncType, Payload, RefType, TableInit, TableType,
     TypeRef, ValType,
 };
-
-/// Functions of the runtime that translated code calls: name, parameters, result.
-const INVOKE: Signature = ("c2w_invoke", &[ValType::I64, ValType::I32], ValType::I64);
-const STATUS: Signature = ("c2w_status", &[ValType::I32, ValType::I64], ValType::I64);
-const RESUME: Signature = ("c2w_resume", &[ValType::I64, ValType::I64, ValType::I32], ValType::I64);
-const SYSTEM_CALL: Signature = ("c2w_system_call", &[ValType::I64, ValType::I32], ValType::I64);
-const MAP: Signature = ("c2w_map", &[ValType::I64, ValType::I32, ValType::I32], ValType::I32);
-const FMA32: Signature = ("c2w_fma32", &[ValType::F32; 3], ValType::F32);
-/// A translated function.
-const UNIT: Signature = ("unit", &[ValType::I64, ValType::I32, ValType::I32], ValType::I64);
-
-type Signature = (&'static str, &'static [ValType], ValType);
 
 /// What a module says about its functions.
 #[derive(Default)]
@@ -102,8 +91,8 @@ impl<'a> Functions<'a> {
     }
 
     /// The index of the type that translated functions have, if the module has it.
-    pub fn unit_type(&self) -> Option<usize> {
-        let wanted = function_type(UNIT);
+    pub fn region_type(&self) -> Option<usize> {
+        let wanted = function_type(&REGION);
         self.types.iter().position(|known| *known == wanted)
     }
 
@@ -120,21 +109,13 @@ impl<'a> Functions<'a> {
     ///
     /// # Errors
     /// [`TemplateError::Function`] when the module does not export all that it calls.
-    pub fn linkage(&self, hot: u32) -> Result<Linkage, TemplateError> {
-        Ok(Linkage {
-            hot,
-            first_unit: self.count() as u32,
-            invoke: self.export(INVOKE)?,
-            status: self.export(STATUS)?,
-            resume: self.export(RESUME)?,
-            system_call: self.export(SYSTEM_CALL)?,
-            map: self.export(MAP)?,
-            fma32: self.export(FMA32)?,
-        })
+    pub fn linkage(&self, state: u32) -> Result<Linkage, TemplateError> {
+        let helpers = HELPERS.try_map(|helper| self.export(helper))?;
+        Ok(Linkage { state, first_region: self.count() as u32, helpers })
     }
 
-    fn export(&self, wanted: Signature) -> Result<u32, TemplateError> {
-        let (name, ty) = (wanted.0, function_type(wanted));
+    fn export(&self, wanted: &Signature) -> Result<u32, TemplateError> {
+        let (name, ty) = (wanted.name, function_type(wanted));
         let exported = self.exports.iter().find(|export| export.name == name);
         exported
             .filter(|export| export.kind == ExternalKind::Func)
@@ -162,6 +143,11 @@ impl<'a> Table<'a> {
     }
 }
 
-fn function_type((_, parameters, result): Signature) -> FuncType {
-    FuncType::new(parameters.iter().copied(), [result])
+fn function_type(signature: &Signature) -> FuncType {
+    let value = |ty: ValueType| match ty {
+        ValueType::I32 => ValType::I32,
+        ValueType::I64 => ValType::I64,
+        ValueType::F32 => ValType::F32,
+    };
+    FuncType::new(signature.parameters.iter().copied().map(value), [value(signature.result)])
 }

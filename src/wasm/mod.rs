@@ -15,8 +15,8 @@
 
 mod code;
 mod functions;
+mod layout;
 mod package;
-mod placement;
 mod provenance;
 mod scan;
 mod sections;

@@ -1,7 +1,7 @@
 //! Writes the module.
 
 use super::code;
-use super::placement::Placement;
+use super::layout::Layout;
 use super::provenance::Provenance;
 use super::sections::{Piece, Section, insert};
 use super::segments::{PAGE, merge_to, non_zero_runs};
@@ -123,9 +123,9 @@ pub fn package(
     let run_table = run_table(&ram_runs);
     let packed = ram_runs.iter().map(Range::len).sum::<usize>() * PAGE;
     let (packed, runs) = (packed as u64, run_table.len() as u64);
-    let placement = Placement::new(template.memory_pages, parts, packed, runs);
+    let layout = Layout::new(template.memory_pages, parts, packed, runs);
     // The last page stays free, so that no address computation wraps.
-    if placement.memory_pages() >= 1 << 16 {
+    if layout.memory_pages() >= 1 << 16 {
         let (image, ram) = (parts.image.len() as u64 >> 20, parts.ram.len() as u64 >> 20);
         return Err(PackageError::TooLarge { image, ram });
     }
@@ -133,20 +133,20 @@ pub fn package(
         Some(translation) => code::link(template, translation)?,
         None => (template.sections.clone(), 0),
     };
-    let table = placement.table(first_element);
+    let table = layout.placement(first_element).to_bytes();
     let mut segments = own_segments(template);
     segments.push(Segment::new(template.placement.into(), &table));
-    let image = image_segments(parts.image, placement.image.0, MAX_SEGMENTS - segments.len());
+    let image = image_segments(parts.image, layout.image.0, MAX_SEGMENTS - segments.len());
     let image_bytes = image.iter().map(|segment| segment.length() as u64).sum();
     segments.extend(image);
-    segments.push(Segment::new(placement.runs.0, &run_table));
-    segments.push(Segment::new(placement.state.0, parts.state));
+    segments.push(Segment::new(layout.runs.0, &run_table));
+    segments.push(Segment::new(layout.state.0, parts.state));
     if let Some(translation) = parts.functions() {
-        segments.push(Segment::new(placement.translation.0, &translation.index));
+        segments.push(Segment::new(layout.translation.0, &translation.index));
     }
-    segments.push(packed_segment(parts.ram, &ram_runs, placement.pages.0));
+    segments.push(packed_segment(parts.ram, &ram_runs, layout.pages.0));
 
-    insert(&mut sections, memory_section(placement.memory_pages()));
+    insert(&mut sections, memory_section(layout.memory_pages()));
     insert(&mut sections, data_section(segments));
     let provenance = Provenance { root_image: image_bytes, ..parts.provenance.clone() };
     sections.push(Section::new(SectionId::Custom.into(), provenance.section()));
@@ -157,7 +157,7 @@ pub fn package(
     Ok(Summary { size: out.count, ram: packed, image: image_bytes, translated })
 }
 
-/// As `runtime/src/placement.rs` reads it.
+/// The table of [`c2w_module_abi::Placement::runs`].
 fn run_table(runs: &[Range<usize>]) -> Vec<u8> {
     let words = runs.iter().flat_map(|run| [run.start as u32, run.len() as u32]);
     words.flat_map(u32::to_le_bytes).collect()

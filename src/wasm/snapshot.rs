@@ -4,12 +4,14 @@
 //! The file may come from anybody. Nothing is believed that was not checked against the file's size
 //! or the limits of a machine, and only bytes that are there are allocated for.
 
-use super::placement::{Placement, TABLE_LENGTH};
+use super::layout::Layout;
 use super::provenance::{Provenance, ProvenanceError};
 use super::scan::{Found, ScanError, Scanner, leb128};
 use super::segments::PAGE;
-use super::template::{PLACEMENT_EXPORT, constant};
-use c2w_emulator::{GuestMemory, layout};
+use super::template::constant;
+use c2w_emulator::GuestMemory;
+use c2w_emulator::layout::{IMAGE_BASE, RAM_BASE};
+use c2w_module_abi::{PLACEMENT_EXPORT, Placement};
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
@@ -119,12 +121,12 @@ impl Snapshot {
         }
         let (address, segments) = contents(file)?;
         let table = table(file, &segments, address)?;
-        let Some(placement) = Placement::parse(&table) else {
+        let Some(layout) = Placement::from_bytes(&table).map(Layout::from) else {
             return Err(SnapshotError::Version(provenance.c2w));
         };
-        let linear = Linear::new(file, segments, &placement)?;
-        let memory = linear.machine(&placement)?;
-        let state = linear.bytes(placement.state, "its state lies outside of it")?;
+        let linear = Linear::new(file, segments, &layout)?;
+        let memory = linear.machine(&layout)?;
+        let state = linear.bytes(layout.state, "its state lies outside of it")?;
         Ok(Self { memory, state, provenance })
     }
 }
@@ -153,8 +155,8 @@ fn table(
     file: &File,
     segments: &[Segment],
     address: u64,
-) -> Result<[u8; TABLE_LENGTH], SnapshotError> {
-    let mut table = [0; TABLE_LENGTH];
+) -> Result<[u8; Placement::LENGTH], SnapshotError> {
+    let mut table = [0; Placement::LENGTH];
     segments.iter().try_for_each(|segment| segment.read(file, address, &mut table))?;
     Ok(table)
 }
@@ -240,9 +242,9 @@ impl<'a> Linear<'a> {
     fn new(
         file: &'a File,
         mut segments: Vec<Segment>,
-        placement: &Placement,
+        layout: &Layout,
     ) -> Result<Self, SnapshotError> {
-        let ranges = [placement.image, placement.pages, placement.runs, placement.state];
+        let ranges = [layout.image, layout.pages, layout.runs, layout.state];
         let start = ranges.iter().map(|range| range.0).min().unwrap_or(0);
         segments.retain(|segment| segment.end() > start && segment.length > 0);
         segments.sort_by_key(|segment| segment.address);
@@ -278,9 +280,9 @@ impl<'a> Linear<'a> {
     }
 
     /// Puts RAM and root image together.
-    fn machine(&self, placement: &Placement) -> Result<GuestMemory, SnapshotError> {
+    fn machine(&self, layout: &Layout) -> Result<GuestMemory, SnapshotError> {
         let damaged = SnapshotError::Damaged;
-        let ((image, image_length), (_, ram_length)) = (placement.image, placement.ram);
+        let ((image, image_length), (_, ram_length)) = (layout.image, layout.ram);
         let is_whole = |length: u64| length.is_multiple_of(PAGE as u64);
         if !RAM.contains(&ram_length) || !is_whole(ram_length) || !is_whole(image_length) {
             return Err(damaged("its machine has an impossible size"));
@@ -288,29 +290,25 @@ impl<'a> Linear<'a> {
         if image + image_length > END {
             return Err(damaged("its root image lies outside of it"));
         }
-        let (ram_start, image_start) = (layout::RAM_BASE, layout::IMAGE_BASE);
+        let (ram_start, image_start) = (RAM_BASE, IMAGE_BASE);
         let too_large = damaged("its machine is larger than 4 GiB");
         let memory = GuestMemory::allocate(ram_start, ram_length, image_start, image_length);
         let mut memory = memory.map_err(|_| too_large)?;
         let place = memory.slice_mut(image_start, image_length as usize);
         self.read(image, place.map_err(|_| damaged("its root image does not fit"))?)?;
-        self.restore_ram(placement, &mut memory)?;
+        self.restore_ram(layout, &mut memory)?;
         Ok(memory)
     }
 
     /// Puts RAM's pages where the runs say.
-    fn restore_ram(
-        &self,
-        placement: &Placement,
-        memory: &mut GuestMemory,
-    ) -> Result<(), SnapshotError> {
+    fn restore_ram(&self, layout: &Layout, memory: &mut GuestMemory) -> Result<(), SnapshotError> {
         let outside = "the pages of its memory lie outside of it";
-        let (mut page, length) = placement.pages;
+        let (mut page, length) = layout.pages;
         let end = page + length;
         if end > END || length > self.size {
             return Err(SnapshotError::Damaged(outside));
         }
-        let runs = self.bytes(placement.runs, outside)?;
+        let runs = self.bytes(layout.runs, outside)?;
         let mut free = 0;
         for run in runs.as_chunks::<8>().0 {
             let number = |half: usize| {

@@ -1,17 +1,12 @@
 //! The prebuilt runtime module, taken apart as far as packaging needs.
 
 use super::functions::Functions;
-use super::placement::WASM_PAGE;
+use super::layout::WASM_PAGE;
 use super::sections::Section;
+use c2w_module_abi::{PLACEMENT_EXPORT, STATE_EXPORT};
 use c2w_translator::Linkage;
 use std::collections::BTreeMap;
 use wasmparser::{DataKind, ExternalKind, FuncType, Operator, Parser, Payload};
-
-/// The exported global that holds the address of the runtime's placement table
-/// (`runtime/src/placement.rs`).
-pub(super) const PLACEMENT_EXPORT: &str = "C2W_PLACEMENT";
-/// The exported global that holds the address of the hart's state (`runtime/src/units.rs`).
-const HOT_EXPORT: &str = "C2W_HOT";
 
 /// Why a file is no runtime of ours.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +41,7 @@ pub struct Template<'a> {
     /// Address of the placement table.
     pub placement: u32,
     /// Address of the hart's state, for translated code.
-    hot: Option<u32>,
+    state: Option<u32>,
     /// The data segments: address and bytes.
     pub data: Vec<(u32, &'a [u8])>,
 }
@@ -62,7 +57,7 @@ impl<'a> Template<'a> {
             functions: Functions::default(),
             memory_pages: 0,
             placement: 0,
-            hot: None,
+            state: None,
             data: Vec::new(),
         };
         let mut exported = BTreeMap::new();
@@ -112,7 +107,7 @@ impl<'a> Template<'a> {
         let placement = address(PLACEMENT_EXPORT);
         template.placement =
             placement.ok_or(TemplateError::Missing("exported global C2W_PLACEMENT"))??;
-        template.hot = address(HOT_EXPORT).transpose()?;
+        template.state = address(STATE_EXPORT).transpose()?;
         Ok(template)
     }
 
@@ -128,8 +123,8 @@ impl<'a> Template<'a> {
     /// one of another version.
     pub fn linkage(&self) -> Result<Linkage, TemplateError> {
         self.functions.table()?;
-        let hot = self.hot.ok_or(TemplateError::Missing("exported global C2W_HOT"))?;
-        self.functions.linkage(hot)
+        let state = self.state.ok_or(TemplateError::Missing("exported global C2W_HOT"))?;
+        self.functions.linkage(state)
     }
 }
 

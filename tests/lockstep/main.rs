@@ -14,6 +14,7 @@ use c2w_emulator::{GuestMemory, Region};
 use c2w_guest_abi::RunRequest;
 use c2w_session::{Session, Step};
 use c2w_streams::operands::Random;
+use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use units::{Functions, LINKAGE};
@@ -120,6 +121,13 @@ fn ram(session: &Session) -> &[u8] {
     session.memory().slice(ram.start, ram.length as usize).unwrap()
 }
 
+/// The same for the same code, whatever module it becomes part of: [`LINKAGE`] is always the same.
+fn hash(functions: &[Vec<u8>]) -> String {
+    let mut hash = Sha256::new();
+    functions.iter().for_each(|function| hash.update(function));
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 fn request(command: &str) -> RunRequest {
     let args = shlex::split(command).unwrap().into_iter().map(String::into_bytes).collect();
     RunRequest { entrypoint: Some(Vec::new()), args, ..RunRequest::default() }
@@ -140,6 +148,7 @@ fn compare(
     let trained = train::train(snapshot.memory(), &kept, runs, options, &snapshot.boot);
     let (_, trained) = trained.unwrap();
     let translation = c2w_translator::translate(&trained.selection, &LINKAGE);
+    eprintln!("functions {}", hash(&translation.functions));
     let functions = Functions::new(&translation);
     let mut plain = Session::restore(snapshot.memory(), &snapshot.state).unwrap();
     let boot = train::later(&snapshot.boot);

@@ -3,6 +3,7 @@
 use crate::arena::{self, Creator};
 use c2w_emulator::cpu::hot::Hot;
 use c2w_emulator::cpu::translated::{self, Call, Entry, Helper, MAX_DEPTH, Units};
+use c2w_module_abi::{HELPERS, Helpers, REGION, Signature, ValueType};
 use c2w_translator::{Linkage, Translation};
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
@@ -18,27 +19,20 @@ use wasmtime::{Caller, Config, Engine, Extern, Linker, Store, TypedFunc};
 /// Where the hart's state is in linear memory.
 pub const HOT: u32 = 1 << 16;
 
-/// The functions that units import come first.
+/// The functions that regions import come first, in the order of [`HELPERS`].
 pub const LINKAGE: Linkage = Linkage {
-    hot: HOT,
-    first_unit: IMPORTS.len() as u32,
-    invoke: 0,
-    status: 1,
-    resume: 2,
-    fma32: 3,
-    map: 4,
-    system_call: 5,
+    state: HOT,
+    first_region: 6,
+    helpers: Helpers { invoke: 0, status: 1, resume: 2, system_call: 3, map: 4, fma32: 5 },
 };
 
-const IMPORTS: [(&str, &[ValType], ValType); 6] = [
-    ("invoke", &[ValType::I64, ValType::I32], ValType::I64),
-    ("status", &[ValType::I32, ValType::I64], ValType::I64),
-    ("resume", &[ValType::I64, ValType::I64, ValType::I32], ValType::I64),
-    ("fma32", &[ValType::F32; 3], ValType::F32),
-    ("map", &[ValType::I64, ValType::I32, ValType::I32], ValType::I32),
-    ("system_call", &[ValType::I64, ValType::I32], ValType::I64),
-];
-const UNIT: (&[ValType], ValType) = (&[ValType::I64, ValType::I32, ValType::I32], ValType::I64);
+fn value_type(ty: ValueType) -> ValType {
+    match ty {
+        ValueType::I32 => ValType::I32,
+        ValueType::I64 => ValType::I64,
+        ValueType::F32 => ValType::F32,
+    }
+}
 
 /// The place of the hart's state.
 pub fn place() -> &'static mut MaybeUninit<Hot> {
@@ -53,11 +47,18 @@ fn hot() -> *mut Hot {
 /// A module of nothing but units.
 fn module(translation: &Translation) -> Vec<u8> {
     let (mut types, mut imports) = (TypeSection::new(), ImportSection::new());
-    for (number, (name, parameters, result)) in IMPORTS.into_iter().enumerate() {
-        types.ty().function(parameters.iter().copied(), [result]);
-        imports.import("c2w", name, EntityType::Function(number as u32));
-    }
-    types.ty().function(UNIT.0.iter().copied(), [UNIT.1]);
+    let mut declare = |signature: &Signature| {
+        let parameters = signature.parameters.iter().copied().map(value_type);
+        types.ty().function(parameters, [value_type(signature.result)]);
+        types.len() - 1
+    };
+    HELPERS
+        .try_map(|helper| {
+            imports.import("c2w", helper.name, EntityType::Function(declare(helper)));
+            Ok::<_, ()>(())
+        })
+        .expect("nothing fails");
+    let region = declare(&REGION);
     let memory = MemoryType {
         minimum: (arena::SPACE >> 16) as u64,
         maximum: None,
@@ -70,8 +71,8 @@ fn module(translation: &Translation) -> Vec<u8> {
     let (mut functions, mut exports) = (FunctionSection::new(), ExportSection::new());
     let mut code = CodeSection::new();
     for (number, body) in translation.functions.iter().enumerate() {
-        functions.function(IMPORTS.len() as u32);
-        exports.export(&number.to_string(), ExportKind::Func, LINKAGE.first_unit + number as u32);
+        functions.function(region);
+        exports.export(&number.to_string(), ExportKind::Func, LINKAGE.first_region + number as u32);
         code.raw(body);
     }
     let mut module = Module::new();
@@ -109,20 +110,20 @@ impl Functions {
         let module = wasmtime::Module::new(&engine, &bytes).unwrap();
         let mut store = Store::new(&engine, ());
         let mut linker = Linker::new(&engine);
-        linker.func_wrap("c2w", "invoke", invoke).unwrap();
+        linker.func_wrap("c2w", HELPERS.invoke.name, invoke).unwrap();
         let status = |change: i32, operand: i64| {
             // SAFETY: only units call this, while the hart waits.
             let hot = unsafe { &mut *hot() };
             translated::status(hot, change as u32, operand as u64) as i64
         };
-        linker.func_wrap("c2w", "status", status).unwrap();
-        linker.func_wrap("c2w", "resume", resume).unwrap();
-        linker.func_wrap("c2w", "system_call", system_call).unwrap();
+        linker.func_wrap("c2w", HELPERS.status.name, status).unwrap();
+        linker.func_wrap("c2w", HELPERS.resume.name, resume).unwrap();
+        linker.func_wrap("c2w", HELPERS.system_call.name, system_call).unwrap();
         let map = |address: i64, size: i32, write: i32| {
             i32::from(helper().map_data(address as u64, size as u32, write != 0))
         };
-        linker.func_wrap("c2w", "map", map).unwrap();
-        linker.func_wrap("c2w", "fma32", translated::fma32).unwrap();
+        linker.func_wrap("c2w", HELPERS.map.name, map).unwrap();
+        linker.func_wrap("c2w", HELPERS.fma32.name, translated::fma32).unwrap();
         let instance = linker.instantiate(&mut store, &module).unwrap();
         let unit = |number: usize| instance.get_typed_func(&mut store, &number.to_string());
         let units = (0..translation.functions.len()).map(unit).collect::<Result<_, _>>().unwrap();

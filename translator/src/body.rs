@@ -157,7 +157,7 @@ impl Body {
 
     /// The memory operand of a field of the hart's state, for address 0.
     pub fn field(&self, offset: u64, align: u32) -> MemArg {
-        at(u64::from(self.linkage.hot) + offset, align)
+        at(u64::from(self.linkage.state) + offset, align)
     }
 
     /// Pushes a field of the hart's state, an `i64`.
@@ -369,7 +369,7 @@ impl Body {
         missing(self);
         self.open_if(BlockType::Empty);
         self.leave_if(|body| {
-            let map = body.linkage.map;
+            let map = body.linkage.helpers.map;
             body.code().local_get(address).i32_const(size as i32).i32_const(i32::from(write));
             body.code().call(map).i32_eqz();
         });

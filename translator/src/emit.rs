@@ -575,7 +575,7 @@ impl Emitter<'_> {
             self.body.code().local_get(BASE).i64_const(offset).i64_add();
             return;
         };
-        let function = self.body.linkage.first_unit + unit;
+        let function = self.body.linkage.first_region + unit;
         self.body
             .code()
             .local_get(BASE)
@@ -594,7 +594,7 @@ impl Emitter<'_> {
         self.store_left();
         self.body.store_held();
         self.push_address(self.body.offset);
-        let system_call = self.body.linkage.system_call;
+        let system_call = self.body.linkage.helpers.system_call;
         self.body.code().local_get(DEPTH).call(system_call);
         let Some(back) = block.next else {
             return self.body.return_address();
@@ -619,7 +619,7 @@ impl Emitter<'_> {
         self.body.open_if(BlockType::Empty);
         self.body.code().local_get(returned);
         self.push_address(block.end());
-        let resume = self.body.linkage.resume;
+        let resume = self.body.linkage.helpers.resume;
         self.body.code().local_get(DEPTH).call(resume).local_tee(returned);
         self.return_unless_behind(block, returned);
         self.body.close();
@@ -695,7 +695,7 @@ impl Emitter<'_> {
     fn invoke(&mut self, target: u32) {
         self.store_left();
         self.body.store_held();
-        let invoke = self.body.linkage.invoke;
+        let invoke = self.body.linkage.helpers.invoke;
         self.body.code().local_get(target).local_get(DEPTH).call(invoke);
     }
 

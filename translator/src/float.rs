@@ -255,7 +255,7 @@ impl Operands<'_> {
                 format.choose(&mut self.body.code(), |code| code.f32_neg(), |code| code.f64_neg());
             }
         }
-        let fma32 = self.body.linkage.fma32;
+        let fma32 = self.body.linkage.helpers.fma32;
         self.body.code().call(fma32);
         self.finish(format, Range::Number);
     }

@@ -15,6 +15,7 @@ use alloc::vec::Vec;
 use c2w_emulator::cpu::isa::{Format, Insn, Opcode, Row, TABLE, constants, decode};
 use c2w_emulator::cpu::translated::place;
 use c2w_emulator::softfloat::{self as soft, F32, F64, NX, RoundingMode, fast};
+use c2w_module_abi::Helpers;
 use operands::Random;
 use std::vec;
 use wasm_encoder::{
@@ -28,14 +29,9 @@ const HOT: usize = 256;
 const BASE: i64 = 0x1000;
 
 const LINKAGE: Linkage = Linkage {
-    hot: HOT as u32,
-    first_unit: 0,
-    invoke: 0,
-    status: 0,
-    resume: 0,
-    system_call: 0,
-    map: 0,
-    fma32: 0,
+    state: HOT as u32,
+    first_region: 0,
+    helpers: Helpers { invoke: 0, status: 0, resume: 0, system_call: 0, map: 0, fma32: 0 },
 };
 
 /// What is known of the floating-point unit.

@@ -37,7 +37,7 @@ fn status(insn: &Insn, body: &mut Body) -> bool {
             Opcode::Csrrsi | Opcode::Csrrci => _ = body.code().i64_const(i64::from(insn.rs1)),
             _ => body.x(insn.rs1),
         }
-        let status = body.linkage.status;
+        let status = body.linkage.helpers.status;
         body.code().call(status).local_tee(old).i64_const(-1).i64_eq();
     });
     body.code().local_get(old);

@@ -4,6 +4,7 @@ mod runtime;
 mod snapshot;
 
 use super::{PackageError, Parts, Provenance, Summary, Template, TemplateError, package};
+use c2w_module_abi::Helpers;
 use c2w_translator::{Linkage, Translation};
 use runtime::{CALL, ELEMENTS, FUNCTION_NAMES, FUNCTIONS, HOT, PLACEMENT, Runtime, function};
 use wasmparser::{BinaryReader, DataKind, ElementItems, ElementKind, Operator, Parser};
@@ -15,14 +16,9 @@ const INDEX: &[u8] = b"where units begin";
 /// The two that are added.
 const UNITS: [u32; 2] = [FUNCTIONS, FUNCTIONS + 1];
 const LINKAGE: Linkage = Linkage {
-    hot: HOT,
-    first_unit: FUNCTIONS,
-    invoke: 2,
-    status: 3,
-    fma32: 4,
-    resume: 5,
-    map: 6,
-    system_call: 7,
+    state: HOT,
+    first_region: FUNCTIONS,
+    helpers: Helpers { invoke: 2, status: 3, fma32: 4, resume: 5, map: 6, system_call: 7 },
 };
 
 fn package_with(runtime: &[u8], translation: Option<&Translation>) -> (Vec<u8>, Summary) {
@@ -64,8 +60,8 @@ fn translation(linkage: Linkage) -> Translation {
     let second = function(|code| {
         // Long enough for a size of two bytes.
         (0..200).for_each(|_| _ = code.nop());
-        code.local_get(0).local_get(1).local_get(2).call(linkage.first_unit);
-        code.local_get(2).call(linkage.invoke)
+        code.local_get(0).local_get(1).local_get(2).call(linkage.first_region);
+        code.local_get(2).call(linkage.helpers.invoke)
     });
     let functions = [first, second].map(|function| function.into_raw_body()).into();
     Translation { functions, index: INDEX.to_vec() }
@@ -232,7 +228,7 @@ fn what_the_runtime_lacks_is_made() {
     assert_eq!(elements(&module), [(3, UNITS.to_vec())]);
     // The type that was made is the one that is looked for.
     let template = Template::parse(&module).unwrap();
-    assert_eq!(template.functions.unit_type(), Some(6));
+    assert_eq!(template.functions.region_type(), Some(6));
     let (mut store, instance) = instantiate(&module);
     let table = instance.get_table(&mut store, "table").unwrap();
     let Some(Ref::Func(Some(unit))) = table.get(&mut store, ELEMENTS + 1) else { panic!() };

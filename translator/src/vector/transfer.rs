@@ -108,7 +108,7 @@ impl Vop<'_> {
     /// Copies as many bytes as a local says.
     fn copy_some(&mut self, write: bool, address: u32, length: u32) {
         let group = place::V + u64::from(self.insn.rd) * VLENB as u64;
-        let group = (u64::from(self.body.linkage.hot) + group) as i32;
+        let group = (u64::from(self.body.linkage.state) + group) as i32;
         let mut code = self.body.code();
         if write {
             code.local_get(address).i32_const(group);

@@ -1,21 +1,17 @@
-//! Where everything lies in linear memory, and the table that tells the runtime.
+//! Where everything lies in linear memory.
 
 use super::package::Parts;
 use super::segments::PAGE;
+use c2w_module_abi::{self as module_abi, Placement};
 
 /// Size of a WebAssembly page in bytes.
 pub(super) const WASM_PAGE: u64 = 1 << 16;
-/// `runtime/src/placement.rs` says what this stands for.
-const MAGIC: u32 = 0x7732_6302;
 
-/// Bytes of the table: [`MAGIC`], six pairs, and one number more.
-pub const TABLE_LENGTH: usize = 4 * (1 + 6 * 2 + 1);
-
-/// Address and length in bytes.
+/// Address and length in bytes, which may be beyond linear memory.
 type Range = (u64, u64);
 
-/// Where everything lies in linear memory.
-pub struct Placement {
+/// Where everything would lie in linear memory.
+pub struct Layout {
     /// The root image.
     pub image: Range,
     /// RAM's non-zero pages.
@@ -30,7 +26,7 @@ pub struct Placement {
     pub ram: Range,
 }
 
-impl Placement {
+impl Layout {
     /// Behind `memory_pages` of the runtime's own, with `pages` and `runs` bytes about RAM.
     pub fn new(memory_pages: u64, parts: &Parts<'_>, pages: u64, runs: u64) -> Self {
         let mut next = memory_pages * WASM_PAGE;
@@ -50,31 +46,40 @@ impl Placement {
         }
     }
 
-    /// Reads what [`Self::table`] gives; `None` if it is not one.
-    pub fn parse(table: &[u8; TABLE_LENGTH]) -> Option<Self> {
-        let (words, _) = table.as_chunks::<4>();
-        let word = |index: usize| u64::from(u32::from_le_bytes(words[index]));
-        let pair = |number: usize| (word(1 + 2 * number), word(2 + 2 * number));
-        (word(0) == u64::from(MAGIC)).then(|| Self {
-            image: pair(0),
-            ram: pair(1),
-            pages: pair(2),
-            runs: pair(3),
-            state: pair(4),
-            translation: pair(5),
-        })
-    }
-
     /// How many pages of memory all this needs.
     pub fn memory_pages(&self) -> u64 {
         (self.ram.0 + self.ram.1).div_ceil(WASM_PAGE)
     }
 
-    /// As the runtime reads it; `first_element` of table 0 is the first translated function.
-    pub fn table(&self, first_element: u32) -> Vec<u8> {
-        let pairs = [self.image, self.ram, self.pages, self.runs, self.state, self.translation];
-        let words = pairs.iter().flat_map(|&(address, length)| [address as u32, length as u32]);
-        let words = [MAGIC].into_iter().chain(words).chain([first_element]);
-        words.flat_map(u32::to_le_bytes).collect()
+    /// As the runtime reads it; `first_region` of table 0 is the first translated function.
+    pub fn placement(&self, first_region: u32) -> Placement {
+        let range = |(address, length): Range| module_abi::Range {
+            address: address as u32,
+            length: length as u32,
+        };
+        Placement {
+            magic: Placement::MAGIC,
+            image: range(self.image),
+            ram: range(self.ram),
+            pages: range(self.pages),
+            runs: range(self.runs),
+            state: range(self.state),
+            translation: range(self.translation),
+            first_region,
+        }
+    }
+}
+
+impl From<Placement> for Layout {
+    fn from(placement: Placement) -> Self {
+        let range = |range: module_abi::Range| (range.address.into(), range.length.into());
+        Self {
+            image: range(placement.image),
+            pages: range(placement.pages),
+            runs: range(placement.runs),
+            state: range(placement.state),
+            translation: range(placement.translation),
+            ram: range(placement.ram),
+        }
     }
 }

@@ -1,0 +1,300 @@
+;; Atomics, and a pair of load reserved and store conditional.
+;;
+;;   0  amoadd.d a0, a1, (a2)
+;;   4  lr.w a3, zero, (a2)
+;;   8  addw a3, a3, a0
+;;   c  sc.w a4, a3, (a2)
+;;  10  bne a4, zero, . + -12
+;;  14  jalr zero, 0(ra)
+(func $region_0 (;6;) (type 6) (param i64 i32 i32) (result i64)
+  (local i64 i64 i64 i64 i32 i32 i64 i64 i64 i64 i64)
+  block (result i32) ;; label = @1
+    local.get 0
+    i64.const 3
+    i64.add
+    local.get 0
+    i64.const 7
+    i64.shr_u
+    i32.wrap_i64
+    i32.const 65504
+    i32.and
+    i32.const 0
+    i32.load offset=4680
+    i32.add
+    i64.load offset=8
+    i64.ne
+    local.get 2
+    i32.const 0
+    i32.lt_s
+    i32.or
+    if ;; label = @2
+      local.get 0
+      i64.const 0
+      i64.add
+      i32.const 0
+      i64.load offset=4608
+      local.get 1
+      i32.eqz
+      select
+      br 2
+    end
+    i32.const 0
+    i64.load offset=4616
+    local.set 3
+    block ;; label = @2
+      block ;; label = @3
+        block ;; label = @4
+          block ;; label = @5
+            local.get 1
+            br_if 0 (;@5;)
+            local.get 3
+            i64.const 6
+            i64.le_s
+            if ;; label = @6
+              i32.const 0
+              br 5 (;@1;)
+            end
+            i32.const 0
+            local.set 1
+            br 1 (;@4;)
+          end
+          block ;; label = @5
+            local.get 1
+            i32.const 1
+            i32.sub
+            br_table 0 (;@5;)
+          end
+          local.get 3
+          i64.const 5
+          i64.le_s
+          if ;; label = @5
+            i32.const 8192
+            br 4 (;@1;)
+          end
+          i32.const 0
+          local.set 1
+          br 1 (;@3;)
+        end
+        i32.const 0
+        i64.load offset=4184
+        local.set 4
+        i32.const 0
+        i64.load offset=4192
+        local.set 5
+        local.get 5
+        local.tee 6
+        i32.wrap_i64
+        i32.const 7
+        i32.and
+        if ;; label = @4
+          i32.const 0
+          br 3 (;@1;)
+        end
+        local.get 6
+        i64.const 8
+        i64.shr_u
+        i32.wrap_i64
+        i32.const 65520
+        i32.and
+        i32.const 0
+        i32.load offset=4672
+        i32.add
+        local.tee 7
+        i64.load
+        local.get 6
+        i64.xor
+        i64.const 4095
+        i64.gt_u
+        if ;; label = @4
+          i32.const 0
+          br 3 (;@1;)
+        end
+        local.get 6
+        i32.wrap_i64
+        local.get 7
+        i32.load offset=8
+        i32.add
+        local.set 8
+        local.get 8
+        local.get 8
+        i64.load
+        local.set 9
+        local.get 9
+        local.get 4
+        i64.add
+        i64.store
+        local.get 9
+        local.set 10
+        i32.const 0
+        local.get 10
+        i64.store offset=4176
+        local.get 3
+        i64.const 1
+        i64.sub
+        local.set 3
+      end
+      loop ;; label = @3
+        i32.const 0
+        i64.load offset=4192
+        local.set 5
+        local.get 5
+        local.tee 6
+        i32.wrap_i64
+        i32.const 3
+        i32.and
+        if ;; label = @4
+          i32.const 8192
+          br 3 (;@1;)
+        end
+        local.get 6
+        i64.const 8
+        i64.shr_u
+        i32.wrap_i64
+        i32.const 65520
+        i32.and
+        i32.const 0
+        i32.load offset=4664
+        i32.add
+        local.tee 8
+        i64.load
+        local.get 6
+        i64.xor
+        i64.const 4095
+        i64.gt_u
+        if ;; label = @4
+          i32.const 8192
+          br 3 (;@1;)
+        end
+        local.get 6
+        i32.wrap_i64
+        local.get 8
+        i32.load offset=8
+        i32.add
+        local.set 7
+        i32.const 0
+        local.get 7
+        i64.extend_i32_u
+        i64.const 1
+        i64.add
+        i64.store offset=4656
+        local.get 7
+        i64.load32_s
+        local.set 11
+        i32.const 0
+        i64.load offset=4176
+        local.set 10
+        local.get 11
+        local.get 10
+        i64.add
+        i64.extend32_s
+        local.set 11
+        i32.const 0
+        local.get 11
+        i64.store offset=4200
+        local.get 5
+        local.tee 6
+        i32.wrap_i64
+        i32.const 3
+        i32.and
+        if ;; label = @4
+          i32.const 24578
+          br 3 (;@1;)
+        end
+        local.get 6
+        i64.const 8
+        i64.shr_u
+        i32.wrap_i64
+        i32.const 65520
+        i32.and
+        i32.const 0
+        i32.load offset=4672
+        i32.add
+        local.tee 7
+        i64.load
+        local.get 6
+        i64.xor
+        i64.const 4095
+        i64.gt_u
+        if ;; label = @4
+          i32.const 24578
+          br 3 (;@1;)
+        end
+        local.get 6
+        i32.wrap_i64
+        local.get 7
+        i32.load offset=8
+        i32.add
+        local.set 8
+        i32.const 0
+        i64.load offset=4656
+        local.get 8
+        i64.extend_i32_u
+        i64.const 1
+        i64.add
+        i64.ne
+        i64.extend_i32_u
+        local.tee 9
+        i64.eqz
+        if ;; label = @4
+          local.get 8
+          local.get 11
+          i64.store32
+        end
+        i32.const 0
+        i64.const 0
+        i64.store offset=4656
+        local.get 9
+        local.set 12
+        i32.const 0
+        local.get 12
+        i64.store offset=4208
+        local.get 3
+        i64.const 4
+        i64.sub
+        local.set 3
+        local.get 12
+        i64.eqz
+        i32.eqz
+        if ;; label = @4
+          local.get 3
+          i64.const 5
+          i64.gt_s
+          br_if 1 (;@3;)
+          i32.const 8192
+          br 3 (;@1;)
+        end
+        br 1 (;@2;)
+      end
+    end
+    i32.const 0
+    i64.load offset=4104
+    local.set 13
+    local.get 13
+    i64.const -2
+    i64.and
+    local.set 6
+    local.get 3
+    i64.const 1
+    i64.sub
+    local.set 3
+    i32.const 0
+    local.get 3
+    i64.store offset=4616
+    local.get 6
+    br 1
+    unreachable
+  end
+  local.tee 1
+  i32.const 11
+  i32.shr_u
+  i64.extend_i32_u
+  local.get 0
+  i64.add
+  i32.const 0
+  local.get 3
+  local.get 1
+  i32.const 2047
+  i32.and
+  i64.extend_i32_u
+  i64.sub
+  i64.store offset=4616
