@@ -3,7 +3,7 @@
 
 use crate::assets::Assets;
 use crate::timing::Timing;
-use c2w_emulator::{GuestMemory, OutOfRange, layout};
+use c2w_emulator::{AllocateError, GuestMemory, layout};
 use c2w_guest_abi::{ContainerConfig, Stream};
 use c2w_session::{BootFailure, BootPart, Closed, Guest, Outside, Session};
 use sha2::{Digest, Sha256};
@@ -57,9 +57,12 @@ pub enum BootError {
         /// RAM in MiB.
         memory: u64,
     },
+    /// The host does not give so much memory.
+    #[error("not enough memory on this host for a machine of {0} MiB: choose a smaller --memory")]
+    OutOfMemory(u64),
     /// Kernel or initramfs cannot be decompressed.
     #[error(
-        "kernel or initramfs cannot be uncompressed: a file of --assets is not one that zstd has compressed"
+        "kernel or initramfs cannot be decompressed: a file of --assets is not one that zstd has compressed"
     )]
     Assets(#[source] io::Error),
     /// The root image could not be produced.
@@ -73,12 +76,17 @@ pub enum BootError {
 /// Allocates a machine's memory, for a root image of `image_size` bytes.
 ///
 /// # Errors
-/// [`BootError::TooLarge`].
+/// [`BootError::TooLarge`], [`BootError::OutOfMemory`].
 pub fn allocate(image_size: u64, memory_mib: u64) -> Result<GuestMemory, BootError> {
     let ram = memory_mib.saturating_mul(1 << 20);
     let image = image_size.checked_next_multiple_of(IMAGE_ALIGN).unwrap_or(u64::MAX);
-    GuestMemory::allocate(layout::RAM_BASE, ram, layout::IMAGE_BASE, image)
-        .map_err(|OutOfRange| BootError::TooLarge { image: image_size >> 20, memory: memory_mib })
+    let allocated = GuestMemory::allocate(layout::RAM_BASE, ram, layout::IMAGE_BASE, image);
+    allocated.map_err(|error| match error {
+        AllocateError::TooLarge => {
+            BootError::TooLarge { image: image_size >> 20, memory: memory_mib }
+        }
+        AllocateError::OutOfMemory(bytes) => BootError::OutOfMemory((bytes >> 20) as u64),
+    })
 }
 
 /// Boots a machine whose memory holds the root image, and creates the container in it. `timing`

@@ -317,6 +317,7 @@ fn provenance(source: String, digest: String, options: &Options) -> Provenance {
         c2w: env!("CARGO_PKG_VERSION").to_owned(),
         memory_mib: options.memory_mib,
         root_image: 0,
+        machine: String::new(),
         assets: assets.into_iter().map(|(name, sum)| (name.to_owned(), sum)).collect(),
     }
 }

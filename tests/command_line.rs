@@ -135,7 +135,9 @@ fn a_run_that_makes_no_sense_says_why() {
         (&["run", "-iz", "@"], 2, "'-z'"),
         (&["run", "-e"], 2, "--env"),
         (&["run", "--tty=green", "@"], 2, "cooked and raw"),
-        (&["run", "--hostname", "", "@"], 2, "1 to 64 bytes"),
+        (&["run", "--network", "host", "@"], 2, "no network yet"),
+        (&["run", "--tmpfs", "/t:volume", "@"], 2, "'volume'"),
+        (&["run", "@", "--tmpfs", "/t", "--tmpfs", "/t/"], 125, "two mounts at /t"),
         (&["run", "--env-file", "/no/file", "@"], 125, "/no/file"),
         (&["run", "@", "--", "--tty=green"], 125, "cooked and raw"),
         (&["run", "@", "--bogus"], 125, "-- -- before a command"),
@@ -332,7 +334,7 @@ fn a_module_tells_where_it_comes_from_but_not_from_which_folder() {
     assert!(said.contains("c2w did not make it"), "{said}");
     fs::write(&file, &module[..module.len() / 2]).unwrap();
     let said = refusal(&["inspect", file.to_str().unwrap()]);
-    assert!(said.contains("no WebAssembly module"), "{said}");
+    assert!(said.contains("not a whole WebAssembly module"), "{said}");
 }
 
 #[test]

@@ -20,4 +20,4 @@ pub use devices::syscon::PowerRequest;
 pub use devices::vmgenid::ID_LENGTH as GENERATION_LENGTH;
 pub use host::{Host, PortId};
 pub use machine::{BootConfig, BootError, Exit, Machine, RestoreError};
-pub use memory::{GuestMemory, OutOfRange, PAGE_SIZE, Region};
+pub use memory::{AllocateError, GuestMemory, OutOfRange, PAGE_SIZE, Region};

@@ -7,6 +7,7 @@
 //! Every access here is checked; only the TLB fast path of the interpreter goes to the window
 //! directly, with offsets that this module handed out.
 
+use alloc::alloc::{Layout, alloc_zeroed};
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -18,6 +19,15 @@ pub const PAGE_SIZE: usize = 1 << PAGE_SHIFT;
 /// An access to guest-physical addresses that are not memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutOfRange;
+
+/// Why there is no memory for a guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AllocateError {
+    /// It would have 4 GiB or more.
+    TooLarge,
+    /// The host does not give so many bytes.
+    OutOfMemory(usize),
+}
 
 /// A run of guest-physical addresses backed by the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,27 +64,40 @@ pub struct GuestMemory {
     _owned: Option<Vec<u8>>,
 }
 
+/// Zero bytes, as `vec!` gives them, but not with an abort when the host has no memory left.
+fn zeros(length: usize) -> Result<Vec<u8>, AllocateError> {
+    let failed = AllocateError::OutOfMemory(length);
+    let layout = Layout::array::<u8>(length).ok().filter(|layout| layout.size() > 0);
+    // SAFETY: the size is not zero.
+    let bytes = unsafe { alloc_zeroed(layout.ok_or(failed)?) };
+    if bytes.is_null() {
+        return Err(failed);
+    }
+    // SAFETY: the global allocator has just given that many bytes, all zero, aligned as a `u8`.
+    Ok(unsafe { Vec::from_raw_parts(bytes, length, length) })
+}
+
 impl GuestMemory {
     /// Allocates RAM at guest-physical `ram_start` and an image region at `image_start`, both
     /// zero. Lengths in bytes, rounded up to pages.
     ///
     /// # Errors
-    /// [`OutOfRange`] when the two do not fit into 4 GiB.
+    /// [`AllocateError`].
     pub fn allocate(
         ram_start: u64,
         ram_length: u64,
         image_start: u64,
         image_length: u64,
-    ) -> Result<Self, OutOfRange> {
+    ) -> Result<Self, AllocateError> {
         let ram_pages = ram_length.div_ceil(PAGE_SIZE as u64);
         let image_pages = image_length.div_ceil(PAGE_SIZE as u64);
-        let pages = ram_pages.checked_add(image_pages).ok_or(OutOfRange)?;
+        let pages = ram_pages.checked_add(image_pages).ok_or(AllocateError::TooLarge)?;
         if pages >= 1 << (32 - PAGE_SHIFT) {
-            return Err(OutOfRange);
+            return Err(AllocateError::TooLarge);
         }
         // Zeros from the allocator are untouched memory of the operating system, as long as no
         // alignment is asked for: so one page more, and the alignment by hand.
-        let owned = vec![0u8; (pages as usize + 1) << PAGE_SHIFT];
+        let owned = zeros((pages as usize + 1) << PAGE_SHIFT)?;
         let image = Region { start: image_start, length: image_pages << PAGE_SHIFT, offset: 0 };
         let ram = Region {
             start: ram_start,
@@ -309,5 +332,10 @@ mod tests {
     fn more_than_the_window_is_refused() {
         assert!(GuestMemory::allocate(RAM, 1 << 32, IMAGE, 0).is_err());
         assert!(GuestMemory::allocate(RAM, u64::MAX, IMAGE, u64::MAX).is_err());
+        assert_eq!(
+            zeros(isize::MAX as usize),
+            Err(AllocateError::OutOfMemory(isize::MAX as usize))
+        );
+        assert_eq!(zeros(3), Ok(vec![0; 3]));
     }
 }

@@ -32,6 +32,7 @@ pub mod capability;
 pub mod frame;
 mod message;
 pub mod place;
+pub mod tmpfs;
 
 pub use message::{
     Capabilities, ContainerConfig, Device, DeviceAccess, Failure, FromGuest, Milestone, Mount,

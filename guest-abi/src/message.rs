@@ -136,7 +136,7 @@ pub struct RunRequest {
     pub entrypoint: Option<Vec<Vec<u8>>>,
     /// In place of the image's `Cmd`, when not empty.
     pub args: Vec<Vec<u8>>,
-    /// Added to the image's `Env`, overriding by name.
+    /// Added to the image's `Env`, overriding by name: `NAME=value`; `NAME` alone takes one away.
     pub env: Vec<Vec<u8>>,
     /// In place of the image's `User`.
     pub user: Option<Vec<u8>>,

@@ -5,13 +5,14 @@ use crate::standard_input::{Input, StandardInput};
 use crate::units::TableUnits;
 use crate::{placement, units, wasi_host, wasi_terminal};
 use alloc::boxed::Box;
+use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
 use c2w_emulator::cpu::translated::Translated;
 use c2w_guest_abi::RunRequest;
 use c2w_p9::Server;
 use c2w_session::options::{self, Environment, Invocation};
-use c2w_session::{Session, Step, terminal};
+use c2w_session::{Session, Shared, Step, terminal};
 use wasi_host::Wasi;
 
 /// Why [`Program::run`] came back. The numbers are what the export `run` returns.
@@ -154,6 +155,14 @@ impl Program {
 fn share_preopens(session: &mut Session, request: &mut RunRequest) -> Result<(), u8> {
     let (preopens, shared) = Preopens::find();
     request.mounts = c2w_session::mounts(&shared).map_err(|error| fail(125, &error.0))?;
+    // wasmer opens its root several times, under names of the root: once is enough.
+    let is_root = |shared: &Shared| shared.guest.iter().all(|byte| b"/.".contains(byte));
+    let roots = shared.iter().enumerate().filter(|(_, shared)| is_root(shared));
+    for (number, _) in roots.skip(1) {
+        let name = number.to_string().into_bytes();
+        request.mounts.retain(|mount| mount.name != name);
+    }
+    c2w_session::check_mounts(request).map_err(|error| fail(125, &error.0))?;
     if !request.mounts.is_empty() {
         session.share(Box::new(Server::new(preopens)));
     }

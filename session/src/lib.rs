@@ -15,6 +15,6 @@ pub mod terminal;
 
 pub use boot::{BootFailure, Guest, boot};
 pub use c2w_emulator::devices::P9Server;
-pub use mounts::{Shared, mounts};
+pub use mounts::{Shared, check_mounts, mounts};
 pub use outside::{BootPart, Closed, Outside};
 pub use session::{Session, Step};

@@ -1,10 +1,11 @@
 //! Where directories of the host appear in the container.
 
 use crate::options::UsageError;
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use c2w_guest_abi::{Mount, place};
+use c2w_guest_abi::{Mount, RunRequest, place};
 
 /// Where a directory appears that would otherwise hide the container's root.
 const HOST: &[u8] = b"/mnt/host";
@@ -33,6 +34,26 @@ pub fn mounts(shared: &[Shared]) -> Result<Vec<Mount>, UsageError> {
     Ok(mounts)
 }
 
+/// Refuses two mounts at one place: the first would be hidden, and what is written there would not be
+/// where it was expected.
+///
+/// # Errors
+/// [`UsageError`], which names the place.
+pub fn check_mounts(request: &RunRequest) -> Result<(), UsageError> {
+    let directories = request.mounts.iter().map(|mount| place::lexical(&mount.target));
+    let tmpfs = request.tmpfs.iter().map(|tmpfs| place::lexical(&tmpfs.target));
+    let mut targets = BTreeSet::new();
+    for target in directories.chain(tmpfs) {
+        if let Some(twice) = targets.replace(target) {
+            let twice = String::from_utf8_lossy(&twice);
+            return Err(UsageError(format!(
+                "two mounts at {twice}: give one of them another place"
+            )));
+        }
+    }
+    Ok(())
+}
+
 fn target(guest: &[u8]) -> Result<Vec<u8>, UsageError> {
     let mut target = Vec::new();
     for name in guest.split(|&byte| byte == b'/') {
@@ -41,7 +62,7 @@ fn target(guest: &[u8]) -> Result<Vec<u8>, UsageError> {
             b".." => {
                 let guest = String::from_utf8_lossy(guest);
                 return Err(UsageError(format!(
-                    "directory {guest:?}: '..' leads out of the container; name its place there"
+                    "directory {guest:?}: name its place without '..'"
                 )));
             }
             name => {
@@ -65,6 +86,8 @@ fn target(guest: &[u8]) -> Result<Vec<u8>, UsageError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec;
+    use c2w_guest_abi::Tmpfs;
 
     fn targets(names: &[&str]) -> Vec<(String, String)> {
         let shared = |name: &&str| Shared { guest: name.as_bytes().to_vec(), read_only: false };
@@ -110,6 +133,28 @@ mod tests {
             assert!(refused.contains("belongs to the container's system"), "{refused}");
         }
         assert_eq!(target("/dev/shm/x"), "/dev/shm/x");
+    }
+
+    #[test]
+    fn no_mount_hides_another() {
+        let request = |directories: &[&str], tmpfs: &[&str]| {
+            let shared = |name: &&str| Shared { guest: name.as_bytes().to_vec(), read_only: false };
+            let shared: Vec<_> = directories.iter().map(shared).collect();
+            let tmpfs =
+                tmpfs.iter().map(|target| Tmpfs { target: (*target).into(), options: vec![] });
+            RunRequest {
+                mounts: mounts(&shared).unwrap(),
+                tmpfs: tmpfs.collect(),
+                ..RunRequest::default()
+            }
+        };
+        assert_eq!(check_mounts(&request(&["/x", "/x/y", "/"], &["/x/z", "/mnt"])), Ok(()));
+        for (directories, tmpfs) in
+            [(&["/x", "x/."][..], &[][..]), (&["/x"], &["/y", "/x//"]), (&[], &["/x", "/y/../x"])]
+        {
+            let refused = check_mounts(&request(directories, tmpfs)).unwrap_err().0;
+            assert!(refused.contains("two mounts at /x:"), "{refused}");
+        }
     }
 
     #[test]

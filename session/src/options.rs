@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn variables_are_set_or_taken_from_outside() {
         let given = ["-e", "A=1", "--env=B=x=y", "-e", "OUT", "--env", "UNSET", "-e", "C="];
-        assert_eq!(run(&given).env, bytes(&["A=1", "B=x=y", "OUT=2", "C="]));
+        assert_eq!(run(&given).env, bytes(&["A=1", "B=x=y", "OUT=2", "UNSET", "C="]));
     }
 
     #[test]
@@ -245,6 +245,7 @@ mod tests {
         assert_eq!(request.args, bytes(&["x"]));
         let request = run(&["--rm", "--init", "-i", "x"]);
         assert!(request.init && request.stdin);
+        assert_eq!(run(&["--hostname=", "--network=none", "x"]).hostname, None);
         assert_eq!(request.args, bytes(&["x"]));
         let tmpfs = run(&["--tmpfs", "/t:size=1m,exec", "--tmpfs", "/u"]).tmpfs;
         let expected = [("/t", "size=1m,exec"), ("/u", "")]
@@ -348,8 +349,10 @@ mod tests {
             &["--tmpfs", "tmp"],
             &["--tmpfs", "/dev/:size=1m"],
             &["--tmpfs=/x/.."],
+            &["--tmpfs", "/x:size=1m,volume"],
             &["--cap-add", "EVERYTHING"],
-            &["--hostname", ""],
+            &["--hostname", "0123456789012345678901234567890123456789012345678901234567890123x"],
+            &["--network", "host"],
             &["--memory", "512"],
         ] {
             assert!(parse(bytes(arguments), Environment::default()).is_err(), "{arguments:?}");

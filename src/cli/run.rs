@@ -16,9 +16,9 @@ use crate::timing::Timing;
 use crate::wasm::Snapshot;
 use crate::{convert, run, terminal};
 use anyhow::{Context, Result};
-use c2w_session::Session;
 use c2w_session::options::{self, Environment, Invocation};
 use c2w_session::terminal::choose;
+use c2w_session::{Session, check_mounts};
 use clap::{ArgAction, Args};
 use std::ffi::OsString;
 use std::fs::File;
@@ -97,12 +97,14 @@ pub(super) fn run(arguments: &Run) -> Result<ExitCode> {
     request.terminal = choose(choice, terminal::find(), &variables);
     let source = arguments.source()?;
     let shared = arguments.directories.open()?;
+    let (server, mounts) = shared.map(|shared| (shared.server, shared.mounts)).unzip();
+    request.mounts = mounts.unwrap_or_default();
+    check_mounts(&request).map_err(|error| anyhow::anyhow!(error.0))?;
     let (profile, trace) = (arguments.profile.as_deref(), arguments.trace.as_deref());
     let watch = Watch::new(profile, trace, source.reads())?;
     let mut session = arguments.session(&source)?;
-    if let Some(shared) = shared {
-        session.share(shared.server);
-        request.mounts = shared.mounts;
+    if let Some(server) = server {
+        session.share(server);
     }
     if let Some(observer) = watch.observer() {
         session.observe(observer);

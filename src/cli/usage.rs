@@ -31,7 +31,6 @@ const DOCKERS: &[(&[&str], &str)] = &[
             "-P",
             "--publish-all",
             "--expose",
-            "--network",
             "--net",
             "--dns",
             "--add-host",

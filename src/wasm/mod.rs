@@ -13,6 +13,7 @@
 //! Everything that is not zero lies side by side: runtimes map such data copy-on-write instead
 //! of copying it (wasmtime does while the data fills at least half of its span).
 
+mod checksum;
 mod code;
 mod functions;
 mod layout;

@@ -1,5 +1,6 @@
 //! Writes the module.
 
+use super::checksum::Checksum;
 use super::code;
 use super::layout::Layout;
 use super::provenance::Provenance;
@@ -148,13 +149,25 @@ pub fn package(
 
     insert(&mut sections, memory_section(layout.memory_pages()));
     insert(&mut sections, data_section(segments));
-    let provenance = Provenance { root_image: image_bytes, ..parts.provenance.clone() };
+    let machine = checksum(parts, &ram_runs, &run_table);
+    let provenance = Provenance { root_image: image_bytes, machine, ..parts.provenance.clone() };
     sections.push(Section::new(SectionId::Custom.into(), provenance.section()));
     let mut out = Counted { inner: out, count: 0 };
     out.write_all(&Module::HEADER)?;
     sections.iter().try_for_each(|section| section.write(&mut out))?;
     let translated = parts.functions().map_or(0, code::size);
     Ok(Summary { size: out.count, ram: packed, image: image_bytes, translated })
+}
+
+fn checksum(parts: &Parts<'_>, ram_runs: &[Range<usize>], run_table: &[u8]) -> String {
+    let mut checksum = Checksum::default();
+    checksum.update(run_table);
+    for run in ram_runs {
+        checksum.update(&parts.ram[run.start * PAGE..run.end * PAGE]);
+    }
+    checksum.update(parts.image);
+    checksum.update(parts.state);
+    checksum.finish()
 }
 
 /// The table of [`c2w_module_abi::Placement::runs`].

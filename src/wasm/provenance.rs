@@ -29,6 +29,9 @@ pub struct Provenance {
     pub memory_mib: u64,
     /// Bytes of the root image that the module carries, which are those not zero.
     pub root_image: u64,
+    /// The checksum of the machine, by the function's name.
+    #[serde(default)]
+    pub machine: String,
     /// SHA-256 of kernel, initramfs and runtime by file name.
     pub assets: BTreeMap<String, String>,
 }
@@ -36,9 +39,12 @@ pub struct Provenance {
 /// Why a file tells nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum ProvenanceError {
-    /// The file ends early, or is another kind of file.
-    #[error("it is no WebAssembly module")]
+    /// The file is of another kind.
+    #[error("it is not a WebAssembly module")]
     NotWasm,
+    /// The file ends early, or goes on behind its end.
+    #[error("it is not a whole WebAssembly module: it was cut off, or something was added to it")]
+    Broken,
     /// A module of somebody else.
     #[error("it is a WebAssembly module, but c2w did not make it: it has no section {SECTION}")]
     Missing,
@@ -54,6 +60,7 @@ impl From<ScanError> for ProvenanceError {
     fn from(error: ScanError) -> Self {
         match error {
             ScanError::NotWasm => Self::NotWasm,
+            ScanError::Broken => Self::Broken,
             ScanError::Io(error) => Self::Io(error),
         }
     }
@@ -102,6 +109,7 @@ mod tests {
             c2w: "0.1.0".into(),
             memory_mib: 256,
             root_image: 4096,
+            machine: "xxh3:00".into(),
             assets: BTreeMap::from([("Image.zst".into(), "ff".into())]),
         }
     }
@@ -137,14 +145,15 @@ mod tests {
             let is_module_without_sections = end == 8;
             match error {
                 ProvenanceError::Missing => assert!(is_module_without_sections),
-                ProvenanceError::NotWasm => assert!(!is_module_without_sections),
+                ProvenanceError::NotWasm => assert!(end < 8, "{end}"),
+                ProvenanceError::Broken => assert!(end > 8, "{end}"),
                 other => panic!("{end}: {other}"),
             }
         }
         assert!(matches!(read(b"\x7fELF\x02\x01\x01\0..."), Err(ProvenanceError::NotWasm)));
         let mut endless = whole[..8].to_vec();
         endless.extend([0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]);
-        assert!(matches!(read(&endless), Err(ProvenanceError::NotWasm)));
+        assert!(matches!(read(&endless), Err(ProvenanceError::Broken)));
         let damaged = (0, [&[14], SECTION.as_bytes(), b"{"].concat());
         assert!(matches!(read(&module(&[damaged])), Err(ProvenanceError::Damaged)));
     }

@@ -19,9 +19,12 @@ pub struct Found {
 /// Why a file has no sections.
 #[derive(Debug, thiserror::Error)]
 pub enum ScanError {
-    /// The file ends early, or is another kind of file.
-    #[error("it is not a whole WebAssembly module")]
+    /// The file is of another kind.
+    #[error("it is not a WebAssembly module")]
     NotWasm,
+    /// The file ends early, or goes on behind its end.
+    #[error("it is not a whole WebAssembly module")]
+    Broken,
     /// The file cannot be read.
     #[error(transparent)]
     Io(io::Error),
@@ -30,7 +33,7 @@ pub enum ScanError {
 impl From<io::Error> for ScanError {
     fn from(error: io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::UnexpectedEof => Self::NotWasm,
+            io::ErrorKind::UnexpectedEof => Self::Broken,
             _ => Self::Io(error),
         }
     }
@@ -49,12 +52,15 @@ impl<'a, M: Read + Seek> Scanner<'a, M> {
     /// # Errors
     /// When the file is not a module.
     pub fn new(module: &'a mut M) -> Result<Self, ScanError> {
-        let mut head = [0; HEADER.len()];
+        let mut head = Vec::new();
         module.rewind()?;
-        module.read_exact(&mut head)?;
+        module.by_ref().take(HEADER.len() as u64).read_to_end(&mut head)?;
+        if head != HEADER {
+            return Err(ScanError::NotWasm);
+        }
         let size = module.seek(SeekFrom::End(0))?;
         let next = head.len() as u64;
-        if head == HEADER { Ok(Self { module, size, next }) } else { Err(ScanError::NotWasm) }
+        Ok(Self { module, size, next })
     }
 
     /// The next section; the file stands at its contents.
@@ -72,7 +78,7 @@ impl<'a, M: Read + Seek> Scanner<'a, M> {
         let start = self.module.stream_position()?;
         self.next = start + length;
         if self.next > self.size {
-            return Err(ScanError::NotWasm);
+            return Err(ScanError::Broken);
         }
         Ok(Some(Found { id: id[0], start, length }))
     }
@@ -99,8 +105,8 @@ pub fn leb128(from: &mut impl Read) -> Result<u32, ScanError> {
         from.read_exact(&mut byte)?;
         value |= u64::from(byte[0] & 0x7f) << shift;
         if byte[0] & 0x80 == 0 {
-            return u32::try_from(value).map_err(|_| ScanError::NotWasm);
+            return u32::try_from(value).map_err(|_| ScanError::Broken);
         }
     }
-    Err(ScanError::NotWasm)
+    Err(ScanError::Broken)
 }

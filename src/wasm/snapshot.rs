@@ -4,13 +4,14 @@
 //! The file may come from anybody. Nothing is believed that was not checked against the file's size
 //! or the limits of a machine, and only bytes that are there are allocated for.
 
+use super::checksum::Checksum;
 use super::layout::Layout;
 use super::provenance::{Provenance, ProvenanceError};
 use super::scan::{Found, ScanError, Scanner, leb128};
 use super::segments::PAGE;
 use super::template::constant;
-use c2w_emulator::GuestMemory;
 use c2w_emulator::layout::{IMAGE_BASE, RAM_BASE};
+use c2w_emulator::{AllocateError, GuestMemory};
 use c2w_module_abi::{PLACEMENT_EXPORT, Placement};
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -52,6 +53,9 @@ pub enum SnapshotError {
          again", ours = env!("CARGO_PKG_VERSION")
     )]
     Version(String),
+    /// The host does not give so much memory.
+    #[error("not enough memory on this host for its machine of {0} MiB")]
+    OutOfMemory(u64),
     /// The file cannot be read.
     #[error(transparent)]
     Io(io::Error),
@@ -122,11 +126,16 @@ impl Snapshot {
         let (address, segments) = contents(file)?;
         let table = table(file, &segments, address)?;
         let Some(layout) = Placement::from_bytes(&table).map(Layout::from) else {
-            return Err(SnapshotError::Version(provenance.c2w));
+            return Err(SnapshotError::Damaged("it does not say where its machine lies"));
         };
         let linear = Linear::new(file, segments, &layout)?;
-        let memory = linear.machine(&layout)?;
+        let mut checksum = Checksum::default();
+        let memory = linear.machine(&layout, &mut checksum)?;
         let state = linear.bytes(layout.state, "its state lies outside of it")?;
+        checksum.update(&state);
+        if checksum.finish() != provenance.machine {
+            return Err(SnapshotError::Damaged("its machine is not the one that was written"));
+        }
         Ok(Self { memory, state, provenance })
     }
 }
@@ -280,7 +289,11 @@ impl<'a> Linear<'a> {
     }
 
     /// Puts RAM and root image together.
-    fn machine(&self, layout: &Layout) -> Result<GuestMemory, SnapshotError> {
+    fn machine(
+        &self,
+        layout: &Layout,
+        checksum: &mut Checksum,
+    ) -> Result<GuestMemory, SnapshotError> {
         let damaged = SnapshotError::Damaged;
         let ((image, image_length), (_, ram_length)) = (layout.image, layout.ram);
         let is_whole = |length: u64| length.is_multiple_of(PAGE as u64);
@@ -291,17 +304,26 @@ impl<'a> Linear<'a> {
             return Err(damaged("its root image lies outside of it"));
         }
         let (ram_start, image_start) = (RAM_BASE, IMAGE_BASE);
-        let too_large = damaged("its machine is larger than 4 GiB");
         let memory = GuestMemory::allocate(ram_start, ram_length, image_start, image_length);
-        let mut memory = memory.map_err(|_| too_large)?;
+        let mut memory = memory.map_err(|error| match error {
+            AllocateError::TooLarge => damaged("its machine is larger than 4 GiB"),
+            AllocateError::OutOfMemory(bytes) => SnapshotError::OutOfMemory((bytes >> 20) as u64),
+        })?;
+        self.restore_ram(layout, &mut memory, checksum)?;
         let place = memory.slice_mut(image_start, image_length as usize);
-        self.read(image, place.map_err(|_| damaged("its root image does not fit"))?)?;
-        self.restore_ram(layout, &mut memory)?;
+        let place = place.map_err(|_| damaged("its root image does not fit"))?;
+        self.read(image, place)?;
+        checksum.update(place);
         Ok(memory)
     }
 
     /// Puts RAM's pages where the runs say.
-    fn restore_ram(&self, layout: &Layout, memory: &mut GuestMemory) -> Result<(), SnapshotError> {
+    fn restore_ram(
+        &self,
+        layout: &Layout,
+        memory: &mut GuestMemory,
+        checksum: &mut Checksum,
+    ) -> Result<(), SnapshotError> {
         let outside = "the pages of its memory lie outside of it";
         let (mut page, length) = layout.pages;
         let end = page + length;
@@ -309,6 +331,7 @@ impl<'a> Linear<'a> {
             return Err(SnapshotError::Damaged(outside));
         }
         let runs = self.bytes(layout.runs, outside)?;
+        checksum.update(&runs);
         let mut free = 0;
         for run in runs.as_chunks::<8>().0 {
             let number = |half: usize| {
@@ -321,7 +344,9 @@ impl<'a> Linear<'a> {
                 return Err(SnapshotError::Damaged(outside));
             }
             let place = memory.slice_mut(memory.ram().start + start, length as usize);
-            self.read(page, place.map_err(|_| SnapshotError::Damaged(outside))?)?;
+            let place = place.map_err(|_| SnapshotError::Damaged(outside))?;
+            self.read(page, place)?;
+            checksum.update(place);
             (page, free) = (page + length, start + length);
         }
         Ok(())

@@ -22,6 +22,9 @@ fn surroundings() -> Vec<Case> {
         with("env_from_outside", &["-e", "SEEN", "-e", "UNSET"], "echo $SEEN ${UNSET-none}")
             .environment(&[("SEEN", "outside"), ("HIDDEN", "1")])
             .stdout("outside none\n"),
+        case("env_taken_away", ["-e", "HOSTNAME", "env"]).stdout(
+            "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nHOME=/root\n",
+        ),
         with("env_is_not_handed_on_natively", &[], "echo ${HIDDEN-none}")
             .environment(&[("HIDDEN", "1")])
             .only([Engine::Native])
@@ -69,6 +72,18 @@ touch /dev/shm/x && echo yes";
         with("mount_points_leave_no_trace", &["--tmpfs", "/t"], "stat -c '%a %Y' /")
             .stdout("755 0\n"),
         with("tmpfs_on_a_read_only_root", &["--read-only", "--tmpfs", "/a/b"], "touch /a/b/c"),
+        with(
+            "tmpfs_of_dockers",
+            &["--tmpfs", "/t:defaults,noatime,rprivate"],
+            "grep ' /t ' /proc/mounts",
+        )
+        .stdout("tmpfs /t tmpfs rw,nosuid,nodev,noexec,noatime 0 0\n"),
+        case("tmpfs_unknown_option", ["--tmpfs", "/t:size=1m,volume", "true"])
+            .status(125)
+            .complaint("no such option: 'volume'"),
+        case("mount_twice", ["--tmpfs", "/t", "--tmpfs", "/t/", "true"])
+            .status(125)
+            .complaint("two mounts at /t"),
         case("tmpfs_with_nonsense", ["--tmpfs", "/t:size=green", "true"])
             .status(125)
             .complaint("/t with options 'size=green'"),
@@ -131,6 +146,8 @@ echo never > /sys/kernel/mm/transparent_hugepage/enabled; true <> /dev/loop7 && 
                 ls: /dev/fuse: No such file or directory\n",
             )
             .status(1),
+        with("device_directory", &["--device", "/dev"], "ls -1 /dev/fuse /dev/loop0 /dev/null")
+            .stdout("/dev/fuse\n/dev/loop0\n/dev/null\n"),
         with("device_with_sys_admin", &["--cap-add=SYS_ADMIN"], fuse).stdout("666 a:e5\n"),
         with("privileged", &["--privileged"], system)
             .stdout("000001ffffffffff\n42\n0::/inner\n/dev/net/tun\n"),

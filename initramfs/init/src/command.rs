@@ -93,7 +93,8 @@ fn arguments(
     whole
 }
 
-/// Docker's own variables, overridden by the image's, overridden by the run's.
+/// Docker's own variables, overridden by the image's, overridden by the run's. A name alone among the
+/// run's is of a variable that is not to be.
 fn environment(
     image: &[Vec<u8>],
     run: &[Vec<u8>],
@@ -104,12 +105,16 @@ fn environment(
     if terminal {
         env.push(b"TERM=xterm".to_vec());
     }
-    for variable in image.iter().chain(run) {
+    let is_unset = |variable: &Vec<u8>| !variable.contains(&b'=');
+    for variable in image.iter().chain(run.iter().filter(|variable| !is_unset(variable))) {
         match env.iter_mut().find(|known| name(known) == name(variable)) {
             Some(known) => known.clone_from(variable),
             None => env.push(variable.clone()),
         }
     }
+    let unset =
+        |known: &Vec<u8>| run.iter().any(|variable| is_unset(variable) && variable == name(known));
+    env.retain(|known| !unset(known));
     env
 }
 
@@ -210,6 +215,8 @@ mod tests {
         assert_eq!(lookup(&env, b"C"), Some(&b"x=y"[..]));
         assert_eq!(lookup(&env, b"B"), Some(&b""[..]));
         assert_eq!(lookup(&env, b"D"), None);
+        let without = environment(&words("A=1 B"), &words("A HOSTNAME C"), b"box", false);
+        assert_eq!(without, [DEFAULT_PATH.to_vec(), b"B".to_vec()]);
         let plain = environment(&[], &[], b"box", false);
         assert_eq!(plain, [DEFAULT_PATH.to_vec(), b"HOSTNAME=box".to_vec()]);
     }

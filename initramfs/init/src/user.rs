@@ -75,12 +75,13 @@ struct User<'a> {
 }
 
 impl<'a> User<'a> {
-    /// `name:password:uid:gid:gecos:home:shell`; a line that is none is skipped.
+    /// `name:password:uid:gid:gecos:home:shell`, as Docker also without the last ones; a line that has
+    /// no uid is skipped.
     fn parse(line: &'a [u8]) -> Option<Self> {
         let mut fields = line.split(|&byte| byte == b':');
         let name = fields.next().filter(|name| !name.is_empty())?;
         let uid = number(fields.nth(1)?)?;
-        let gid = number(fields.next()?)?;
+        let gid = fields.next().map_or(Some(0), number)?;
         let home = fields.nth(1).unwrap_or_default();
         Some(Self { name, uid, gid, home })
     }
@@ -137,7 +138,8 @@ mod tests {
         broken line\n\
         app:x:1000:1001:App:/home/app:/bin/sh\n\
         nohome:x:7:8::\n\
-        12:x:55:56::/digits:\n";
+        12:x:55:56::/digits:\n\
+        short:x:9\n";
     const GROUP: &[u8] = b"root:x:0:\nwheel:x:10:root,app\nappgroup:x:1001:\naudio:x:29:app\n";
 
     fn account(spec: &str) -> (u32, u32, Vec<u32>, String) {
@@ -167,6 +169,7 @@ mod tests {
         assert_eq!(account("4242"), (4242, 0, vec![0], "/".into()));
         assert_eq!(account("12"), (12, 0, vec![0], "/".into()));
         assert_eq!(account("nohome"), (7, 8, vec![8], "/".into()));
+        assert_eq!(account("short"), (9, 0, vec![0], "/".into()));
         let bare = resolve(b"5:6", b"", b"").unwrap();
         assert_eq!((bare.uid, bare.gid, bare.groups), (5, 6, vec![6]));
     }

@@ -1,6 +1,6 @@
 //! The options, once: what reads them, what lists them, and what other programs take over.
 
-use super::values::{capabilities, device, hostname, terminal, tmpfs, variable};
+use super::values::{capabilities, device, hostname, network, terminal, tmpfs_mount, variable};
 use super::{Parsed, TerminalChoice, UsageError};
 use alloc::format;
 use alloc::string::String;
@@ -73,7 +73,7 @@ pub const OPTIONS: &[OptionSpec] = &[
         help: "set a variable; NAME alone takes the value from outside",
         set: Set::Value("NAME=VALUE", |parsed, value| {
             let variable = variable(value, &parsed.environment)?;
-            parsed.request.env.extend(variable);
+            parsed.request.env.push(variable);
             Ok(())
         }),
     },
@@ -100,7 +100,7 @@ pub const OPTIONS: &[OptionSpec] = &[
         short: Some('h'),
         help: "the container's host name",
         set: Set::Value("NAME", |parsed, value| {
-            parsed.request.hostname = Some(hostname(value)?);
+            parsed.request.hostname = hostname(value)?;
             Ok(())
         }),
     },
@@ -153,11 +153,17 @@ pub const OPTIONS: &[OptionSpec] = &[
         set: Set::Flag(|_, _| {}),
     },
     OptionSpec {
+        long: "network",
+        short: None,
+        help: "only none, which is what every container has",
+        set: Set::Value("NETWORK", |_, value| network(&value)),
+    },
+    OptionSpec {
         long: "tmpfs",
         short: None,
         help: "an empty file system in memory at DIR",
         set: Set::Value("DIR[:OPTIONS]", |parsed, value| {
-            parsed.request.tmpfs.push(tmpfs(&value)?);
+            parsed.request.tmpfs.push(tmpfs_mount(&value)?);
             Ok(())
         }),
     },

@@ -2,7 +2,7 @@
 
 use super::{TerminalChoice, UsageError, text, usage};
 use alloc::vec::Vec;
-use c2w_guest_abi::{Device, DeviceAccess, TerminalMode, Tmpfs, capability, place};
+use c2w_guest_abi::{Device, DeviceAccess, TerminalMode, Tmpfs, capability, place, tmpfs};
 
 /// Docker's spellings of true and false, Go's `strconv.ParseBool`.
 pub(super) fn boolean(value: &[u8]) -> Option<bool> {
@@ -26,29 +26,45 @@ pub(super) fn terminal(value: Option<&[u8]>) -> Result<TerminalChoice, UsageErro
     }
 }
 
-/// `NAME=value`, or what `NAME` is outside: nothing when it is not set there.
-pub(super) fn variable(given: Vec<u8>, outside: &[Vec<u8>]) -> Result<Option<Vec<u8>>, UsageError> {
+/// `NAME=value`, or what `NAME` is outside; when it is not set there the name alone: it is not to be set
+/// in the container either, as Docker has it.
+pub(super) fn variable(given: Vec<u8>, outside: &[Vec<u8>]) -> Result<Vec<u8>, UsageError> {
     let length = given.iter().position(|&byte| byte == b'=').unwrap_or(given.len());
     if length == 0 {
         return Err(usage(format_args!("--env {}: write NAME=VALUE", text(&given))));
     }
     if length < given.len() {
-        return Ok(Some(given));
+        return Ok(given);
     }
     let named = |known: &&Vec<u8>| known.starts_with(&given) && known.get(length) == Some(&b'=');
-    Ok(outside.iter().find(named).cloned())
+    Ok(outside.iter().find(named).cloned().unwrap_or(given))
 }
 
-pub(super) fn hostname(name: Vec<u8>) -> Result<Vec<u8>, UsageError> {
+/// An empty name is Docker's for the default.
+pub(super) fn hostname(name: Vec<u8>) -> Result<Option<Vec<u8>>, UsageError> {
     // Linux's __NEW_UTS_LEN.
     const LONGEST: usize = 64;
-    if (1..=LONGEST).contains(&name.len()) {
-        return Ok(name);
+    match name.len() {
+        0 => Ok(None),
+        1..=LONGEST => Ok(Some(name)),
+        _ => Err(usage(format_args!(
+            "--hostname {}: a host name has at most {LONGEST} bytes",
+            text(&name)
+        ))),
     }
-    Err(usage(format_args!("--hostname {}: a host name has 1 to {LONGEST} bytes", text(&name))))
 }
 
-pub(super) fn tmpfs(value: &[u8]) -> Result<Tmpfs, UsageError> {
+pub(super) fn network(name: &[u8]) -> Result<(), UsageError> {
+    match name {
+        b"none" => Ok(()),
+        _ => Err(usage(format_args!(
+            "--network {}: a container has no network yet, only none can stand there",
+            text(name)
+        ))),
+    }
+}
+
+pub(super) fn tmpfs_mount(value: &[u8]) -> Result<Tmpfs, UsageError> {
     let mut parts = value.splitn(2, |&byte| byte == b':');
     let target = parts.next().unwrap_or_default().to_vec();
     if target.first() != Some(&b'/') {
@@ -57,7 +73,15 @@ pub(super) fn tmpfs(value: &[u8]) -> Result<Tmpfs, UsageError> {
     if let Some(system) = place::system(&target) {
         return Err(usage(format_args!("--tmpfs {}: {}", text(value), place::refusal(system))));
     }
-    Ok(Tmpfs { target, options: parts.next().unwrap_or_default().to_vec() })
+    let options = parts.next().unwrap_or_default();
+    if let Some((unknown, _)) = tmpfs::options(options).find(|(_, option)| option.is_none()) {
+        return Err(usage(format_args!(
+            "--tmpfs {}: no such option: '{}'; those of tmpfs(5) and flags of mount(8) can stand there",
+            text(value),
+            text(unknown)
+        )));
+    }
+    Ok(Tmpfs { target, options: options.to_vec() })
 }
 
 /// `SOURCE[:TARGET][:ACCESS]`, as Docker reads it: a second part that looks like an access is one.

@@ -47,6 +47,7 @@ fn try_package(
         c2w: "version".into(),
         memory_mib: 1,
         root_image: 0,
+        machine: String::new(),
         assets: [].into(),
     };
     let parts =

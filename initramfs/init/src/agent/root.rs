@@ -5,6 +5,7 @@ use super::path;
 use crate::failure::{OrFail, Result};
 use crate::pid1::{MASKED_PATHS, READ_ONLY_MOUNTS, READ_ONLY_PATHS};
 use c2w_guest_abi::Tmpfs;
+use c2w_guest_abi::tmpfs::{self, TmpfsFlag, TmpfsOption};
 use rustix::fs::{stat, symlink};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_remount, unmount};
@@ -45,20 +46,27 @@ pub fn link_mtab() {
 fn tmpfs_options(options: &[u8]) -> (MountFlags, Vec<u8>) {
     let mut flags = TMPFS_FLAGS;
     let mut data: Vec<&[u8]> = Vec::new();
-    for option in options.split(|&byte| byte == b',').filter(|option| !option.is_empty()) {
+    for (word, option) in tmpfs::options(options) {
         match option {
-            b"rw" => flags.remove(MountFlags::RDONLY),
-            b"ro" => flags.insert(MountFlags::RDONLY),
-            b"exec" => flags.remove(MountFlags::NOEXEC),
-            b"noexec" => flags.insert(MountFlags::NOEXEC),
-            b"suid" => flags.remove(MountFlags::NOSUID),
-            b"nosuid" => flags.insert(MountFlags::NOSUID),
-            b"dev" => flags.remove(MountFlags::NODEV),
-            b"nodev" => flags.insert(MountFlags::NODEV),
-            other => data.push(other),
+            Some(TmpfsOption::Flag(flag, on)) => flags.set(mount_flag(flag), on),
+            Some(TmpfsOption::Ignored) => {}
+            // An unknown one is the kernel's to refuse.
+            Some(TmpfsOption::Own(_)) | None => data.push(word),
         }
     }
     (flags, data.join(&b','))
+}
+
+fn mount_flag(flag: TmpfsFlag) -> MountFlags {
+    match flag {
+        TmpfsFlag::ReadOnly => MountFlags::RDONLY,
+        TmpfsFlag::NoSuid => MountFlags::NOSUID,
+        TmpfsFlag::NoDev => MountFlags::NODEV,
+        TmpfsFlag::NoExec => MountFlags::NOEXEC,
+        TmpfsFlag::NoAtime => MountFlags::NOATIME,
+        TmpfsFlag::NoDirAtime => MountFlags::NODIRATIME,
+        TmpfsFlag::StrictAtime => MountFlags::STRICTATIME,
+    }
 }
 
 /// Undoes what the container runtime has mounted over /proc and /sys to hide or protect parts.
@@ -100,8 +108,8 @@ mod tests {
     #[test]
     fn options_are_flags_or_the_file_systems_own() {
         assert_eq!(tmpfs_options(b""), (TMPFS_FLAGS, vec![]));
-        let (flags, data) = tmpfs_options(b"size=1m,exec,,mode=700,ro,dev");
-        assert_eq!(flags, MountFlags::NOSUID | MountFlags::RDONLY);
+        let (flags, data) = tmpfs_options(b"size=1m,exec,,mode=700,ro,dev,defaults,noatime");
+        assert_eq!(flags, MountFlags::NOSUID | MountFlags::RDONLY | MountFlags::NOATIME);
         assert_eq!(data, b"size=1m,mode=700");
     }
 }

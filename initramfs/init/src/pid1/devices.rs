@@ -4,7 +4,7 @@ use super::device_cgroup::{self, Kind, Rule};
 use crate::agent::allowed_capabilities;
 use crate::failure::{MACHINE, OrFail, Result, failure};
 use crate::handoff::DeviceNode;
-use c2w_guest_abi::{Device, DeviceAccess, RunRequest};
+use c2w_guest_abi::{Device, DeviceAccess, RunRequest, place};
 use rustix::fs::{FileType, Mode, OFlags, Stat, major, minor};
 use rustix::thread::CapabilitySet;
 use std::fs;
@@ -32,9 +32,12 @@ const LOOP_CTL_ADD: libc::c_ulong = 0x4c80;
 /// agent is to make the nodes.
 pub fn grant(run: &RunRequest) -> Result<Vec<DeviceNode>> {
     let mut wanted = run.devices.clone();
-    if run.privileged {
+    if run.privileged || wanted.iter().any(names_loop_devices) {
         make_loop_devices()?;
-    } else if allowed_capabilities(run.capabilities) & CapabilitySet::SYS_ADMIN.bits() != 0 {
+    }
+    if !run.privileged
+        && allowed_capabilities(run.capabilities) & CapabilitySet::SYS_ADMIN.bits() != 0
+    {
         let (source, target) = (FUSE.to_vec(), FUSE.to_vec());
         wanted.push(Device { source, target, access: DeviceAccess::ALL });
     }
@@ -53,6 +56,12 @@ pub fn grant(run: &RunRequest) -> Result<Vec<DeviceNode>> {
         device_cgroup::allow(found.iter().map(|(node, access)| rule(node, *access)))?;
     }
     Ok(found.into_iter().map(|(node, _)| node).collect())
+}
+
+/// Whether loop devices are asked for, by their names or as a part of all.
+fn names_loop_devices(wanted: &Device) -> bool {
+    let source = place::lexical(&wanted.source);
+    source == ALL.as_bytes() || source.starts_with(b"/dev/loop")
 }
 
 fn is_own(path: &[u8]) -> bool {
@@ -81,7 +90,10 @@ fn find(wanted: &Device) -> Result<Vec<DeviceNode>> {
     if !source.starts_with(ALL) {
         return Err(missing());
     }
-    let nodes = walk(&source, &wanted.target)?;
+    let mut nodes = walk(&source, &wanted.target)?;
+    if source.is_dir() {
+        nodes.retain(|node| !is_own(&node.path));
+    }
     match nodes.is_empty() {
         true => Err(failure(MACHINE, format!("{name} of the machine is not a device"))),
         false => Ok(nodes),
@@ -163,6 +175,15 @@ mod tests {
         let nodes = find(&device("/dev", "/d")).unwrap();
         assert!(nodes.iter().any(|node| node.path == b"/d/null"));
         assert!(nodes.iter().all(|node| node.path.starts_with(b"/d/")));
+        let nodes = find(&device("/dev", "/dev")).unwrap();
+        assert!(nodes.iter().all(|node| !is_own(&node.path)));
+    }
+
+    #[test]
+    fn loop_devices_are_made_for_who_names_them() {
+        let names = |source| names_loop_devices(&device(source, "/dev/x"));
+        assert!(names("/dev/loop0") && names("/dev//loop-control") && names("/dev/"));
+        assert!(!names("/dev/fuse") && !names("/dev/net"));
     }
 
     #[test]
