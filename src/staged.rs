@@ -3,12 +3,12 @@
 //! Only a regular file is ever replaced, by rename(2). Devices, pipes and open descriptors are
 //! written to as streams; a symbolic link is followed; a directory or a socket is refused.
 
+mod in_place;
 mod target;
 mod temporary;
 
 pub use target::Read;
 
-use crate::sparse::SparseWriter;
 use anyhow::{Context, Result};
 use rustix::fs::{Gid, Uid, fchmod, fchown};
 use std::cell::Cell;
@@ -109,7 +109,7 @@ impl Sink {
     fn complete(self) -> Result<()> {
         match self {
             Self::Stream(_) => Ok(()),
-            Self::InPlace { spool, target } => copy(&spool, &target),
+            Self::InPlace { spool, target } => Ok(in_place::fill(&spool, &target)?),
             Self::Named { temporary, path, old } => {
                 target::check_unchanged(&path)?;
                 if let Some(old) = &old {
@@ -120,7 +120,7 @@ impl Sink {
                     // A mount point, or another's file in a folder such as /tmp: it can be written,
                     // but not replaced.
                     Err((error, spool)) if old.is_some() && is_forbidden(&error) => {
-                        copy(&spool, &target::open_in_place(&path)?)
+                        Ok(in_place::fill(&spool, &target::open_in_place(&path)?)?)
                     }
                     Err((error, _)) => Err(error.into()),
                 }
@@ -161,18 +161,6 @@ fn inherit(file: &File, old: &Metadata) {
         let _ = fchown(file, None, Some(gid));
     }
     let _ = fchmod(file, rustix::fs::Mode::from_raw_mode(old.mode() & 0o777));
-}
-
-/// Fills a file with another's bytes; leaves it empty when that fails.
-fn copy(mut from: &File, to: &File) -> Result<()> {
-    let mut fill = || {
-        from.rewind()?;
-        to.set_len(0)?;
-        let mut out = SparseWriter::new(to);
-        io::copy(&mut from, &mut out)?;
-        out.finish()
-    };
-    fill().inspect_err(|_| drop(to.set_len(0))).map_err(Into::into)
 }
 
 /// A file that is written, and remembers when its reader has gone.

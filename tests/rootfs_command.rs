@@ -243,6 +243,37 @@ fn permissions_are_those_of_writing() {
     assert_eq!(outputs.names(), ["ours", "read-only"]);
 }
 
+/// A file that cannot be replaced keeps what it has until there is room for the new bytes.
+#[test]
+fn a_full_disk_costs_a_file_in_its_place_nothing() {
+    let outputs = Outputs::new();
+    let size = expected().len().div_ceil(1024);
+    let line = |size: usize, old: &str| {
+        let script = format!(
+            "cd \"$1\" && mkdir -p small && mount -t tmpfs -o size={size}k none small &&
+             {old} small/file && cp small/file before && touch out && mount --bind small/file out ||
+             exit 99
+             \"$2\" rootfs -q \"$3\" out; status=$?; cp small/file after; exit $status"
+        );
+        let mut command = Command::new("unshare");
+        command.args(["-rm", "sh", "-c", &script, "sh"]).arg(outputs.0.path());
+        command.args([env!("CARGO_BIN_EXE_c2w"), &fixture("rich")]).output().unwrap()
+    };
+    let read = |name: &str| fs::read(outputs.path(name)).unwrap();
+    let output = line(64, "head -c 30000 /dev/urandom >");
+    if output.status.code() == Some(99) {
+        let why = String::from_utf8_lossy(&output.stderr);
+        return eprintln!("not tested, nothing can be mounted: {why}");
+    }
+    assert_refused(&output, "No space left on device");
+    assert!(read("before").len() == 30_000 && read("before") == read("after"));
+    // Holes take no room, neither old ones nor new ones.
+    for old in ["head -c 30000 /dev/urandom >", "truncate -s 100M", "true >"] {
+        assert_written(&line(size, old));
+        assert!(read("after") == expected(), "{old}");
+    }
+}
+
 /// What is read is never the output, whatever it is called.
 #[test]
 fn the_image_is_not_written_over() {
