@@ -7,7 +7,7 @@ mod in_place;
 mod target;
 mod temporary;
 
-pub use target::Read;
+pub use target::{Read, ReservedName};
 
 use anyhow::{Context, Result};
 use rustix::fs::{Gid, Uid, fchmod, fchown};

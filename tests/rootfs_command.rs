@@ -329,6 +329,14 @@ fn stale_files_are_swept_up_and_no_others() {
     let locked = fs::File::open(stale(".c2w-locked.tmp")).unwrap();
     rustix::fs::flock(&locked, rustix::fs::FlockOperation::LockExclusive).unwrap();
     outputs.write("out");
+    // The next one would remove it.
+    symlink(".c2w-QWERTY.tmp", stale("link")).unwrap();
+    for name in [".c2w-QWERTY.tmp", "link"] {
+        let refused = rootfs("rich", &outputs.path(name));
+        assert_refused(&refused, "c2w's temporary files");
+        assert_eq!(refused.status.code(), Some(2));
+    }
+    fs::remove_file(stale("link")).unwrap();
     let mut left = [
         ".c2w-abc1234.tmp",
         ".c2w-folder.tmp",

@@ -1,5 +1,6 @@
 //! What the name of an output stands for.
 
+use super::temporary;
 use anyhow::{Context, Result, bail, ensure};
 use rustix::fs::{
     Access, AtFlags, CWD, OFlags, PROC_SUPER_MAGIC, accessat, fcntl_getfl, open, statfs,
@@ -29,6 +30,11 @@ pub enum Read<'a> {
     /// A directory and all that is below it.
     Tree(&'a Path),
 }
+
+/// A name that the next output in the same folder would take for a left-over.
+#[derive(Debug, thiserror::Error)]
+#[error("names of this form are those of c2w's temporary files, which it removes: name another")]
+pub struct ReservedName;
 
 /// Where bytes go.
 #[derive(Debug)]
@@ -88,6 +94,9 @@ impl Target {
             Some(kind) => return open_stream(&path, kind),
         }
         refuse_inside(&path, old.is_some(), read)?;
+        if path.file_name().is_some_and(|name| temporary::is_pattern(name.as_bytes())) {
+            return Err(ReservedName.into());
+        }
         Ok(Self::File { path, old })
     }
 }

@@ -133,7 +133,8 @@ fn sweep(folder: &Path) {
     }
 }
 
-fn is_pattern(name: &[u8]) -> bool {
+/// Whether a name has the form of those that are removed.
+pub fn is_pattern(name: &[u8]) -> bool {
     let middle =
         name.strip_prefix(PREFIX.as_bytes()).and_then(|name| name.strip_suffix(SUFFIX.as_bytes()));
     middle.is_some_and(|name| name.len() == RANDOM && name.iter().all(u8::is_ascii_alphanumeric))
