@@ -52,6 +52,15 @@ fn a_refused_image_leaves_no_file_and_names_layer_entry_and_rule() {
     assert!(rootfs("bad-dotdot", &PathBuf::from("-")).stdout.is_empty());
 }
 
+/// Where in the archive it shows says nothing.
+#[test]
+fn a_damaged_blob_is_the_first_that_is_said() {
+    let output = rootfs("bad-digest", &PathBuf::from("-"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    let place = said.find("): layer blob sha256:");
+    assert!(place.is_some() && !said.contains("tar header"), "{said}");
+}
+
 /// A folder for outputs.
 struct Outputs(tempfile::TempDir);
 
