@@ -77,7 +77,7 @@ pub fn unpack(
     limit: Option<u64>,
     timing: &mut Timing,
 ) -> Result<Rootfs> {
-    let spool = Spool::new().context("cannot make a temporary file")?.for_image_of(limit);
+    let spool = Spool::new()?.for_image_of(limit);
     match place {
         Place::Image(reference) => unpack_image(reference, source, spool, timing),
         Place::Plain(reference) => unpack_plain(reference, source.progress.as_ref(), spool, timing),

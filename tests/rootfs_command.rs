@@ -154,8 +154,15 @@ fn pipes_and_devices_are_written_and_stay() {
     let _socket = UnixListener::bind(outputs.path("socket")).unwrap();
     outputs.assert_refused("socket", "socket");
     outputs.assert_refused(".", "directory");
-    outputs.assert_refused("new/", "directory");
+    outputs.assert_refused("./", "it is a directory");
+    for name in ["new/", "read/"] {
+        outputs.assert_refused(name, "ends with a slash, but it is to be a file");
+    }
     assert!(!outputs.path("new").exists());
+    let folder = outputs.path("missing");
+    outputs.assert_refused("missing/out", &format!("there is no folder {}\n", folder.display()));
+    outputs.assert_refused("read/out", "Not a directory");
+    assert_refused(&rootfs("rich", Path::new("/proc/out")), "the folder /proc takes no new file: ");
 }
 
 /// `/dev/stdout` is what standard output is: a pipe, or a file that goes on where it is.
@@ -191,6 +198,39 @@ fn open_descriptors_are_written_where_they_stand() {
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), &output.stderr[..]), (Some(141), &b""[..]));
     assert_eq!(outputs.names(), ["file"]);
+}
+
+/// Whoever reads has made the pipe so, and reads when it likes.
+#[test]
+fn a_pipe_that_does_not_block_is_waited_for() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    rustix::io::ioctl_fionbio(&writer, true).unwrap();
+    let child = Command::new(env!("CARGO_BIN_EXE_c2w"))
+        .args(["rootfs", "-q", &fixture("rich"), "-"])
+        .stdout(writer)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let mut bytes = Vec::new();
+    std::io::Read::read_to_end(&mut &reader, &mut bytes).unwrap();
+    assert_written(&child.wait_with_output().unwrap());
+    assert!(bytes == expected() && bytes.len() > 1 << 16);
+}
+
+/// Where there is no room for temporary files is said, and how to choose another place.
+#[test]
+fn a_full_folder_of_temporary_files_is_named() {
+    let outputs = Outputs::new();
+    let line = "cd \"$1\" && mkdir -p small && mount -t tmpfs -o size=4k none small || exit 99
+                TMPDIR=small exec \"$2\" rootfs -q \"$3\" out";
+    let mut command = Command::new("unshare");
+    command.args(["-rm", "sh", "-c", line, "sh"]).arg(outputs.0.path());
+    let output = command.args([env!("CARGO_BIN_EXE_c2w"), &fixture("rich")]).output().unwrap();
+    if output.status.code() == Some(99) {
+        return eprintln!("not tested, nothing can be mounted");
+    }
+    assert_refused(&output, "written in small (TMPDIR names another folder): No space left");
 }
 
 #[test]
@@ -244,7 +284,8 @@ fn permissions_are_those_of_writing() {
         command.arg(outputs.path(name)).env("TMPDIR", "/tmp").output().unwrap()
     };
     assert_refused(&write("read-only"), "Permission denied");
-    assert_refused(&write("new"), "Permission denied");
+    let takes_none = format!("the folder {} takes no new file: Perm", outputs.0.path().display());
+    assert_refused(&write("new"), &takes_none);
     assert_written(&write("ours"));
     assert!(fs::read(outputs.path("ours")).unwrap() == expected());
     assert_eq!(fs::read(outputs.path("read-only")).unwrap(), b"old");

@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &Inspect) -> Result<String> {
             Ok(if arguments.json { lines(&image_json(&image)) } else { image_text(&image) })
         }
         Place::Plain(reference) => {
-            let spool = Spool::new().context("cannot make a temporary file")?;
+            let spool = Spool::new()?;
             let (files, name) = (plain::read(reference, spool)?, place.to_string());
             let (digest, bytes) = (files.identity.to_string(), files.spool.len());
             Ok(match arguments.json {

@@ -9,6 +9,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 
 use super::tree::DataExtent;
+use crate::scratch::{self, Scratch};
 
 /// Bytes taken from a content at once.
 pub(crate) const PIECE: usize = 64 << 10;
@@ -62,8 +63,8 @@ pub enum SpoolError {
         limit: u64,
     },
     /// The temporary file could not be written.
-    #[error("cannot write to the temporary file")]
-    Write(#[source] io::Error),
+    #[error(transparent)]
+    Write(io::Error),
 }
 
 fn at_most(limit: u64) -> String {
@@ -104,7 +105,7 @@ impl Spool {
     ///
     /// When no temporary file can be made.
     pub fn with_limit(limit: u64) -> io::Result<Self> {
-        let file = tempfile::tempfile()?;
+        let file = scratch::file()?;
         let buffer = Vec::with_capacity(BUFFER);
         Ok(Self {
             file,
@@ -267,7 +268,7 @@ impl Spool {
 
     fn flush(&mut self) -> io::Result<()> {
         self.file.seek(SeekFrom::Start(self.written))?;
-        self.file.write_all(&self.buffer)?;
+        Scratch(&self.file).write_all(&self.buffer)?;
         self.written += self.buffer.len() as u64;
         self.buffer.clear();
         Ok(())

@@ -112,9 +112,9 @@ fn follow(output: &Path) -> Result<Found> {
             return Ok(Found::Open(path));
         }
         if !is_link {
-            let is_folder =
-                path.as_os_str().as_bytes().ends_with(b"/") || path.file_name().is_none();
-            ensure!(!is_folder, "it is a directory");
+            let has_slash = path.as_os_str().as_bytes().ends_with(b"/");
+            ensure!(!path.is_dir() && path.file_name().is_some(), "it is a directory");
+            ensure!(!has_slash, "its name ends with a slash, but it is to be a file: leave it out");
             return Ok(Found::Path(path));
         }
         let link = fs::read_link(&path)?;
