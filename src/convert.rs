@@ -66,27 +66,34 @@ pub struct Rootfs {
     epoch: u64,
 }
 
-/// Reads an image and merges its layers, or reads a plain root filesystem.
+/// Reads an image and merges its layers, or reads a plain root filesystem. If the root image may have
+/// `limit` bytes at most, reading ends where its files cannot fit any more.
 ///
 /// # Errors
 /// When the image cannot be had or one of its layers is refused, or a file cannot be read.
-pub fn unpack(place: &Place, source: &SourceOptions, timing: &mut Timing) -> Result<Rootfs> {
+pub fn unpack(
+    place: &Place,
+    source: &SourceOptions,
+    limit: Option<u64>,
+    timing: &mut Timing,
+) -> Result<Rootfs> {
+    let spool = Spool::new()?.for_image_of(limit);
     match place {
-        Place::Image(reference) => unpack_image(reference, source, timing),
-        Place::Plain(reference) => unpack_plain(reference, source.progress.as_ref(), timing),
+        Place::Image(reference) => unpack_image(reference, source, spool, timing),
+        Place::Plain(reference) => unpack_plain(reference, source.progress.as_ref(), spool, timing),
     }
 }
 
 fn unpack_image(
     reference: &ImageRef,
     source: &SourceOptions,
+    mut spool: Spool,
     timing: &mut Timing,
 ) -> Result<Rootfs> {
     source.progress.stage(Stage::Manifest);
     let image = oci::open(reference, source).map_err(|error| local::with_hint(reference, error))?;
     timing.stage("manifest");
     let mut tree = Tree::new();
-    let mut spool = Spool::new().context("cannot make a temporary file")?;
     let layers = image.layers();
     let of = layers.len();
     for (number, layer) in layers.into_iter().enumerate() {
@@ -107,10 +114,11 @@ fn unpack_image(
 fn unpack_plain(
     reference: &PlainRef,
     progress: &dyn Progress,
+    spool: Spool,
     timing: &mut Timing,
 ) -> Result<Rootfs> {
     progress.stage(Stage::Files);
-    let Plain { tree, spool, identity, notes } = plain::read(reference)?;
+    let Plain { tree, spool, identity, notes } = plain::read(reference, spool)?;
     for note in notes {
         progress.warning(&note);
     }
@@ -168,7 +176,7 @@ pub fn rootfs(
     timing: &mut Timing,
 ) -> Result<ext4::ImageSummary> {
     let staged = Staged::create(output, place.reads())?;
-    let rootfs = unpack(place, source, timing)?;
+    let rootfs = unpack(place, source, None, timing)?;
     source.progress.stage(Stage::Ext4);
     let takes_holes = staged.takes_holes();
     staged.finish(|out| {
@@ -231,7 +239,7 @@ fn prepare_in(
     options: &Options,
     timing: &mut Timing,
 ) -> Result<Prepared> {
-    let rootfs = unpack(place, &options.source, timing)?;
+    let rootfs = unpack(place, &options.source, Some(space.image_limit()), timing)?;
     let memory = memory(&rootfs, options, space, timing)?;
     options.source.progress.stage(Stage::Boot);
     let boot_options = BootOptions {

@@ -1,6 +1,7 @@
 //! A file that the user named, or standard input in its place.
 
 use crate::compression::{Compression, Decoder, buffered};
+use crate::scratch::{self, Scratch};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -61,9 +62,9 @@ impl Input {
                 return Ok(file);
             }
         }
-        let mut copy = tempfile::tempfile()?;
+        let mut copy = scratch::file()?;
         let decoder = Decoder::new(buffered(file)?)?;
-        let copied = io::copy(&mut decoder.take(SPOOL_LIMIT + 1), &mut copy)?;
+        let copied = io::copy(&mut decoder.take(SPOOL_LIMIT + 1), &mut Scratch(&copy))?;
         if copied > SPOOL_LIMIT {
             let text = format!("it has more than {} GiB", SPOOL_LIMIT >> 30);
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));

@@ -1,7 +1,7 @@
 //! Runs a container natively: the machine of the module, without a WASI runtime.
 
 use crate::interrupt::Received;
-use crate::terminal;
+use crate::{terminal, writable};
 use c2w_guest_abi::{RunRequest, Stream, Terminal, TerminalMode};
 use c2w_session::{Closed, Outside, Session, Step};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -55,19 +55,14 @@ impl Outside for Process {
 }
 
 /// Writes past the standard library's streams, which give up what does not block and takes nothing
-/// for the moment: whoever made such a pipe shares it with us.
+/// for the moment.
 fn write_all(out: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Closed> {
     while !bytes.is_empty() {
         match rustix::io::write(out, bytes) {
             Ok(0) => return Err(Closed),
             Ok(length) => bytes = &bytes[length..],
             Err(Errno::INTR) => {}
-            Err(Errno::AGAIN) => {
-                match poll(&mut [PollFd::from_borrowed_fd(out, PollFlags::OUT)], None) {
-                    Ok(_) | Err(Errno::INTR) => {}
-                    Err(_) => return Err(Closed),
-                }
-            }
+            Err(Errno::AGAIN) => writable::wait(out).map_err(|_| Closed)?,
             Err(_) => return Err(Closed),
         }
     }

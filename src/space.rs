@@ -96,12 +96,7 @@ impl Space {
         let image = image.div_ceil(MIB).next_multiple_of(IMAGE_UNIT);
         let (least, most) = self.memory(image);
         if most < least {
-            let fits = |image: &u64| {
-                let (least, most) = self.memory(*image);
-                least <= most
-            };
-            let limit = (0..=ADDRESSES).rev().step_by(IMAGE_UNIT as usize).find(fits).unwrap_or(0);
-            return Err(SpaceError::TooLargeImage { image, limit });
+            return Err(SpaceError::TooLargeImage { image, limit: self.largest_image() });
         }
         if memory > most {
             return Err(SpaceError::TooMuchMemory { image, memory, least, most });
@@ -111,6 +106,20 @@ impl Space {
             return Err(SpaceError::TooLittleMemory { image, memory, structs, least, most });
         }
         Ok(())
+    }
+
+    /// Bytes of the largest root image that goes with any memory.
+    pub fn image_limit(self) -> u64 {
+        self.largest_image() * MIB
+    }
+
+    /// The same in MiB.
+    fn largest_image(self) -> u64 {
+        let fits = |image: &u64| {
+            let (least, most) = self.memory(*image);
+            least <= most
+        };
+        (0..=ADDRESSES).rev().step_by(IMAGE_UNIT as usize).find(fits).unwrap_or(0)
     }
 
     /// The least and the most RAM for an image, all in MiB.

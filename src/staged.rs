@@ -3,17 +3,19 @@
 //! Only a regular file is ever replaced, by rename(2). Devices, pipes and open descriptors are
 //! written to as streams; a symbolic link is followed; a directory or a socket is refused.
 
+mod in_place;
 mod target;
 mod temporary;
 
-pub use target::Read;
+pub use target::{Read, ReservedName};
 
-use crate::sparse::SparseWriter;
-use anyhow::{Context, Result};
+use crate::{scratch, writable};
+use anyhow::{Context, Result, anyhow};
 use rustix::fs::{Gid, Uid, fchmod, fchown};
 use std::cell::Cell;
 use std::fs::{File, Metadata};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use target::Target;
@@ -62,10 +64,10 @@ impl Staged {
             Ok(temporary) => Ok(Sink::Named { temporary, path, old: old.map(Box::new) }),
             Err(error) if old.is_some() && is_forbidden(&error) => {
                 let target = target::open_in_place(&path)?;
-                let spool = tempfile::tempfile().context("a temporary file cannot be made")?;
+                let spool = scratch::file()?;
                 Ok(Sink::InPlace { spool, target })
             }
-            Err(error) => Err(error.into()),
+            Err(error) => Err(no_place(folder.unwrap_or(Path::new(".")), error)),
         }
     }
 
@@ -86,11 +88,12 @@ impl Staged {
     pub fn finish<T>(self, write: impl FnOnce(&mut BufWriter<Out<'_>>) -> Result<T>) -> Result<T> {
         let Self { name, sink } = self;
         let gone = Cell::new(false);
-        let file = match &sink {
-            Sink::Stream(file) | Sink::InPlace { spool: file, .. } => file,
-            Sink::Named { temporary, .. } => temporary.file(),
+        let (file, is_scratch) = match &sink {
+            Sink::Stream(file) => (file, false),
+            Sink::InPlace { spool, .. } => (spool, true),
+            Sink::Named { temporary, .. } => (temporary.file(), false),
         };
-        let mut out = BufWriter::with_capacity(1 << 20, Out { file, gone: &gone });
+        let mut out = BufWriter::with_capacity(1 << 20, Out { file, is_scratch, gone: &gone });
         let result = write(&mut out).and_then(|done| {
             out.flush()?;
             Ok(done)
@@ -109,7 +112,7 @@ impl Sink {
     fn complete(self) -> Result<()> {
         match self {
             Self::Stream(_) => Ok(()),
-            Self::InPlace { spool, target } => copy(&spool, &target),
+            Self::InPlace { spool, target } => Ok(in_place::fill(&spool, &target)?),
             Self::Named { temporary, path, old } => {
                 target::check_unchanged(&path)?;
                 if let Some(old) = &old {
@@ -120,7 +123,7 @@ impl Sink {
                     // A mount point, or another's file in a folder such as /tmp: it can be written,
                     // but not replaced.
                     Err((error, spool)) if old.is_some() && is_forbidden(&error) => {
-                        copy(&spool, &target::open_in_place(&path)?)
+                        Ok(in_place::fill(&spool, &target::open_in_place(&path)?)?)
                     }
                     Err((error, _)) => Err(error.into()),
                 }
@@ -154,6 +157,16 @@ fn is_forbidden(error: &io::Error) -> bool {
     matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem | ResourceBusy)
 }
 
+/// Why a folder takes no new file.
+fn no_place(folder: &Path, error: io::Error) -> anyhow::Error {
+    let name = folder.display();
+    match error.kind() {
+        io::ErrorKind::NotFound if !folder.exists() => anyhow!("there is no folder {name}"),
+        io::ErrorKind::NotADirectory => anyhow!("{name} is not a folder"),
+        _ => anyhow!("the folder {name} takes no new file: {}", temporary::bare(error)),
+    }
+}
+
 /// Gives a file that takes another's place that one's mode, and its owner as far as we may.
 fn inherit(file: &File, old: &Metadata) {
     let (uid, gid) = (Uid::from_raw(old.uid()), Gid::from_raw(old.gid()));
@@ -163,32 +176,34 @@ fn inherit(file: &File, old: &Metadata) {
     let _ = fchmod(file, rustix::fs::Mode::from_raw_mode(old.mode() & 0o777));
 }
 
-/// Fills a file with another's bytes; leaves it empty when that fails.
-fn copy(mut from: &File, to: &File) -> Result<()> {
-    let mut fill = || {
-        from.rewind()?;
-        to.set_len(0)?;
-        let mut out = SparseWriter::new(to);
-        io::copy(&mut from, &mut out)?;
-        out.finish()
-    };
-    fill().inspect_err(|_| drop(to.set_len(0))).map_err(Into::into)
-}
-
 /// A file that is written, and remembers when its reader has gone.
 pub struct Out<'a> {
     file: &'a File,
+    /// Whether it is not the output itself.
+    is_scratch: bool,
     gone: &'a Cell<bool>,
+}
+
+impl Out<'_> {
+    fn note(&self, error: &io::Error) {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            self.gone.set(true);
+        }
+    }
 }
 
 impl Write for Out<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut file = self.file;
-        file.write(bytes).inspect_err(|error| {
-            if error.kind() == io::ErrorKind::BrokenPipe {
-                self.gone.set(true);
+        loop {
+            match file.write(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    writable::wait(file.as_fd())?;
+                }
+                Err(error) if self.is_scratch => return Err(scratch::fault(error)),
+                written => return written.inspect_err(|error| self.note(error)),
             }
-        })
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {

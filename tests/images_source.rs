@@ -172,7 +172,15 @@ fn what_is_no_layout_says_so() {
         ("oci-layout", "{}", "malformed"),
         ("index.json", "{", "malformed"),
         ("index.json", r#"{"manifests":[]}"#, "no such image"),
-        ("index.json", r#"{"manifests":null}"#, "contradicts"),
+        ("index.json", r#"{"manifests":null}"#, "its index.json is not an image index"),
+        ("index.json", r#"{"schemaVersion":2}"#, r#"an image index: it has no "manifests""#),
+        ("index.json", r#"{"mediaType":"a/b"}"#, "its index.json is not an image index"),
+        ("index.json", "[]", "its index.json is malformed: it must be an object, not a list"),
+        (
+            "index.json",
+            r#"{"manifests":[{"size":"2"}]}"#,
+            r#"manifests[0].size must be a whole number, not the string "2""#,
+        ),
     ] {
         let dir = copy("ok-gz");
         fs::write(dir.path().join(file), text).unwrap();

@@ -68,6 +68,19 @@ fn write(tree: &Tree, spool: &Spool, directory: &tempfile::TempDir) -> Result<Pa
     Ok(path)
 }
 
+/// A module, or a machine of this process, is not made from what cannot fit; files have no such limit.
+#[test]
+fn a_limit_names_layer_and_file() {
+    let place = format!("oci:{}", fixtures().join("rich").display()).parse().unwrap();
+    let unpack = |limit| {
+        let (source, mut timing) = (SourceOptions::default(), c2w::timing::Timing::start());
+        c2w::convert::unpack(&place, &source, limit, &mut timing)
+    };
+    assert!(unpack(None).is_ok() && unpack(Some(1 << 20)).is_ok());
+    let error = format!("{:#}", unpack(Some(0)).err().unwrap());
+    assert!(error.starts_with("layer 1 (sha256:") && error.contains("at most 0 MiB"), "{error}");
+}
+
 fn assert_truth(name: &str) {
     let Merged { tree, spool, layers } = merge(name).unwrap();
     assert!(layers.iter().all(|layer| layer.warnings.is_empty()), "{layers:?}");

@@ -9,6 +9,7 @@ use c2w::oci::digest::{Algorithm, Digest};
 use c2w::oci::{self, SourceOptions};
 use c2w::place::Place;
 use c2w::plain::{self, Plain};
+use c2w::rootfs::spool::Spool;
 use foreign::run;
 use row::{Rows, assert_same};
 use rustix::fs::{CWD, FileType, Mode, XattrFlags, lsetxattr, makedev, mknodat};
@@ -27,7 +28,9 @@ fn is_root() -> bool {
 
 fn read(place: &str) -> Result<Plain, String> {
     match place.parse().unwrap() {
-        Place::Plain(place) => plain::read(&place).map_err(|error| format!("{error:#}")),
+        Place::Plain(place) => {
+            plain::read(&place, Spool::new().unwrap()).map_err(|error| format!("{error:#}"))
+        }
         Place::Image(_) => panic!("{place} is an image"),
     }
 }

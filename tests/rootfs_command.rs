@@ -52,6 +52,15 @@ fn a_refused_image_leaves_no_file_and_names_layer_entry_and_rule() {
     assert!(rootfs("bad-dotdot", &PathBuf::from("-")).stdout.is_empty());
 }
 
+/// Where in the archive it shows says nothing.
+#[test]
+fn a_damaged_blob_is_the_first_that_is_said() {
+    let output = rootfs("bad-digest", &PathBuf::from("-"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    let place = said.find("): layer blob sha256:");
+    assert!(place.is_some() && !said.contains("tar header"), "{said}");
+}
+
 /// A folder for outputs.
 struct Outputs(tempfile::TempDir);
 
@@ -145,8 +154,15 @@ fn pipes_and_devices_are_written_and_stay() {
     let _socket = UnixListener::bind(outputs.path("socket")).unwrap();
     outputs.assert_refused("socket", "socket");
     outputs.assert_refused(".", "directory");
-    outputs.assert_refused("new/", "directory");
+    outputs.assert_refused("./", "it is a directory");
+    for name in ["new/", "read/"] {
+        outputs.assert_refused(name, "ends with a slash, but it is to be a file");
+    }
     assert!(!outputs.path("new").exists());
+    let folder = outputs.path("missing");
+    outputs.assert_refused("missing/out", &format!("there is no folder {}\n", folder.display()));
+    outputs.assert_refused("read/out", "Not a directory");
+    assert_refused(&rootfs("rich", Path::new("/proc/out")), "the folder /proc takes no new file: ");
 }
 
 /// `/dev/stdout` is what standard output is: a pipe, or a file that goes on where it is.
@@ -182,6 +198,39 @@ fn open_descriptors_are_written_where_they_stand() {
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), &output.stderr[..]), (Some(141), &b""[..]));
     assert_eq!(outputs.names(), ["file"]);
+}
+
+/// Whoever reads has made the pipe so, and reads when it likes.
+#[test]
+fn a_pipe_that_does_not_block_is_waited_for() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    rustix::io::ioctl_fionbio(&writer, true).unwrap();
+    let child = Command::new(env!("CARGO_BIN_EXE_c2w"))
+        .args(["rootfs", "-q", &fixture("rich"), "-"])
+        .stdout(writer)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let mut bytes = Vec::new();
+    std::io::Read::read_to_end(&mut &reader, &mut bytes).unwrap();
+    assert_written(&child.wait_with_output().unwrap());
+    assert!(bytes == expected() && bytes.len() > 1 << 16);
+}
+
+/// Where there is no room for temporary files is said, and how to choose another place.
+#[test]
+fn a_full_folder_of_temporary_files_is_named() {
+    let outputs = Outputs::new();
+    let line = "cd \"$1\" && mkdir -p small && mount -t tmpfs -o size=4k none small || exit 99
+                TMPDIR=small exec \"$2\" rootfs -q \"$3\" out";
+    let mut command = Command::new("unshare");
+    command.args(["-rm", "sh", "-c", line, "sh"]).arg(outputs.0.path());
+    let output = command.args([env!("CARGO_BIN_EXE_c2w"), &fixture("rich")]).output().unwrap();
+    if output.status.code() == Some(99) {
+        return eprintln!("not tested, nothing can be mounted");
+    }
+    assert_refused(&output, "written in small (TMPDIR names another folder): No space left");
 }
 
 #[test]
@@ -235,12 +284,44 @@ fn permissions_are_those_of_writing() {
         command.arg(outputs.path(name)).env("TMPDIR", "/tmp").output().unwrap()
     };
     assert_refused(&write("read-only"), "Permission denied");
-    assert_refused(&write("new"), "Permission denied");
+    let takes_none = format!("the folder {} takes no new file: Perm", outputs.0.path().display());
+    assert_refused(&write("new"), &takes_none);
     assert_written(&write("ours"));
     assert!(fs::read(outputs.path("ours")).unwrap() == expected());
     assert_eq!(fs::read(outputs.path("read-only")).unwrap(), b"old");
     fs::set_permissions(outputs.0.path(), Permissions::from_mode(0o755)).unwrap();
     assert_eq!(outputs.names(), ["ours", "read-only"]);
+}
+
+/// A file that cannot be replaced keeps what it has until there is room for the new bytes.
+#[test]
+fn a_full_disk_costs_a_file_in_its_place_nothing() {
+    let outputs = Outputs::new();
+    let size = expected().len().div_ceil(1024);
+    let line = |size: usize, old: &str| {
+        let script = format!(
+            "cd \"$1\" && mkdir -p small && mount -t tmpfs -o size={size}k none small &&
+             {old} small/file && cp small/file before && touch out && mount --bind small/file out ||
+             exit 99
+             \"$2\" rootfs -q \"$3\" out; status=$?; cp small/file after; exit $status"
+        );
+        let mut command = Command::new("unshare");
+        command.args(["-rm", "sh", "-c", &script, "sh"]).arg(outputs.0.path());
+        command.args([env!("CARGO_BIN_EXE_c2w"), &fixture("rich")]).output().unwrap()
+    };
+    let read = |name: &str| fs::read(outputs.path(name)).unwrap();
+    let output = line(64, "head -c 30000 /dev/urandom >");
+    if output.status.code() == Some(99) {
+        let why = String::from_utf8_lossy(&output.stderr);
+        return eprintln!("not tested, nothing can be mounted: {why}");
+    }
+    assert_refused(&output, "No space left on device");
+    assert!(read("before").len() == 30_000 && read("before") == read("after"));
+    // Holes take no room, neither old ones nor new ones.
+    for old in ["head -c 30000 /dev/urandom >", "truncate -s 100M", "true >"] {
+        assert_written(&line(size, old));
+        assert!(read("after") == expected(), "{old}");
+    }
 }
 
 /// What is read is never the output, whatever it is called.
@@ -298,6 +379,14 @@ fn stale_files_are_swept_up_and_no_others() {
     let locked = fs::File::open(stale(".c2w-locked.tmp")).unwrap();
     rustix::fs::flock(&locked, rustix::fs::FlockOperation::LockExclusive).unwrap();
     outputs.write("out");
+    // The next one would remove it.
+    symlink(".c2w-QWERTY.tmp", stale("link")).unwrap();
+    for name in [".c2w-QWERTY.tmp", "link"] {
+        let refused = rootfs("rich", &outputs.path(name));
+        assert_refused(&refused, "c2w's temporary files");
+        assert_eq!(refused.status.code(), Some(2));
+    }
+    fs::remove_file(stale("link")).unwrap();
     let mut left = [
         ".c2w-abc1234.tmp",
         ".c2w-folder.tmp",

@@ -2,7 +2,7 @@
 //! here is done, what no longer needs doing is said, what cannot be done is refused with the reason.
 
 use super::machine_options::{loglevel, memory};
-use anyhow::{Error, Result, bail, ensure};
+use anyhow::{Result, anyhow, bail, ensure};
 use clap::Args;
 use std::ffi::OsString;
 
@@ -72,9 +72,10 @@ impl Container2wasm {
             let Some((key, value)) = argument.split_once('=') else {
                 bail!("--build-arg {argument}: write KEY=VALUE");
             };
+            let invalid = |why: String| anyhow!("--build-arg {argument}: {why}");
             match key {
-                "VM_MEMORY_SIZE_MB" => found.memory = Some(memory(value).map_err(Error::msg)?),
-                "LINUX_LOGLEVEL" => found.loglevel = Some(loglevel(value).map_err(Error::msg)?),
+                "VM_MEMORY_SIZE_MB" => found.memory = Some(memory(value).map_err(invalid)?),
+                "LINUX_LOGLEVEL" => found.loglevel = Some(loglevel(value).map_err(invalid)?),
                 key if WITHOUT_MEANING.contains(&key) || is_pinned_tool(key) => {
                     note(&format!("--build-arg {key} has no effect: nothing is built"));
                 }

@@ -1,11 +1,13 @@
 //! The options of a run, `docker run`'s, in front of IMAGE: those that a module takes, read from
 //! the one list of them, so that help, completions and manual pages know them, too.
 
+use crate::rootfs::printable;
 use anyhow::{Context, Result, ensure};
 use c2w_session::options::{OPTIONS, OptionSpec};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use std::ffi::OsString;
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
@@ -87,24 +89,83 @@ fn given(option: &OptionSpec, matches: &ArgMatches) -> Vec<(usize, Vec<u8>)> {
     indices.zip(values).map(word).collect()
 }
 
+/// The most bytes of a file of variables: more than a command can be started with.
+const MAX_ENV_FILE: u64 = 1 << 20;
+/// What some editors of Windows begin a text in UTF-8 with.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// The variables in a file, each as a word for the module: `NAME=value` or `NAME` on a line, as
 /// Docker has it.
 ///
 /// # Errors
-/// When the file cannot be read, or a line is neither.
+/// When the file cannot be read or is too long, or a line is neither.
 pub(super) fn read_env_file(path: &Path) -> Result<Vec<Vec<u8>>> {
     let name = path.display();
-    let text = fs::read(path).with_context(|| format!("cannot read --env-file {name}"))?;
+    let text = read_bounded(path).with_context(|| format!("cannot read --env-file {name}"))?;
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
     let mut words = Vec::new();
     for (number, line) in text.split(|&byte| byte == b'\n').enumerate() {
         let line = line.strip_suffix(b"\r").unwrap_or(line).trim_ascii_start();
         if line.is_empty() || line.starts_with(b"#") {
             continue;
         }
-        let variable = line.split(|&byte| byte == b'=').next().unwrap_or_default();
-        let is_name = !variable.is_empty() && !variable.iter().any(u8::is_ascii_whitespace);
-        ensure!(is_name, "--env-file {name}: line {}: write NAME=VALUE", number + 1);
+        check_variable(line).with_context(|| format!("--env-file {name}: line {}", number + 1))?;
         words.push([b"--env=", line].concat());
     }
     Ok(words)
+}
+
+/// All of a file that is no longer than it may be: some, such as `/dev/zero`, have no end.
+fn read_bounded(path: &Path) -> Result<Vec<u8>> {
+    let mut text = Vec::new();
+    File::open(path)?.take(MAX_ENV_FILE + 1).read_to_end(&mut text)?;
+    let is_short = text.len() as u64 <= MAX_ENV_FILE;
+    ensure!(is_short, "it has more than {MAX_ENV_FILE} bytes: name a file of variables");
+    Ok(text)
+}
+
+fn check_variable(line: &[u8]) -> Result<()> {
+    let variable = line.split(|&byte| byte == b'=').next().unwrap_or_default();
+    ensure!(!variable.is_empty(), "write NAME=VALUE");
+    let has_blank = variable.iter().any(u8::is_ascii_whitespace);
+    let variable = printable(variable);
+    ensure!(!has_blank, "the name \"{variable}\" has a blank: write NAME=VALUE, without export");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn read(text: &[u8]) -> Result<Vec<Vec<u8>>, String> {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(text).unwrap();
+        read_env_file(file.path()).map_err(|error| format!("{error:#}"))
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_name() {
+        let words = [b"--env=A=1".to_vec(), b"--env=\xef\xbb\xbfB=2".to_vec()];
+        assert_eq!(read(b"\xef\xbb\xbfA=1\n\xef\xbb\xbfB=2\n").unwrap(), words);
+        assert!(read(b"\xef\xbb\xbf# nothing\n").unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_is_no_file_of_variables_is_refused() {
+        let full = [&b"A="[..], &vec![b'x'; MAX_ENV_FILE as usize - 2]].concat();
+        assert_eq!(read(&full).unwrap().len(), 1);
+        for (text, reason) in [
+            (&[&full[..], b"x"].concat()[..], "more than 1048576 bytes"),
+            (b"A=1\nexport Z=1", "line 2: the name \"export Z\" has a blank"),
+            (b"A B=1", "line 1: the name \"A B\" has a blank"),
+            (b"A =1", "the name \"A \" has a blank"),
+            (b"=1", "line 1: write NAME=VALUE"),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.contains(reason) && error.contains("--env-file"), "{error}");
+        }
+        let endless = read_env_file(Path::new("/dev/zero")).unwrap_err();
+        assert!(format!("{endless:#}").contains("more than 1048576 bytes"), "{endless:#}");
+    }
 }

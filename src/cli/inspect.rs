@@ -9,6 +9,7 @@ use crate::oci::{self, Image};
 use crate::place::Place;
 use crate::plain;
 use crate::progress::{Progress, Silent};
+use crate::rootfs::spool::Spool;
 use crate::wasm::Provenance;
 use anyhow::{Context, Result};
 use clap::Args;
@@ -43,7 +44,8 @@ pub(super) fn run(arguments: &Inspect) -> Result<String> {
             Ok(if arguments.json { lines(&image_json(&image)) } else { image_text(&image) })
         }
         Place::Plain(reference) => {
-            let (files, name) = (plain::read(reference)?, place.to_string());
+            let spool = Spool::new()?;
+            let (files, name) = (plain::read(reference, spool)?, place.to_string());
             let (digest, bytes) = (files.identity.to_string(), files.spool.len());
             Ok(match arguments.json {
                 true => lines(&json!({ "source": name, "digest": digest, "size": bytes })),

@@ -62,6 +62,7 @@ impl MachineArgs {
 
 /// Reads an amount of memory in MiB, or with Docker's units.
 pub(super) fn memory(text: &str) -> Result<u64, String> {
+    let (least, most) = (MEMORY_MIB.start(), MEMORY_MIB.end());
     let lower = text.to_ascii_lowercase();
     let (number, unit) = lower.split_at(lower.trim_end_matches(['b', 'g', 'm']).len());
     let unit = match unit {
@@ -69,18 +70,28 @@ pub(super) fn memory(text: &str) -> Result<u64, String> {
         "g" | "gb" => Some(1024),
         _ => None,
     };
+    if unit.is_some() && is_fraction(number) {
+        return Err(format!(
+            "fractions are not taken: write a number of MiB from {least} to {most}"
+        ));
+    }
     let amount =
         number.parse().ok().zip(unit).and_then(|(number, unit)| u64::checked_mul(number, unit));
-    amount.filter(|amount| MEMORY_MIB.contains(amount)).ok_or_else(|| {
-        let (least, most) = (MEMORY_MIB.start(), MEMORY_MIB.end());
-        format!("{text} MiB of memory: write a number from {least} to {most}")
-    })
+    amount
+        .filter(|amount| MEMORY_MIB.contains(amount))
+        .ok_or_else(|| format!("write a number of MiB from {least} to {most}, or as 512m or 1g"))
+}
+
+fn is_fraction(number: &str) -> bool {
+    let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let parts = number.split_once(['.', ',']);
+    parts.is_some_and(|(whole, rest)| is_digits(whole) && is_digits(rest) && number.len() > 1)
 }
 
 /// Reads a level of printk.
 pub(super) fn loglevel(text: &str) -> Result<u8, String> {
     let level = text.parse().ok().filter(|level| *level <= 8);
-    level.ok_or_else(|| format!("log level {text}: write a number from 0 to 8"))
+    level.ok_or_else(|| "write a number from 0 to 8".to_owned())
 }
 
 #[cfg(test)]
@@ -94,6 +105,12 @@ mod tests {
         }
         for text in ["", "63", "3073", "512k", "m", "4g", "-1", "1.5g", "512 m", "64b", "é"] {
             assert!(memory(text).is_err(), "{text}");
+        }
+        for text in ["1.5g", "0,5gb", "512.0", ".5g", "1.g"] {
+            assert!(memory(text).unwrap_err().starts_with("fractions are not taken"), "{text}");
+        }
+        for text in ["", "1..5g", ".", "x.5", "1.5k"] {
+            assert!(memory(text).unwrap_err().starts_with("write a number of MiB"), "{text}");
         }
     }
 }

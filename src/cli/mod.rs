@@ -18,7 +18,7 @@ mod text;
 mod usage;
 
 use crate::place::{Place, module_file};
-use crate::staged::ReaderGone;
+use crate::staged::{ReaderGone, ReservedName};
 use anyhow::{Context, Result};
 use clap::{ArgAction, Parser};
 use std::io::Write;
@@ -94,7 +94,8 @@ pub fn main() -> ExitCode {
             return ExitCode::from(BY_SIGPIPE);
         }
         eprintln!("c2w: {error:#}");
-        if error.is::<usage::Usage>() { ExitCode::from(usage::STATUS) } else { failure }
+        let is_usage = error.is::<usage::Usage>() || error.is::<ReservedName>();
+        if is_usage { ExitCode::from(usage::STATUS) } else { failure }
     })
 }
 

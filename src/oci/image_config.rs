@@ -82,8 +82,12 @@ pub enum ConfigError {
 
 #[derive(Deserialize)]
 struct Raw {
-    #[serde(flatten)]
-    platform: Platform,
+    #[serde(default, deserialize_with = "null_default")]
+    os: String,
+    #[serde(default, deserialize_with = "null_default")]
+    architecture: String,
+    #[serde(default, deserialize_with = "null_default")]
+    variant: String,
     #[serde(default)]
     created: Option<String>,
     #[serde(default, deserialize_with = "null_default")]
@@ -116,7 +120,8 @@ impl ImageConfig {
             return Err(ConfigError::LayerCount { layers, diff_ids: diff_ids.len() });
         }
         raw.config.check_nul()?;
-        Ok(Self { platform: raw.platform, created: raw.created, diff_ids, run: raw.config })
+        let Raw { os, architecture, variant, created, config: run, .. } = raw;
+        Ok(Self { platform: Platform { os, architecture, variant }, created, diff_ids, run })
     }
 
     /// When the image was made, in seconds since 1970; 0 when it does not say or says nonsense.
@@ -192,6 +197,21 @@ mod tests {
         assert_eq!(guest.volumes, [b"/data".to_vec(), b"/d2".to_vec()]);
     }
 
+    /// As Go reads them: what such a key says must not be lost, least of all the user.
+    #[test]
+    fn capital_letters_of_keys_do_not_matter() {
+        let json = br#"{"OS":"linux","Architecture":"riscv64","Config":{"cmd":["/bin/id"],
+            "env":["A=b"],"user":"5","workingdir":"/w","volumes":{"/Data":{}}},
+            "RootFS":{"Diff_IDs":[]}}"#;
+        let config = ImageConfig::parse(json, 0).unwrap();
+        assert_eq!(config.platform, Platform::linux_riscv64());
+        let guest = guest_config(&config);
+        assert_eq!(guest.cmd, [b"/bin/id".to_vec()]);
+        assert_eq!(guest.env, [b"A=b".to_vec()]);
+        assert_eq!((guest.user, guest.workdir), (b"5".to_vec(), b"/w".to_vec()));
+        assert_eq!(guest.volumes, [b"/Data".to_vec()]);
+    }
+
     #[test]
     fn nulls_and_gaps_are_defaults() {
         for json in [
@@ -211,11 +231,21 @@ mod tests {
     #[test]
     fn what_is_refused() {
         let cases = [
-            ("{}", "rootfs"),
+            ("{}", r#"malformed: it has no "rootfs""#),
             ("nonsense", "malformed"),
             (r#"{"config":{"Env":["A=\u0000"]},"rootfs":{}}"#, "NUL byte in Env"),
-            (r#"{"config":{"Env":"A=b"},"rootfs":{}}"#, "malformed"),
-            (r#"{"rootfs":{"diff_ids":["x"]}}"#, "no digest"),
+            (
+                r#"{"config":{"Env":"A=b"},"rootfs":{}}"#,
+                r#"malformed: config.Env must be a list, not the string "A=b""#,
+            ),
+            (
+                r#"{"config":{"user":5},"rootfs":{}}"#,
+                "malformed: config.User must be a string, not the number 5",
+            ),
+            (
+                r#"{"rootfs":{"diff_ids":["x"]}}"#,
+                r#"malformed: rootfs.diff_ids[0]: "x" is no digest"#,
+            ),
             (r#"{"rootfs":{},"rootfs":{}}"#, "has the key \"rootfs\" twice:"),
             (r#"{"config":{"Cmd":["a"],"cmd":["b"]},"rootfs":{}}"#, "\"cmd\" twice in config:"),
             (r#"{"config":{"Labels":{"a":"1","a":"2"}},"rootfs":{}}"#, "twice in config.Labels:"),

@@ -1,9 +1,12 @@
-//! JSON that every reader understands in the same way.
+//! JSON that every reader understands in the same way, and as Docker does ([`read`]).
 //!
 //! Of two keys of one name some readers take the first and others the last, and Go's also takes
 //! `Layers` for `layers`. Who checks an image and who runs it would then see two images in the same
 //! bytes, so such documents are refused, as archives with two members of one name are.
 
+mod read;
+
+use read::fold;
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer};
 use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use std::collections::HashSet;
@@ -64,15 +67,18 @@ fn place(at: &str) -> String {
 /// # Errors
 /// [`JsonError`].
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
-    let malformed = |error: serde_json::Error| JsonError::Malformed(error.to_string());
+    let malformed = |error: &dyn fmt::Display| JsonError::Malformed(error.to_string());
     let mut duplicate = None;
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let walk = Walk { at: Path::Top, duplicate: &mut duplicate };
     let walked = walk.deserialize(&mut reader).and_then(|()| reader.end());
     match (duplicate, walked) {
         (Some(duplicate), _) => Err(duplicate),
-        (None, Err(error)) => Err(malformed(error)),
-        (None, Ok(())) => serde_json::from_slice(bytes).map_err(malformed),
+        (None, Err(error)) => Err(malformed(&error)),
+        (None, Ok(())) => {
+            let value = serde_json::from_slice(bytes).map_err(|error| malformed(&error))?;
+            read::read(value).map_err(|fault| malformed(&fault))
+        }
     }
 }
 
@@ -87,7 +93,7 @@ enum Path<'a> {
 impl Path<'_> {
     /// Whether anybody may choose the keys of the object here.
     fn is_free(self) -> bool {
-        matches!(self, Self::Key(_, key) if FREE.iter().any(|free| free.eq_ignore_ascii_case(key)))
+        matches!(self, Self::Key(_, key) if FREE.iter().any(|free| fold(free) == fold(key)))
     }
 }
 
@@ -175,9 +181,9 @@ impl<'de> Visitor<'de> for Walk<'_> {
 
 /// What must differ between two keys of the object at `at`.
 fn distinct(key: &str, at: Path<'_>) -> String {
-    let lower = key.to_ascii_lowercase();
-    let deciding = !at.is_free() && DECIDING.contains(&lower.as_str());
-    if deciding { lower } else { key.to_owned() }
+    let folded = fold(key);
+    let deciding = !at.is_free() && DECIDING.contains(&folded.as_str());
+    if deciding { folded } else { key.to_owned() }
 }
 
 #[cfg(test)]
@@ -214,6 +220,57 @@ mod tests {
             r#"{"Other":1,"other":-1.5,"b":true,"s":"x"}"#,
         ] {
             assert_eq!(read(text).unwrap(), serde_json::from_str::<Value>(text).unwrap());
+        }
+    }
+
+    #[derive(Debug, PartialEq, Eq, serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Sample {
+        #[serde(default)]
+        stop_signal: Option<String>,
+        #[serde(default)]
+        task: u64,
+        #[serde(default)]
+        labels: std::collections::BTreeMap<String, Option<String>>,
+        #[serde(default)]
+        more: Vec<Sample>,
+        #[serde(default)]
+        user: String,
+    }
+
+    #[test]
+    fn capital_letters_of_keys_are_as_in_go() {
+        let read = |text: &str| parse::<Sample>(text.as_bytes()).unwrap();
+        let expected = read(r#"{"stopSignal":"9","task":1,"more":[{"user":"5"}],"user":"7"}"#);
+        for text in [
+            r#"{"StopSignal":"9","TASK":1,"More":[{"User":"5"}],"USER":"7"}"#,
+            r#"{"stopsignal":"9","tas\u212a":1,"more":[{"u\u017fer":"5"}],"uSer":"7"}"#,
+            // The name itself goes before what is like it, wherever it stands.
+            r#"{"STOPSIGNAL":"1","stopSignal":"9","stopsignal":"2","task":1,"Task":2,
+                "more":[{"user":"5"}],"user":"7"}"#,
+        ] {
+            assert_eq!(read(text), expected, "{text}");
+        }
+        // Names that people choose are as they stand.
+        let labels = read(r#"{"Labels":{"User":"1","user":null}}"#).labels;
+        assert_eq!(labels.keys().collect::<Vec<_>>(), ["User", "user"]);
+    }
+
+    #[test]
+    fn faults_name_the_place_and_what_should_be_there() {
+        for (text, expected) in [
+            ("[]", "it must be an object, not a list"),
+            (r#"{"more":{}}"#, "more must be a list, not an object"),
+            (r#"{"more":[{},{"User":5}]}"#, "more[1].user must be a string, not the number 5"),
+            (r#"{"task":-5}"#, "task must be a whole number, not the number -5"),
+            (r#"{"task":"5"}"#, r#"task must be a whole number, not the string "5""#),
+            (r#"{"more":[null]}"#, "more[0] must be an object, not null"),
+            (r#"{"labels":{"a.b\n":1}}"#, "labels.a.b\\n must be a string, not the number 1"),
+            (r#"{"labels":[true]}"#, "labels must be an object, not a list"),
+            (r#"{"user":true}"#, "user must be a string, not true"),
+        ] {
+            let error = parse::<Sample>(text.as_bytes()).unwrap_err().to_string();
+            assert_eq!(error, format!("is malformed: {expected}"), "{text}");
         }
     }
 

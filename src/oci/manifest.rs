@@ -264,7 +264,13 @@ mod tests {
         assert!(
             matches!(parse(nulls.as_bytes(), ""), Ok(Document::Manifest(m)) if m.layers.is_empty())
         );
-        let index = format!(r#"{{"manifests":[{}]}}"#, descriptor(media_type::MANIFEST));
+        let capital =
+            manifest(CONFIG, LAYER, "").replace("layers", "LAYERS").replace("size", "Size");
+        let Ok(Document::Manifest(manifest)) = parse(capital.as_bytes(), "") else {
+            panic!("{capital}");
+        };
+        assert_eq!(manifest.layers.len(), 1);
+        let index = format!(r#"{{"Manifests":[{}]}}"#, descriptor(media_type::MANIFEST));
         assert!(matches!(parse(index.as_bytes(), media_type::INDEX), Ok(Document::Index(_))));
     }
 
@@ -301,7 +307,7 @@ mod tests {
             ),
             (r#"{"schemaVersion":1,"fsLayers":[]}"#.into(), "schema 1"),
             ("{}".into(), "neither"),
-            ("[]".into(), "malformed"),
+            ("[]".into(), "malformed: it must be an object, not a list"),
             ("".into(), "malformed"),
             (manifest(CONFIG, LAYER, r#","layers":[]"#), "has the key \"layers\" twice"),
             (
@@ -311,7 +317,10 @@ mod tests {
             (manifest(CONFIG, LAYER, r#","\u0043onfig":{}"#), "\"Config\" twice"),
             ("[".repeat(100_000), "malformed"),
             (manifest(CONFIG, LAYER, "").replace("sha256:", "md5:"), "no digest"),
-            (manifest(CONFIG, LAYER, "").replace(":2}", ":-2}"), "malformed"),
+            (
+                manifest(CONFIG, LAYER, "").replace(":2}", ":-2}"),
+                "malformed: config.size must be a whole number, not the number -2",
+            ),
         ];
         for (text, expected) in cases {
             let error = parse(text.as_bytes(), "").unwrap_err().to_string();

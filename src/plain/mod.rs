@@ -39,13 +39,12 @@ pub struct Plain {
 /// Most notes that are kept; the rest is only counted.
 const MAX_NOTES: usize = 50;
 
-/// Reads all of a plain root filesystem.
+/// Reads all of a plain root filesystem; contents go to `spool`.
 ///
 /// # Errors
 /// When it cannot be read, names the file in question.
-pub fn read(place: &PlainRef) -> Result<Plain> {
+pub fn read(place: &PlainRef, mut spool: Spool) -> Result<Plain> {
     let mut tree = Tree::new();
-    let mut spool = Spool::new().context("cannot make a temporary file")?;
     let (identity, notes) = match place {
         PlainRef::Tarball(input) => tarball::read(input, &mut tree, &mut spool)
             .with_context(|| format!("tarball:{input}"))?,

@@ -4,11 +4,11 @@
 //! here touches the host's filesystem; a name is only ever looked up in the tree.
 
 use std::collections::VecDeque;
-use std::io::Read;
+use std::io::{self, Read};
 
 use super::printable;
 use super::spool::{Spool, SpoolError};
-use super::tar::{Archive, Entry, EntryKind, Segment, TarError};
+use super::tar::{Archive, Entry, EntryKind, Segment, TarError, TarProblem};
 use super::tree::{Device, FileContent, Inode, InodeId, Metadata, Node, Tree, TreeFull, Xattrs};
 // What the filesystem cannot hold is refused here, where the layer and the entry are known.
 use crate::ext4::{MAX_FILE_SIZE, MAX_LINKS, XattrError, check_xattrs};
@@ -44,9 +44,12 @@ const MAX_WARNINGS: usize = 50;
 /// Why a layer cannot be applied.
 #[derive(Debug, thiserror::Error)]
 pub enum LayerError {
-    /// The archive is malformed, or could not be read.
+    /// The archive could not be read. Where that was says nothing: it is the blob's fault.
     #[error(transparent)]
-    Tar(#[from] TarError),
+    Read(io::Error),
+    /// The archive is malformed.
+    #[error(transparent)]
+    Tar(TarError),
     /// An entry breaks a rule.
     #[error("layer entry \"{}\"", printable(.entry))]
     Entry {
@@ -56,6 +59,24 @@ pub enum LayerError {
         #[source]
         rule: EntryError,
     },
+}
+
+impl From<TarError> for LayerError {
+    fn from(error: TarError) -> Self {
+        match error.problem {
+            TarProblem::Read(error) => Self::Read(error),
+            _ => Self::Tar(error),
+        }
+    }
+}
+
+impl LayerError {
+    fn in_entry(entry: Vec<u8>, rule: EntryError) -> Self {
+        match rule {
+            EntryError::Content(SpoolError::Read(error)) => Self::Read(error),
+            rule => Self::Entry { entry, rule },
+        }
+    }
 }
 
 /// Why an entry is refused.
@@ -152,7 +173,7 @@ pub fn apply_layer(
         applier.entries += 1;
         applier
             .apply(&entry, &mut archive)
-            .map_err(|rule| LayerError::Entry { entry: entry.path, rule })?;
+            .map_err(|rule| LayerError::in_entry(entry.path, rule))?;
     }
     let Applier { entries, mut warnings, unkept, .. } = applier;
     if unkept > 0 {

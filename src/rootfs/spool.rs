@@ -9,6 +9,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 
 use super::tree::DataExtent;
+use crate::scratch::{self, Scratch};
 
 /// Bytes taken from a content at once.
 pub(crate) const PIECE: usize = 64 << 10;
@@ -21,6 +22,9 @@ const MAX_FINE_RUNS: usize = 1 << 16;
 const BUFFER: usize = 1 << 20;
 /// What a spool takes in unless told otherwise: more than a module can ever carry.
 const DEFAULT_LIMIT: u64 = 64 << 30;
+
+/// Files may have so many times the data that the root image can hold: later layers may remove some.
+const ROOM_FOR_LATER_LAYERS: u64 = 4;
 
 static ZEROS: [u8; PIECE] = [0; PIECE];
 
@@ -42,9 +46,29 @@ pub enum SpoolError {
         /// Bytes that the spool takes.
         limit: u64,
     },
+    /// A file has more data than any root image may have.
+    #[error("it has more data than a root image may have: {}", at_most(*.limit))]
+    FileTooLarge {
+        /// Bytes of the largest root image.
+        limit: u64,
+    },
+    /// All files so far have much more data than any root image may have.
+    #[error(
+        "with it the files have more than {ROOM_FOR_LATER_LAYERS} times the data that a root image may \
+         have: {}",
+        at_most(*.limit)
+    )]
+    FilesTooLarge {
+        /// Bytes of the largest root image.
+        limit: u64,
+    },
     /// The temporary file could not be written.
-    #[error("cannot write to the temporary file")]
-    Write(#[source] io::Error),
+    #[error(transparent)]
+    Write(io::Error),
+}
+
+fn at_most(limit: u64) -> String {
+    format!("image and memory must fit into 4 GiB together, so at most {} MiB", limit >> 20)
 }
 
 /// Stores the contents of files in one temporary file.
@@ -55,8 +79,14 @@ pub struct Spool {
     written: u64,
     buffer: Vec<u8>,
     limit: u64,
+    /// Bytes of the largest root image, where there is a limit to it.
+    image_limit: Option<u64>,
+    /// Bytes stored of the file that is being stored.
+    of_file: u64,
     /// How many bytes of each block of the temporary file are still of use.
     live: Vec<u16>,
+    /// The sum of `live`.
+    live_bytes: u64,
 }
 
 impl Spool {
@@ -75,9 +105,26 @@ impl Spool {
     ///
     /// When no temporary file can be made.
     pub fn with_limit(limit: u64) -> io::Result<Self> {
-        let file = tempfile::tempfile()?;
+        let file = scratch::file()?;
         let buffer = Vec::with_capacity(BUFFER);
-        Ok(Self { file, written: 0, buffer, limit, live: Vec::new() })
+        Ok(Self {
+            file,
+            written: 0,
+            buffer,
+            limit,
+            image_limit: None,
+            of_file: 0,
+            live: Vec::new(),
+            live_bytes: 0,
+        })
+    }
+
+    /// Takes in no more than makes sense for a root image of at most `limit` bytes: a small layer can
+    /// hold enough to fill the host's disk. Only what no later layer can make good is refused.
+    #[must_use]
+    pub fn for_image_of(mut self, limit: Option<u64>) -> Self {
+        self.image_limit = limit;
+        self
     }
 
     /// Bytes stored so far, with those that were given back.
@@ -108,6 +155,10 @@ impl Spool {
         length: u64,
         extents: &mut Vec<DataExtent>,
     ) -> Result<(), SpoolError> {
+        // What is there of the file so far were holes only.
+        if extents.is_empty() {
+            self.of_file = 0;
+        }
         let mut done = 0;
         while done < length {
             let piece = (length - done).min(PIECE as u64) as usize;
@@ -122,12 +173,23 @@ impl Spool {
                 return Err(SpoolError::Short { missing });
             }
             self.keep(start, file_offset + done, extents);
-            if self.len() > self.limit {
-                return Err(SpoolError::Full { limit: self.limit });
-            }
+            self.check_limits()?;
             done += piece as u64;
         }
         Ok(())
+    }
+
+    fn check_limits(&self) -> Result<(), SpoolError> {
+        if self.len() > self.limit {
+            return Err(SpoolError::Full { limit: self.limit });
+        }
+        match self.image_limit {
+            Some(limit) if self.of_file > limit => Err(SpoolError::FileTooLarge { limit }),
+            Some(limit) if self.live_bytes > limit.saturating_mul(ROOM_FOR_LATER_LAYERS) => {
+                Err(SpoolError::FilesTooLarge { limit })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Appends up to `piece` bytes to the buffer; returns how many came.
@@ -165,6 +227,8 @@ impl Spool {
 
     /// Counts a range of the buffer as bytes of use.
     fn count_live(&mut self, range: Range<usize>) {
+        self.of_file += range.len() as u64;
+        self.live_bytes += range.len() as u64;
         let range = self.written + range.start as u64..self.written + range.end as u64;
         let blocks = range.end.div_ceil(BLOCK as u64) as usize;
         self.live.resize(blocks.max(self.live.len()), 0);
@@ -188,6 +252,7 @@ impl Spool {
             let mut unused: Option<Range<u64>> = None;
             for (block, bytes) in blocks_of(extent.spool_offset..end) {
                 self.live[block] -= bytes;
+                self.live_bytes -= u64::from(bytes);
                 // The last block may not be full yet; it is given back with its other bytes.
                 let at = (block * BLOCK) as u64;
                 if self.live[block] == 0 && at + BLOCK as u64 <= self.written {
@@ -203,7 +268,7 @@ impl Spool {
 
     fn flush(&mut self) -> io::Result<()> {
         self.file.seek(SeekFrom::Start(self.written))?;
-        self.file.write_all(&self.buffer)?;
+        Scratch(&self.file).write_all(&self.buffer)?;
         self.written += self.buffer.len() as u64;
         self.buffer.clear();
         Ok(())
@@ -373,5 +438,29 @@ mod tests {
         assert!(matches!(short, Err(SpoolError::Short { missing }) if missing == (1 << 60) - 3));
         let full = spool.store(&mut &[1; 11][..], 0, 11, &mut extents);
         assert!(matches!(full, Err(SpoolError::Full { limit: 10 })));
+    }
+
+    #[test]
+    fn what_no_root_image_can_hold_is_refused_and_no_less() {
+        let limit = 2 * PIECE as u64;
+        let mut spool = Spool::new().unwrap().for_image_of(Some(limit));
+        let content = vec![1; limit as usize + 1];
+        let mut extents = Vec::new();
+        let too_large = spool.store(&mut &content[..], 0, limit + 1, &mut extents);
+        assert!(matches!(too_large, Err(SpoolError::FileTooLarge { .. })), "{too_large:?}");
+        spool.release(&extents).unwrap();
+        // In two parts, and with holes, which do not count.
+        let mut extents = Vec::new();
+        spool.store(&mut &content[..], 0, limit, &mut extents).unwrap();
+        spool.store(&mut &ZEROS[..], limit, PIECE as u64, &mut extents).unwrap();
+        let one_more = spool.store(&mut &[1][..], 2 * limit, 1, &mut extents);
+        assert!(matches!(one_more, Err(SpoolError::FileTooLarge { .. })), "{one_more:?}");
+        spool.release(&extents).unwrap();
+        // What is gone gives its room to others.
+        let mut files: Vec<_> = (0..4).map(|_| store(&mut spool, &content[1..])).collect();
+        let one_more = spool.store(&mut &[1][..], 0, 1, &mut Vec::new());
+        assert!(matches!(one_more, Err(SpoolError::FilesTooLarge { .. })), "{one_more:?}");
+        spool.release(&files.pop().unwrap()).unwrap();
+        store(&mut spool, &content[2..]);
     }
 }

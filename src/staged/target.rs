@@ -1,5 +1,6 @@
 //! What the name of an output stands for.
 
+use super::temporary;
 use anyhow::{Context, Result, bail, ensure};
 use rustix::fs::{
     Access, AtFlags, CWD, OFlags, PROC_SUPER_MAGIC, accessat, fcntl_getfl, open, statfs,
@@ -29,6 +30,11 @@ pub enum Read<'a> {
     /// A directory and all that is below it.
     Tree(&'a Path),
 }
+
+/// A name that the next output in the same folder would take for a left-over.
+#[derive(Debug, thiserror::Error)]
+#[error("names of this form are those of c2w's temporary files, which it removes: name another")]
+pub struct ReservedName;
 
 /// Where bytes go.
 #[derive(Debug)]
@@ -88,6 +94,9 @@ impl Target {
             Some(kind) => return open_stream(&path, kind),
         }
         refuse_inside(&path, old.is_some(), read)?;
+        if path.file_name().is_some_and(|name| temporary::is_pattern(name.as_bytes())) {
+            return Err(ReservedName.into());
+        }
         Ok(Self::File { path, old })
     }
 }
@@ -103,9 +112,9 @@ fn follow(output: &Path) -> Result<Found> {
             return Ok(Found::Open(path));
         }
         if !is_link {
-            let is_folder =
-                path.as_os_str().as_bytes().ends_with(b"/") || path.file_name().is_none();
-            ensure!(!is_folder, "it is a directory");
+            let has_slash = path.as_os_str().as_bytes().ends_with(b"/");
+            ensure!(!path.is_dir() && path.file_name().is_some(), "it is a directory");
+            ensure!(!has_slash, "its name ends with a slash, but it is to be a file: leave it out");
             return Ok(Found::Path(path));
         }
         let link = fs::read_link(&path)?;

@@ -79,6 +79,13 @@ impl Temporary {
     }
 }
 
+/// An error without the name for the time being, which tells nobody anything.
+pub fn bare(error: io::Error) -> io::Error {
+    let inner = error.get_ref().and_then(|error| error.source());
+    let code = inner.and_then(|inner| inner.downcast_ref()).and_then(io::Error::raw_os_error);
+    code.map_or(error, io::Error::from_raw_os_error)
+}
+
 fn builder() -> Builder<'static, 'static> {
     let mut builder = Builder::new();
     builder.prefix(PREFIX).suffix(SUFFIX).rand_bytes(RANDOM);
@@ -133,7 +140,8 @@ fn sweep(folder: &Path) {
     }
 }
 
-fn is_pattern(name: &[u8]) -> bool {
+/// Whether a name has the form of those that are removed.
+pub fn is_pattern(name: &[u8]) -> bool {
     let middle =
         name.strip_prefix(PREFIX.as_bytes()).and_then(|name| name.strip_suffix(SUFFIX.as_bytes()));
     middle.is_some_and(|name| name.len() == RANDOM && name.iter().all(u8::is_ascii_alphanumeric))

@@ -140,6 +140,40 @@ fn zeros_take_no_space_and_no_memory() {
     assert!(spool.is_empty());
 }
 
+/// Applies layers for a root image of at most `limit` bytes.
+fn apply_within(limit: u64, layers: &[Vec<u8>]) -> Result<(), String> {
+    let mut tree = c2w::rootfs::tree::Tree::new();
+    let mut spool = c2w::rootfs::spool::Spool::new().unwrap().for_image_of(Some(limit));
+    layers.iter().try_for_each(|layer| {
+        let applied = c2w::rootfs::apply::apply_layer(&mut tree, &mut spool, &layer[..]);
+        applied.map(drop).map_err(|error| crate::layered::chain(&error))
+    })
+}
+
+#[test]
+fn what_no_root_image_can_hold_ends_the_reading() {
+    const LIMIT: u64 = 3 << 20;
+    let full = |name: &str| tar().file(name, vec![1; LIMIT as usize]);
+    let error = apply_within(LIMIT, &[tar().file("big", vec![1; LIMIT as usize + 1]).end()]);
+    let error = error.unwrap_err();
+    let words = r#"layer entry "big": it has more data than a root image may have"#;
+    assert!(error.starts_with(words) && error.contains("at most 3 MiB"), "{error}");
+    let five = (0..5).fold(tar(), |tar, i| tar.file(format!("f{i}"), vec![1; LIMIT as usize]));
+    let error = apply_within(LIMIT, &[five.end()]).unwrap_err();
+    assert!(error.starts_with(r#"layer entry "f4": with it"#), "{error}");
+    // What a later layer makes fit is read: replaced, hidden, removed with its directory.
+    let layers = [
+        full("d/a").file("d/b", vec![1; LIMIT as usize]).end(),
+        full("d/a").file(".wh.d", "").end(),
+        full("c").end(),
+        full("c").end(),
+        full("c").end(),
+        full("e").end(),
+        tar().file(".wh.e", "").end(),
+    ];
+    apply_within(LIMIT, &layers).unwrap();
+}
+
 #[test]
 fn names_without_end_are_refused_before_memory_is() {
     struct Endless(u64, String);

@@ -38,10 +38,13 @@ impl Layout {
             return Err(ErrorKind::Place(text));
         }
         let index = required(&files, "index.json", MAX_MANIFEST)?;
-        let entries = match manifest::parse(&index, manifest::media_type::INDEX) {
+        // What it is called says that it is an index; what it says itself must not contradict it.
+        let entries = match manifest::parse(&index, "") {
             Ok(Document::Index(entries)) => entries,
-            Ok(Document::Manifest(_)) => {
-                return Err(ErrorKind::Place("its index.json is not an index".into()));
+            Ok(Document::Manifest(_))
+            | Err(ManifestError::Malformed(_) | ManifestError::Artifact(_)) => {
+                let text = "its index.json is not an image index: it has no \"manifests\"";
+                return Err(ErrorKind::Place(text.into()));
             }
             Err(ManifestError::Json(error)) => {
                 return Err(ErrorKind::Place(format!("its index.json {error}")));
