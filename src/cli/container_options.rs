@@ -5,10 +5,10 @@ use crate::rootfs::printable;
 use anyhow::{Context, Result, ensure};
 use c2w_session::options::{OPTIONS, OptionSpec};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Read;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 /// The options, as words that a module would be given.
@@ -110,7 +110,11 @@ pub(super) fn read_env_file(path: &Path) -> Result<Vec<Vec<u8>>> {
             continue;
         }
         check_variable(line).with_context(|| format!("--env-file {name}: line {}", number + 1))?;
-        words.push([b"--env=", line].concat());
+        // Other than of `-e NAME`, nothing follows from a name that is not set.
+        let is_set = || std::env::var_os(OsStr::from_bytes(line)).is_some();
+        if line.contains(&b'=') || is_set() {
+            words.push([b"--env=", line].concat());
+        }
     }
     Ok(words)
 }
