@@ -59,19 +59,26 @@ impl Outside for Process {
 fn write_all(out: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Closed> {
     while !bytes.is_empty() {
         match rustix::io::write(out, bytes) {
-            Ok(0) => return Err(Closed),
+            Ok(0) => return Err(Closed::Failed("it takes nothing".into())),
             Ok(length) => bytes = &bytes[length..],
             Err(Errno::INTR) => {}
             Err(Errno::AGAIN) => {
                 match poll(&mut [PollFd::from_borrowed_fd(out, PollFlags::OUT)], None) {
                     Ok(_) | Err(Errno::INTR) => {}
-                    Err(_) => return Err(Closed),
+                    Err(error) => return Err(Closed::Failed(words(error))),
                 }
             }
-            Err(_) => return Err(Closed),
+            Err(Errno::PIPE) => return Err(Closed::ReaderGone),
+            Err(error) => return Err(Closed::Failed(words(error))),
         }
     }
     Ok(())
+}
+
+/// An error without its number.
+fn words(error: Errno) -> String {
+    let text = io::Error::from(error).to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
 /// Runs a command in a prepared container to its end and returns its exit status.
@@ -94,6 +101,10 @@ pub fn run(mut session: Session, request: RunRequest) -> anyhow::Result<u8> {
             Step::Idle(timer) => timer,
             Step::Notice(notice) => {
                 complain(notice.text(), in_terminal);
+                Some(0)
+            }
+            Step::StreamFailed(failure) => {
+                complain(&failure, in_terminal);
                 Some(0)
             }
             Step::Exited(status) => return Ok(status),
@@ -131,7 +142,9 @@ fn pass_on(signal: i32, session: &mut Session) {
 /// One line from c2w itself. A raw terminal begins no line at the left by itself.
 fn complain(message: &str, in_terminal: Option<Terminal>) {
     let raw = in_terminal.is_some_and(|terminal| terminal.mode == TerminalMode::Raw);
-    eprint!("c2w: {message}{}", if raw { "\r\n" } else { "\n" });
+    let line = format!("c2w: {message}{}", if raw { "\r\n" } else { "\n" });
+    // What cannot be said is not said.
+    let _ = write_all(io::stderr().as_fd(), line.as_bytes());
 }
 
 /// Waits at most `wait` nanoseconds for standard input, if it is `wanted`, or a signal. Returns
