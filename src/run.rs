@@ -5,6 +5,7 @@ use crate::terminal;
 use c2w_guest_abi::{RunRequest, Stream, Terminal, TerminalMode};
 use c2w_session::{Closed, Outside, Session, Step};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::FileType;
 use rustix::io::Errno;
 use signal_hook::consts::{SIGTERM, SIGWINCH};
 use std::io;
@@ -118,7 +119,9 @@ pub fn run(mut session: Session, request: RunRequest) -> anyhow::Result<u8> {
             match rustix::io::read(io::stdin(), &mut buffer[..room]) {
                 // Somebody else has read it, from the same pipe.
                 Err(Errno::AGAIN | Errno::INTR) => {}
-                Ok(0) | Err(_) => session.end_stdin(),
+                Ok(0) => session.end_stdin(),
+                Err(Errno::BADF) if is_device() => session.end_stdin(),
+                Err(error) => session.fail_stdin(&words(error)),
                 Ok(length) => {
                     session.push_stdin(&buffer[..length], &mut process);
                 }
@@ -137,6 +140,13 @@ fn pass_on(signal: i32, session: &mut Session) {
         SIGTERM => session.stop(),
         other => session.signal(other as u8),
     }
+}
+
+/// Whether standard input is a character device. One that cannot be read is what nohup(1) leaves to
+/// those that need no input.
+fn is_device() -> bool {
+    let status = rustix::fs::fstat(io::stdin());
+    status.is_ok_and(|status| FileType::from_raw_mode(status.st_mode).is_char_device())
 }
 
 /// One line from c2w itself. A raw terminal begins no line at the left by itself.

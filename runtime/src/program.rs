@@ -145,6 +145,7 @@ impl Program {
                 self.session.push_stdin(&self.buffer[..length], &mut Wasi);
             }
             Input::End => self.session.end_stdin(),
+            Input::Failed(reason) => self.session.fail_stdin(&reason),
             Input::Nothing => {}
         }
     }

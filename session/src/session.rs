@@ -220,6 +220,14 @@ impl Session {
         }
     }
 
+    /// Ends standard input, which cannot be read for this reason.
+    pub fn fail_stdin(&mut self, reason: &str) {
+        if self.stdin_wanted {
+            self.outbox.failures.push(format!("cannot read standard input: {reason}"));
+        }
+        self.end_stdin();
+    }
+
     /// Sends the command a signal, by its number.
     pub fn signal(&mut self, number: u8) {
         // This message is a few bytes: it fits.
