@@ -34,7 +34,10 @@ pub fn linux(errno: wasi::Errno) -> Errno {
 pub fn words(errno: wasi::Errno) -> String {
     match usize::from(errno.raw()) {
         // For others there is not even a message.
-        known if known < LINUX.len() => errno.message().trim_end_matches('.').to_owned(),
+        known if known < LINUX.len() => {
+            let message = errno.message();
+            message.trim_start_matches("Extension: ").trim_end_matches('.').to_owned()
+        }
         unknown => format!("error {unknown} of the runtime"),
     }
 }
