@@ -5,6 +5,7 @@ use crate::{terminal, writable};
 use c2w_guest_abi::{RunRequest, Stream, Terminal, TerminalMode};
 use c2w_session::{Closed, Outside, Session, Step};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::FileType;
 use rustix::io::Errno;
 use signal_hook::consts::{SIGTERM, SIGWINCH};
 use std::io;
@@ -59,14 +60,23 @@ impl Outside for Process {
 fn write_all(out: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Closed> {
     while !bytes.is_empty() {
         match rustix::io::write(out, bytes) {
-            Ok(0) => return Err(Closed),
+            Ok(0) => return Err(Closed::Failed("it takes nothing".into())),
             Ok(length) => bytes = &bytes[length..],
             Err(Errno::INTR) => {}
-            Err(Errno::AGAIN) => writable::wait(out).map_err(|_| Closed)?,
-            Err(_) => return Err(Closed),
+            Err(Errno::AGAIN) => {
+                writable::wait(out).map_err(|error| Closed::Failed(words(error)))?;
+            }
+            Err(Errno::PIPE) => return Err(Closed::ReaderGone),
+            Err(error) => return Err(Closed::Failed(words(error))),
         }
     }
     Ok(())
+}
+
+/// An error without its number.
+fn words(error: Errno) -> String {
+    let text = io::Error::from(error).to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
 /// Runs a command in a prepared container to its end and returns its exit status.
@@ -91,6 +101,10 @@ pub fn run(mut session: Session, request: RunRequest) -> anyhow::Result<u8> {
                 complain(notice.text(), in_terminal);
                 Some(0)
             }
+            Step::StreamFailed(failure) => {
+                complain(&failure, in_terminal);
+                Some(0)
+            }
             Step::Exited(status) => return Ok(status),
             Step::Failed(failure) => {
                 complain(&failure.message, in_terminal);
@@ -102,7 +116,9 @@ pub fn run(mut session: Session, request: RunRequest) -> anyhow::Result<u8> {
             match rustix::io::read(io::stdin(), &mut buffer[..room]) {
                 // Somebody else has read it, from the same pipe.
                 Err(Errno::AGAIN | Errno::INTR) => {}
-                Ok(0) | Err(_) => session.end_stdin(),
+                Ok(0) => session.end_stdin(),
+                Err(Errno::BADF) if is_device() => session.end_stdin(),
+                Err(error) => session.fail_stdin(&words(error)),
                 Ok(length) => {
                     session.push_stdin(&buffer[..length], &mut process);
                 }
@@ -123,10 +139,19 @@ fn pass_on(signal: i32, session: &mut Session) {
     }
 }
 
+/// Whether standard input is a character device. One that cannot be read is what nohup(1) leaves to
+/// those that need no input.
+fn is_device() -> bool {
+    let status = rustix::fs::fstat(io::stdin());
+    status.is_ok_and(|status| FileType::from_raw_mode(status.st_mode).is_char_device())
+}
+
 /// One line from c2w itself. A raw terminal begins no line at the left by itself.
 fn complain(message: &str, in_terminal: Option<Terminal>) {
     let raw = in_terminal.is_some_and(|terminal| terminal.mode == TerminalMode::Raw);
-    eprint!("c2w: {message}{}", if raw { "\r\n" } else { "\n" });
+    let line = format!("c2w: {message}{}", if raw { "\r\n" } else { "\n" });
+    // What cannot be said is not said.
+    let _ = write_all(io::stderr().as_fd(), line.as_bytes());
 }
 
 /// Waits at most `wait` nanoseconds for standard input, if it is `wanted`, or a signal. Returns

@@ -1,5 +1,8 @@
-//! WASI's error numbers as Linux's.
+//! WASI's error numbers as Linux's, and in words.
 
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
 use c2w_p9::Errno;
 
 /// Linux's number for each of preview 1's, in their order.
@@ -25,4 +28,16 @@ const LINUX: [u8; 77] = [
 /// What Linux calls an error of the runtime. One that preview 1 does not know is an I/O error.
 pub fn linux(errno: wasi::Errno) -> Errno {
     LINUX.get(usize::from(errno.raw())).map_or(Errno::IO, |&number| Errno(number.into()))
+}
+
+/// An error of the runtime for people.
+pub fn words(errno: wasi::Errno) -> String {
+    match usize::from(errno.raw()) {
+        // For others there is not even a message.
+        known if known < LINUX.len() => {
+            let message = errno.message();
+            message.trim_start_matches("Extension: ").trim_end_matches('.').to_owned()
+        }
+        unknown => format!("error {unknown} of the runtime"),
+    }
 }

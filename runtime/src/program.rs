@@ -5,14 +5,15 @@ use crate::standard_input::{Input, StandardInput};
 use crate::units::TableUnits;
 use crate::{placement, units, wasi_host, wasi_terminal};
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
 use c2w_emulator::cpu::translated::Translated;
-use c2w_guest_abi::RunRequest;
+use c2w_guest_abi::{RunRequest, Stream};
 use c2w_p9::Server;
 use c2w_session::options::{self, Environment, Invocation};
-use c2w_session::{Session, Shared, Step, terminal};
+use c2w_session::{Closed, Outside, Session, Shared, Step, terminal};
 use wasi_host::Wasi;
 
 /// Why [`Program::run`] came back. The numbers are what the export `run` returns.
@@ -59,12 +60,7 @@ impl Program {
         let (mut request, choice) = match options::parse(arguments, environment.clone()) {
             Ok(Invocation::Run(request, choice)) => (request, choice),
             Ok(Invocation::Help) => {
-                let _ = c2w_session::Outside::output(
-                    &mut Wasi,
-                    c2w_guest_abi::Stream::Stdout,
-                    options::help().as_bytes(),
-                );
-                return Err(0);
+                return Err(help());
             }
             Err(error) => return Err(fail(125, &error.0)),
         };
@@ -111,6 +107,10 @@ impl Program {
                 wasi_host::complain(format_args!("{}", notice.text()));
                 (Reason::Budget, 0)
             }
+            Step::StreamFailed(failure) => {
+                wasi_host::complain(format_args!("{failure}"));
+                (Reason::Budget, 0)
+            }
             Step::Exited(status) => {
                 self.status = status;
                 (Reason::Finished, 0)
@@ -146,6 +146,7 @@ impl Program {
                 self.session.push_stdin(&self.buffer[..length], &mut Wasi);
             }
             Input::End => self.session.end_stdin(),
+            Input::Failed(reason) => self.session.fail_stdin(&reason),
             Input::Nothing => {}
         }
     }
@@ -167,6 +168,16 @@ fn share_preopens(session: &mut Session, request: &mut RunRequest) -> Result<(),
         session.share(Box::new(Server::new(preopens)));
     }
     Ok(())
+}
+
+/// Shows the options; returns the exit status.
+fn help() -> u8 {
+    match Wasi.output(Stream::Stdout, options::help().as_bytes()) {
+        Ok(()) | Err(Closed::ReaderGone) => 0,
+        Err(Closed::Failed(reason)) => {
+            fail(125, &format!("cannot write standard output: {reason}"))
+        }
+    }
 }
 
 /// Says why there is no status of a command, and returns ours.

@@ -3,7 +3,9 @@
 //! Runtimes differ in what they can be asked. Most poll pipes and terminals; some refuse to poll
 //! files, or anything at all.
 
+use crate::errno::words;
 use crate::wasi_host::{self, STDIN, TAG_DESCRIPTOR};
+use alloc::string::String;
 
 /// Where nothing can be polled, the guest must have nothing to do for so long, in nanoseconds,
 /// before it is stopped for a read that may block.
@@ -13,8 +15,10 @@ const IDLE: u64 = 100_000_000;
 pub enum Input {
     /// So many bytes.
     Bytes(usize),
-    /// The end, or a standard input that cannot be read at all.
+    /// The end, or no standard input at all.
     End,
+    /// It cannot be read, for this reason.
+    Failed(String),
     /// Nothing at the moment.
     Nothing,
 }
@@ -93,7 +97,17 @@ impl StandardInput {
             Ok(0) => Input::End,
             Ok(length) => Input::Bytes(length.min(buffer.len())),
             Err(wasi::ERRNO_AGAIN | wasi::ERRNO_INTR) => Input::Nothing,
-            Err(_) => Input::End,
+            Err(wasi::ERRNO_BADF) if !is_wanted() => Input::End,
+            Err(error) => Input::Failed(words(error)),
         }
     }
+}
+
+/// Whether somebody meant standard input to be read. None is there, or a null device that is open for
+/// writing only, as nohup(1) leaves it: wasmtime does not tell that from a file.
+fn is_wanted() -> bool {
+    let kind = wasi_host::file_type(STDIN);
+    kind.is_some_and(|kind| {
+        kind != wasi::FILETYPE_CHARACTER_DEVICE && kind != wasi::FILETYPE_UNKNOWN
+    })
 }

@@ -1,5 +1,6 @@
 //! The outside, as WASI preview 1 shows it.
 
+use crate::errno::words;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -62,13 +63,31 @@ fn write_all(fd: wasi::Fd, mut bytes: &[u8]) -> Result<(), Closed> {
         let vector = [wasi::Ciovec { buf: bytes.as_ptr(), buf_len: bytes.len() }];
         // SAFETY: the vector describes a live slice.
         match unsafe { wasi::fd_write(fd, &vector) } {
-            Ok(written) => bytes = bytes.get(written..).ok_or(Closed)?,
+            // One that says it has taken more has taken all.
+            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
             Err(wasi::ERRNO_INTR) => {}
             Err(wasi::ERRNO_AGAIN) => wait_writable(fd),
-            Err(_) => return Err(Closed),
+            Err(wasi::ERRNO_PIPE) => return Err(Closed::ReaderGone),
+            Err(wasi::ERRNO_BADF) if file_type(fd).is_none() => return Err(Closed::ReaderGone),
+            Err(wasi::ERRNO_IO) if may_have_reader(fd) => return Err(Closed::ReaderGone),
+            Err(error) => return Err(Closed::Failed(words(error))),
         }
     }
     Ok(())
+}
+
+/// Whether a descriptor is something that can lose its reader. An I/O error is what wasmtime and
+/// wazero make of EPIPE, and wazero of a full disk, too.
+fn may_have_reader(fd: wasi::Fd) -> bool {
+    let file =
+        [wasi::FILETYPE_REGULAR_FILE, wasi::FILETYPE_CHARACTER_DEVICE, wasi::FILETYPE_BLOCK_DEVICE];
+    !file_type(fd).is_some_and(|kind| file.contains(&kind))
+}
+
+/// What a descriptor is, if there is one.
+pub fn file_type(fd: wasi::Fd) -> Option<wasi::Filetype> {
+    // SAFETY: no memory is involved but the result's.
+    unsafe { wasi::fd_fdstat_get(fd) }.map(|status| status.fs_filetype).ok()
 }
 
 /// One line on standard error, from c2w itself.

@@ -85,8 +85,8 @@ pub fn ask_size(
         let mut bytes = [0; LONGEST_ANSWER];
         match input.read(&mut bytes) {
             Input::Bytes(length) => read.extend_from_slice(&bytes[..length]),
-            // The end comes again when the command asks for input.
-            Input::End => return read,
+            // The end, or an error, comes again when the command asks for input.
+            Input::End | Input::Failed(_) => return read,
             Input::Nothing => {}
         }
     }

@@ -88,7 +88,7 @@ pub fn boot(
             outside.boot_part(part, session.steps());
         }
         match step {
-            Step::Running | Step::Reached(_) | Step::Notice(_) => {}
+            Step::Running | Step::Reached(_) | Step::Notice(_) | Step::StreamFailed(_) => {}
             Step::Hello => {
                 if let Some(container) = container.take() {
                     session.send(&ToGuest::Create(container)).map_err(BootFailure::Config)?;

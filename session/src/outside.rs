@@ -1,5 +1,7 @@
 //! What a session needs from its surroundings, and how the machine's ports map to it.
 
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use c2w_emulator::{Host, PortId};
 use c2w_guest_abi::{Stream, frame, port};
@@ -16,9 +18,14 @@ const CONTROL_ROOM: usize = 4 + frame::MAX_MESSAGE;
 /// How much of the kernel's console is kept for an error message, in bytes.
 const CONSOLE_TAIL: usize = 4096;
 
-/// Nobody reads an output any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Closed;
+/// Why an output takes nothing any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// Nobody reads it any more: no error, as it is none for a pipe's writer.
+    ReaderGone,
+    /// It cannot be written, for this reason.
+    Failed(String),
+}
 
 /// The surroundings of a session.
 pub trait Outside {
@@ -34,7 +41,7 @@ pub trait Outside {
     /// Writes all of the command's output.
     ///
     /// # Errors
-    /// [`Closed`] when nobody will ever read it.
+    /// [`Closed`] when that cannot be done; nothing more of this stream is asked for then.
     fn output(&mut self, stream: Stream, bytes: &[u8]) -> Result<(), Closed>;
 
     /// Shows what the guest kernel says on its console: of a boot, and of a run that was asked to.
@@ -64,8 +71,10 @@ pub struct Outbox {
     pub control: Vec<u8>,
     /// So many bytes were said on the control port at once, more than there is room for.
     pub control_overflow: Option<usize>,
-    /// Outputs that turned out to be closed.
+    /// Outputs that turned out to be closed: what comes for them is dropped.
     pub closed: Vec<Stream>,
+    /// What is to be said of streams that failed.
+    pub failures: Vec<String>,
     /// The end of the kernel's console output.
     pub console_tail: Vec<u8>,
     /// Whether nobody wants to see that output as it comes.
@@ -79,6 +88,17 @@ impl Outbox {
             self.control_overflow = Some(said);
         } else {
             self.control.extend_from_slice(bytes);
+        }
+    }
+
+    fn close(&mut self, stream: Stream, why: Closed) {
+        self.closed.push(stream);
+        if let Closed::Failed(reason) = why {
+            let name = match stream {
+                Stream::Stdout => "output",
+                Stream::Stderr => "error",
+            };
+            self.failures.push(format!("cannot write standard {name}: {reason}"));
         }
     }
 }
@@ -109,10 +129,11 @@ impl Host for Ports<'_> {
             STDERR => Stream::Stderr,
             _ => return,
         };
-        if self.outside.output(stream, bytes) == Err(Closed)
-            && !self.outbox.closed.contains(&stream)
-        {
-            self.outbox.closed.push(stream);
+        if self.outbox.closed.contains(&stream) {
+            return;
+        }
+        if let Err(why) = self.outside.output(stream, bytes) {
+            self.outbox.close(stream, why);
         }
     }
 

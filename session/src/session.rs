@@ -13,13 +13,15 @@ use c2w_emulator::devices::P9Server;
 use c2w_emulator::layout::TICK_NS;
 use c2w_emulator::{Exit, GENERATION_LENGTH, GuestMemory, Machine, PowerRequest, RestoreError};
 use c2w_guest_abi::{
-    Failure, FromGuest, Milestone, Notice, RunRequest, Stream, TerminalSize, ToGuest, WallClock,
-    frame,
+    Failure, FromGuest, Milestone, Notice, RunRequest, TerminalSize, ToGuest, WallClock, frame,
 };
 use core::mem::MaybeUninit;
 
 /// Entropy that a run starts with, in bytes.
 const SEED_LENGTH: usize = 64;
+
+/// The status of a run that failed, but not by its command's doing.
+const MACHINE_FAILED: u8 = 125;
 
 /// What a session does next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +38,8 @@ pub enum Step {
     Ready,
     /// People want to know this; the command goes on.
     Notice(Notice),
+    /// So are they of this: bytes of a stream are lost. The command goes on.
+    StreamFailed(String),
     /// The command ended with this status.
     Exited(u8),
     /// There was no command, or there is no machine any more.
@@ -49,9 +53,13 @@ pub struct Session {
     decoder: frame::Decoder,
     /// Encoded messages that the control port has not taken yet.
     to_guest: Vec<u8>,
-    /// Outputs that the guest was told are closed.
-    told_closed: Vec<Stream>,
+    /// How many of the outputs that are closed the guest was told of.
+    told_closed: usize,
     stdin_wanted: bool,
+    /// Whether a stream has failed, so that a command's success is none.
+    stream_failed: bool,
+    /// That the machine was switched off, if something had to be said before.
+    power: Option<PowerRequest>,
 }
 
 impl Session {
@@ -62,8 +70,10 @@ impl Session {
             outbox: Outbox::default(),
             decoder: frame::Decoder::default(),
             to_guest: Vec::new(),
-            told_closed: Vec::new(),
+            told_closed: 0,
             stdin_wanted: false,
+            stream_failed: false,
+            power: None,
         }
     }
 
@@ -210,6 +220,14 @@ impl Session {
         }
     }
 
+    /// Ends standard input, which cannot be read for this reason.
+    pub fn fail_stdin(&mut self, reason: &str) {
+        if self.stdin_wanted {
+            self.outbox.failures.push(format!("cannot read standard input: {reason}"));
+        }
+        self.end_stdin();
+    }
+
     /// Sends the command a signal, by its number.
     pub fn signal(&mut self, number: u8) {
         // This message is a few bytes: it fits.
@@ -236,8 +254,18 @@ impl Session {
     /// Runs about `budget` instructions, or until something is to be done outside.
     pub fn run(&mut self, budget: u64, outside: &mut dyn Outside) -> Step {
         self.deliver(outside);
-        let exit = self.machine.run(budget, &mut Ports { outside, outbox: &mut self.outbox });
+        let exit = match self.power.take() {
+            Some(request) => Exit::Power(request),
+            None => self.machine.run(budget, &mut Ports { outside, outbox: &mut self.outbox }),
+        };
         self.report_closed_outputs();
+        if let Some(failure) = self.outbox.failures.pop() {
+            self.stream_failed = true;
+            if let Exit::Power(request) = exit {
+                self.power = Some(request);
+            }
+            return Step::StreamFailed(failure);
+        }
         match self.receive() {
             Ok(None) => {}
             Ok(Some(step)) => return step,
@@ -281,12 +309,10 @@ impl Session {
     }
 
     fn report_closed_outputs(&mut self) {
-        for stream in core::mem::take(&mut self.outbox.closed) {
-            if !self.told_closed.contains(&stream) {
-                self.told_closed.push(stream);
-                // This message is a few bytes: it fits.
-                let _ = self.send(&ToGuest::OutputClosed(stream));
-            }
+        while let Some(&stream) = self.outbox.closed.get(self.told_closed) {
+            self.told_closed += 1;
+            // This message is a few bytes: it fits.
+            let _ = self.send(&ToGuest::OutputClosed(stream));
         }
     }
 
@@ -307,6 +333,9 @@ impl Session {
                 FromGuest::Reached(milestone) => return Ok(Some(Step::Reached(milestone))),
                 FromGuest::Ready => return Ok(Some(Step::Ready)),
                 FromGuest::Notice(notice) => return Ok(Some(Step::Notice(notice))),
+                FromGuest::Exited(0) if self.stream_failed => {
+                    return Ok(Some(Step::Exited(MACHINE_FAILED)));
+                }
                 FromGuest::Exited(status) => return Ok(Some(Step::Exited(status))),
                 FromGuest::Failed(failure) => return Ok(Some(Step::Failed(failure))),
             }
@@ -340,5 +369,5 @@ fn without_time(line: &str) -> &str {
 
 /// A failure that is the machine's, not the command's.
 pub(crate) fn machine_failure(message: &str) -> Failure {
-    Failure { status: 125, message: message.into() }
+    Failure { status: MACHINE_FAILED, message: message.into() }
 }

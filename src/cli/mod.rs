@@ -21,6 +21,7 @@ use crate::place::{Place, module_file};
 use crate::staged::{ReaderGone, ReservedName};
 use anyhow::{Context, Result};
 use clap::{ArgAction, Parser};
+use std::fmt::Display;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -93,10 +94,15 @@ pub fn main() -> ExitCode {
         if error.is::<ReaderGone>() {
             return ExitCode::from(BY_SIGPIPE);
         }
-        eprintln!("c2w: {error:#}");
+        complain(&format_args!("{error:#}"));
         let is_usage = error.is::<usage::Usage>() || error.is::<ReservedName>();
         if is_usage { ExitCode::from(usage::STATUS) } else { failure }
     })
+}
+
+/// Says what is wrong, if anybody can be told.
+fn complain(what: &dyn Display) {
+    let _ = writeln!(std::io::stderr(), "c2w: {what}");
 }
 
 /// Prints a text; a reader that went away is no error.

@@ -58,14 +58,20 @@ const DOCKERS: &[(&[&str], &str)] = &[
 pub(super) fn report(error: &clap::Error, words: &[OsString]) -> ExitCode {
     let is_wrong = error.use_stderr();
     if !is_wrong || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        // A reader that went away is not an error.
-        let _ = error.print();
-        return ExitCode::from(if is_wrong { STATUS } else { 0 });
+        return match error.print() {
+            // A reader that went away is not an error.
+            Err(lost) if lost.kind() != std::io::ErrorKind::BrokenPipe => {
+                super::complain(&format_args!("cannot write standard output: {lost}"));
+                ExitCode::FAILURE
+            }
+            _ => ExitCode::from(if is_wrong { STATUS } else { 0 }),
+        };
     }
     let names = names();
     let known = |word: &&OsString| names.iter().any(|name| OsStr::new(name) == word.as_os_str());
     let below = words.get(1).filter(known).map(|word| format!(" {}", word.display()));
-    eprintln!("c2w: {}; try c2w{} --help", what(error), below.unwrap_or_default());
+    let below = below.unwrap_or_default();
+    super::complain(&format_args!("{}; try c2w{below} --help", what(error)));
     ExitCode::from(STATUS)
 }
 

@@ -21,6 +21,10 @@ pub enum Stdin {
     Null,
     /// No file descriptor 0 at all.
     Closed,
+    /// A directory, which can be opened but not read.
+    Directory,
+    /// `/dev/null` for writing, as nohup(1) has it.
+    Unreadable,
 }
 
 /// What must be on standard error.
@@ -147,6 +151,14 @@ fn with_stdin(mut command: Command, stdin: &Stdin) -> Output {
         Stdin::Pipe(bytes) => process::run(&mut command, bytes),
         Stdin::Open => process::run_with_open_stdin(&mut command),
         Stdin::File(bytes) => process::run_with_own_stdin(command.stdin(file(bytes))),
+        Stdin::Directory => {
+            let directory = File::open("/").expect("there is one");
+            process::run_with_own_stdin(command.stdin(directory))
+        }
+        Stdin::Unreadable => {
+            let null = File::options().write(true).open("/dev/null").expect("there is one");
+            process::run_with_own_stdin(command.stdin(null))
+        }
         Stdin::Null => process::run_with_own_stdin(command.stdin(Stdio::null())),
         Stdin::Closed => {
             process::run_with_own_stdin(&mut process::under_shell("exec \"$@\" <&-", &command))

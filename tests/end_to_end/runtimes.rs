@@ -62,6 +62,8 @@ type Known = (&'static str, &'static str);
 
 const NO_READ_ONLY: Known = ("shared_read_only", "no option for read-only directories");
 
+const OWN_STREAMS: &str = "Python fails at standard streams that do";
+
 const NO_TERMINAL: &str = "wasmer's SDK hands on no terminal";
 
 const NONBLOCKING_OUTPUT: Known = (
@@ -182,7 +184,16 @@ static RUNTIMES: [Runtime; 7] = [
         read_only: "",
         refused_status: NEVER,
         sigpipe: Sigpipe::Dies,
-        known: &[("terminal_cooked", NO_TERMINAL), ("terminal_raw", NO_TERMINAL)],
+        known: &[
+            ("terminal_cooked", NO_TERMINAL),
+            ("terminal_raw", NO_TERMINAL),
+            ("stdin_fails", OWN_STREAMS),
+            ("stdin_fails_and_the_command", OWN_STREAMS),
+            ("output_fails", OWN_STREAMS),
+            ("error_output_fails", OWN_STREAMS),
+            ("tty_output_fails", OWN_STREAMS),
+            ("tty_output_fails_with_init", OWN_STREAMS),
+        ],
     },
 ];
 

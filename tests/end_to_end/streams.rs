@@ -1,11 +1,12 @@
 //! Standard input, output and error: exact bytes, ends and dialogues.
 
-use crate::case::{Case, Stdin, case, shell};
+use crate::case::{Case, Stdin, assert_complaint, case, shell};
 use crate::container::{Container, Engine, assert_success, text};
 use crate::runtimes::Sigpipe;
 use crate::{engine_trial, process};
 use libtest_mimic::Trial;
 use sha2::{Digest, Sha256};
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
@@ -20,6 +21,8 @@ pub fn trials() -> Vec<Trial> {
     for engine in Engine::all() {
         trials.push(engine_trial(engine, "dialogue", dialogue));
         trials.push(engine_trial(engine, "reader_goes_away", reader_goes_away));
+        trials.push(engine_trial(engine, "output_fails", output_fails));
+        trials.push(engine_trial(engine, "error_output_fails", error_output_fails));
         trials.push(engine_trial(engine, "nonblocking_output", output_that_does_not_block));
         trials.push(engine_trial(engine, "null_is_not_a_terminal", null));
         trials.push(engine_trial(engine, "large_output", large_output));
@@ -54,6 +57,15 @@ fn cases() -> Vec<Case> {
             .stdout("xdone\n")
             .only([Engine::UNPOLLED]),
         case("stdin_closed", ["wc", "-c"]).stdin(Stdin::Closed).stdout("0\n"),
+        case("stdin_fails", ["cat"])
+            .stdin(Stdin::Directory)
+            .complaint("cannot read standard input: ")
+            .status(125),
+        shell("stdin_fails_and_the_command", "cat; exit 7")
+            .stdin(Stdin::Directory)
+            .complaint("cannot read standard input: ")
+            .status(7),
+        case("stdin_of_nohup", ["wc", "-c"]).stdin(Stdin::Unreadable).stdout("0\n"),
         case("stdin_open_but_not_read", ["echo", "done"]).stdin(Stdin::Open).stdout("done\n"),
         case("no_stdin_while_it_is_open", ["--no-stdin", "wc", "-c"])
             .stdin(Stdin::Open)
@@ -109,6 +121,31 @@ fn reader_goes_away(engine: Engine) {
         Sigpipe::Dies => assert_eq!((said.as_str(), output.status.signal()), ("", Some(SIGPIPE))),
         _ => assert_eq!((said.as_str(), output.status.code()), ("141\n", Some(0))),
     }
+}
+
+/// What is lost is told, and a command that knows of nothing has not succeeded.
+fn output_fails(engine: Engine) {
+    for (line, status) in [("echo lost", 125), ("echo lost; exit 7", 7)] {
+        let mut command = Container::busybox().command(engine, &["sh", "-c", line]);
+        command.stdin(Stdio::null()).stdout(full()).stderr(Stdio::piped());
+        let output = process::finish(command.spawn().unwrap(), &command);
+        assert_complaint(&output.stderr, "cannot write standard output: ");
+        assert_eq!(output.status.code(), Some(status), "{line}");
+    }
+}
+
+/// There is nowhere to tell it.
+fn error_output_fails(engine: Engine) {
+    let line = "echo lost >&2; echo kept";
+    let mut command = Container::busybox().command(engine, &["sh", "-c", line]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(full());
+    let output = process::finish(command.spawn().unwrap(), &command);
+    assert_eq!((text(&output.stdout).as_str(), output.status.code()), ("kept\n", Some(125)));
+}
+
+/// A device that has no room.
+fn full() -> File {
+    File::options().write(true).open("/dev/full").unwrap()
 }
 
 /// `/dev/null` is a character device, too: what is said on standard error must not end up there.

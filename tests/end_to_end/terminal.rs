@@ -1,6 +1,7 @@
 //! Runs in a terminal: a pseudo-terminal that the test is the other end of.
 
 use crate::container::{Container, Engine, Surroundings, text};
+use crate::runtimes::Sigpipe;
 use crate::{engine_trial, process, trial};
 use libtest_mimic::Trial;
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
@@ -24,6 +25,9 @@ pub fn trials() -> Vec<Trial> {
     for engine in Engine::all() {
         trials.push(engine_trial(engine, "tty_without_one", tty_without_one));
         trials.push(engine_trial(engine, "half_a_terminal", half_a_terminal));
+        trials.push(engine_trial(engine, "tty_output_fails", output_fails));
+        trials.push(engine_trial(engine, "tty_output_fails_with_init", output_fails_with_init));
+        trials.push(engine_trial(engine, "tty_reader_goes_away", reader_goes_away));
     }
     for engine in Engine::commands() {
         trials.push(engine_trial(engine, "terminal_cooked", cooked));
@@ -225,4 +229,39 @@ fn tty_without_one(engine: Engine) {
     let output = process::run(&mut command, b"one\ntwo");
     assert_eq!(text(&output.stdout), "one\ntwoend\n");
     assert_eq!((text(&output.stderr).as_str(), output.status.code()), ("", Some(4)));
+}
+
+/// The terminal hangs up: a command that takes no notice of SIGHUP fails to write, and goes on.
+fn output_fails(engine: Engine) {
+    let line = "trap '' HUP; head -c 500000 /dev/zero; head -c 500000 /dev/zero; cat; exit 9";
+    let mut command = Container::busybox().command(engine, &["-t", "sh", "-c", line]);
+    let mut child = spawn_with_full_output(command.stdin(Stdio::piped()));
+    // Nobody types, and the input is not at its end.
+    let _open = child.stdin.take();
+    assert_eq!(process::finish(child, &command).status.code(), Some(9));
+}
+
+/// A command that is not process 1 ends by SIGHUP.
+fn output_fails_with_init(engine: Engine) {
+    let arguments = ["-t", "--init", "head", "-c", "500000", "/dev/zero"];
+    let mut command = Container::busybox().command(engine, &arguments);
+    let child = spawn_with_full_output(command.stdin(Stdio::null()));
+    assert_eq!(process::finish(child, &command).status.code(), Some(engine.status(128 + 1)));
+}
+
+fn spawn_with_full_output(command: &mut Command) -> Child {
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    command.stdout(full).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+fn reader_goes_away(engine: Engine) {
+    let arguments = ["-t", "head", "-c", "5000000", "/dev/zero"];
+    let mut command = Container::busybox().command(engine, &arguments);
+    let mut child = process::spawn(command.stdin(Stdio::null()));
+    child.stdout.take().unwrap().read_exact(&mut [0]).unwrap();
+    let status = process::finish(child, &command).status;
+    match engine.sigpipe() {
+        Sigpipe::Ignored => assert_eq!(status.code(), Some(1)),
+        Sigpipe::Default | Sigpipe::Dies => assert!(!status.success(), "{status}"),
+    }
 }

@@ -36,7 +36,7 @@ impl Outside for Surroundings {
 
     fn output(&mut self, stream: Stream, bytes: &[u8]) -> Result<(), Closed> {
         self.counter.output[stream as usize] += bytes.len() as u64;
-        if self.closed { Err(Closed) } else { Ok(()) }
+        if self.closed { Err(Closed::ReaderGone) } else { Ok(()) }
     }
 }
 

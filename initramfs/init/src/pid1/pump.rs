@@ -170,10 +170,10 @@ impl<'a> Pump<'a> {
             Source::StdinSink if broken => self.lose_stdin_reader()?,
             Source::Stdin | Source::StdinSink => self.pump_stdin()?,
             // A pipe without writers may still hold bytes; a port without a host takes none.
-            Source::StdoutSink if broken => self.close_output(0),
-            Source::StderrSink if broken => self.close_output(1),
-            Source::Stdout | Source::StdoutSink => self.pump_output(0),
-            Source::Stderr | Source::StderrSink => self.pump_output(1),
+            Source::StdoutSink if broken => self.close_output(0)?,
+            Source::StderrSink if broken => self.close_output(1)?,
+            Source::Stdout | Source::StdoutSink => self.pump_output(0)?,
+            Source::Stderr | Source::StderrSink => self.pump_output(1)?,
         }
         Ok(())
     }
@@ -195,8 +195,8 @@ impl<'a> Pump<'a> {
                 }
                 ToGuest::Signal(number) => self.container.signal(number),
                 ToGuest::Stop => self.container.stop(),
-                ToGuest::OutputClosed(Stream::Stdout) => self.close_output(0),
-                ToGuest::OutputClosed(Stream::Stderr) => self.close_output(1),
+                ToGuest::OutputClosed(Stream::Stdout) => self.close_output(0)?,
+                ToGuest::OutputClosed(Stream::Stderr) => self.close_output(1)?,
                 ToGuest::Create(_) | ToGuest::Run(_) => {
                     return Err(failure(MACHINE, "the command runs already"));
                 }
@@ -252,9 +252,8 @@ impl<'a> Pump<'a> {
         self.drop_stdin()?;
         // Nobody writes any more: the kernel has killed the rest of the container. What is in
         // the pipes still counts.
-        self.pump_output(0);
-        self.pump_output(1);
-        Ok(())
+        self.pump_output(0)?;
+        self.pump_output(1)
     }
 
     fn pump_stdin(&mut self) -> Result<()> {
@@ -296,16 +295,26 @@ impl<'a> Pump<'a> {
         Ok(())
     }
 
-    fn pump_output(&mut self, index: usize) {
-        let Some(copy) = &mut self.streams.outputs[index] else { return };
-        if copy.advance() != Progress::Waiting {
-            self.close_output(index);
+    fn pump_output(&mut self, index: usize) -> Result<()> {
+        let progress = self.streams.outputs[index].as_mut().map(Copy::advance);
+        match progress {
+            None | Some(Progress::Waiting) => Ok(()),
+            Some(_) => self.close_output(index),
         }
     }
 
-    /// Closing our end of the pipe gives its writers EPIPE.
-    fn close_output(&mut self, index: usize) {
-        self.streams.outputs[index] = None;
+    /// Closing our end of a pipe gives its writers EPIPE.
+    fn close_output(&mut self, index: usize) -> Result<()> {
+        let closed = self.streams.outputs[index].take();
+        if closed.is_some() && self.streams.terminal.is_some() { self.hang_up() } else { Ok(()) }
+    }
+
+    /// Closes all that we have of a terminal's master, or its writers would wait for somebody to
+    /// read: the kernel sends its session SIGHUP, and writing to it fails.
+    fn hang_up(&mut self) -> Result<()> {
+        self.lose_stdin_reader()?;
+        self.streams.terminal = None;
+        Ok(())
     }
 }
 
