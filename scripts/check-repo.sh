@@ -50,6 +50,26 @@ refuse 'file too long' < <(
     git ls-files -z '*.rs' | xargs -0 wc -l | awk -v max="$MAX_LINES" \
         '$2 != "total" && $1 > max { print $2 ": " $1 " lines, at most " max }')
 
+# The walls: a folder, and what its code must not name.
+walls() {
+    cat << 'END'
+emulator/src/engine crate::cpu
+translator/src c2w_session|c2w_p9
+module-abi/src c2w_(emulator|session|translator|p9|guest_abi)
+p9/src c2w_session|c2w_translator
+session/src c2w_translator|c2w_p9
+runtime/src c2w_translator
+initramfs/init/src c2w_(emulator|session|translator|p9)
+src/oci crate::(ext4|wasm|boot|train|convert|cli)\b
+src/wasm crate::(oci|rootfs|ext4|boot|train|convert|cli)\b
+src/ext4 crate::(oci|wasm|boot|train|convert|cli)\b
+END
+}
+refuse 'an import over a wall (ARCHITECTURE.md)' < <(
+    while read -r folder forbidden; do
+        git grep -nE "^[^/]*($forbidden)" -- "$folder/*.rs" || true
+    done < <(walls))
+
 refuse 'a test that is in no program' < <(
     for file in $(git ls-files 'tests/*.rs' 'tests/*/main.rs' | sed 's|^tests/||'); do
         [[ $file != */* || $file == */main.rs ]] || continue

@@ -6,9 +6,9 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
-mod clock;
 pub mod cpu;
 pub mod devices;
+pub mod engine;
 mod fdt;
 mod host;
 pub mod layout;

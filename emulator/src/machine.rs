@@ -1,14 +1,16 @@
 //! The whole machine: hart, memory, devices and clock.
 
-use crate::clock::Clock;
-use crate::cpu::hart::{Bus, Event, Hart, HartState};
+use crate::cpu::hart::{Hart, HartState};
 use crate::cpu::hot::Hot;
-use crate::cpu::observe::Observer;
-use crate::cpu::translated::{Counts, Translated, Units};
+use crate::cpu::translated::Units;
 use crate::devices::bus::{Devices, DevicesConfig, DevicesState};
 use crate::devices::syscon::PowerRequest;
 use crate::devices::vmgenid::ID_LENGTH;
 use crate::devices::{Context, InvalidState, P9Server};
+use crate::engine::bus::{Bus, Event};
+use crate::engine::clock::Clock;
+use crate::engine::code_index::{Counts, Translated};
+use crate::engine::observe::Observer;
 use crate::fdt;
 use crate::host::{Host, PortId};
 use crate::memory::GuestMemory;

@@ -9,7 +9,7 @@ use alloc::format;
 use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
-use c2w_emulator::cpu::translated::Translated;
+use c2w_emulator::engine::code_index::Translated;
 use c2w_guest_abi::{RunRequest, Stream};
 use c2w_p9::Server;
 use c2w_session::options::{self, Environment, Invocation};

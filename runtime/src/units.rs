@@ -2,7 +2,8 @@
 //! table, and call what this file exports.
 
 use c2w_emulator::cpu::hot::Hot;
-use c2w_emulator::cpu::translated::{self, Entry, Helper, MAX_DEPTH, Units};
+use c2w_emulator::cpu::translated::{self, Helper, MAX_DEPTH, Units};
+use c2w_emulator::engine::code_index::Entry;
 use c2w_module_abi::helpers::{Fma32, Invoke, Map, Region, Resume, Status, SystemCall};
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;

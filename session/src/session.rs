@@ -7,9 +7,10 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 use c2w_emulator::cpu::hot::Hot;
-use c2w_emulator::cpu::observe::Observer;
-use c2w_emulator::cpu::translated::{Counts, Translated, Units};
+use c2w_emulator::cpu::translated::Units;
 use c2w_emulator::devices::P9Server;
+use c2w_emulator::engine::code_index::{Counts, Translated};
+use c2w_emulator::engine::observe::Observer;
 use c2w_emulator::layout::TICK_NS;
 use c2w_emulator::{Exit, GENERATION_LENGTH, GuestMemory, Machine, PowerRequest, RestoreError};
 use c2w_guest_abi::{

@@ -2,7 +2,8 @@
 
 use crate::arena::{self, Creator};
 use c2w_emulator::cpu::hot::Hot;
-use c2w_emulator::cpu::translated::{self, Call, Entry, Helper, MAX_DEPTH, Units};
+use c2w_emulator::cpu::translated::{self, Call, Helper, MAX_DEPTH, Units};
+use c2w_emulator::engine::code_index::Entry;
 use c2w_module_abi::{HELPERS, Helpers, REGION, Signature, ValueType};
 use c2w_translator::{Linkage, Translation};
 use std::cell::{Cell, RefCell};

@@ -6,7 +6,7 @@ use alloc::rc::Rc;
 use alloc::vec;
 use alloc::vec::Vec;
 use c2w_emulator::PAGE_SIZE;
-use c2w_emulator::cpu::observe::{Block, Observer};
+use c2w_emulator::engine::observe::{Block, Observer};
 use core::cell::RefCell;
 
 /// Halfwords of a page.

@@ -12,7 +12,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use c2w_emulator::PAGE_SIZE;
 use c2w_emulator::cpu::isa::{self, Insn};
-use c2w_emulator::cpu::translated::{self, MAX_CONTENTS};
+use c2w_emulator::engine::code_index::{self, MAX_CONTENTS};
 use core::cmp::Reverse;
 
 /// The most pages that a unit's code lies in: each is looked at whenever it is entered.
@@ -68,7 +68,7 @@ pub struct Selection {
     /// The units.
     pub units: Vec<Unit>,
     /// The contents of the pages that they lie in: hash, and places where units can be entered.
-    pub index: translated::Translated,
+    pub index: code_index::Translated,
     /// Instructions in the units.
     pub instructions: usize,
     /// Executions of the profile that were of instructions in the units.
@@ -92,7 +92,7 @@ impl Code {
                 content_of.push(None);
                 continue;
             };
-            let hash = translated::hash(bytes);
+            let hash = code_index::hash(bytes);
             let number = *known.entry(hash).or_insert(code.contents.len());
             if number == code.contents.len() {
                 code.contents.push(Content::new(hash, profiled.user, bytes));
@@ -321,8 +321,8 @@ impl<'a> Chosen<'a> {
 }
 
 /// Where units can be entered.
-fn index(units: &[Unit], code: &Code, numbers: &BTreeMap<usize, u16>) -> translated::Translated {
-    let mut entries: BTreeMap<(u16, u16), translated::TranslatedEntry> = BTreeMap::new();
+fn index(units: &[Unit], code: &Code, numbers: &BTreeMap<usize, u16>) -> code_index::Translated {
+    let mut entries: BTreeMap<(u16, u16), code_index::TranslatedEntry> = BTreeMap::new();
     // Where a unit starts it is the best one to enter; the last ones are loops.
     for first in [true, false] {
         for (number, unit) in units.iter().enumerate().rev() {
@@ -333,19 +333,19 @@ fn index(units: &[Unit], code: &Code, numbers: &BTreeMap<usize, u16>) -> transla
                 let Some(&(_, content)) = content else { continue };
                 if first == (state == 0) {
                     let (unit, state) = (number as u32, state as u32);
-                    let entry = translated::TranslatedEntry { slot, unit, state, page };
+                    let entry = code_index::TranslatedEntry { slot, unit, state, page };
                     entries.entry((content, slot)).or_insert(entry);
                 }
             }
         }
     }
-    let page = |(number, content): (u16, usize)| translated::TranslatedPage {
+    let page = |(number, content): (u16, usize)| code_index::TranslatedPage {
         hash: code.contents[content].hash,
         entries: entries.range((number, 0)..=(number, u16::MAX)).map(|(_, &entry)| entry).collect(),
     };
     let by_number: BTreeMap<u16, usize> =
         numbers.iter().map(|(&content, &number)| (number, content)).collect();
-    translated::Translated {
+    code_index::Translated {
         pages: by_number.into_iter().map(page).collect(),
         units: units.iter().map(|unit| unit.pages.clone()).collect(),
     }

@@ -15,7 +15,7 @@
 use super::fusion;
 use super::isa::{self, Insn};
 use super::op::{self, ALL_SLOTS, Code, Op, PLAIN, SLOTS, STRADDLING};
-use super::translated::CodeIndex;
+use crate::engine::code_index::CodeIndex;
 use crate::memory::{GuestMemory, OutOfRange, PAGE_SIZE};
 use alloc::boxed::Box;
 use alloc::vec;

@@ -3,24 +3,22 @@
 use super::code::CodeCache;
 use super::csr::{Csrs, envcfg, status, trap_register};
 use super::decoded::DecodedInsns;
-use super::hot::{self, Hot, HotPlace, Stop, Wide};
+use super::hot::{self, Hot, HotPlace, Stop};
 use super::isa::{Insn, Opcode};
-use super::mmu::Access;
-use super::observe::Observer;
-use super::op::Code;
-use super::spaces::Parked;
-use super::tlb::{FetchEntry, LargePages, Privilege, Tlb, empty_fetch_table};
-use super::translated::{Counts, Units};
+use super::op::{Code, FetchEntry, Op};
+use super::translated::Units;
 use super::trap::{Cause, Trap, interrupt};
 use super::vector::VectorState;
-use crate::clock::Clock;
-use crate::devices::Context;
-use crate::devices::bus::Devices;
 use crate::devices::syscon::PowerRequest;
-use crate::host::Host;
+use crate::engine::access::Access;
+use crate::engine::address_spaces::AddressSpaces;
+use crate::engine::bus::{Bus, Event};
+use crate::engine::code_index::Counts;
+use crate::engine::observe::Observer;
+use crate::engine::pointer::Wide;
+use crate::engine::tlb::{Privilege, empty_fetch_table, fetch_index};
 use crate::memory::{GuestMemory, PAGE_SHIFT, PAGE_SIZE};
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 /// Privilege modes; there is no M-mode, the emulator itself answers SBI calls.
@@ -30,43 +28,6 @@ pub enum Mode {
     User,
     /// S-mode.
     Supervisor,
-}
-
-/// Everything outside the hart, for as long as it runs.
-pub struct Bus<'a> {
-    /// RAM and root image.
-    pub memory: &'a mut GuestMemory,
-    /// Memory-mapped devices.
-    pub devices: &'a mut Devices,
-    /// The outside.
-    pub host: &'a mut dyn Host,
-    /// Time.
-    pub clock: &'a Clock,
-}
-
-impl Bus<'_> {
-    /// Reads a device register; `None` where there is no device.
-    pub(super) fn device_read(&mut self, address: u64, size: u8) -> Option<u64> {
-        let mut context = Context { memory: self.memory, host: self.host };
-        self.devices.read(address, size, &mut context).ok()
-    }
-
-    /// Writes a device register; `None` where there is no device.
-    pub(super) fn device_write(&mut self, address: u64, size: u8, value: u64) -> Option<()> {
-        let mut context = Context { memory: self.memory, host: self.host };
-        self.devices.write(address, size, value, &mut context).ok()
-    }
-}
-
-/// Why [`Hart::run`] came back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// The step limit is reached.
-    Limit,
-    /// The guest waits for an interrupt.
-    Idle,
-    /// The guest wants to be switched off or reset.
-    Power(PowerRequest),
 }
 
 /// A hart that does ten billion steps a second gets here in 14 years.
@@ -117,10 +78,8 @@ impl HartState {
 /// One hardware thread.
 pub struct Hart {
     pub(super) hot: HotPlace,
-    pub(super) tlb: Tlb,
-    pub(super) large_pages: LargePages,
-    /// Translations of address spaces that are not in force, the longest unused first.
-    pub(super) parked: Vec<Parked>,
+    /// Cached translations, but for the fetch table in `hot`.
+    pub(super) spaces: AddressSpaces<Op>,
     pub(super) code: CodeCache,
     decoded: DecodedInsns,
     pub(super) mode: Mode,
@@ -177,7 +136,6 @@ impl Hart {
 
     /// A hart that goes on from a snapshot.
     pub fn from_state(state: &HartState, memory: &GuestMemory) -> Self {
-        let tlb = Tlb::new();
         let reservation = state
             .reservation
             .and_then(|address| {
@@ -213,9 +171,7 @@ impl Hart {
                 may_zero: false,
                 vector_ready: false,
             }),
-            tlb,
-            large_pages: LargePages::default(),
-            parked: Vec::new(),
+            spaces: AddressSpaces::new(),
             code: CodeCache::new(memory.pages()),
             decoded: DecodedInsns::new(),
             mode: state.mode,
@@ -402,7 +358,7 @@ impl Hart {
     }
 
     fn run_loop(&mut self) -> Stop {
-        // SAFETY: `sync` keeps the TLB pointers at tables that `self.tlb` owns, whose pages
+        // SAFETY: `sync` keeps the TLB pointers at tables that `self.spaces` owns, whose pages
         // come from `GuestMemory::window_page`; pages with code are protected in `decode`;
         // fetch entries are made in `fetch_entry` and dropped with the code they point to.
         unsafe { hot::run(&mut self.hot) }
@@ -463,7 +419,7 @@ impl Hart {
     /// be done first; and the window page it is in.
     fn next_slow_bits(&mut self, bus: &mut Bus<'_>) -> Option<(u32, u32)> {
         self.drop_overwritten_code(bus.memory);
-        let entry = &self.hot.fetch[Hot::fetch_index(self.hot.pc)];
+        let entry = &self.hot.fetch[fetch_index(self.hot.pc)];
         let window_page = entry.window_page;
         let op = self.hot.op(self.hot.pc).filter(|_| !self.attention)?;
         Some((op.slow_bits()?, window_page))
@@ -529,7 +485,7 @@ impl Hart {
         bus: &mut Bus<'_>,
     ) -> Result<FetchEntry, Trap> {
         let page = address & !(PAGE_SIZE as u64 - 1);
-        let slot = Hot::fetch_index(address);
+        let slot = fetch_index(address);
         let tag = page | self.hot.fetch_tag;
         if self.hot.fetch[slot].tag == tag {
             return Ok(self.hot.fetch[slot]);
@@ -578,14 +534,16 @@ impl Hart {
     /// Brings what the hot loop sees in line with mode and CSRs.
     pub(super) fn sync(&mut self) {
         let privilege = self.privilege();
-        self.hot.read_tlb = Wide(self.tlb.read(privilege).as_ptr());
-        self.hot.write_tlb = Wide(self.tlb.write(privilege).as_ptr());
+        self.hot.read_tlb = Wide(self.spaces.tlb.read(privilege).as_ptr());
+        self.hot.write_tlb = Wide(self.spaces.tlb.write(privilege).as_ptr());
         let other = match privilege {
             Privilege::SupervisorUserMemory => Privilege::Supervisor,
             _ => Privilege::SupervisorUserMemory,
         };
-        self.hot.other_sum =
-            [Wide(self.tlb.read(other).as_ptr()), Wide(self.tlb.write(other).as_ptr())];
+        self.hot.other_sum = [
+            Wide(self.spaces.tlb.read(other).as_ptr()),
+            Wide(self.spaces.tlb.write(other).as_ptr()),
+        ];
         self.hot.fetch_entries = Wide(self.hot.fetch.as_ptr());
         self.hot.fetch_tag = match self.mode {
             Mode::User => 1,

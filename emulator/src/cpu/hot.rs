@@ -22,8 +22,8 @@
 
 use super::fusion::for_each_fusion;
 use super::op::{Code, Op, PLAIN, SLOT, STRADDLING, for_each_code};
-use super::tlb::{PLACE_MASK, PLACE_SHIFT};
 use super::vector::Vtype;
+use crate::engine::tlb::{PLACE_MASK, PLACE_SHIFT, fetch_index};
 use crate::memory::PAGE_SHIFT;
 use crate::softfloat::fast;
 use bitmanip::{bitmanip, or_combine};
@@ -31,7 +31,7 @@ use float::float;
 use group::{group, group_base, group_part};
 pub use place::HotPlace;
 use range::{finite, finite_s, normal, normal_s};
-pub use state::{Hot, Wide};
+pub use state::Hot;
 use vector::{copy_elements, vector};
 
 mod bitmanip;
@@ -99,7 +99,7 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
         going_on = false;
         let mut page = target & !PAGE;
         // SAFETY: the index is masked to the table's size.
-        let entry = unsafe { &*fetch.add(Hot::fetch_index(target)) };
+        let entry = unsafe { &*fetch.add(fetch_index(target)) };
         if entry.tag != page | fetch_tag {
             hot.pc = target;
             hot.left = left;
@@ -751,7 +751,7 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
                 // decoded, the operation stands behind the page, relative to its own address.
                 (straddle $bytes:literal) => {{
                     let next = page.wrapping_add(PAGE + 1);
-                    let entry = unsafe { &*fetch.add(Hot::fetch_index(next)) };
+                    let entry = unsafe { &*fetch.add(fetch_index(next)) };
                     if entry.tag != next | fetch_tag {
                         leave!(Slow);
                     }

@@ -1,23 +1,12 @@
 //! Address translation (Sv39, Sv48) and the memory accesses of the slow path.
 
 use super::csr::{satp, status};
-use super::hart::{Bus, Hart, Mode};
-use super::tlb::Privilege;
+use super::hart::{Hart, Mode};
 use super::trap::{Cause, Trap};
+use crate::engine::access::Access;
+use crate::engine::bus::Bus;
+use crate::engine::tlb::Privilege;
 use crate::memory::PAGE_SIZE;
-
-/// What an access is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// Instruction fetch.
-    Fetch,
-    /// Load.
-    Read,
-    /// Store, and the load of an atomic operation.
-    Write,
-    /// Management of a cache block: a load or a store must be permitted; faults are a store's.
-    Manage,
-}
 
 impl Access {
     fn page_fault(self) -> Cause {
@@ -114,9 +103,9 @@ impl Hart {
             return Err(fault);
         }
         self.mark_used(&leaf, access, bus);
-        if span > PAGE_SIZE as u64 && !self.large_pages.note(address, span) {
+        if span > PAGE_SIZE as u64 && !self.spaces.large_pages.note(address, span) {
             self.flush_translations(None);
-            self.large_pages.note(address, span);
+            self.spaces.large_pages.note(address, span);
         }
         Ok(pte::address(leaf.entry) & !(span - 1) | address & (span - 1))
     }
@@ -135,7 +124,7 @@ impl Hart {
         let leaf = self.walk(address, access, bus).ok()?;
         let span = leaf.span()?;
         let marked = leaf.marked(access) == leaf.entry;
-        let noted = span <= PAGE_SIZE as u64 || self.large_pages.note(address, span);
+        let noted = span <= PAGE_SIZE as u64 || self.spaces.large_pages.note(address, span);
         let address = pte::address(leaf.entry) & !(span - 1) | address & (span - 1);
         (marked && noted && self.permits(leaf.entry, access)).then_some(address)
     }
@@ -253,7 +242,7 @@ impl Hart {
         if bus.memory.read(physical, &mut bytes[..size]).is_ok() {
             if let Some(page) = bus.memory.window_page(physical) {
                 let privilege = self.privilege();
-                self.tlb.read(privilege).fill(address, page);
+                self.spaces.tlb.read(privilege).fill(address, page);
             }
             return Ok(u64::from_le_bytes(bytes));
         }
@@ -316,7 +305,7 @@ impl Hart {
         self.drop_overwritten_code(bus.memory);
         if let Some(page) = bus.memory.window_page(physical) {
             let privilege = self.privilege();
-            self.tlb.write(privilege).fill(address, page);
+            self.spaces.tlb.write(privilege).fill(address, page);
         }
     }
 

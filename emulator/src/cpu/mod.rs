@@ -15,13 +15,12 @@ pub mod isa;
 mod mmu;
 #[cfg(test)]
 mod mmu_tests;
-pub mod observe;
+mod observe;
 mod op;
 mod sbi;
 mod spaces;
 #[cfg(test)]
 mod test_world;
-mod tlb;
 pub mod translated;
 mod trap;
 pub mod vector;

@@ -1,46 +1,13 @@
-//! Watching a hart run, block by block: for profiles and traces.
-//!
-//! A block is what ran between two moments at which control could come from elsewhere: it starts
-//! where a branch, a trap or the slow path went, runs straight through branches that are not
-//! taken, and ends with the first taken one, at the end of its page, or before an instruction of
-//! the slow path, which is a block of its own.
+//! Reports to an [`Observer`] what a hart executes.
 
-use super::hart::{Bus, Hart, Mode};
-use super::hot::{Hot, Stop};
+use super::hart::{Hart, Mode};
+use super::hot::Stop;
 use super::isa::{Insn, Opcode};
+use crate::engine::bus::Bus;
+use crate::engine::observe::{Block, Observer};
+use crate::engine::tlb::fetch_index;
 use crate::memory::{PAGE_SHIFT, PAGE_SIZE};
 use alloc::boxed::Box;
-
-/// A block that was executed.
-#[derive(Clone, Copy, Debug)]
-pub struct Block<'a> {
-    /// Address of its first instruction.
-    pub pc: u64,
-    /// The same, guest-physical: one for all processes that share the page.
-    pub physical: u64,
-    /// Whether it ran in U-mode.
-    pub user: bool,
-    /// Whether it is one instruction that the slow path executed.
-    pub slow: bool,
-    /// Instructions executed.
-    pub instructions: u64,
-    /// Its code.
-    pub code: &'a [u8],
-    /// Address of the instruction executed next.
-    pub next: u64,
-}
-
-/// Told of what a hart does.
-pub trait Observer {
-    /// A block was executed.
-    fn block(&mut self, block: &Block<'_>);
-
-    /// Some instructions were passed over; from now on a block stands for `weight` of its kind.
-    fn gap(&mut self, _weight: u32) {}
-
-    /// A trap goes to the handler: its `scause` and `stval`, at `pc`.
-    fn trap(&mut self, _pc: u64, _cause: u64, _value: u64) {}
-}
 
 /// Of so many steps, a [`SHARE`]th is reported where only a part is.
 const PERIOD: u64 = 1 << 15;
@@ -105,14 +72,14 @@ impl Hart {
 
     fn report(&mut self, pc: u64, user: bool, instructions: u64, bus: &Bus<'_>) {
         // What just ran was fetched through this entry.
-        let window_page = self.hot.fetch[Hot::fetch_index(pc)].window_page;
+        let window_page = self.hot.fetch[fetch_index(pc)].window_page;
         let Ok(page) = bus.memory.page(window_page) else { return };
         let start = pc as usize & (PAGE_SIZE - 1);
         let length = |at: usize| page.get(at).map_or(0, |low| if low & 3 == 3 { 4 } else { 2 });
         let end = (0..instructions).fold(start, |at, _| at + length(at));
         let mut code = page[start..end.min(PAGE_SIZE)].to_vec();
         if end > PAGE_SIZE {
-            let next = self.hot.fetch[Hot::fetch_index(pc + PAGE_SIZE as u64)].window_page;
+            let next = self.hot.fetch[fetch_index(pc + PAGE_SIZE as u64)].window_page;
             code.extend(bus.memory.page(next).map_or(&[][..], |page| &page[..2]));
         }
         let (code, physical) = (&code[..], physical(pc, window_page, bus));

@@ -16,6 +16,9 @@ use super::isa::{Format, Insn, Opcode, constants};
 use super::vector::Vtype;
 use crate::memory::PAGE_SIZE;
 
+/// A translation for instruction fetch.
+pub type FetchEntry = crate::engine::tlb::FetchEntry<Op>;
+
 /// A slot.
 #[derive(Clone, Copy)]
 #[repr(C, align(8))]

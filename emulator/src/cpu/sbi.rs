@@ -1,8 +1,9 @@
 //! The Supervisor Binary Interface (RISC-V SBI specification 2.0), answered by the emulator in
 //! place of a firmware: Base, TIME, IPI, RFENCE, HSM, SRST and DBCN.
 
-use super::hart::{Bus, Hart};
+use super::hart::Hart;
 use crate::devices::syscon::PowerRequest;
+use crate::engine::bus::Bus;
 
 mod extension {
     pub const LEGACY_PUTCHAR: u64 = 1;

@@ -1,10 +1,11 @@
 //! A hart with memory and devices around it, for tests.
 
 use super::csr::trap_register;
-use super::hart::{Bus, Hart, Mode};
-use crate::clock::Clock;
+use super::hart::{Hart, Mode};
 use crate::devices::bus::{Devices, DevicesConfig};
 use crate::devices::test_host::TestHost;
+use crate::engine::bus::Bus;
+use crate::engine::clock::Clock;
 use crate::layout::{IMAGE_BASE, RAM_BASE};
 use crate::memory::GuestMemory;
 use alloc::vec;

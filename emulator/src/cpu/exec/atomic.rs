@@ -1,10 +1,11 @@
 //! The A extension. There is one hart, so every access is atomic by itself and the acquire and
 //! release bits order nothing.
 
-use crate::cpu::hart::{Bus, Hart};
+use crate::cpu::hart::Hart;
 use crate::cpu::isa::{Insn, Opcode};
-use crate::cpu::mmu::Access;
 use crate::cpu::trap::Trap;
+use crate::engine::access::Access;
+use crate::engine::bus::Bus;
 use crate::memory::{PAGE_SHIFT, PAGE_SIZE};
 
 /// What an atomic memory operation stores, for operands sign-extended from its width.

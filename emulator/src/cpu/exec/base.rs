@@ -1,9 +1,10 @@
 //! RV64I and M: arithmetic, branches, loads and stores.
 
 use super::bitmanip;
-use crate::cpu::hart::{Bus, Hart};
+use crate::cpu::hart::Hart;
 use crate::cpu::isa::{Format, Insn, Opcode};
 use crate::cpu::trap::Trap;
+use crate::engine::bus::Bus;
 
 /// The result of an arithmetic instruction on its two operands.
 fn compute(opcode: Opcode, l: u64, r: u64) -> u64 {

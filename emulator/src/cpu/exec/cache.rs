@@ -2,9 +2,10 @@
 //! permission.
 
 use crate::cpu::csr::envcfg;
-use crate::cpu::hart::{Bus, Hart, Mode};
+use crate::cpu::hart::{Hart, Mode};
 use crate::cpu::isa::{Insn, Opcode};
 use crate::cpu::trap::Trap;
+use crate::engine::bus::Bus;
 
 impl Hart {
     /// `cbo.*`.

@@ -1,8 +1,9 @@
 //! F, D, Zfa and Zfhmin, exact in every rounding mode and flag.
 
-use crate::cpu::hart::{Bus, Hart};
+use crate::cpu::hart::Hart;
 use crate::cpu::isa::{Insn, Opcode, constants};
 use crate::cpu::trap::Trap;
+use crate::engine::bus::Bus;
 use crate::softfloat::{self as soft, F16, F32, F64, Format, RoundingMode};
 
 impl Hart {

@@ -13,9 +13,10 @@ mod system;
 mod system_tests;
 mod vector;
 
-use super::hart::{Bus, Hart};
+use super::hart::Hart;
 use super::isa::{Format, Insn, Opcode};
 use super::trap::Trap;
+use crate::engine::bus::Bus;
 
 impl Hart {
     /// Executes one decoded instruction and moves `pc`.

@@ -1,9 +1,10 @@
 //! Environment calls, trap return, fences and CSR access.
 
 use crate::cpu::csr::{number, status, trap_register};
-use crate::cpu::hart::{Bus, Hart, Mode};
+use crate::cpu::hart::{Hart, Mode};
 use crate::cpu::isa::{Format, Insn, Opcode};
 use crate::cpu::trap::{Cause, Trap, interrupt};
+use crate::engine::bus::Bus;
 
 impl Hart {
     /// A SYSTEM instruction; returns the next pc.

@@ -1,16 +1,13 @@
 //! What the hot loop and translated code work on.
 
 use crate::cpu::csr::{Csrs, status};
-use crate::cpu::tlb::{FETCH_ENTRIES, FetchEntry, TlbEntry};
-use crate::cpu::translated::Entry;
+use crate::cpu::op::FetchEntry;
 use crate::cpu::vector::VectorState;
+use crate::engine::code_index::Entry;
+use crate::engine::pointer::Wide;
+use crate::engine::tlb::TlbEntry;
 use crate::softfloat::NX;
 use alloc::boxed::Box;
-
-/// A pointer with 8 bytes to itself, so that fields behind it lie at the same place on every host.
-#[derive(Clone, Copy, Debug)]
-#[repr(C, align(8))]
-pub struct Wide<T>(pub *const T);
 
 /// The part of a hart that the loop works on. Translated code reads and writes the fields up to
 /// `vector` at the places that [`crate::cpu::translated::place`] names.
@@ -52,7 +49,7 @@ pub struct Hot {
     pub vector: VectorState,
     /// What read and write TLB become in S-mode when `sstatus.SUM` changes.
     pub other_sum: [Wide<TlbEntry>; 2],
-    /// Fetch translations, [`FETCH_ENTRIES`] of them.
+    /// Fetch translations, as many as the engine has.
     pub fetch: Box<[FetchEntry]>,
     /// Entries into translated code, by the numbers in their slots.
     pub entries: Box<[Entry]>,
@@ -65,12 +62,6 @@ pub struct Hot {
 }
 
 impl Hot {
-    /// The fetch table's slot for an address.
-    #[inline(always)]
-    pub fn fetch_index(pc: u64) -> usize {
-        (pc >> 12) as usize & (FETCH_ENTRIES - 1)
-    }
-
     /// Sets `sstatus` to `new`, as S-mode wants it, when that lets no interrupt in and changes no
     /// rare field; else returns `false` and changes nothing. Access to user pages swaps the TLBs.
     #[inline(always)]

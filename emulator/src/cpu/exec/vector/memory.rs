@@ -4,11 +4,12 @@
 //! goes on there. Contiguous elements are copied a page at a time.
 
 use super::{Vop, aligned, may_overlap, overlap, require, size};
-use crate::cpu::hart::{Bus, Hart};
+use crate::cpu::hart::Hart;
 use crate::cpu::isa::{Format, Insn, Opcode};
-use crate::cpu::mmu::Access;
 use crate::cpu::trap::Trap;
 use crate::cpu::vector::{VLENB, low_bits};
+use crate::engine::access::Access;
+use crate::engine::bus::Bus;
 use crate::memory::{PAGE_SHIFT, PAGE_SIZE};
 
 /// Where the elements of an access lie in memory.
@@ -94,12 +95,12 @@ impl Hart {
         let first = insn.rd as usize * VLENB;
         let registers = first..first + length;
         if is_load(insn) {
-            let page = self.tlb.read(privilege).lookup(address)?;
+            let page = self.spaces.tlb.read(privilege).lookup(address)?;
             let physical = bus.memory.physical(page << PAGE_SHIFT)? + in_page as u64;
             let bytes = bus.memory.slice(physical, length).ok()?;
             self.hot.vector.bytes_mut()[registers].copy_from_slice(bytes);
         } else {
-            let page = self.tlb.write(privilege).lookup(address)?;
+            let page = self.spaces.tlb.write(privilege).lookup(address)?;
             let physical = bus.memory.physical(page << PAGE_SHIFT)? + in_page as u64;
             bus.memory.write(physical, &self.hot.vector.bytes()[registers]).ok()?;
         }
@@ -292,8 +293,8 @@ impl Hart {
         let address = self.masked(address);
         let privilege = self.privilege();
         let table = match access {
-            Access::Write => self.tlb.write(privilege),
-            _ => self.tlb.read(privilege),
+            Access::Write => self.spaces.tlb.write(privilege),
+            _ => self.spaces.tlb.read(privilege),
         };
         if let Some(page) = table.lookup(address) {
             return bus.memory.physical(page << PAGE_SHIFT);
@@ -304,8 +305,8 @@ impl Hart {
             return None;
         }
         let table = match access {
-            Access::Write => self.tlb.write(privilege),
-            _ => self.tlb.read(privilege),
+            Access::Write => self.spaces.tlb.write(privilege),
+            _ => self.spaces.tlb.read(privilege),
         };
         table.fill(address, page);
         Some(physical & !(PAGE_SIZE as u64 - 1))

@@ -22,10 +22,11 @@ mod permute;
 mod reduce;
 mod wide;
 
-use crate::cpu::hart::{Bus, Hart};
+use crate::cpu::hart::Hart;
 use crate::cpu::isa::{Format, Insn};
 use crate::cpu::trap::Trap;
 use crate::cpu::vector::{VectorState, low_bits};
+use crate::engine::bus::Bus;
 use crate::softfloat::{self as soft, F32, F64, RoundingMode};
 
 /// A vector instruction at work on registers. Its methods return `None` when the instruction is

@@ -9,8 +9,7 @@
 //! There is a table for each (access, privilege) pair, so that no permission is checked on a
 //! hit. A write entry exists only for pages that are dirty and from which no code is decoded.
 
-use super::hot::Wide;
-use super::op::Op;
+use super::pointer::Wide;
 use crate::memory::{PAGE_SHIFT, PAGE_SIZE};
 use alloc::boxed::Box;
 use alloc::vec;
@@ -113,11 +112,11 @@ impl Table {
 /// What the hart may do at the moment, as far as data accesses are concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Privilege {
-    /// U-mode: pages with U set.
+    /// User: pages that belong to it.
     User = 0,
-    /// S-mode with `sstatus.SUM` clear: pages with U clear.
+    /// Supervisor: pages that do not belong to the user.
     Supervisor = 1,
-    /// S-mode with `sstatus.SUM` set: all pages.
+    /// Supervisor with access to the user's memory (RISC-V's `sstatus.SUM`): all pages.
     SupervisorUserMemory = 2,
 }
 
@@ -211,13 +210,12 @@ impl LargePages {
     }
 }
 
-/// A translation for instruction fetch.
-#[derive(Clone, Copy)]
+/// A translation for instruction fetch, from a page that is decoded to operations of type `Op`.
 #[repr(C)]
-pub struct FetchEntry {
-    /// Virtual page address, with [`super::hot::Hot::fetch_tag`] in its low bits.
+pub struct FetchEntry<Op> {
+    /// Virtual page address, with the privilege mode in its low bits.
     pub tag: u64,
-    /// The same, and what translated code the page's content has ([`super::translated::key`]).
+    /// The same, and what translated code the page's content has ([`super::code_index::key`]).
     pub key: u64,
     /// First operation slot of the page.
     pub ops: Wide<Op>,
@@ -228,14 +226,29 @@ pub struct FetchEntry {
 /// Entries of the fetch table.
 pub const FETCH_ENTRIES: usize = 2048;
 
-impl FetchEntry {
+// Derived, they would ask for the same of `Op`.
+impl<Op> Clone for FetchEntry<Op> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<Op> Copy for FetchEntry<Op> {}
+
+impl<Op> FetchEntry<Op> {
     /// Matches no address: bit 11 is never set in a tag, and no code is at or near the key's.
     pub const EMPTY: Self =
         Self { tag: 1 << 11, key: 1 << 62, ops: Wide(core::ptr::null()), window_page: 0 };
 }
 
+/// The fetch table's slot for an address.
+#[inline(always)]
+pub fn fetch_index(address: u64) -> usize {
+    (address >> PAGE_SHIFT) as usize & (FETCH_ENTRIES - 1)
+}
+
 /// An empty fetch table.
-pub fn empty_fetch_table() -> Box<[FetchEntry]> {
+pub fn empty_fetch_table<Op>() -> Box<[FetchEntry<Op>]> {
     vec![FetchEntry::EMPTY; FETCH_ENTRIES].into_boxed_slice()
 }
 
