@@ -112,7 +112,10 @@ mod tests {
         let error = "./examples/busybox".parse::<Place>().unwrap_err().to_string();
         assert!(error.ends_with("which is read as oci:./examples/busybox"), "{error}");
         let error = "./none".parse::<Place>().unwrap_err().to_string();
-        assert!(error.contains("is no image reference") && !error.contains("here is"), "{error}");
+        assert!(
+            error.contains("is not an image reference") && !error.contains("here is"),
+            "{error}"
+        );
         for empty in ["tarball:", "rootfs:"] {
             assert!(matches!(empty.parse::<Place>(), Err(ReferenceError::Empty(_))), "{empty}");
         }

@@ -166,7 +166,7 @@ fn what_is_no_layout_says_so() {
     let missing = pull_dir(&dir.path().join("none"), "").unwrap_err();
     assert!(missing.contains("open the directory"), "{missing}");
     let empty = pull_dir(dir.path(), "").unwrap_err();
-    assert!(empty.contains("no OCI layout: it has no file oci-layout"), "{empty}");
+    assert!(empty.contains("not an OCI layout: it has no file oci-layout"), "{empty}");
     for (file, text, words) in [
         ("oci-layout", r#"{"imageLayoutVersion":"2.0.0"}"#, "\"2.0.0\" is unknown"),
         ("oci-layout", "{}", "malformed"),

@@ -109,7 +109,7 @@ fn hostile_layers_are_refused_with_the_entry_and_the_rule() {
     let cases = [
         ("bad-checksum", "tar header at byte 0: the header's checksum is wrong"),
         ("bad-dotdot", r#"layer entry "../evil": the path leads out of the root"#),
-        ("bad-file-parent", r#"layer entry "f/below": "f" in the path is no directory"#),
+        ("bad-file-parent", r#"layer entry "f/below": "f" in the path is not a directory"#),
         ("bad-hardlink-dir", r#"layer entry "e": hard link to the directory "d""#),
         (
             "bad-hardlink-escape",

@@ -314,7 +314,7 @@ fn archives_that_are_wrong_say_how() {
     let archive = dir.tar("other.tar");
     for (transport, words) in [
         ("docker-archive", "not one of `docker save`"),
-        ("oci-archive", "the archive is no OCI layout"),
+        ("oci-archive", "the archive is not an OCI layout"),
     ] {
         let error = read(&format!("{transport}:{archive}")).unwrap_err();
         assert!(error.contains(words), "{error}");

@@ -107,7 +107,7 @@ fn ago(age: Duration) -> String {
 
 /// `500M`, `2G`, `1.5GiB`, plain bytes.
 fn size(text: &str) -> Result<u64, String> {
-    let refuse = || format!("{text:?} is no size: write for example 500M or 2G");
+    let refuse = || format!("{text:?} is not a size: write for example 500M or 2G");
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let shift = match unit.trim_end_matches(['b', 'B']).trim_end_matches('i') {

@@ -25,7 +25,7 @@ pub(super) struct Man {
 pub(super) fn completions(arguments: &Completions) -> Result<String> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut Cli::command(), "c2w", &mut script);
-    String::from_utf8(script).context("a script that is no text")
+    String::from_utf8(script).context("a script that is not text")
 }
 
 /// The manual.
@@ -40,7 +40,7 @@ pub(super) fn man(arguments: &Man) -> Result<String> {
     }
     let mut page = Vec::new();
     Page::new(Cli::command()).render(&mut page)?;
-    String::from_utf8(page).context("a page that is no text")
+    String::from_utf8(page).context("a page that is not text")
 }
 
 /// Writes the page of a command and those of the commands below it.

@@ -79,10 +79,10 @@ impl fmt::Display for Digest {
     }
 }
 
-/// A text that is no digest this program can check.
+/// A text that is not a digest this program can check.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no digest: write sha256: and 64, or sha512: and 128, lower-case hexadecimal digits"
+    "{0:?} is not a digest: write sha256: and 64, or sha512: and 128, lower-case hexadecimal digits"
 )]
 pub struct InvalidDigest(pub String);
 

@@ -182,7 +182,7 @@ fn plays(c: char) -> bool {
 
 fn list(platforms: &[Platform]) -> String {
     if platforms.is_empty() {
-        return "things that are no images".into();
+        return "things that are not images".into();
     }
     let names: Vec<String> = platforms.iter().map(Platform::to_string).collect();
     names.join(", ")

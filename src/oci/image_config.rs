@@ -244,7 +244,7 @@ mod tests {
             ),
             (
                 r#"{"rootfs":{"diff_ids":["x"]}}"#,
-                r#"malformed: rootfs.diff_ids[0]: "x" is no digest"#,
+                r#"malformed: rootfs.diff_ids[0]: "x" is not a digest"#,
             ),
             (r#"{"rootfs":{},"rootfs":{}}"#, "has the key \"rootfs\" twice:"),
             (r#"{"config":{"Cmd":["a"],"cmd":["b"]},"rootfs":{}}"#, "\"cmd\" twice in config:"),

@@ -123,7 +123,7 @@ pub enum ManifestError {
     #[error("its manifest contradicts itself on whether it is an index: refused")]
     Ambiguous,
     /// Something else than a container image is stored there.
-    #[error("it is no container image but an OCI artifact of type {0:?}")]
+    #[error("it is not a container image but an OCI artifact of type {0:?}")]
     Artifact(String),
     /// An encrypted layer.
     #[error("its layer {0} is encrypted: decrypt it with `skopeo copy --decryption-key`")]
@@ -316,7 +316,7 @@ mod tests {
             ),
             (manifest(CONFIG, LAYER, r#","\u0043onfig":{}"#), "\"Config\" twice"),
             ("[".repeat(100_000), "malformed"),
-            (manifest(CONFIG, LAYER, "").replace("sha256:", "md5:"), "no digest"),
+            (manifest(CONFIG, LAYER, "").replace("sha256:", "md5:"), "not a digest"),
             (
                 manifest(CONFIG, LAYER, "").replace(":2}", ":-2}"),
                 "malformed: config.size must be a whole number, not the number -2",

@@ -36,7 +36,7 @@ impl Platform {
             && (want.variant.is_empty() || want.variant == have.variant)
     }
 
-    /// Attestations and other things that are no images say `unknown/unknown`.
+    /// Attestations and other things that are not images say `unknown/unknown`.
     pub fn is_unknown(&self) -> bool {
         self.os == "unknown" || self.architecture == "unknown"
     }
@@ -69,7 +69,7 @@ impl fmt::Display for Platform {
 
 /// A text that is no platform.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no platform: write OS/ARCHITECTURE[/VARIANT], for example linux/riscv64")]
+#[error("{0:?} is not a platform: write OS/ARCHITECTURE[/VARIANT], for example linux/riscv64")]
 pub struct InvalidPlatform(String);
 
 impl FromStr for Platform {

@@ -87,7 +87,9 @@ pub enum ReferenceError {
     #[error("{0:?} names no image: write for example debian:trixie or oci:DIRECTORY")]
     Empty(String),
     /// `something://`.
-    #[error("{0}:// is no image transport: write the image as REGISTRY/REPOSITORY[:TAG|@DIGEST]")]
+    #[error(
+        "{0}:// is not an image transport: write the image as REGISTRY/REPOSITORY[:TAG|@DIGEST]"
+    )]
     Scheme(String),
     /// The digits of an image's ID.
     #[error(
@@ -96,7 +98,7 @@ pub enum ReferenceError {
     )]
     Id(String),
     /// A part breaks the rules of its kind.
-    #[error("{text:?} is no image reference: {part:?} is no {kind} ({rule})")]
+    #[error("{text:?} is not an image reference: {part:?} is not a valid {kind} ({rule})")]
     Part {
         /// What was typed.
         text: String,
@@ -227,7 +229,13 @@ impl Reference {
         };
         let (registry, path) = split_registry(name);
         if !is_registry(registry) {
-            return Err(refuse(registry, "registry", "a host name or address, then maybe :PORT"));
+            let rule = match registry {
+                "." | ".." => {
+                    "this is a path, at which nothing lies; for a directory write oci:DIRECTORY"
+                }
+                _ => "a host name or address, then maybe :PORT",
+            };
+            return Err(refuse(registry, "registry", rule));
         }
         if let Some(bad) = path.split('/').find(|part| !is_component(part)) {
             let rule = "lower-case letters and digits, with single . _ or - between; \
@@ -454,23 +462,23 @@ mod tests {
             ("docker://", "names no image"),
             ("oci:", "names no image"),
             ("oci:dir:", "names no image"),
-            ("oci:a@sha256:12", "no digest"),
+            ("oci:a@sha256:12", "not a digest"),
             ("Debian", "lower-case"),
             ("a//b", "repository name"),
             ("a/../b", "repository name"),
             ("a.-b", "repository name"),
             ("/etc/x", "oci:DIRECTORY"),
-            ("./img", "no registry"),
-            ("a:", "no tag"),
-            ("a:-x", "no tag"),
+            ("./img", "oci:DIRECTORY"),
+            ("a:", "not a valid tag"),
+            ("a:-x", "not a valid tag"),
             ("a b", "repository name"),
-            ("a@sha256:zz", "no digest"),
-            ("a@md5:00", "no digest"),
+            ("a@sha256:zz", "not a digest"),
+            ("a@md5:00", "not a digest"),
             (HEX, "is an image's ID"),
-            ("host:99999/a", "no registry"),
-            ("ho+st.x/a", "no registry"),
-            ("[::z]:1/a", "no registry"),
-            ("https://debian", "no image transport"),
+            ("host:99999/a", "not a valid registry"),
+            ("ho+st.x/a", "not a valid registry"),
+            ("[::z]:1/a", "not a valid registry"),
+            ("https://debian", "not an image transport"),
             (&long, "255"),
         ];
         for (text, expected) in cases {

@@ -101,7 +101,7 @@ pub enum EntryError {
     #[error("only a directory can be the root")]
     Root,
     /// A file is in the way where the path needs a directory.
-    #[error("\"{0}\" in the path is no directory")]
+    #[error("\"{0}\" in the path is not a directory")]
     NotDirectory(String),
     /// A symbolic link in the path leads nowhere.
     #[error("the path goes through a symbolic link to \"{0}\", which is not there")]
@@ -381,7 +381,7 @@ impl Applier<'_> {
             return id;
         }
         let path = printable(&entry.path);
-        self.warn(format!("\"{path}\": its {kind} {id} is no one's on Linux: it gets 0"));
+        self.warn(format!("\"{path}\": its {kind} {id} is nobody's on Linux: it gets 0"));
         0
     }
 

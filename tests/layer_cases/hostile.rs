@@ -57,13 +57,13 @@ fn sizes_that_are_not_there() {
     let huge = tar().pax(&[(b"size", b"9223372036854775807")]).file("f", "").end();
     refused(vec![huge], "the archive has more than 68719476736 bytes");
     let wraps = tar().pax(&[(b"size", b"18446744073709551615")]).file("f", "").end();
-    refused(vec![wraps], "the field \"size\" is no number that fits");
+    refused(vec![wraps], "the field \"size\" is not a number that fits");
     for bad in [&b"-1"[..], b"1.5", b"0x10", b"18446744073709551616"] {
         let layer = tar().pax(&[(b"size", bad)]).file("f", "").end();
         refused(vec![layer], "the pax record \"size\" has a bad value");
     }
     let negative = tar().header(b'0', b"f", 0, |header| put(header, 124, &[0xff; 12])).end();
-    refused(vec![negative], r#"entry "f": the field "size" is no number that fits"#);
+    refused(vec![negative], r#"entry "f": the field "size" is not a number that fits"#);
     for kind in *b"LKxg" {
         let layer = tar().header(kind, b"x", 8 << 30, |_| {}).end();
         assert!(apply(&[layer]).is_err());

@@ -41,7 +41,7 @@ fn hard_links_to_all_but_directories() {
         ("none", r#"layer entry "l": hard link to "none", which is not in the image"#),
         ("none/x", r#"hard link to "none/x", which is not in the image"#),
         ("../d", r#"layer entry "l": hard link to "../d", which is not in the image"#),
-        ("f/x", r#"layer entry "l": "f" in the path is no directory"#),
+        ("f/x", r#"layer entry "l": "f" in the path is not a directory"#),
         ("", r#"hard link to the directory """#),
     ] {
         refused(vec![tar().dir("d").file("f", "").link("l", target).end()], rule);
@@ -61,7 +61,10 @@ fn hard_links_to_what_is_hidden_are_refused() {
 #[test]
 fn a_hard_link_may_take_the_place_of_the_directory_that_its_target_is_in() {
     becomes(vec![tar().file("d/f", "x").link("d", "d/f").end()], &["d=x"]);
-    refused(vec![tar().file("d", "x").link("d/l", "d").end()], "\"d\" in the path is no directory");
+    refused(
+        vec![tar().file("d", "x").link("d/l", "d").end()],
+        "\"d\" in the path is not a directory",
+    );
 }
 
 #[test]

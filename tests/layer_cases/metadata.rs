@@ -55,10 +55,10 @@ fn owners_that_nobody_can_be() {
     // To chown(2) this is "as it is", which is root's.
     let merged = apply(&[with_pax(&[(b"uid", b"4294967295")])]).unwrap();
     assert_eq!(merged.metadata("f").uid, 0);
-    let warning = r#""f": its uid 4294967295 is no one's on Linux: it gets 0"#;
+    let warning = r#""f": its uid 4294967295 is nobody's on Linux: it gets 0"#;
     assert_eq!(merged.layers[0].warnings, [warning]);
     for (uid, words) in [
-        (&b"4294967296"[..], "the field \"uid\" is no number that fits"),
+        (&b"4294967296"[..], "the field \"uid\" is not a number that fits"),
         (b"99999999999999999999", "the pax record \"uid\" has a bad value"),
         (b"-1", "the pax record \"uid\" has a bad value"),
         (b"root", "the pax record \"uid\" has a bad value"),

@@ -62,7 +62,7 @@ fn required(files: &Files, name: &str, limit: u64) -> Result<Vec<u8>, ErrorKind>
             Files::Directory(_) => "directory",
             Files::Archive(_) => "archive",
         };
-        ErrorKind::Place(format!("the {place} is no OCI layout: it has no file {name}"))
+        ErrorKind::Place(format!("the {place} is not an OCI layout: it has no file {name}"))
     })
 }
 

@@ -8,7 +8,7 @@ pub(super) type Block = [u8; BLOCK_SIZE];
 
 /// A field that holds no number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the field {0:?} is no number that fits")]
+#[error("the field {0:?} is not a number that fits")]
 pub struct BadNumber(pub &'static str);
 
 /// A view of a header block whose checksum is right.

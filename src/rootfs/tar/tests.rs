@@ -148,5 +148,5 @@ fn errors_name_the_place_and_the_entry() {
     let bad = |block: &mut Block| block[108..116].copy_from_slice(b"nonsense");
     let error = Builder::default().file("a", b"1").header(b'0', "bad", 0, bad).read().unwrap_err();
     assert_eq!(error.to_string(), "tar header at byte 1024, entry \"bad\"");
-    assert_eq!(error.problem.to_string(), "the field \"uid\" is no number that fits");
+    assert_eq!(error.problem.to_string(), "the field \"uid\" is not a number that fits");
 }

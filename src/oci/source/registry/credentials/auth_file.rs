@@ -172,6 +172,6 @@ mod tests {
         let json = r#"{"credHelpers":{"docker.io":"../evil"}}"#;
         let file: AuthFile = serde_json::from_str(json).unwrap();
         let error = file.look_up(&"debian".parse().unwrap()).err().unwrap();
-        assert!(error.contains("no name of a credential helper"), "{error}");
+        assert!(error.contains("not the name of a credential helper"), "{error}");
     }
 }

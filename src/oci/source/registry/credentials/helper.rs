@@ -19,7 +19,7 @@ struct Answer {
 /// What `docker-credential-HELPER` has for `key`. Docker and podman have two names for Docker Hub.
 pub(super) fn ask(helper: &str, key: &str) -> Result<Option<Secret>, String> {
     if helper.is_empty() || helper.contains(['/', '\\']) {
-        return Err(format!("{helper:?} is no name of a credential helper"));
+        return Err(format!("{helper:?} is not the name of a credential helper"));
     }
     let program = format!("docker-credential-{helper}");
     if key == DOCKER_HUB
