@@ -61,7 +61,7 @@ fn call_with(helper: &mut Helper<'_, '_>, entry: Entry, base: u64, depth: u32) -
     to
 }
 
-/// Table index of unit 0.
+/// Table index of region 0, the first translated function.
 static FIRST_REGION: AtomicU32 = AtomicU32::new(0);
 
 /// The units in the table.

@@ -1,4 +1,5 @@
-//! The RISC-V hart. Nothing outside this folder knows the instruction set.
+//! The RISC-V hart. Of this crate only this folder, the board (`layout.rs`, `fdt.rs`) and the boot in
+//! `machine.rs` know the instruction set.
 
 mod code;
 pub mod compressed;

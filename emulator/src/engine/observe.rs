@@ -12,7 +12,7 @@ pub struct Block<'a> {
     pub pc: u64,
     /// The same, guest-physical: one for all processes that share the page.
     pub physical: u64,
-    /// Whether it ran in U-mode.
+    /// Whether it ran with the user's privilege.
     pub user: bool,
     /// Whether it is one instruction that the slow path executed.
     pub slow: bool,
@@ -32,6 +32,6 @@ pub trait Observer {
     /// Some instructions were passed over; from now on a block stands for `weight` of its kind.
     fn gap(&mut self, _weight: u32) {}
 
-    /// A trap goes to the handler: its `scause` and `stval`, at `pc`.
+    /// A trap goes to the handler: its cause and value, as the instruction set numbers them, at `pc`.
     fn trap(&mut self, _pc: u64, _cause: u64, _value: u64) {}
 }

@@ -86,11 +86,12 @@ mod tests {
                 "nothing can be mounted at the image's /etc/hosts: what is there is in the way",
             ),
             (
-                r#"error mounting "/run/etc/hosts" to rootfs at "/etc/hosts": create mount destination for /etc/hosts mount: open /run/root/etc: too many levels of symbolic links"#,
+                r#"error mounting "/run/etc/hosts" to rootfs at "/etc/hosts": create mount destination for /etc/hosts mount: open ROOT/etc: too many levels of symbolic links"#,
                 "nothing can be mounted at the image's /etc/hosts: too many levels of symbolic links",
             ),
-            ("open /run/root/etc/passwd: permission denied", "open /etc/passwd: permission denied"),
+            ("open ROOT/etc/passwd: permission denied", "open /etc/passwd: permission denied"),
         ] {
+            let said = said.replace("ROOT", &format!("{RUN}/root"));
             assert_eq!(reason(&format!("{init}{said}\n\n")), expected);
             let quoted = said.replace('"', "\\\"");
             let logged =
