@@ -3,7 +3,8 @@
 
 use crate::assets::Assets;
 use crate::timing::Timing;
-use c2w_emulator::{AllocateError, GuestMemory, layout};
+use c2w_emulator::riscv::board::layout;
+use c2w_emulator::{AllocateError, GuestMemory};
 use c2w_guest_abi::{ContainerConfig, Stream};
 use c2w_session::{BootFailure, BootPart, Closed, Guest, Outside, Session};
 use sha2::{Digest, Sha256};

@@ -2,8 +2,8 @@
 
 use crate::staged::{self, Read, Staged};
 use anyhow::{Context, Result};
-use c2w_emulator::cpu::isa;
 use c2w_emulator::engine::observe::{Block, Observer};
+use c2w_emulator::riscv::isa;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt::Write as _;

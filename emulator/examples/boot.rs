@@ -2,7 +2,8 @@
 //!
 //! `cargo run --release -p c2w-emulator --example boot -- Image initramfs.cpio [command line]`
 
-use c2w_emulator::{BootConfig, Exit, GuestMemory, Host, Machine, PortId, layout};
+use c2w_emulator::riscv::board::layout;
+use c2w_emulator::{BootConfig, Exit, GuestMemory, Host, Machine, PortId};
 use std::io::Write;
 use std::time::Instant;
 

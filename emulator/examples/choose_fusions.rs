@@ -9,7 +9,7 @@
 //! however long it ran. Like byte pair encoding: the most frequent pair of neighbours becomes one,
 //! again and again; in the end those that hardly run are dropped.
 
-use c2w_emulator::cpu::fusion;
+use c2w_emulator::riscv::interpreter::fusion;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::process::ExitCode;

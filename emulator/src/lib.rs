@@ -6,18 +6,16 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
-pub mod cpu;
 pub mod devices;
 pub mod engine;
-mod fdt;
 mod host;
-pub mod layout;
 mod machine;
 mod memory;
+pub mod riscv;
 pub mod softfloat;
 
-pub use devices::syscon::PowerRequest;
 pub use devices::vmgenid::ID_LENGTH as GENERATION_LENGTH;
 pub use host::{Host, PortId};
 pub use machine::{BootConfig, BootError, Exit, Machine, RestoreError};
 pub use memory::{AllocateError, GuestMemory, OutOfRange, PAGE_SIZE, Region};
+pub use riscv::board::syscon::PowerRequest;

@@ -1,19 +1,19 @@
 //! The whole machine: hart, memory, devices and clock.
 
-use crate::cpu::hart::{Hart, HartState};
-use crate::cpu::hot::Hot;
-use crate::cpu::translated::Units;
 use crate::devices::bus::{Devices, DevicesConfig, DevicesState};
-use crate::devices::syscon::PowerRequest;
 use crate::devices::vmgenid::ID_LENGTH;
 use crate::devices::{Context, InvalidState, P9Server};
 use crate::engine::bus::{Bus, Event};
 use crate::engine::clock::Clock;
 use crate::engine::code_index::{Counts, Translated};
 use crate::engine::observe::Observer;
-use crate::fdt;
 use crate::host::{Host, PortId};
 use crate::memory::GuestMemory;
+use crate::riscv::board::fdt;
+use crate::riscv::board::syscon::PowerRequest;
+use crate::riscv::hart::{Hart, HartState};
+use crate::riscv::interpreter::Hot;
+use crate::riscv::translated::Units;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -335,8 +335,8 @@ fn kernel_header(kernel: &[u8]) -> Option<(u64, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cpu::csr::Csrs;
     use crate::devices::test_host::TestHost;
+    use crate::riscv::csr::Csrs;
     use alloc::vec;
 
     fn memory() -> GuestMemory {

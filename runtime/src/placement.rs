@@ -1,7 +1,8 @@
 //! Where the converter has put the machine in linear memory. `src/wasm/layout.rs` fills
 //! [`C2W_PLACEMENT`] in and writes everything it points to.
 
-use c2w_emulator::{GuestMemory, Region, layout};
+use c2w_emulator::riscv::board::layout;
+use c2w_emulator::{GuestMemory, Region};
 use c2w_module_abi::{Placement, Range};
 
 const PAGE: usize = c2w_emulator::PAGE_SIZE;

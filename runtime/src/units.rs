@@ -1,9 +1,9 @@
 //! Translated code that the converter has added to this module: its functions stand in the module's
 //! table, and call what this file exports.
 
-use c2w_emulator::cpu::hot::Hot;
-use c2w_emulator::cpu::translated::{self, Helper, MAX_DEPTH, Units};
 use c2w_emulator::engine::code_index::Entry;
+use c2w_emulator::riscv::interpreter::Hot;
+use c2w_emulator::riscv::translated::{self, Helper, MAX_DEPTH, Units};
 use c2w_module_abi::helpers::{Fma32, Invoke, Map, Region, Resume, Status, SystemCall};
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;

@@ -6,12 +6,12 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
-use c2w_emulator::cpu::hot::Hot;
-use c2w_emulator::cpu::translated::Units;
 use c2w_emulator::devices::P9Server;
 use c2w_emulator::engine::code_index::{Counts, Translated};
 use c2w_emulator::engine::observe::Observer;
-use c2w_emulator::layout::TICK_NS;
+use c2w_emulator::riscv::board::layout::TICK_NS;
+use c2w_emulator::riscv::interpreter::Hot;
+use c2w_emulator::riscv::translated::Units;
 use c2w_emulator::{Exit, GENERATION_LENGTH, GuestMemory, Machine, PowerRequest, RestoreError};
 use c2w_guest_abi::{
     Failure, FromGuest, Milestone, Notice, RunRequest, TerminalSize, ToGuest, WallClock, frame,

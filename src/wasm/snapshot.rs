@@ -10,7 +10,7 @@ use super::provenance::{Provenance, ProvenanceError};
 use super::scan::{Found, ScanError, Scanner, leb128};
 use super::segments::PAGE;
 use super::template::constant;
-use c2w_emulator::layout::{IMAGE_BASE, RAM_BASE};
+use c2w_emulator::riscv::board::layout::{IMAGE_BASE, RAM_BASE};
 use c2w_emulator::{AllocateError, GuestMemory};
 use c2w_module_abi::{PLACEMENT_EXPORT, Placement};
 use std::fs::File;

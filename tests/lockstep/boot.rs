@@ -5,7 +5,7 @@ use crate::units::{self, Functions, LINKAGE};
 use crate::{LinearMemory, arena};
 use c2w::assets::Assets;
 use c2w::boot::command_line;
-use c2w_emulator::layout::{IMAGE_BASE, RAM_BASE};
+use c2w_emulator::riscv::board::layout::{IMAGE_BASE, RAM_BASE};
 use c2w_emulator::{BootConfig, Exit, GuestMemory, Host, Machine, PAGE_SIZE, PortId, Region};
 use c2w_guest_abi::port;
 use c2w_streams::operands::Random;

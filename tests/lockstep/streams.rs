@@ -12,7 +12,7 @@
 
 use crate::units::{self, Functions, LINKAGE};
 use crate::{LinearMemory, arena};
-use c2w_emulator::layout::{IMAGE_BASE, RAM_BASE};
+use c2w_emulator::riscv::board::layout::{IMAGE_BASE, RAM_BASE};
 use c2w_emulator::{Exit, Machine, PAGE_SIZE, Region};
 use c2w_streams::bare::{self, Kernel, NoHost};
 use c2w_streams::check::{self, Sides};

@@ -1,9 +1,9 @@
 //! Translated units in an engine, called by a native machine.
 
 use crate::arena::{self, Creator};
-use c2w_emulator::cpu::hot::Hot;
-use c2w_emulator::cpu::translated::{self, Call, Helper, MAX_DEPTH, Units};
 use c2w_emulator::engine::code_index::Entry;
+use c2w_emulator::riscv::interpreter::Hot;
+use c2w_emulator::riscv::translated::{self, Call, Helper, MAX_DEPTH, Units};
 use c2w_module_abi::{HELPERS, Helpers, REGION, Signature, ValueType};
 use c2w_translator::{Linkage, Translation};
 use std::cell::{Cell, RefCell};

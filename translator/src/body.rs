@@ -21,8 +21,8 @@ use crate::Linkage;
 use crate::facts::{Facts, Known};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use c2w_emulator::cpu::translated::place;
-use c2w_emulator::cpu::vector::Vtype;
+use c2w_emulator::riscv::translated::place;
+use c2w_emulator::riscv::vector::Vtype;
 use wasm_encoder::{BlockType, Encode, InstructionSink, MemArg, MemArgTarget, ValType};
 
 /// Virtual address of the unit's first page.

@@ -20,10 +20,10 @@ use crate::unit::{Block, Flow, Unit, operands};
 use crate::vector;
 use alloc::vec::Vec;
 use c2w_emulator::PAGE_SIZE;
-use c2w_emulator::cpu::isa::{Format, Insn, Opcode};
-use c2w_emulator::cpu::translated::place;
-use c2w_emulator::cpu::vector::Vtype;
 use c2w_emulator::engine::code_index::key;
+use c2w_emulator::riscv::isa::{Format, Insn, Opcode};
+use c2w_emulator::riscv::translated::place;
+use c2w_emulator::riscv::vector::Vtype;
 use wasm_encoder::{BlockType, ValType};
 
 /// Writes the function of a unit, as it stands in a code section.

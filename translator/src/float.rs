@@ -7,7 +7,7 @@
 
 use crate::body::Body;
 use crate::fused::fused_double;
-use c2w_emulator::cpu::isa::{Insn, Opcode, constants};
+use c2w_emulator::riscv::isa::{Insn, Opcode, constants};
 use wasm_encoder::{BlockType, InstructionSink as Sink, ValType};
 
 /// Instructions that work on what is on the stack.

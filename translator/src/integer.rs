@@ -4,7 +4,7 @@
 //! stack goes to `rd`. Nothing here traps.
 
 use crate::body::Body;
-use c2w_emulator::cpu::isa::{Format, Insn, Opcode};
+use c2w_emulator::riscv::isa::{Format, Insn, Opcode};
 use wasm_encoder::{BlockType, InstructionSink as Sink, ValType};
 
 /// Instructions that work on what is on the stack.

@@ -12,8 +12,8 @@ use crate::strip::{Strip, Walk};
 use crate::unit::operands;
 use alloc::vec::Vec;
 use c2w_emulator::PAGE_SIZE;
-use c2w_emulator::cpu::isa::{Format, Insn, Opcode};
-use c2w_emulator::cpu::translated::place;
+use c2w_emulator::riscv::isa::{Format, Insn, Opcode};
+use c2w_emulator::riscv::translated::place;
 use wasm_encoder::{BlockType, MemArg, ValType};
 
 /// The widest range of bytes that one look serves.

@@ -11,8 +11,8 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec;
 use alloc::vec::Vec;
 use c2w_emulator::PAGE_SIZE;
-use c2w_emulator::cpu::isa::{self, Insn};
 use c2w_emulator::engine::code_index::{self, MAX_CONTENTS};
+use c2w_emulator::riscv::isa::{self, Insn};
 use core::cmp::Reverse;
 
 /// The most pages that a unit's code lies in: each is looked at whenever it is entered.

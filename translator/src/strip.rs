@@ -11,7 +11,7 @@ use crate::regions::{Item, Loop};
 use crate::unit::{Unit, operands};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
-use c2w_emulator::cpu::isa::{Insn, Opcode};
+use c2w_emulator::riscv::isa::{Insn, Opcode};
 use core::cmp::Reverse;
 
 /// The most bytes that a round accesses from one register, and that it moves it by.
@@ -172,7 +172,7 @@ mod tests {
     use crate::regions::Regions;
     use crate::unit::Block;
     use alloc::vec;
-    use c2w_emulator::cpu::isa;
+    use c2w_emulator::riscv::isa;
 
     const NOP: u32 = 0x13;
     const RET: u32 = 0x8067;

@@ -2,8 +2,8 @@
 
 use crate::body::Body;
 use crate::facts::Known;
-use c2w_emulator::cpu::isa::{Insn, Opcode};
-use c2w_emulator::cpu::translated::{StatusChange, place};
+use c2w_emulator::riscv::isa::{Insn, Opcode};
+use c2w_emulator::riscv::translated::{StatusChange, place};
 use wasm_encoder::ValType;
 
 /// Number of `sstatus`.

@@ -11,7 +11,7 @@ use alloc::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use alloc::vec;
 use alloc::vec::Vec;
 use c2w_emulator::PAGE_SIZE;
-use c2w_emulator::cpu::isa::Insn;
+use c2w_emulator::riscv::isa::Insn;
 use core::cmp::Reverse;
 
 /// The most instructions in a unit: engines take longer than in proportion for large functions.

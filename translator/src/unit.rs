@@ -2,8 +2,8 @@
 
 use crate::body::Registers;
 use alloc::vec::Vec;
-use c2w_emulator::cpu::isa::{Format, Insn, Opcode};
-use c2w_emulator::cpu::vector::Vtype;
+use c2w_emulator::riscv::isa::{Format, Insn, Opcode};
+use c2w_emulator::riscv::vector::Vtype;
 
 /// A unit before it is translated.
 #[derive(Clone, Debug, Default)]

@@ -14,9 +14,9 @@ mod transfer;
 mod types;
 
 use crate::body::Body;
-use c2w_emulator::cpu::isa::{Format, Insn, Opcode};
-use c2w_emulator::cpu::translated::place;
-use c2w_emulator::cpu::vector::{VLENB, Vtype};
+use c2w_emulator::riscv::isa::{Format, Insn, Opcode};
+use c2w_emulator::riscv::translated::place;
+use c2w_emulator::riscv::vector::{VLENB, Vtype};
 pub use types::find_types;
 use wasm_encoder::{InstructionSink as Sink, MemArg, ValType};
 

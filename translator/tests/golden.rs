@@ -6,8 +6,8 @@
 #[path = "golden/programs.rs"]
 mod programs;
 
-use c2w_emulator::cpu::isa::decode;
 use c2w_emulator::engine::observe::{Block, Observer};
+use c2w_emulator::riscv::isa::decode;
 use c2w_module_abi::{HELPERS, Helpers, REGION, Signature, ValueType};
 use c2w_translator::profile::Profile;
 use c2w_translator::select::{Bounds, Code};

@@ -1,4 +1,4 @@
-//! All devices, at their places in [`crate::layout`], with their interrupts wired.
+//! All devices, at their places in [`crate::riscv::board::layout`], with their interrupts wired.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -6,9 +6,6 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::plic::Plic;
-use super::rtc::Rtc;
-use super::syscon::{PowerRequest, Syscon};
 use super::virtio::console::{Console, ConsoleState};
 use super::virtio::mmio::{VirtioMmio, VirtioState};
 use super::virtio::p9::{P9, P9Server, P9State};
@@ -16,8 +13,11 @@ use super::virtio::rng::Rng;
 use super::vmgenid::{ID_LENGTH, VmGenId};
 use super::{AccessFault, Context, InvalidState, MmioDevice};
 use crate::host::{Host, PortId};
-use crate::layout::{self, Place};
 use crate::memory::GuestMemory;
+use crate::riscv::board::goldfish_rtc::Rtc;
+use crate::riscv::board::layout::{self, Place};
+use crate::riscv::board::plic::Plic;
+use crate::riscv::board::syscon::{PowerRequest, Syscon};
 
 /// A device on the bus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

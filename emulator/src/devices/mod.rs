@@ -1,5 +1,5 @@
 //! Devices. Each sees an offset, bytes, guest memory and the host; none knows its address or
-//! interrupt number, which [`crate::layout`] assigns and [`bus`] applies.
+//! interrupt number, which [`crate::riscv::board::layout`] assigns and [`bus`] applies.
 //!
 //! The documentation of a device names the device-tree node that Linux 6.12 binds its driver to.
 
@@ -9,14 +9,10 @@ use crate::host::Host;
 use crate::memory::GuestMemory;
 
 pub mod bus;
-pub mod plic;
-pub mod rtc;
-pub mod syscon;
 pub mod virtio;
 pub mod vmgenid;
 
 pub use bus::{Devices, DevicesConfig, DevicesState};
-pub use syscon::PowerRequest;
 pub use virtio::p9::P9Server;
 
 /// What a device may touch while it handles an access.

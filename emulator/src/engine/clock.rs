@@ -1,7 +1,7 @@
-//! The `time` CSR: ticks of [`crate::layout::TIMEBASE_HZ`].
+//! The `time` CSR: ticks of [`crate::riscv::board::layout::TIMEBASE_HZ`].
 
 use crate::host::Host;
-use crate::layout::TICK_NS;
+use crate::riscv::board::layout::TICK_NS;
 
 /// Instructions that make one tick on the instruction clock: 640 million a second.
 const STEPS_PER_TICK: u64 = 64;

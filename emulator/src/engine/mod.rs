@@ -8,4 +8,5 @@ pub(crate) mod clock;
 pub mod code_index;
 pub mod observe;
 pub(crate) mod pointer;
+pub mod state_box;
 pub(crate) mod tlb;

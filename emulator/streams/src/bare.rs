@@ -5,7 +5,7 @@ use crate::asm::{Assembler, Rows, reg};
 use crate::program::{
     self, DATA, DATA_LENGTH, INPUT, OUT, Program, SIGBUS, SIGILL, SIGSEGV, SIGTRAP, TEXT,
 };
-use c2w_emulator::layout::RAM_BASE;
+use c2w_emulator::riscv::board::layout::RAM_BASE;
 use c2w_emulator::{BootConfig, Exit, GuestMemory, Host, Machine, PortId};
 
 const PAGE: u64 = 4096;
@@ -126,7 +126,8 @@ pub fn signal(cause: u64) -> u64 {
 
 /// Memory for a machine of its own.
 pub fn memory() -> GuestMemory {
-    let memory = GuestMemory::allocate(RAM_BASE, RAM, c2w_emulator::layout::IMAGE_BASE, 0);
+    let memory =
+        GuestMemory::allocate(RAM_BASE, RAM, c2w_emulator::riscv::board::layout::IMAGE_BASE, 0);
     memory.expect("RAM fits")
 }
 

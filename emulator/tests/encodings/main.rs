@@ -6,7 +6,7 @@ mod compressed;
 mod formats;
 mod list;
 
-use c2w_emulator::cpu::isa;
+use c2w_emulator::riscv::isa;
 use check::{Entry, differences, expected};
 use list::{Encoding, encodings};
 

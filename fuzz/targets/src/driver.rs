@@ -2,7 +2,7 @@
 //! and 4.2.2).
 
 use crate::world::{RAM, World};
-use c2w_emulator::layout::{self, Place};
+use c2w_emulator::riscv::board::layout::{self, Place};
 
 /// The virtio devices of a machine.
 pub const DEVICES: [Place; 3] = [layout::CONSOLE, layout::RNG, layout::P9];

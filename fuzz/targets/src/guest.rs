@@ -1,7 +1,8 @@
 //! Small guests: a Linux `Image` around a few instructions.
 
 use crate::world::{Counter, RAM};
-use c2w_emulator::{BootConfig, GuestMemory, Machine, layout};
+use c2w_emulator::riscv::board::layout;
+use c2w_emulator::{BootConfig, GuestMemory, Machine};
 
 /// Length of a guest's RAM in bytes.
 pub const RAM_LENGTH: u64 = 1 << 20;

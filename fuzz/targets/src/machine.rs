@@ -5,8 +5,9 @@ use crate::UpTo;
 use crate::guest::{self, HEADER_LENGTH, IMAGE_OFFSET, RAM_LENGTH, asm};
 use crate::world::{Counter, RAM};
 use arbitrary::Arbitrary;
-use c2w_emulator::cpu::isa::TABLE;
-use c2w_emulator::{Exit, GuestMemory, Machine, PAGE_SIZE, Region, layout};
+use c2w_emulator::riscv::board::layout;
+use c2w_emulator::riscv::isa::TABLE;
+use c2w_emulator::{Exit, GuestMemory, Machine, PAGE_SIZE, Region};
 use std::sync::OnceLock;
 
 /// Steps of one run.

@@ -3,7 +3,7 @@
 use crate::UpTo;
 use crate::world::{RAM, World};
 use arbitrary::Arbitrary;
-use c2w_emulator::layout::{self, Place};
+use c2w_emulator::riscv::board::layout::{self, Place};
 
 const RAM_LENGTH: u64 = 0x1_0000;
 const IMAGE_LENGTH: u64 = 0x4000;

@@ -3,7 +3,8 @@
 use crate::driver::{self, DEVICES, Layout};
 use crate::guest::{self, RAM_LENGTH};
 use crate::world::{Counter, RAM, World};
-use c2w_emulator::{GuestMemory, layout};
+use c2w_emulator::GuestMemory;
+use c2w_emulator::riscv::board::layout;
 use c2w_guest_abi::{RunRequest, Stream};
 use c2w_session::{Closed, Outside, Session, Step};
 use std::sync::OnceLock;

@@ -2,7 +2,8 @@
 
 use c2w_emulator::devices::Context;
 use c2w_emulator::devices::bus::{Devices, DevicesConfig};
-use c2w_emulator::{GuestMemory, Host, PortId, layout};
+use c2w_emulator::riscv::board::layout;
+use c2w_emulator::{GuestMemory, Host, PortId};
 
 /// First address of RAM.
 pub const RAM: u64 = layout::RAM_BASE;

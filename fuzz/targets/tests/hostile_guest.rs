@@ -1,6 +1,7 @@
 //! Guests that once brought a host out of step, each by what it did.
 
-use c2w_emulator::{Exit, GuestMemory, Host, Machine, PortId, layout};
+use c2w_emulator::riscv::board::layout;
+use c2w_emulator::{Exit, GuestMemory, Host, Machine, PortId};
 use c2w_fuzz_targets::driver::{self, BUFFERS, DEVICES, Layout, NEXT, WRITE, register};
 use c2w_fuzz_targets::guest::{self, IMAGE_OFFSET, RAM_LENGTH, asm};
 use c2w_fuzz_targets::snapshot::Surroundings;

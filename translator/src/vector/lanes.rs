@@ -1,8 +1,8 @@
 //! Arithmetic on elements of one width.
 
 use super::{Operation, Vop, place_in, require};
-use c2w_emulator::cpu::isa::{Format, Opcode};
-use c2w_emulator::cpu::vector::VLENB;
+use c2w_emulator::riscv::isa::{Format, Opcode};
+use c2w_emulator::riscv::vector::VLENB;
 use wasm_encoder::{BlockType, ValType};
 
 /// Bytes 0 to 15 of a vector as their numbers, from a number on.

@@ -3,7 +3,7 @@
 //! A mask has a bit for each element, up to 128: two halves.
 
 use super::{Operation, Vop, place_in, require};
-use c2w_emulator::cpu::isa::Opcode;
+use c2w_emulator::riscv::isa::Opcode;
 use wasm_encoder::{BlockType, ValType};
 
 /// Bits of half a mask.

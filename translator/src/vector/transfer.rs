@@ -3,9 +3,9 @@
 use super::{Vop, place_in, require, size};
 use crate::body::{Body, at};
 use crate::memory;
-use c2w_emulator::cpu::isa::{Insn, Opcode};
-use c2w_emulator::cpu::translated::place;
-use c2w_emulator::cpu::vector::VLENB;
+use c2w_emulator::riscv::isa::{Insn, Opcode};
+use c2w_emulator::riscv::translated::place;
+use c2w_emulator::riscv::vector::VLENB;
 use wasm_encoder::{BlockType, ValType};
 
 /// log2 of an element's bytes, and whether it is a store.

@@ -4,8 +4,8 @@ use super::type_set_by;
 use crate::unit::{Block, Unit};
 use alloc::vec;
 use alloc::vec::Vec;
-use c2w_emulator::cpu::isa::{Format, Insn};
-use c2w_emulator::cpu::vector::Vtype;
+use c2w_emulator::riscv::isa::{Format, Insn};
+use c2w_emulator::riscv::vector::Vtype;
 
 /// What is known of the type at a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +91,7 @@ fn needed(blocks: &[Block]) -> Vec<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use c2w_emulator::cpu::isa::decode;
+    use c2w_emulator::riscv::isa::decode;
 
     /// `vsetvli t0, a0`, with a type.
     fn set(vtype: u32) -> u32 {
