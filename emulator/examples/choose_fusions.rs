@@ -56,7 +56,7 @@ fn choose(arguments: Vec<String>) -> Result<(), String> {
     if length > fusion::LONGEST {
         return Err(format!("{length} operations are too many"));
     }
-    let names: Vec<&str> = fusion::plain_operations().collect();
+    let names: Vec<&str> = fusion::base_operations().collect();
     let mut stretches = Vec::new();
     for profile in profiles {
         stretches.extend(read(profile, &names)?);

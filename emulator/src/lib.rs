@@ -14,8 +14,8 @@ mod memory;
 pub mod riscv;
 pub mod softfloat;
 
+pub use devices::PowerRequest;
 pub use devices::vmgenid::ID_LENGTH as GENERATION_LENGTH;
 pub use host::{Host, PortId};
 pub use machine::{BootConfig, BootError, Exit, Machine, RestoreError};
 pub use memory::{AllocateError, GuestMemory, OutOfRange, PAGE_SIZE, Region};
-pub use riscv::board::syscon::PowerRequest;

@@ -2,18 +2,18 @@
 
 use crate::devices::bus::{Devices, DevicesConfig, DevicesState};
 use crate::devices::vmgenid::ID_LENGTH;
-use crate::devices::{Context, InvalidState, P9Server};
+use crate::devices::{Context, InvalidState, P9Server, PowerRequest};
 use crate::engine::bus::{Bus, Event};
 use crate::engine::clock::Clock;
 use crate::engine::code_index::{Counts, Translated};
+use crate::engine::cpu::CpuSnapshot;
 use crate::engine::observe::Observer;
+use crate::engine::translated::TranslatedCode;
 use crate::host::{Host, PortId};
 use crate::memory::GuestMemory;
 use crate::riscv::board::fdt;
-use crate::riscv::board::syscon::PowerRequest;
-use crate::riscv::hart::{Hart, HartState};
-use crate::riscv::interpreter::Hot;
-use crate::riscv::translated::Units;
+use crate::riscv::hart::{Hart, Registers, Riscv};
+use crate::riscv::state::HartState;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -101,7 +101,7 @@ const MAX_PORTS: usize = 64;
 
 #[derive(Serialize, Deserialize)]
 struct MachineState {
-    hart: HartState,
+    hart: CpuSnapshot<Registers>,
     devices: DevicesState,
     ports: Vec<String>,
     mount_tag: String,
@@ -128,7 +128,7 @@ impl Machine {
         let ports: Vec<String> = config.ports.iter().map(|&name| name.into()).collect();
         let mount_tag = String::from(config.mount_tag);
         Ok(Self {
-            hart: Hart::new(&memory, entry, device_tree),
+            hart: Hart::at_boot(entry, device_tree, &memory),
             devices: devices(&ports, &mount_tag),
             memory,
             clock: Clock::Instructions { skipped: 0 },
@@ -147,12 +147,12 @@ impl Machine {
         let body = bytes.strip_prefix(MAGIC).ok_or(RestoreError::NotASnapshot)?;
         let state: MachineState =
             postcard::from_bytes(body).map_err(|_| RestoreError::NotASnapshot)?;
-        if !state.hart.is_possible() || state.ports.len() > MAX_PORTS {
+        if state.ports.len() > MAX_PORTS {
             return Err(RestoreError::NotASnapshot);
         }
         let mut devices = devices(&state.ports, &state.mount_tag);
         devices.restore(state.devices).map_err(RestoreError::Device)?;
-        let hart = Hart::from_state(&state.hart, &memory);
+        let hart = Hart::restore(&state.hart, &memory).ok_or(RestoreError::NotASnapshot)?;
         let mut clock = Clock::Instructions { skipped: 0 };
         clock.skip_to(state.ticks, hart.steps());
         let (ports, mount_tag) = (state.ports, state.mount_tag);
@@ -165,7 +165,7 @@ impl Machine {
     /// Never: the state has no form that cannot be encoded.
     pub fn save(&self, host: &mut dyn Host) -> Vec<u8> {
         let state = MachineState {
-            hart: self.hart.state(&self.memory),
+            hart: self.hart.save(&self.memory),
             devices: self.devices.save(),
             ports: self.ports.clone(),
             mount_tag: self.mount_tag.clone(),
@@ -237,15 +237,14 @@ impl Machine {
         self.devices.set_p9_server(server);
     }
 
-    /// Has translated code entered from now on, through `units`. That code expects the hart's state
-    /// at `place`.
+    /// Has translated code entered from now on, through `code`. That expects the hart's state in `cell`.
     pub fn set_translated(
         &mut self,
         translated: &Translated,
-        units: Box<dyn Units>,
-        place: &'static mut MaybeUninit<Hot>,
+        code: Box<dyn TranslatedCode<Riscv>>,
+        cell: &'static mut MaybeUninit<HartState>,
     ) {
-        self.hart.set_translated(translated, units, place, &mut self.memory);
+        self.hart.set_translated(translated, code, cell, &mut self.memory);
     }
 
     /// Forgets everything that is cached: translations of addresses and decoded code. For tests: the
@@ -366,7 +365,7 @@ mod tests {
     fn a_state_with_counts_about_to_overflow_is_refused() {
         assert!(restored(|_| {}).is_ok());
         for (steps, traps) in [(u64::MAX, 0), (1 << 63, 0), (3, 4)] {
-            let changed = restored(|state| state.hart.set_counts(steps, traps));
+            let changed = restored(|state| (state.hart.steps, state.hart.traps) = (steps, traps));
             assert_eq!(changed.err(), Some(RestoreError::NotASnapshot), "{steps} {traps}");
         }
     }
@@ -381,7 +380,7 @@ mod tests {
             |csrs| csrs.frm = 8,
         ];
         for change in changes {
-            let changed = restored(|state| change(state.hart.csrs_mut()));
+            let changed = restored(|state| change(state.hart.registers.csrs_mut()));
             assert_eq!(changed.err(), Some(RestoreError::NotASnapshot));
         }
     }

@@ -1,9 +1,12 @@
 //! Translated code that the converter has added to this module: its functions stand in the module's
 //! table, and call what this file exports.
 
+use c2w_emulator::engine::arch::CpuState;
 use c2w_emulator::engine::code_index::Entry;
-use c2w_emulator::riscv::interpreter::Hot;
-use c2w_emulator::riscv::translated::{self, Helper, MAX_DEPTH, Units};
+use c2w_emulator::engine::translated::{MAX_DEPTH, TranslatedCode, base};
+use c2w_emulator::riscv::hart::Riscv;
+use c2w_emulator::riscv::linkage::{self, RegionRuntime};
+use c2w_emulator::riscv::state::HartState;
 use c2w_module_abi::helpers::{Fma32, Invoke, Map, Region, Resume, Status, SystemCall};
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
@@ -13,7 +16,7 @@ const _: (Invoke, Status, Resume, SystemCall, Map, Fma32) =
     (c2w_invoke, c2w_status, c2w_resume, c2w_system_call, c2w_map, c2w_fma32);
 
 /// Room for the hart's state.
-pub struct Room(UnsafeCell<MaybeUninit<Hot>>);
+pub struct Room(UnsafeCell<MaybeUninit<HartState>>);
 
 // SAFETY: a module has one thread.
 unsafe impl Sync for Room {}
@@ -26,13 +29,13 @@ pub static C2W_HOT: Room = Room(UnsafeCell::new(MaybeUninit::uninit()));
 ///
 /// # Safety
 /// To be called once.
-pub unsafe fn place() -> &'static mut MaybeUninit<Hot> {
+pub unsafe fn place() -> &'static mut MaybeUninit<HartState> {
     // SAFETY: only here, and only once.
     unsafe { &mut *C2W_HOT.0.get() }
 }
 
 /// The helper of the unit that runs.
-struct Current(UnsafeCell<*mut Helper<'static, 'static>>);
+struct Current(UnsafeCell<*mut RegionRuntime<'static, 'static>>);
 
 // SAFETY: a module has one thread.
 unsafe impl Sync for Current {}
@@ -43,13 +46,13 @@ static HELPER: Current = Current(UnsafeCell::new(core::ptr::null_mut()));
 ///
 /// # Safety
 /// Only for what a unit calls, and one at a time.
-unsafe fn helper<'a>() -> &'a mut Helper<'static, 'static> {
+unsafe fn helper<'a>() -> &'a mut RegionRuntime<'static, 'static> {
     // SAFETY: `call_with` has put it there, and lends it until the unit comes back.
     unsafe { &mut **HELPER.0.get() }
 }
 
 /// Calls a unit and lends it a helper.
-fn call_with(helper: &mut Helper<'_, '_>, entry: Entry, base: u64, depth: u32) -> u64 {
+fn call_with(helper: &mut RegionRuntime<'_, '_>, entry: Entry, base: u64, depth: u32) -> u64 {
     let before = {
         // SAFETY: a module has one thread.
         unsafe { core::mem::replace(&mut *HELPER.0.get(), core::ptr::from_mut(helper).cast()) }
@@ -75,8 +78,8 @@ impl TableUnits {
     }
 }
 
-impl Units for TableUnits {
-    fn call(&mut self, entry: Entry, base: u64, helper: &mut Helper<'_, '_>) -> u64 {
+impl TranslatedCode<Riscv> for TableUnits {
+    fn call(&mut self, entry: Entry, base: u64, helper: &mut RegionRuntime<'_, '_>) -> u64 {
         call_with(helper, entry, base, MAX_DEPTH)
     }
 }
@@ -85,7 +88,7 @@ impl Units for TableUnits {
 /// `entry` must be one of the converter's.
 #[inline(always)]
 unsafe fn call(entry: Entry, base: u64, depth: u32) -> u64 {
-    let index = FIRST_REGION.load(Ordering::Relaxed) + entry.unit;
+    let index = FIRST_REGION.load(Ordering::Relaxed) + entry.region;
     // SAFETY: a function pointer is a table index here, and the table has a unit there. The engine
     // checks both, and its type.
     let unit = unsafe { core::mem::transmute::<usize, Region>(index as usize) };
@@ -106,40 +109,40 @@ pub extern "C" fn c2w_invoke(pc: u64, depth: u32) -> u64 {
     let entry = hot.entry(pc).or_else(|| unsafe { helper() }.entry(pc));
     let Some(entry) = entry else { return pc };
     // SAFETY: entries come from the converter.
-    unsafe { call(entry, translated::base(pc, entry), depth - 1) }
+    unsafe { call(entry, base(pc, entry), depth - 1) }
 }
 
-/// For units: changes `sstatus`, see [`translated::status`].
+/// For units: changes `sstatus`, see [`linkage::change_status`].
 #[unsafe(no_mangle)]
 pub extern "C" fn c2w_status(change: u32, operand: u64) -> u64 {
     // SAFETY: as in `c2w_invoke`.
     let hot = unsafe { (*C2W_HOT.0.get()).assume_init_mut() };
-    translated::status(hot, change, operand)
+    linkage::change_status(hot, change, operand)
 }
 
-/// For units: goes on at `pc` until control comes to `back`, see [`Helper::resume`].
+/// For units: goes on at `pc` until control comes to `back`, see [`RegionRuntime::resume`].
 #[unsafe(no_mangle)]
 pub extern "C" fn c2w_resume(pc: u64, back: u64, depth: u32) -> u64 {
     // SAFETY: only units call this.
     unsafe { helper() }.resume(pc, back, depth, &mut call_with)
 }
 
-/// For units of U-mode: the environment call at `pc`, see [`Helper::system_call`].
+/// For units of U-mode: the environment call at `pc`, see [`RegionRuntime::system_call`].
 #[unsafe(no_mangle)]
 pub extern "C" fn c2w_system_call(pc: u64, depth: u32) -> u64 {
     // SAFETY: only units call this.
     unsafe { helper() }.system_call(pc, depth, &mut call_with)
 }
 
-/// For units: makes the TLB entry for an access, see [`Helper::map_data`]. Returns 0 if it cannot.
+/// For units: makes the TLB entry for an access, see [`RegionRuntime::map_data`]. Returns 0 if it cannot.
 #[unsafe(no_mangle)]
 pub extern "C" fn c2w_map(address: u64, size: u32, write: u32) -> u32 {
     // SAFETY: only units call this.
     unsafe { helper() }.map_data(address, size, write != 0).into()
 }
 
-/// For units: `a * b + c`, see [`translated::fma32`].
+/// For units: `a * b + c`, see [`linkage::fma32`].
 #[unsafe(no_mangle)]
 pub extern "C" fn c2w_fma32(a: f32, b: f32, c: f32) -> f32 {
-    translated::fma32(a, b, c)
+    linkage::fma32(a, b, c)
 }

@@ -9,9 +9,10 @@ use alloc::vec::Vec;
 use c2w_emulator::devices::P9Server;
 use c2w_emulator::engine::code_index::{Counts, Translated};
 use c2w_emulator::engine::observe::Observer;
+use c2w_emulator::engine::translated::TranslatedCode;
 use c2w_emulator::riscv::board::layout::TICK_NS;
-use c2w_emulator::riscv::interpreter::Hot;
-use c2w_emulator::riscv::translated::Units;
+use c2w_emulator::riscv::hart::Riscv;
+use c2w_emulator::riscv::state::HartState;
 use c2w_emulator::{Exit, GENERATION_LENGTH, GuestMemory, Machine, PowerRequest, RestoreError};
 use c2w_guest_abi::{
     Failure, FromGuest, Milestone, Notice, RunRequest, TerminalSize, ToGuest, WallClock, frame,
@@ -111,15 +112,15 @@ impl Session {
         self.machine.steps()
     }
 
-    /// Has translated code entered from now on, through `units`. That code expects the hart's state
-    /// at `place`.
+    /// Has translated code entered from now on, through `code`. That expects the hart's state
+    /// in `cell`.
     pub fn set_translated(
         &mut self,
         translated: &Translated,
-        units: Box<dyn Units>,
-        place: &'static mut MaybeUninit<Hot>,
+        code: Box<dyn TranslatedCode<Riscv>>,
+        cell: &'static mut MaybeUninit<HartState>,
     ) {
-        self.machine.set_translated(translated, units, place);
+        self.machine.set_translated(translated, code, cell);
     }
 
     /// Forgets everything that is cached: translations of addresses and decoded code. For tests: the

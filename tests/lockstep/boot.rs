@@ -1,7 +1,7 @@
 //! A boot of the kernel, up to the first word of PID 1.
 
+use crate::regions::{self, Functions, LINKAGE};
 use crate::streams::{same_ram, same_state};
-use crate::units::{self, Functions, LINKAGE};
 use crate::{LinearMemory, arena};
 use c2w::assets::Assets;
 use c2w::boot::command_line;
@@ -102,7 +102,7 @@ fn a_boot_goes_through_the_same_states() {
             memory.write(region.start, &vec![0; region.length as usize]).unwrap();
         }
         let mut machine = boot(memory, &kernel, &initramfs);
-        machine.set_translated(&selection.index, Box::new(functions), units::place());
+        machine.set_translated(&selection.index, Box::new(functions), regions::state_cell());
         machine
     });
     let mut random = Random(5);

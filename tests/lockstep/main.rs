@@ -3,8 +3,8 @@
 
 mod arena;
 mod boot;
+mod regions;
 mod streams;
-mod units;
 
 use c2w::boot::{Deterministic, Options as BootOptions};
 use c2w::convert::{self, Options, Prepared};
@@ -14,10 +14,10 @@ use c2w_emulator::{GuestMemory, Region};
 use c2w_guest_abi::RunRequest;
 use c2w_session::{Session, Step};
 use c2w_streams::operands::Random;
+use regions::{Functions, LINKAGE};
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use units::{Functions, LINKAGE};
 
 #[global_allocator]
 static ARENA: arena::Arena = arena::Arena;
@@ -159,7 +159,11 @@ fn compare(
     let mut translated = arena::inside(|| {
         let memory = snapshot.linear_memory(&mut place);
         let mut session = Session::restore(memory, &snapshot.state).unwrap();
-        session.set_translated(&trained.selection.index, Box::new(functions), units::place());
+        session.set_translated(
+            &trained.selection.index,
+            Box::new(functions),
+            regions::state_cell(),
+        );
         session
     });
     plain.rehearse(request(command), &mut world).unwrap();

@@ -10,7 +10,7 @@
 //! A unit is left where it ends, so small ones have every instruction entered and left by itself.
 //! The kernel is interrupted by its timer at random, and then writes into the program's code.
 
-use crate::units::{self, Functions, LINKAGE};
+use crate::regions::{self, Functions, LINKAGE};
 use crate::{LinearMemory, arena};
 use c2w_emulator::riscv::board::layout::{IMAGE_BASE, RAM_BASE};
 use c2w_emulator::{Exit, Machine, PAGE_SIZE, Region};
@@ -243,7 +243,11 @@ impl<'a> Case<'a> {
             let mut memory = place.memory(ram, image);
             memory.write(RAM_BASE, &vec![0; bare::RAM as usize]).unwrap();
             let mut machine = self.kernel.boot(memory);
-            machine.set_translated(&self.selection.index, Box::new(functions), units::place());
+            machine.set_translated(
+                &self.selection.index,
+                Box::new(functions),
+                regions::state_cell(),
+            );
             machine
         })
     }
@@ -270,7 +274,7 @@ impl<'a> Case<'a> {
         let mut place = LinearMemory::lock();
         let mut plain = self.kernel.boot(bare::memory());
         let mut translated = self.translated(&mut place);
-        units::watch();
+        regions::watch();
         let mut random = Random(self.random);
         let (mut compared, mut ram_compared) = (0, 0);
         loop {
@@ -303,7 +307,7 @@ impl<'a> Case<'a> {
                 break;
             }
         }
-        let mut spans = units::spans();
+        let mut spans = regions::spans();
         spans.retain(|&(from, to)| from < to && self.is_main(from) && self.is_main(to));
         let (steps, in_units) = (plain.steps(), translated.translated().instructions);
         Ok(Run { steps, in_units, compared, spans })

@@ -21,7 +21,7 @@ use crate::Linkage;
 use crate::facts::{Facts, Known};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use c2w_emulator::riscv::translated::place;
+use c2w_emulator::riscv::linkage::state_offsets as place;
 use c2w_emulator::riscv::vector::Vtype;
 use wasm_encoder::{BlockType, Encode, InstructionSink, MemArg, MemArgTarget, ValType};
 
@@ -491,7 +491,7 @@ impl Body {
     pub fn finish(mut self) -> Vec<u8> {
         self.code().unreachable();
         self.close();
-        let left = self.field(place::LEFT, 3);
+        let left = self.field(place::BUDGET, 3);
         self.code()
             .local_tee(STATE)
             .i32_const(DONE_BITS as i32)

@@ -20,9 +20,9 @@ use crate::unit::{Block, Flow, Unit, operands};
 use crate::vector;
 use alloc::vec::Vec;
 use c2w_emulator::PAGE_SIZE;
-use c2w_emulator::engine::code_index::key;
+use c2w_emulator::engine::code_index::code_tag;
 use c2w_emulator::riscv::isa::{Format, Insn, Opcode};
-use c2w_emulator::riscv::translated::place;
+use c2w_emulator::riscv::linkage::state_offsets as place;
 use c2w_emulator::riscv::vector::Vtype;
 use wasm_encoder::{BlockType, ValType};
 
@@ -126,7 +126,7 @@ impl Emitter<'_> {
         let entries = self.body.field(place::FETCH_ENTRIES, 2);
         for (number, &(distance, content)) in self.unit.pages.iter().enumerate() {
             let mut code = self.body.code();
-            let from_base = key(u64::from(distance) << PAGE_SHIFT | mode, content);
+            let from_base = code_tag(u64::from(distance) << PAGE_SHIFT | mode, content);
             code.local_get(BASE).i64_const(from_base as i64).i64_add();
             // The page's number times the size of an entry, by one shift.
             code.local_get(BASE)
@@ -138,7 +138,7 @@ impl Emitter<'_> {
             }
             code.i32_const(((place::FETCH_COUNT - 1) << SHIFT) as i32).i32_and();
             code.i32_const(0).i32_load(entries).i32_add();
-            code.i64_load(at(place::KEY, 3)).i64_ne();
+            code.i64_load(at(place::CODE_TAG, 3)).i64_ne();
             if number > 0 {
                 code.i32_or();
             }
@@ -161,7 +161,7 @@ impl Emitter<'_> {
     }
 
     fn load_left(&mut self) {
-        self.body.load_field(place::LEFT);
+        self.body.load_field(place::BUDGET);
         self.body.code().local_set(LEFT);
     }
 
@@ -543,7 +543,7 @@ impl Emitter<'_> {
     }
 
     fn store_left(&mut self) {
-        let left = self.body.field(place::LEFT, 3);
+        let left = self.body.field(place::BUDGET, 3);
         self.body.code().i32_const(0).local_get(LEFT).i64_store(left);
     }
 

@@ -13,7 +13,7 @@ use crate::body::{Body, Registers};
 use crate::float::float;
 use alloc::vec::Vec;
 use c2w_emulator::riscv::isa::{Format, Insn, Opcode, Row, TABLE, constants, decode};
-use c2w_emulator::riscv::translated::place;
+use c2w_emulator::riscv::linkage::state_offsets as place;
 use c2w_emulator::softfloat::{self as soft, F32, F64, NX, RoundingMode, fast};
 use c2w_module_abi::Helpers;
 use operands::Random;
@@ -116,7 +116,7 @@ impl Machine {
         let function = self.functions[number].clone();
         let next = function.call(&mut self.store, (BASE, 0, 0)).unwrap();
         // There was no budget, and what was done has been taken off.
-        let done = 0_u64.wrapping_sub(self.get(place::LEFT));
+        let done = 0_u64.wrapping_sub(self.get(place::BUDGET));
         let after = read(self);
         match next - BASE {
             0 => {

@@ -13,7 +13,7 @@ use crate::unit::operands;
 use alloc::vec::Vec;
 use c2w_emulator::PAGE_SIZE;
 use c2w_emulator::riscv::isa::{Format, Insn, Opcode};
-use c2w_emulator::riscv::translated::place;
+use c2w_emulator::riscv::linkage::state_offsets as place;
 use wasm_encoder::{BlockType, MemArg, ValType};
 
 /// The widest range of bytes that one look serves.
@@ -244,10 +244,10 @@ fn probe_up_to(
     let tlb = body.field(if write { place::WRITE_TLB } else { place::READ_TLB }, 2);
     body.code()
         .local_get(address)
-        .i64_const(i64::from(place::PLACE_SHIFT))
+        .i64_const(i64::from(place::ENTRY_OFFSET_SHIFT))
         .i64_shr_u()
         .i32_wrap_i64()
-        .i32_const(place::PLACE_MASK as i32)
+        .i32_const(place::ENTRY_OFFSET_MASK as i32)
         .i32_and()
         .i32_const(0)
         .i32_load(tlb)

@@ -11,7 +11,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec;
 use alloc::vec::Vec;
 use c2w_emulator::PAGE_SIZE;
-use c2w_emulator::engine::code_index::{self, MAX_CONTENTS};
+use c2w_emulator::engine::code_index::{self, MAX_CODE_PAGES};
 use c2w_emulator::riscv::isa::{self, Insn};
 use core::cmp::Reverse;
 
@@ -92,7 +92,7 @@ impl Code {
                 content_of.push(None);
                 continue;
             };
-            let hash = code_index::hash(bytes);
+            let hash = code_index::page_hash(bytes);
             let number = *known.entry(hash).or_insert(code.contents.len());
             if number == code.contents.len() {
                 code.contents.push(Content::new(hash, profiled.user, bytes));
@@ -279,7 +279,7 @@ impl<'a> Chosen<'a> {
 
     /// Makes a unit that starts at a place, if there is something to translate.
     fn add(&mut self, start: Place) {
-        let full = self.numbers.len() + MAX_PAGES > MAX_CONTENTS;
+        let full = self.numbers.len() + MAX_PAGES > MAX_CODE_PAGES;
         if full || self.instructions >= self.budget || self.started.contains_key(&start) {
             return;
         }
@@ -328,13 +328,13 @@ fn index(units: &[Unit], code: &Code, numbers: &BTreeMap<usize, u16>) -> code_in
         for (number, unit) in units.iter().enumerate().rev() {
             for (state, &block) in unit.entries.iter().enumerate() {
                 let page = unit.blocks[block].offset / PAGE_SIZE as u32;
-                let slot = (unit.blocks[block].offset as usize % PAGE_SIZE / 2) as u16;
+                let offset = (unit.blocks[block].offset as usize % PAGE_SIZE) as u16;
                 let content = unit.pages.iter().find(|(distance, _)| *distance == page);
                 let Some(&(_, content)) = content else { continue };
                 if first == (state == 0) {
-                    let (unit, state) = (number as u32, state as u32);
-                    let entry = code_index::TranslatedEntry { slot, unit, state, page };
-                    entries.entry((content, slot)).or_insert(entry);
+                    let (region, state) = (number as u32, state as u32);
+                    let entry = code_index::TranslatedEntry { offset, region, state, page };
+                    entries.entry((content, offset)).or_insert(entry);
                 }
             }
         }
@@ -347,6 +347,6 @@ fn index(units: &[Unit], code: &Code, numbers: &BTreeMap<usize, u16>) -> code_in
         numbers.iter().map(|(&content, &number)| (number, content)).collect();
     code_index::Translated {
         pages: by_number.into_iter().map(page).collect(),
-        units: units.iter().map(|unit| unit.pages.clone()).collect(),
+        regions: units.iter().map(|unit| unit.pages.clone()).collect(),
     }
 }

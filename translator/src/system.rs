@@ -3,7 +3,7 @@
 use crate::body::Body;
 use crate::facts::Known;
 use c2w_emulator::riscv::isa::{Insn, Opcode};
-use c2w_emulator::riscv::translated::{StatusChange, place};
+use c2w_emulator::riscv::linkage::{StatusChange, state_offsets as place};
 use wasm_encoder::ValType;
 
 /// Number of `sstatus`.

@@ -15,7 +15,7 @@ mod types;
 
 use crate::body::Body;
 use c2w_emulator::riscv::isa::{Format, Insn, Opcode};
-use c2w_emulator::riscv::translated::place;
+use c2w_emulator::riscv::linkage::state_offsets as place;
 use c2w_emulator::riscv::vector::{VLENB, Vtype};
 pub use types::find_types;
 use wasm_encoder::{InstructionSink as Sink, MemArg, ValType};

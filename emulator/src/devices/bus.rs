@@ -11,13 +11,13 @@ use super::virtio::mmio::{VirtioMmio, VirtioState};
 use super::virtio::p9::{P9, P9Server, P9State};
 use super::virtio::rng::Rng;
 use super::vmgenid::{ID_LENGTH, VmGenId};
-use super::{AccessFault, Context, InvalidState, MmioDevice};
+use super::{AccessFault, Context, InvalidState, MmioDevice, PowerRequest};
 use crate::host::{Host, PortId};
 use crate::memory::GuestMemory;
 use crate::riscv::board::goldfish_rtc::Rtc;
 use crate::riscv::board::layout::{self, Place};
 use crate::riscv::board::plic::Plic;
-use crate::riscv::board::syscon::{PowerRequest, Syscon};
+use crate::riscv::board::syscon::Syscon;
 
 /// A device on the bus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,7 +137,7 @@ impl Devices {
 
     /// Whether the supervisor external interrupt of hart 0 is asked for.
     #[inline]
-    pub fn external_interrupt(&self) -> bool {
+    pub fn interrupt(&self) -> bool {
         self.plic.external_interrupt()
     }
 

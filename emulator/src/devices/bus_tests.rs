@@ -90,12 +90,12 @@ fn a_devices_interrupt_is_claimed_acknowledged_and_completed() {
     let mut machine = Machine::new();
     machine.ask_for_entropy(4);
     assert_eq!(machine.world.memory.read_array(RAM + 0x3000), Ok([1, 2, 3, 4]));
-    assert!(machine.devices.external_interrupt());
+    assert!(machine.devices.interrupt());
     assert_eq!(machine.read(CLAIM), layout::RNG.irq.into());
     assert_eq!(machine.read(layout::RNG.base + 0x60), 1);
     machine.write(layout::RNG.base + 0x64, 1);
     machine.write(CLAIM, layout::RNG.irq.into());
-    assert!(!machine.devices.external_interrupt());
+    assert!(!machine.devices.interrupt());
 }
 
 #[test]
@@ -106,12 +106,12 @@ fn each_new_generation_is_told_once() {
     assert_eq!(machine.read(CLAIM), irq);
     // A second one while the first is in service waits for its completion.
     machine.devices.renew_generation([3; ID_LENGTH]);
-    assert!(!machine.devices.external_interrupt());
+    assert!(!machine.devices.interrupt());
     machine.write(CLAIM, irq);
     assert_eq!(machine.read(CLAIM), irq);
     assert_eq!(machine.read(layout::VMGENID.base), 0x0303_0303);
     machine.write(CLAIM, irq);
-    assert!(!machine.devices.external_interrupt());
+    assert!(!machine.devices.interrupt());
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn the_alarm_interrupts() {
     machine.write(layout::RTC.base + 0x10, 1);
     assert_eq!(machine.devices.alarm(), Some(500));
     machine.devices.check_alarm(&mut machine.world.host);
-    assert!(!machine.devices.external_interrupt());
+    assert!(!machine.devices.interrupt());
     machine.world.host.realtime_ns = 500;
     machine.devices.check_alarm(&mut machine.world.host);
     assert_eq!(machine.read(CLAIM), layout::RTC.irq.into());

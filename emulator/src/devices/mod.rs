@@ -7,6 +7,7 @@ use core::fmt;
 
 use crate::host::Host;
 use crate::memory::GuestMemory;
+use serde::{Deserialize, Serialize};
 
 pub mod bus;
 pub mod virtio;
@@ -14,6 +15,17 @@ pub mod vmgenid;
 
 pub use bus::{Devices, DevicesConfig, DevicesState};
 pub use virtio::p9::P9Server;
+
+/// What the guest asked of its power supply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PowerRequest {
+    /// Switch off.
+    PowerOff,
+    /// Start again.
+    Reboot,
+    /// Switch off and report failure with this code.
+    Failure(u16),
+}
 
 /// What a device may touch while it handles an access.
 pub struct Context<'a> {

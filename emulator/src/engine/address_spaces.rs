@@ -75,10 +75,10 @@ impl<Op> Translations<'_, Op> {
         self.fetch.fill(FetchEntry::EMPTY);
     }
 
-    /// Forgets what translated code the content of a window page had.
-    pub fn forget_content(self, window_page: u32) {
+    /// Forgets what translated code a window page had.
+    pub fn forget_code_page(self, window_page: u32) {
         let entries = self.fetch.iter_mut().filter(|entry| entry.window_page == window_page);
-        entries.for_each(|entry| entry.key = entry.tag);
+        entries.for_each(|entry| entry.code_tag = entry.tag);
     }
 
     /// Makes stores to a window page take the slow path.
@@ -108,7 +108,7 @@ impl<Op> AddressSpaces<Op> {
     pub fn switch(&mut self, old: u64, new: u64, fetch: &mut Box<[FetchEntry<Op>]>) {
         let known = self.cached.iter().position(|space| space.id == new);
         let mut space = match known {
-            Some(place) => self.cached.remove(place),
+            Some(index) => self.cached.remove(index),
             None if self.cached.len() < MAX_CACHED => CachedSpace::new(),
             None => {
                 let mut oldest = self.cached.remove(0);

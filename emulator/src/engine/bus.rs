@@ -2,10 +2,10 @@
 
 use super::clock::Clock;
 use crate::devices::Context;
+use crate::devices::PowerRequest;
 use crate::devices::bus::Devices;
 use crate::host::Host;
 use crate::memory::GuestMemory;
-use crate::riscv::board::syscon::PowerRequest;
 
 /// Everything outside the hart, for as long as it runs.
 pub struct Bus<'a> {

@@ -6,7 +6,7 @@ use crate::riscv::board::layout::TICK_NS;
 /// Instructions that make one tick on the instruction clock: 640 million a second.
 const STEPS_PER_TICK: u64 = 64;
 
-/// How many instructions may pass between two looks at the host's clock.
+/// Instructions between two readings of the host's clock.
 const HOST_CLOCK_SLICE: u64 = 1 << 16;
 
 /// Where time comes from.
@@ -39,9 +39,9 @@ impl Clock {
         }
     }
 
-    /// The step at which the clock must be looked at again for a timer at `deadline` ticks, which
+    /// The step at which the clock must be read again for a timer at `deadline` ticks, which
     /// are not there yet.
-    pub fn next_look(&self, deadline: u64, steps: u64) -> u64 {
+    pub fn next_timer_check(&self, deadline: u64, steps: u64) -> u64 {
         match *self {
             // The timer is off; skipped ticks may have come close to where it is.
             Self::Instructions { .. } if deadline == u64::MAX => u64::MAX,

@@ -1,4 +1,8 @@
-//! Which translated code there is, found by the content of pages, and how much of it ran.
+//! Which translated code there is, found by the hash of pages, and how much of it ran.
+//!
+//! A *region* is a piece of guest code that was translated to one function. A *code page* is what a page
+//! must hold, byte for byte, for the regions in it to be right. It is known by its hash, wherever and
+//! however often it is mapped.
 
 use super::tlb::FETCH_ENTRIES;
 use crate::memory::PAGE_SIZE;
@@ -6,50 +10,53 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Numbers of contents end here.
-pub const MAX_CONTENTS: usize = 0x7fff;
+/// Number of a code page, from 1 on; 0 for a page of which nothing is translated.
+pub type CodePageId = u16;
 
-/// The hash that tells the contents of pages apart.
-pub fn hash(page: &[u8]) -> u64 {
+/// The last [`CodePageId`] that there can be.
+pub const MAX_CODE_PAGES: usize = 0x7fff;
+
+/// The hash that tells code pages apart.
+pub fn page_hash(page: &[u8]) -> u64 {
     xxh3_64(page)
 }
 
-/// What a fetch entry with a tag has as its key when its page has a content. No two pairs at one
-/// place of the fetch table have the same key: their pages are a multiple of more than all contents
-/// apart.
-pub fn key(tag: u64, content: u16) -> u64 {
-    const _: () = assert!(2 * MAX_CONTENTS < FETCH_ENTRIES * PAGE_SIZE);
-    tag.wrapping_add(2 * u64::from(content))
+/// The code tag of a fetch entry: its tag, and which code page it leads to. No two pairs have the same
+/// code tag at one index of the fetch table: there, pages are a multiple of more than all numbers of code
+/// pages apart.
+pub fn code_tag(tag: u64, page: CodePageId) -> u64 {
+    const _: () = assert!(2 * MAX_CODE_PAGES < FETCH_ENTRIES * PAGE_SIZE);
+    tag.wrapping_add(2 * u64::from(page))
 }
 
 /// All that can be entered, as the converter writes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Translated {
-    /// Contents of pages in which units can be entered or lie: content `i + 1` is page `i`.
+    /// Code pages in which regions can be entered or lie: `pages[i]` has the number `i + 1`.
     pub pages: Vec<TranslatedPage>,
-    /// For each unit the pages that it lies in: how far from the first one, and the content.
-    pub units: Vec<Vec<(u32, u16)>>,
+    /// For each region the pages that it lies in: how far from the first one, and which code page.
+    pub regions: Vec<Vec<(u32, CodePageId)>>,
 }
 
-/// A page's content.
+/// A code page.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TranslatedPage {
-    /// [`hash`] of its bytes.
+    /// [`page_hash`] of its bytes.
     pub hash: u64,
-    /// Where units can be entered, by ascending offset.
+    /// Where regions can be entered, by ascending offset.
     pub entries: Vec<TranslatedEntry>,
 }
 
-/// A place where a unit can be entered.
+/// Where a region can be entered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TranslatedEntry {
-    /// In the page, in halfwords.
-    pub slot: u16,
-    /// The unit.
-    pub unit: u32,
-    /// Which of the unit's entries.
+    /// In the page, in bytes.
+    pub offset: u16,
+    /// The region.
+    pub region: u32,
+    /// Which of the region's entries.
     pub state: u32,
-    /// Pages from the unit's first one to this one.
+    /// Pages from the region's first one to this one.
     pub page: u32,
 }
 
@@ -65,46 +72,46 @@ impl Translated {
     /// From bytes; `None` if they are none of [`Self::encode`].
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let translated: Self = postcard::from_bytes(bytes).ok()?;
-        (translated.pages.len() <= MAX_CONTENTS).then_some(translated)
+        (translated.pages.len() <= MAX_CODE_PAGES).then_some(translated)
     }
 }
 
 /// An entry as it is used.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
-    /// The unit.
-    pub unit: u32,
+    /// The region.
+    pub region: u32,
     /// Which of its entries.
     pub state: u32,
-    /// Pages from the unit's first one to the entry's.
+    /// Pages from the region's first one to the entry's.
     pub page: u32,
 }
 
 /// What is translated, ready to be looked up.
 #[derive(Default)]
 pub struct CodeIndex {
-    /// Hashes in ascending order, with their contents.
-    hashes: Vec<(u64, u16)>,
-    /// First entry of each content in `slots`, and one past the last.
+    /// Hashes in ascending order, with their code pages.
+    hashes: Vec<(u64, CodePageId)>,
+    /// First entry of each code page in `offsets`, and one past the last.
     starts: Vec<u32>,
-    slots: Vec<u16>,
-    /// Pages of each unit.
-    units: Vec<Vec<(u32, u16)>>,
+    offsets: Vec<u16>,
+    /// Pages of each region.
+    regions: Vec<Vec<(u32, CodePageId)>>,
 }
 
 impl CodeIndex {
     /// What is translated, and its entries by number.
     pub fn new(translated: &Translated) -> (Self, Vec<Entry>) {
         let mut entries = Vec::new();
-        let units = translated.units.clone();
-        let mut index = Self { starts: alloc::vec![0], units, ..Self::default() };
+        let regions = translated.regions.clone();
+        let mut index = Self { starts: alloc::vec![0], regions, ..Self::default() };
         for (page, number) in translated.pages.iter().zip(1..) {
             index.hashes.push((page.hash, number));
-            for &TranslatedEntry { slot, unit, state, page } in &page.entries {
-                index.slots.push(slot);
-                entries.push(Entry { unit, state, page });
+            for &TranslatedEntry { offset, region, state, page } in &page.entries {
+                index.offsets.push(offset);
+                entries.push(Entry { region, state, page });
             }
-            index.starts.push(index.slots.len() as u32);
+            index.starts.push(index.offsets.len() as u32);
         }
         index.hashes.sort_unstable();
         (index, entries)
@@ -115,62 +122,63 @@ impl CodeIndex {
         self.hashes.is_empty()
     }
 
-    /// The number of a page's content; 0 if nothing of it is translated.
-    pub fn content(&self, page: &[u8]) -> u16 {
+    /// Which code page these bytes are; 0 if nothing of them is translated.
+    pub fn code_page(&self, page: &[u8]) -> CodePageId {
         if self.is_empty() {
             return 0;
         }
-        let hash = hash(page);
-        let place = self.hashes.binary_search_by_key(&hash, |&(hash, _)| hash);
-        place.map_or(0, |place| self.hashes[place].1)
+        let hash = page_hash(page);
+        let found = self.hashes.binary_search_by_key(&hash, |&(hash, _)| hash);
+        found.map_or(0, |index| self.hashes[index].1)
     }
 
-    /// A page of a unit: how far from the unit's first one, and its content.
-    pub fn page(&self, unit: u32, place: usize) -> Option<(u32, u16)> {
-        self.units.get(unit as usize)?.get(place).copied()
+    /// The `index`th page of a region: how far from the region's first one, and which code page.
+    pub fn region_page(&self, region: u32, index: usize) -> Option<(u32, CodePageId)> {
+        self.regions.get(region as usize)?.get(index).copied()
     }
 
-    /// The entries of a content.
-    pub fn entries_in(&self, content: u16) -> Entries<'_> {
-        let Some(page) = usize::from(content).checked_sub(1) else { return Entries::default() };
+    /// The entries of a code page.
+    pub fn entries_in(&self, page: CodePageId) -> Entries<'_> {
+        let Some(page) = usize::from(page).checked_sub(1) else { return Entries::default() };
         let range = self.starts[page]..self.starts[page + 1];
-        Entries { first: range.start, slots: &self.slots[range.start as usize..range.end as usize] }
+        let offsets = &self.offsets[range.start as usize..range.end as usize];
+        Entries { first: range.start, offsets }
     }
 }
 
-/// Entries of one content.
-#[derive(Default)]
+/// Entries of one code page.
+#[derive(Clone, Copy, Default)]
 pub struct Entries<'a> {
     first: u32,
-    slots: &'a [u16],
+    offsets: &'a [u16],
 }
 
 impl Entries<'_> {
-    /// The number of the entry at a slot.
-    pub fn at(&self, slot: usize) -> Option<u32> {
-        let place = self.slots.binary_search(&(slot as u16)).ok()?;
-        Some(self.first + place as u32)
+    /// The number of the entry at an offset in the page.
+    pub fn at(&self, offset: usize) -> Option<u32> {
+        let index = self.offsets.binary_search(&(offset as u16)).ok()?;
+        Some(self.first + index as u32)
     }
 }
 
 /// How much of a run was translated code.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Instructions that units have done.
+    /// Instructions that regions have done.
     pub instructions: u64,
-    /// Times that a unit was entered from the interpreter.
+    /// Times that a region was entered from the interpreter.
     pub entries: u64,
-    /// Times that it came back at once, with nothing done.
+    /// Entries refused: the region came back at once, with nothing done.
     pub refusals: u64,
 }
 
 impl Counts {
-    /// Units, and the interpreter on their behalf, have done so many instructions.
+    /// Regions, and the interpreter on their behalf, have done this number of instructions.
     pub fn translated(&mut self, instructions: i64) {
         self.instructions = self.instructions.wrapping_add_signed(instructions);
     }
 
-    /// The interpreter has done so many of them.
+    /// The interpreter has done this number of them.
     pub fn interpreted(&mut self, instructions: i64) {
         self.instructions = self.instructions.wrapping_sub(instructions as u64);
     }
@@ -182,17 +190,17 @@ mod tests {
     use alloc::vec;
 
     #[test]
-    fn contents_are_found_by_their_bytes() {
+    fn code_pages_are_found_by_their_bytes() {
         let (first, second) = (vec![1; PAGE_SIZE], vec![2; PAGE_SIZE]);
-        let entry = TranslatedEntry { slot: 7, unit: 3, state: 1, page: 2 };
-        let page = |bytes: &[u8], entries| TranslatedPage { hash: hash(bytes), entries };
+        let entry = TranslatedEntry { offset: 14, region: 3, state: 1, page: 2 };
+        let page = |bytes: &[u8], entries| TranslatedPage { hash: page_hash(bytes), entries };
         let pages = vec![page(&second, vec![]), page(&first, vec![entry])];
-        let (index, entries) = CodeIndex::new(&Translated { pages, units: vec![] });
-        assert_eq!((index.content(&first), index.content(&second)), (2, 1));
-        assert_eq!(index.content(&vec![3; PAGE_SIZE]), 0);
-        assert_eq!(index.entries_in(2).at(7), Some(0));
-        assert_eq!(index.entries_in(2).at(8), None);
-        assert_eq!(index.entries_in(1).at(7), None);
-        assert_eq!(entries[0].unit, 3);
+        let (index, entries) = CodeIndex::new(&Translated { pages, regions: vec![] });
+        assert_eq!((index.code_page(&first), index.code_page(&second)), (2, 1));
+        assert_eq!(index.code_page(&vec![3; PAGE_SIZE]), 0);
+        assert_eq!(index.entries_in(2).at(14), Some(0));
+        assert_eq!(index.entries_in(2).at(16), None);
+        assert_eq!(index.entries_in(1).at(14), None);
+        assert_eq!(entries[0].region, 3);
     }
 }

@@ -1,10 +1,10 @@
-//! The translation cache that the hot loop reads.
+//! The translation cache that the interpreter loop reads.
 //!
 //! Direct-mapped tables, by bits 23..12 of the virtual address. An entry has the address of its page
-//! and what is added to a virtual address for the place in the window, modulo 2^32. `address ^ page` is
-//! where an access begins in the page, if the page is the entry's, and else a page or more: so one
-//! comparison, of that with a page less the size of the access, looks whether it is there as a whole.
-//! An empty entry has an address that leads to another index, so that it differs from all that lead here.
+//! and what is added to a virtual address for the offset in the window, modulo 2^32. A TLB probe is one
+//! comparison: `address ^ page` is the offset in the page if the entry is for this page, and at least
+//! 4096 if it is for another one; an access of `size` bytes hits if it is at most 4096 - `size`. An empty
+//! entry has the address of a page with another index, so that no probe of this index hits it.
 //!
 //! There is a table for each (access, privilege) pair, so that no permission is checked on a
 //! hit. A write entry exists only for pages that are dirty and from which no code is decoded.
@@ -20,10 +20,10 @@ const INDEX_BITS: u32 = 12;
 pub const ENTRIES: usize = 1 << INDEX_BITS;
 /// A page's address without these bits.
 const IN_PAGE: u64 = PAGE_SIZE as u64 - 1;
-/// `address >> PLACE_SHIFT & PLACE_MASK` is the place of an address's entry in bytes.
-pub const PLACE_SHIFT: u32 = PAGE_SHIFT - size_of::<TlbEntry>().trailing_zeros();
-/// See [`PLACE_SHIFT`].
-pub const PLACE_MASK: usize = (ENTRIES - 1) * size_of::<TlbEntry>();
+/// `address >> ENTRY_OFFSET_SHIFT & ENTRY_OFFSET_MASK` is the byte offset of an address's entry.
+pub const ENTRY_OFFSET_SHIFT: u32 = PAGE_SHIFT - size_of::<TlbEntry>().trailing_zeros();
+/// See [`ENTRY_OFFSET_SHIFT`].
+pub const ENTRY_OFFSET_MASK: usize = (ENTRIES - 1) * size_of::<TlbEntry>();
 
 /// A translation for loads or stores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +70,7 @@ impl Table {
         Self { entries: (0..ENTRIES).map(TlbEntry::empty).collect(), filled: Vec::new() }
     }
 
-    /// Start of the entries, for the hot loop. Stays valid as long as the table.
+    /// Start of the entries, for the interpreter loop. Stays valid as long as the table.
     pub fn as_ptr(&self) -> *const TlbEntry {
         self.entries.as_ptr()
     }
@@ -118,6 +118,13 @@ pub enum Privilege {
     Supervisor = 1,
     /// Supervisor with access to the user's memory (RISC-V's `sstatus.SUM`): all pages.
     SupervisorUserMemory = 2,
+}
+
+impl Privilege {
+    /// Whether it is the user's.
+    pub fn is_user(self) -> bool {
+        self == Self::User
+    }
 }
 
 /// A read and a write table for each privilege.
@@ -215,8 +222,8 @@ impl LargePages {
 pub struct FetchEntry<Op> {
     /// Virtual page address, with the privilege mode in its low bits.
     pub tag: u64,
-    /// The same, and what translated code the page's content has ([`super::code_index::key`]).
-    pub key: u64,
+    /// The same, and what translated code the page's content has ([`super::code_index::code_tag`]).
+    pub code_tag: u64,
     /// First operation slot of the page.
     pub ops: Wide<Op>,
     /// The page itself.
@@ -236,9 +243,9 @@ impl<Op> Clone for FetchEntry<Op> {
 impl<Op> Copy for FetchEntry<Op> {}
 
 impl<Op> FetchEntry<Op> {
-    /// Matches no address: bit 11 is never set in a tag, and no code is at or near the key's.
+    /// Matches no address: bit 11 is never set in a tag, and no code is at or near the code tag's.
     pub const EMPTY: Self =
-        Self { tag: 1 << 11, key: 1 << 62, ops: Wide(core::ptr::null()), window_page: 0 };
+        Self { tag: 1 << 11, code_tag: 1 << 62, ops: Wide(core::ptr::null()), window_page: 0 };
 }
 
 /// The fetch table's slot for an address.

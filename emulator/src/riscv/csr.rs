@@ -34,7 +34,7 @@ pub mod number {
     pub const VLENB: u16 = 0xc22;
 }
 
-/// The registers of a trap: every entry into the kernel reads and writes them, so the hot loop has
+/// The registers of a trap: every entry into the kernel reads and writes them, so the interpreter loop has
 /// them at hand. The numbers are their places in [`super::hot::Hot::trap`].
 pub mod trap_register {
     /// `sscratch`.
@@ -95,8 +95,13 @@ pub mod satp {
     }
 
     /// The address space's identifier: 16 bits.
-    pub fn asid(satp: u64) -> u64 {
+    fn asid(satp: u64) -> u64 {
         satp >> 44 & 0xffff
+    }
+
+    /// Whether a `satp` has this identifier; all have, if it is none.
+    pub fn has_asid(asid: Option<u64>) -> impl Fn(u64) -> bool {
+        move |satp| asid.is_none_or(|asid| self::asid(satp) == asid)
     }
 }
 

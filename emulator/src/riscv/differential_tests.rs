@@ -1,9 +1,10 @@
-//! The hot loop against the slow path: random instruction streams must leave two harts, of which
-//! one never enters the hot loop, with equal registers, CSRs and memory.
+//! The interpreter loop against the slow path: random instruction streams must leave two harts, of which
+//! one never enters the interpreter loop, with equal registers, CSRs and memory.
 
-use super::hart::Mode;
+use super::hart::{Mode, Registers};
 use super::isa::{self, Format, Opcode, TABLE};
 use super::test_machine::World;
+use crate::engine::cpu::CpuSnapshot;
 use crate::riscv::board::layout::RAM_BASE;
 use alloc::vec::Vec;
 
@@ -119,7 +120,7 @@ fn harmless(insn: &isa::Insn) -> bool {
         && (!jump || insn.imm == 8)
 }
 
-/// Neighbours that load, or store, doublewords at one base, which the hot loop takes together:
+/// Neighbours that load, or store, doublewords at one base, which the interpreter loop takes together:
 /// inside a page, over its end, with gaps, or with a new base in the middle.
 fn neighbours(random: &mut Random) -> Vec<u32> {
     const BASE: u32 = 10;
@@ -196,14 +197,14 @@ fn world(code: &[u8], random: &mut Random) -> World {
     memory.write(DATA, &data).unwrap();
     for register in 1..32 {
         hart.set_x(register, random.operand());
-        hart.hot.f[register as usize] = random.float();
+        hart.state.f[register as usize] = random.float();
     }
     hart.set_x(BASES[0], DATA + 0x1000);
     hart.set_x(BASES[1], DATA + 0x1800 + random.below(8));
-    hart.hot.csrs.stvec = HANDLER;
-    hart.hot.csrs.sstatus = random.next() & 0x6722; // FS, VS, SPP, SPIE, SIE
-    hart.hot.csrs.frm = if random.below(2) == 0 { 0 } else { random.below(8) as u8 };
-    hart.hot.csrs.fflags = random.below(32) as u8;
+    hart.state.csrs.stvec = HANDLER;
+    hart.state.csrs.sstatus = random.next() & 0x6722; // FS, VS, SPP, SPIE, SIE
+    hart.state.csrs.frm = if random.below(2) == 0 { 0 } else { random.below(8) as u8 };
+    hart.state.csrs.fflags = random.below(32) as u8;
     match random.below(3) {
         0 => hart.sync(),
         mode => translated(&mut world, 7 + mode, random),
@@ -225,12 +226,12 @@ fn translated(world: &mut World, mode: u64, random: &mut Random) {
     world.memory.write(TABLES + 0x1000, &(TABLES >> 2 | 1).to_le_bytes()).unwrap();
     let root = if mode == 8 { TABLES } else { TABLES + 0x1000 };
     let hart = &mut world.hart;
-    hart.hot.csrs.write_satp(mode << 60 | root >> 12);
-    hart.hot.csrs.stvec = HANDLER + (1 << 30);
+    hart.state.csrs.write_satp(mode << 60 | root >> 12);
+    hart.state.csrs.stvec = HANDLER + (1 << 30);
     if user {
-        hart.mode = Mode::User;
+        hart.arch.mode = Mode::User;
         let masking = random.below(4);
-        hart.hot.csrs.write_senvcfg(masking << 32 | random.below(256));
+        hart.state.csrs.write_senvcfg(masking << 32 | random.below(256));
         if masking >= 2 {
             for base in BASES {
                 hart.set_x(base, hart.x(base) | random.below(128) << 57);
@@ -241,9 +242,9 @@ fn translated(world: &mut World, mode: u64, random: &mut Random) {
 }
 
 /// Everything that the guest can see.
-fn state(world: &World) -> (super::hart::HartState, Vec<u8>) {
+fn state(world: &World) -> (CpuSnapshot<Registers>, Vec<u8>) {
     let data = world.memory.slice(DATA, DATA_LENGTH).unwrap().to_vec();
-    (world.hart.state(&world.memory), data)
+    (world.hart.save(&world.memory), data)
 }
 
 #[test]
@@ -252,15 +253,15 @@ fn the_hot_loop_does_what_the_slow_path_does() {
         let mut random = Random(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed));
         let code = stream(&mut random);
         let values = random.next() | 1;
-        let mut hot = world(&code, &mut Random(values));
+        let mut fast = world(&code, &mut Random(values));
         let mut slow = world(&code, &mut Random(values));
-        hot.with_bus(|hart, bus| hart.run(STEPS, bus));
-        let steps = hot.hart.steps();
+        fast.with_bus(|hart, bus| hart.run(STEPS, bus));
+        let steps = fast.hart.steps();
         assert!(steps >= STEPS, "seed {seed}: stopped after {steps} steps");
         slow.with_bus(|hart, bus| hart.run_slowly(steps, bus));
-        let ((hot_hart, hot_data), (slow_hart, slow_data)) = (state(&hot), state(&slow));
-        assert_eq!(hot_hart, slow_hart, "seed {seed}");
-        assert!(hot_data == slow_data, "seed {seed}: memory differs");
+        let ((fast_hart, fast_data), (slow_hart, slow_data)) = (state(&fast), state(&slow));
+        assert_eq!(fast_hart, slow_hart, "seed {seed}");
+        assert!(fast_data == slow_data, "seed {seed}: memory differs");
     }
 }
 
@@ -281,16 +282,16 @@ fn a_straddling_instruction_is_what_memory_says() {
     }
     let mut worlds = [(); 2].map(|()| world(&code, &mut Random(7)));
     for world in &mut worlds {
-        world.hart.hot.pc = CODE + start as u64;
+        world.hart.state.pc = CODE + start as u64;
         for (register, value) in [(5, 0x100), (6, 0x15), (7, CODE + 0x1000), (10, 0), (11, 0)] {
             world.hart.set_x(register, value);
         }
     }
-    let [hot, slow] = &mut worlds;
-    hot.with_bus(|hart, bus| hart.run(400, bus));
-    let steps = hot.hart.steps();
+    let [fast, slow] = &mut worlds;
+    fast.with_bus(|hart, bus| hart.run(400, bus));
+    let steps = fast.hart.steps();
     slow.with_bus(|hart, bus| hart.run_slowly(steps, bus));
-    assert_eq!(state(hot), state(slow));
-    assert_eq!(hot.hart.x(10) % 18, 0, "ones and seventeens in turn");
-    assert!(hot.hart.x(10) > 400);
+    assert_eq!(state(fast), state(slow));
+    assert_eq!(fast.hart.x(10) % 18, 0, "ones and seventeens in turn");
+    assert!(fast.hart.x(10) > 400);
 }

@@ -117,10 +117,10 @@ fn satp_keeps_only_the_modes_that_exist() {
 /// Has the supervisor write `satp` with an identifier, the page tables staying the same.
 fn enter_space(paged: &mut Paged, asid: u64) {
     const WRITE_SATP: u32 = 0x1806_9073; // csrw satp, a3
-    let satp = paged.world.hart.hot.csrs.satp & !(0xffff << 44) | asid << 44;
+    let satp = paged.world.hart.state.csrs.satp & !(0xffff << 44) | asid << 44;
     paged.set(13, satp);
     assert_eq!(paged.attempt(Mode::Supervisor, WRITE_SATP), None);
-    assert_eq!(paged.world.hart.hot.csrs.satp, satp);
+    assert_eq!(paged.world.hart.state.csrs.satp, satp);
 }
 
 #[test]
@@ -260,9 +260,9 @@ fn the_supervisor_reaches_user_pages_with_sum_only() {
     let mut paged = Paged::new(8);
     paged.map(PAGE, DATA | pte::RWU);
     for _ in 0..2 {
-        paged.world.hart.hot.csrs.write_sstatus(0);
+        paged.world.hart.state.csrs.write_sstatus(0);
         assert_eq!(load(&mut paged, Mode::Supervisor, PAGE), Err((LOAD_PAGE, PAGE)));
-        paged.world.hart.hot.csrs.write_sstatus(status::SUM);
+        paged.world.hart.state.csrs.write_sstatus(status::SUM);
         assert_eq!(load(&mut paged, Mode::Supervisor, PAGE), Ok(0));
         assert_eq!(paged.attempt_twice(Mode::Supervisor, SD), None);
         // But never fetches from them.
@@ -283,7 +283,7 @@ fn a_change_of_sum_holds_at_once() {
     paged.set(10, PAGE);
     paged.set(13, status::SUM);
     for _ in 0..3 {
-        paged.world.hart.hot.csrs.write_sstatus(0);
+        paged.world.hart.state.csrs.write_sstatus(0);
         assert_eq!(paged.attempt_all(Mode::Supervisor, &[SET, LD]), None);
         assert_eq!(paged.attempt_all(Mode::Supervisor, &[LD, CLEAR, LD]), Some((LOAD_PAGE, PAGE)));
         assert_eq!(paged.attempt_all(Mode::Supervisor, &FLIP_TWICE), None);
@@ -315,7 +315,7 @@ fn entries_outside_of_memory_are_access_faults_of_the_kind_of_access() {
     // Code is mapped through that entry as well: look at the load alone.
     paged.set(10, PAGE);
     let fault = paged.world.with_bus(|hart, bus| {
-        hart.mode = Mode::User;
+        hart.arch.mode = Mode::User;
         [hart.load(PAGE, 8, bus).unwrap_err(), hart.store(PAGE, 8, 0, bus).unwrap_err()]
     });
     assert_eq!(
@@ -453,8 +453,8 @@ fn pointer_masking_ignores_the_upper_bits_in_user_mode() {
         for tag_bit in 48..64 {
             let mut paged = Paged::new(9);
             paged.map(PAGE, DATA | pte::RWU);
-            paged.world.hart.hot.csrs.write_sstatus(status::FS | status::SUM);
-            paged.world.hart.hot.csrs.write_senvcfg(pmm << 32 | envcfg::CBZE);
+            paged.world.hart.state.csrs.write_sstatus(status::FS | status::SUM);
+            paged.world.hart.state.csrs.write_senvcfg(pmm << 32 | envcfg::CBZE);
             let tagged = PAGE | 1 << tag_bit;
             paged.set(10, tagged);
             for bits in accesses {
@@ -487,8 +487,8 @@ fn pointer_masking_is_for_vectors_too() {
         for (bits, cause) in vectors {
             let mut paged = Paged::new(9);
             paged.map(PAGE, DATA | pte::RWU);
-            paged.world.hart.hot.csrs.write_sstatus(3 << 9);
-            paged.world.hart.hot.csrs.write_senvcfg(masking << 32);
+            paged.world.hart.state.csrs.write_sstatus(3 << 9);
+            paged.world.hart.state.csrs.write_senvcfg(masking << 32);
             paged.set(31, 16);
             assert_eq!(paged.attempt(Mode::User, VSETVLI), None);
             let tagged = PAGE | 0xabcd << 48;
@@ -502,7 +502,7 @@ fn pointer_masking_is_for_vectors_too() {
 #[test]
 fn masked_addresses_extend_the_bit_below_the_mask_and_faults_name_them() {
     let mut paged = Paged::new(9);
-    paged.world.hart.hot.csrs.write_senvcfg(3 << 32);
+    paged.world.hart.state.csrs.write_senvcfg(3 << 32);
     for (address, masked) in [
         (0xabcd_0000_0000_5000, 0x5000),
         (0xabcd_8000_0000_5000, 0xffff_8000_0000_5000),
@@ -522,18 +522,18 @@ fn masked_addresses_extend_the_bit_below_the_mask_and_faults_name_them() {
 fn physical_addresses_are_masked_with_zeros_and_mxr_switches_masking_off() {
     let mut paged = Paged::new(9);
     paged.map(PAGE, DATA | pte::RWU);
-    paged.world.hart.hot.csrs.write_senvcfg(3 << 32);
+    paged.world.hart.state.csrs.write_senvcfg(3 << 32);
     write(&mut paged, DATA, 7);
     assert_eq!(load(&mut paged, Mode::User, PAGE | 5 << 60), Ok(7));
-    paged.world.hart.hot.csrs.write_sstatus(status::MXR);
+    paged.world.hart.state.csrs.write_sstatus(status::MXR);
     let fault = Err((LOAD_PAGE, PAGE | 5 << 60));
     assert_eq!(load(&mut paged, Mode::User, PAGE | 5 << 60), fault);
     // Without translation.
-    paged.world.hart.hot.csrs.write_sstatus(0);
-    paged.world.hart.hot.csrs.write_satp(0);
+    paged.world.hart.state.csrs.write_sstatus(0);
+    paged.world.hart.state.csrs.write_satp(0);
     let value = paged.world.with_bus(|hart, bus| {
-        hart.flush_translations(None);
-        hart.mode = Mode::User;
+        hart.flush_translations(|_| true);
+        hart.arch.mode = Mode::User;
         hart.load(0xfff5_0000_0000_0000 | DATA, 8, bus)
     });
     assert_eq!(value, Ok(7));

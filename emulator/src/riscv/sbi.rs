@@ -2,8 +2,8 @@
 //! place of a firmware: Base, TIME, IPI, RFENCE, HSM, SRST and DBCN.
 
 use super::hart::Hart;
+use crate::devices::PowerRequest;
 use crate::engine::bus::Bus;
-use crate::riscv::board::syscon::PowerRequest;
 
 mod extension {
     pub const LEGACY_PUTCHAR: u64 = 1;
@@ -48,14 +48,14 @@ impl Hart {
             }
             (extension::IPI, 0) => {
                 // Hart mask and base: only hart 0 exists.
-                self.hot.csrs.ssip |= a1 == u64::MAX || a1 == 0 && a0 & 1 != 0;
-                self.attention = true;
+                self.state.csrs.ssip |= a1 == u64::MAX || a1 == 0 && a0 & 1 != 0;
+                self.exit_request = true;
                 Ok(0)
             }
             // Remote fences reach this hart only, and stores reach decoded code at once.
             (extension::RFENCE, 0) => Ok(0),
             (extension::RFENCE, 1 | 2) => {
-                self.flush_translations(None);
+                self.flush_translations(|_| true);
                 Ok(0)
             }
             (extension::HSM, 0) => Err(error::ALREADY_AVAILABLE),
@@ -64,7 +64,7 @@ impl Hart {
             (extension::SRST, 0) => {
                 self.power =
                     Some(if a0 == 0 { PowerRequest::PowerOff } else { PowerRequest::Reboot });
-                self.attention = true;
+                self.exit_request = true;
                 Ok(0)
             }
             (extension::DBCN, _) => console(function, [a0, a1, a2], bus),

@@ -1,18 +1,20 @@
-//! What the hot loop and translated code work on.
+//! What the interpreter loop and translated code work on.
 
+use crate::engine::arch::{CpuState, Slot};
 use crate::engine::code_index::Entry;
 use crate::engine::pointer::Wide;
-use crate::engine::tlb::TlbEntry;
+use crate::engine::tlb::{TlbEntry, fetch_index};
+use crate::memory::PAGE_SIZE;
 use crate::riscv::csr::{Csrs, status};
-use crate::riscv::interpreter::op::FetchEntry;
+use crate::riscv::interpreter::op::{Code, FetchEntry, Op};
 use crate::riscv::vector::VectorState;
 use crate::softfloat::NX;
 use alloc::boxed::Box;
 
-/// The part of a hart that the loop works on. Translated code reads and writes the fields up to
-/// `vector` at the places that [`crate::riscv::translated::place`] names.
+/// The part of a hart that the interpreter loop works on. Translated code reads and writes the fields up
+/// to `vector` at the offsets that [`super::linkage::state_offsets`] names.
 #[repr(C)]
-pub struct Hot {
+pub struct HartState {
     /// Integer registers; `x[0]` is always zero.
     pub x: [u64; 32],
     /// Floating-point registers, NaN-boxed.
@@ -20,7 +22,7 @@ pub struct Hot {
     /// The next instruction's address.
     pub pc: u64,
     /// Instructions until the loop stops.
-    pub left: i64,
+    pub budget: i64,
     /// [`crate::riscv::csr::trap_register`]s, which only S-mode may touch.
     pub trap: [u64; 4],
     /// Window offset + 1 that `lr` reserved; 0 for none.
@@ -43,8 +45,6 @@ pub struct Hot {
     pub may_zero: bool,
     /// `sstatus.VS` is Dirty: vector registers may be used without further notice.
     pub vector_ready: bool,
-    /// The next run of the loop executes the page it begins in without entering translated code.
-    pub plain: bool,
     /// The vector unit.
     pub vector: VectorState,
     /// What read and write TLB become in S-mode when `sstatus.SUM` changes.
@@ -57,11 +57,11 @@ pub struct Hot {
     pub window: usize,
     /// The other CSRs.
     pub csrs: Csrs,
-    /// Pending interrupts when they were last looked at; what changes them asks for attention.
+    /// Pending interrupts when they were last polled; what changes them makes an exit request.
     pub pending: u64,
 }
 
-impl Hot {
+impl HartState {
     /// Sets `sstatus` to `new`, as S-mode wants it, when that lets no interrupt in and changes no
     /// rare field; else returns `false` and changes nothing. Access to user pages swaps the TLBs.
     #[inline(always)]
@@ -95,5 +95,81 @@ impl Hot {
         // A reserved rounding mode makes even exact conversions illegal.
         self.fp_ready = csrs.sstatus & status::FS == status::FS && csrs.frm <= 4;
         self.fp_fast = self.fp_ready && csrs.frm == 0 && csrs.fflags & NX != 0;
+    }
+}
+
+impl HartState {
+    /// The slot of `pc`, if the fetch translation is there.
+    #[inline]
+    pub fn op(&self, pc: u64) -> Option<Op> {
+        let entry = &self.fetch[fetch_index(pc)];
+        if entry.tag != pc & !(PAGE_SIZE as u64 - 1) | self.fetch_tag {
+            return None;
+        }
+        // SAFETY: fetch entries point to the slots of a live code page, one for each halfword; an
+        // empty one has matched no address.
+        Some(unsafe { *entry.ops.0.add((pc as usize & (PAGE_SIZE - 1)) / 2) })
+    }
+}
+
+impl CpuState for HartState {
+    type Op = Op;
+
+    #[inline]
+    fn pc(&self) -> u64 {
+        self.pc
+    }
+
+    #[inline]
+    fn set_pc(&mut self, pc: u64) {
+        self.pc = pc;
+    }
+
+    #[inline]
+    fn budget(&self) -> i64 {
+        self.budget
+    }
+
+    #[inline]
+    fn set_budget(&mut self, budget: i64) {
+        self.budget = budget;
+    }
+
+    #[inline]
+    fn fetch_tag(&self) -> u64 {
+        self.fetch_tag
+    }
+
+    #[inline]
+    fn fetch(&self) -> &[FetchEntry] {
+        &self.fetch
+    }
+
+    #[inline]
+    fn fetch_mut(&mut self) -> &mut Box<[FetchEntry]> {
+        &mut self.fetch
+    }
+
+    fn set_entries(&mut self, entries: Box<[Entry]>) {
+        self.entries = entries;
+    }
+
+    #[inline]
+    fn slot(&self, pc: u64) -> Option<Slot> {
+        Some(match self.op(pc)?.code {
+            Code::Undecoded => Slot::Undecoded,
+            Code::Enter => Slot::Enter,
+            Code::Slow => Slot::Slow,
+            _ => Slot::Decoded,
+        })
+    }
+
+    #[inline]
+    fn entry(&self, pc: u64) -> Option<Entry> {
+        let op = self.op(pc)?;
+        match op.code {
+            Code::Enter => self.entries.get(op.wide_imm() as usize).copied(),
+            _ => None,
+        }
     }
 }

@@ -24,7 +24,7 @@ impl World {
     /// A machine with `ram` bytes, in S-mode without translation, about to start at `entry`.
     pub fn new(ram: u64, entry: u64) -> Self {
         let memory = GuestMemory::allocate(RAM_BASE, ram, IMAGE_BASE, 0).unwrap();
-        let hart = Hart::new(&memory, entry, 0);
+        let hart = Hart::at_boot(entry, 0, &memory);
         let config = DevicesConfig { ports: vec!["a".into()], ..DevicesConfig::default() };
         Self {
             memory,
@@ -83,8 +83,8 @@ impl Paged {
         paged.map(SUPERVISOR_CODE, CODE | pte::V | pte::X);
         // j . for the handler, four pages from here.
         paged.world.memory.write(CODE + 0x800, &0x6f_u32.to_le_bytes()).unwrap();
-        paged.world.hart.hot.csrs.stvec = SUPERVISOR_CODE + 0x800;
-        assert!(paged.world.hart.hot.csrs.write_satp(mode << 60 | TABLES >> 12));
+        paged.world.hart.state.csrs.stvec = SUPERVISOR_CODE + 0x800;
+        assert!(paged.world.hart.state.csrs.write_satp(mode << 60 | TABLES >> 12));
         paged
     }
 
@@ -130,28 +130,28 @@ impl Paged {
     /// The same for a few, one after the other.
     pub fn attempt_all(&mut self, mode: Mode, bits: &[u32]) -> Option<Taken> {
         let hart = &mut self.world.hart;
-        hart.mode = mode;
-        hart.hot.pc = match mode {
+        hart.arch.mode = mode;
+        hart.state.pc = match mode {
             Mode::User => USER_CODE,
             Mode::Supervisor => SUPERVISOR_CODE,
         };
-        hart.hot.trap[trap_register::CAUSE] = u64::MAX;
+        hart.state.trap[trap_register::CAUSE] = u64::MAX;
         hart.sync();
         let code: Vec<u8> =
             bits.iter().chain(&[0x6f]).flat_map(|bits| bits.to_le_bytes()).collect();
         self.world.memory.write(CODE, &code).unwrap();
         let limit = self.world.hart.steps() + bits.len() as u64 + 1;
         self.world.with_bus(|hart, bus| hart.run(limit, bus));
-        let trap = self.world.hart.hot.trap;
+        let trap = self.world.hart.state.trap;
         let taken = (trap[trap_register::CAUSE], trap[trap_register::VALUE]);
         (taken.0 != u64::MAX).then_some(taken)
     }
 
-    /// [`Self::attempt`] twice, with the same answer: the second time the hot loop may know the
+    /// [`Self::attempt`] twice, with the same answer: the second time the interpreter loop may know the
     /// translation.
     pub fn attempt_twice(&mut self, mode: Mode, bits: u32) -> Option<Taken> {
         let first = self.attempt(mode, bits);
-        assert_eq!(self.attempt(mode, bits), first, "the hot loop differs");
+        assert_eq!(self.attempt(mode, bits), first, "the interpreter loop differs");
         first
     }
 

@@ -1,4 +1,4 @@
-//! Host arithmetic for the hot loop.
+//! Host arithmetic for the interpreter loop.
 //!
 //! Each function returns what the exact routine returns in round-to-nearest-even, or `None` where
 //! it cannot be sure. `Some` promises that no flag but [`NX`](super::NX) can be raised, so the

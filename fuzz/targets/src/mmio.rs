@@ -139,7 +139,7 @@ fn step(world: &mut World, step: &Step) {
         Step::Renew { id } => world.devices.renew_generation(*id),
         Step::Reload => world.reload(),
     }
-    world.devices.external_interrupt();
+    world.devices.interrupt();
     world.devices.take_power_request();
 }
 

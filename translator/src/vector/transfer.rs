@@ -4,7 +4,7 @@ use super::{Vop, place_in, require, size};
 use crate::body::{Body, at};
 use crate::memory;
 use c2w_emulator::riscv::isa::{Insn, Opcode};
-use c2w_emulator::riscv::translated::place;
+use c2w_emulator::riscv::linkage::state_offsets as place;
 use c2w_emulator::riscv::vector::VLENB;
 use wasm_encoder::{BlockType, ValType};
 

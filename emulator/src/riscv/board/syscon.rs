@@ -6,22 +6,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::devices::{Context, MmioDevice};
+use crate::devices::{Context, MmioDevice, PowerRequest};
 
 const PASS: u16 = 0x5555;
 const FAIL: u16 = 0x3333;
 const RESET: u16 = 0x7777;
-
-/// What the guest asked of its power supply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum PowerRequest {
-    /// Switch off.
-    PowerOff,
-    /// Start again.
-    Reboot,
-    /// Switch off and report failure with this code.
-    Failure(u16),
-}
 
 /// The register; it is its own saved state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

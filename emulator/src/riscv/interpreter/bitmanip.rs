@@ -1,4 +1,4 @@
-//! Bodies of the hot loop's bit manipulation: Zba, Zbb, Zbs, Zicond and what Zcb shortens.
+//! Bodies of the interpreter loop's bit manipulation: Zba, Zbb, Zbs, Zicond and what Zcb shortens.
 
 /// What an operation does, in the terms of the loop's own macros.
 macro_rules! bitmanip {

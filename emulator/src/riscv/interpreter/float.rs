@@ -1,4 +1,4 @@
-//! Bodies of the hot loop's floating point: F, D and moves, as far as the host's arithmetic does
+//! Bodies of the interpreter loop's floating point: F, D and moves, as far as the host's arithmetic does
 //! the same.
 
 /// What an operation does, in the terms of the loop's own macros.

@@ -443,13 +443,13 @@ macro_rules! define {
 for_each_code!(define);
 
 /// First run of each head, and one past the last.
-static STARTS: [u16; Code::PLAIN + 1] = starts();
+static STARTS: [u16; Code::BASE_OPS + 1] = starts();
 
-const fn starts() -> [u16; Code::PLAIN + 1] {
-    let mut starts = [0; Code::PLAIN + 1];
+const fn starts() -> [u16; Code::BASE_OPS + 1] {
+    let mut starts = [0; Code::BASE_OPS + 1];
     let mut run = 0;
     let mut head = 0;
-    while head < Code::PLAIN {
+    while head < Code::BASE_OPS {
         starts[head] = run as u16;
         while run < HEADS.len() && HEADS[run] as usize == head {
             run += 1;
@@ -457,16 +457,16 @@ const fn starts() -> [u16; Code::PLAIN + 1] {
         head += 1;
     }
     assert!(run == HEADS.len(), "superinstructions are not in the order of their heads");
-    starts[Code::PLAIN] = run as u16;
+    starts[Code::BASE_OPS] = run as u16;
     starts
 }
 
-/// The places in the list of those that start with a plain operation.
+/// The places in the list of those that start with a base operation.
 fn starting_with(head: Code) -> core::ops::Range<usize> {
     STARTS[head as usize].into()..STARTS[head as usize + 1].into()
 }
 
-/// The longest superinstruction that `codes` (plain ones) start with, if there is one.
+/// The longest superinstruction that `codes` (base ones) start with, if there is one.
 fn fuse(codes: &[Code]) -> Option<Code> {
     let runs = &RUNS[starting_with(*codes.first()?)];
     runs.iter().find(|(_, parts)| codes.starts_with(parts)).map(|&(run, _)| run)
@@ -512,8 +512,8 @@ fn make_groups(ops: &mut [Op]) -> Vec<usize> {
 }
 
 /// The names of all operations that are no superinstructions, in order.
-pub fn plain_operations() -> impl Iterator<Item = &'static str> {
-    Code::NAMES[..Code::PLAIN].iter().copied()
+pub fn base_operations() -> impl Iterator<Item = &'static str> {
+    Code::NAMES[..Code::BASE_OPS].iter().copied()
 }
 
 /// The operations of a piece of code that starts at a byte offset of its page, groups made: each

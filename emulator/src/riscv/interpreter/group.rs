@@ -1,4 +1,4 @@
-//! Groups: neighbouring loads, or stores, of doublewords at one base register, which the hot loop
+//! Groups: neighbouring loads, or stores, of doublewords at one base register, which the interpreter loop
 //! does with one translation.
 
 use super::op::{Code, Op};

@@ -1,4 +1,4 @@
-//! Bodies of the hot loop's groups: neighbours that load, or store, doublewords at one base
+//! Bodies of the interpreter loop's groups: neighbours that load, or store, doublewords at one base
 //! register, as a function's entry and exit and a copy loop do. One translation serves them all.
 //!
 //! The group's slots are as they would be alone. In the first one, `c` and `d` tell of the whole

@@ -2,26 +2,27 @@
 //!
 //! Invariants:
 //! - It calls nothing but the rare half of a fused multiply-add. What it cannot do, it leaves to the
-//!   caller by returning a [`Stop`] with `pc` at the instruction in question, which has then had no
+//!   caller by returning a [`LoopExit`] with `pc` at the instruction in question, which has then had no
 //!   effect at all. A call that comes back would make the compiler spill the loop's state everywhere.
 //! - `ip` points into the slots of one code page; `page` is that page's virtual address and
 //!   `ops` its first slot, so `pc = page + (ip - ops) / 4` always holds. An instruction that
 //!   straddles two pages has its operation behind the first one's slots; `page` is then its own
 //!   address and `ops` that operation.
-//! - `left` counts every instruction. It is only looked at where a branch is taken or the page
+//! - `budget` counts every instruction. It is only looked at where a branch is taken or the page
 //!   changes, and not when the loop merely goes on after a stop. So it is overrun by less than a page
 //!   of instructions, and by the same number on every host, whatever is decoded or translated.
 //! - A code page outlives every visit: pages are reset or dropped only between two calls.
 //!
 //! `unsafe` here is for guest memory, slots and registers reached by pointer without a bounds
-//! check; docs/decisions/0006-unsafe-in-the-hot-loop.md has what the checks would cost.
+//! check; docs/decisions/0006-unsafe-in-the-interpreter-loop.md has what the checks would cost.
 
 // The blocks are in macros that expand some thousand times; their reasons stand once, above the
 // first macro.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
-pub use super::state::Hot;
-use crate::engine::tlb::{PLACE_MASK, PLACE_SHIFT, fetch_index};
+use super::state::HartState;
+use crate::engine::arch::LoopExit;
+use crate::engine::tlb::{ENTRY_OFFSET_MASK, ENTRY_OFFSET_SHIFT, fetch_index};
 use crate::memory::PAGE_SHIFT;
 use crate::riscv::vector::Vtype;
 use crate::softfloat::fast;
@@ -29,7 +30,7 @@ use bitmanip::{bitmanip, or_combine};
 use float::float;
 use fusion::for_each_fusion;
 use group_ops::{group, group_base, group_part};
-use op::{Code, Op, PLAIN, SLOT, STRADDLING, for_each_code};
+use op::{Code, Op, PAGE_CROSSER, SLOT, UNTRANSLATED, for_each_code};
 use range::{finite, finite_s, normal, normal_s};
 use vector::{copy_elements, vector};
 
@@ -39,23 +40,9 @@ pub mod fusion;
 mod group;
 mod group_ops;
 pub mod op;
+pub mod page;
 mod range;
 mod vector;
-
-/// Why the loop came back. `pc` in [`Hot`] says where.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
-    /// The instruction at `pc` is not decoded yet.
-    Decode,
-    /// The instruction at `pc` needs the slow path.
-    Slow,
-    /// No fetch translation for `pc`.
-    Fetch,
-    /// `left` is used up.
-    Limit,
-    /// Translated code goes on at `pc`.
-    Enter,
-}
 
 const PAGE: u64 = 0xfff;
 
@@ -68,44 +55,44 @@ const BOX: u64 = 0xffff_ffff_0000_0000;
 /// Runs until something needs the caller.
 ///
 /// # Safety
-/// `hot.read_tlb`, `hot.write_tlb` and `hot.other_sum` must point to tables of [`super::tlb::ENTRIES`] entries whose
-/// pages lie in the window at `hot.window`; write entries must never map a page from which code
-/// is decoded. Entries of `hot.fetch` must be empty or point to the slots of a live code page.
+/// `state.read_tlb`, `state.write_tlb` and `state.other_sum` must point to tables of
+/// [`ENTRIES`](crate::engine::tlb::ENTRIES) entries whose pages lie in the window at `state.window`; write entries must never map a page from which code
+/// is decoded. Entries of `state.fetch` must be empty or point to the slots of a live code page.
 // The macros nest: `op!()` stands inside other unsafe expressions as often as not.
 #[allow(unused_unsafe, clippy::cognitive_complexity)]
-pub unsafe fn run(hot: &mut Hot) -> Stop {
-    let mut left = hot.left;
-    let mut read_tlb = hot.read_tlb.0;
-    let mut write_tlb = hot.write_tlb.0;
+pub unsafe fn run(state: &mut HartState, untranslated: bool) -> LoopExit {
+    let mut budget = state.budget;
+    let mut read_tlb = state.read_tlb.0;
+    let mut write_tlb = state.write_tlb.0;
     #[cfg(target_arch = "wasm32")]
     let window = 0usize;
     #[cfg(not(target_arch = "wasm32"))]
-    let window = hot.window;
-    let registers = core::ptr::from_mut(hot).cast::<u8>();
-    let fetch = hot.fetch.as_ptr();
-    let fetch_tag = hot.fetch_tag;
-    let mut target = hot.pc;
+    let window = state.window;
+    let registers = core::ptr::from_mut(state).cast::<u8>();
+    let fetch = state.fetch.as_ptr();
+    let fetch_tag = state.fetch_tag;
+    let mut target = state.pc;
     // Going on is no reason to stop: only what the guest does is, or when it stops would depend on
     // what happens to be decoded or translated.
     let mut going_on = true;
-    let mut view = if core::mem::take(&mut hot.plain) { PLAIN } else { 0 };
+    let mut view = if untranslated { UNTRANSLATED } else { 0 };
 
     'page: loop {
-        if left <= 0 && !going_on {
-            hot.pc = target;
-            hot.left = left;
-            return Stop::Limit;
+        if budget <= 0 && !going_on {
+            state.pc = target;
+            state.budget = budget;
+            return LoopExit::Budget;
         }
         going_on = false;
         let mut page = target & !PAGE;
         // SAFETY: the index is masked to the table's size.
         let entry = unsafe { &*fetch.add(fetch_index(target)) };
         if entry.tag != page | fetch_tag {
-            hot.pc = target;
-            hot.left = left;
-            return Stop::Fetch;
+            state.pc = target;
+            state.budget = budget;
+            return LoopExit::Fetch;
         }
-        // SAFETY: the plain view is only asked for in a page that has one.
+        // SAFETY: the untranslated view is only asked for in a page that has one.
         let mut ops = unsafe { entry.ops.0.add(core::mem::take(&mut view)) };
         // A page offset in halfwords times a slot's 8 bytes.
         // SAFETY: slots cover every halfword of the page.
@@ -177,9 +164,9 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
             }
             macro_rules! leave {
                 ($stop:ident) => {{
-                    hot.pc = pc!();
-                    hot.left = left;
-                    return Stop::$stop;
+                    state.pc = pc!();
+                    state.budget = budget;
+                    return LoopExit::$stop;
                 }};
             }
             macro_rules! single {
@@ -201,8 +188,9 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
             macro_rules! translate {
                 ($tlb:ident, $va:expr, $size:expr) => {{
                     let va: u64 = $va;
-                    let entry =
-                        unsafe { &*$tlb.byte_add((va >> PLACE_SHIFT) as usize & PLACE_MASK) };
+                    let entry = unsafe {
+                        &*$tlb.byte_add((va >> ENTRY_OFFSET_SHIFT) as usize & ENTRY_OFFSET_MASK)
+                    };
                     if va ^ entry.page > PAGE + 1 - $size {
                         leave!(Slow);
                     }
@@ -252,7 +240,7 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
                     let $operand = x!(c) as $type;
                     unsafe { place.write($new) };
                     set_x!(a, $old as i64 as u64);
-                    hot.x[0] = 0;
+                    state.x[0] = 0;
                 }};
             }
             macro_rules! load_reserved {
@@ -263,10 +251,10 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
                         leave!(Slow);
                     }
                     let address = translate!(read_tlb, va, SIZE);
-                    hot.reservation = (address.wrapping_sub(window) + 1) as u64;
+                    state.reservation = (address.wrapping_sub(window) + 1) as u64;
                     let place = core::ptr::with_exposed_provenance::<$type>(address);
                     set_x!(a, unsafe { place.read() } as i64 as u64);
-                    hot.x[0] = 0;
+                    state.x[0] = 0;
                 }};
             }
             macro_rules! store_conditional {
@@ -277,34 +265,34 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
                         leave!(Slow);
                     }
                     let address = translate!(write_tlb, va, SIZE);
-                    let holds = hot.reservation == (address.wrapping_sub(window) + 1) as u64;
+                    let holds = state.reservation == (address.wrapping_sub(window) + 1) as u64;
                     if holds {
                         let place = core::ptr::with_exposed_provenance_mut::<$type>(address);
                         unsafe { place.write(x!(c) as $type) };
                     }
-                    hot.reservation = 0;
+                    state.reservation = 0;
                     set_x!(a, u64::from(!holds));
-                    hot.x[0] = 0;
+                    state.x[0] = 0;
                 }};
             }
             // A change of `sstatus`. Access to user pages swaps the TLBs.
             macro_rules! status {
                 ($value:expr, |$old:pat_param, $operand:ident| $new:expr) => {{
-                    let $old = hot.csrs.sstatus;
+                    let $old = state.csrs.sstatus;
                     let $operand: u64 = $value;
-                    let reads = hot.csrs.read_sstatus();
-                    if fetch_tag != 0 || !hot.change_status($new) {
+                    let reads = state.csrs.read_sstatus();
+                    if fetch_tag != 0 || !state.change_status($new) {
                         leave!(Slow);
                     }
-                    (read_tlb, write_tlb) = (hot.read_tlb.0, hot.write_tlb.0);
+                    (read_tlb, write_tlb) = (state.read_tlb.0, state.write_tlb.0);
                     set_x!(a, reads);
-                    hot.x[0] = 0;
+                    state.x[0] = 0;
                 }};
             }
             macro_rules! arithmetic_d {
                 ($fits:ident, $value:expr) => {{
                     let value: f64 = $value;
-                    if !(hot.fp_fast && $fits(value)) {
+                    if !(state.fp_fast && $fits(value)) {
                         leave!(Slow);
                     }
                     set_f!(a, value.to_bits());
@@ -313,7 +301,7 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
             macro_rules! arithmetic_s {
                 ($fits:ident, $value:expr) => {{
                     let value: f32 = $value;
-                    if !(hot.fp_fast && $fits(value)) {
+                    if !(state.fp_fast && $fits(value)) {
                         leave!(Slow);
                     }
                     set_f!(a, BOX | u64::from(value.to_bits()));
@@ -321,7 +309,7 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
             }
             macro_rules! fma_d {
                 ($a:expr, $b:expr, $c:expr) => {{
-                    let (true, Some(value)) = (hot.fp_fast, fast::fma64_fast($a, $b, $c)) else {
+                    let (true, Some(value)) = (state.fp_fast, fast::fma64_fast($a, $b, $c)) else {
                         leave!(Slow)
                     };
                     set_f!(a, value.to_bits());
@@ -329,7 +317,7 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
             }
             macro_rules! fma_s {
                 ($a:expr, $b:expr, $c:expr) => {{
-                    let (true, Some(value)) = (hot.fp_fast, fast::fma32_fast($a, $b, $c)) else {
+                    let (true, Some(value)) = (state.fp_fast, fast::fma32_fast($a, $b, $c)) else {
                         leave!(Slow)
                     };
                     set_f!(a, BOX | u64::from(value.to_bits()));
@@ -337,29 +325,29 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
             }
             macro_rules! fp_fast {
                 () => {
-                    hot.fp_fast
+                    state.fp_fast
                 };
             }
             macro_rules! vector_state {
                 () => {
-                    &mut hot.vector
+                    &mut state.vector
                 };
             }
             macro_rules! need_vectors {
                 () => {
-                    if !hot.vector_ready {
+                    if !state.vector_ready {
                         leave!(Slow);
                     }
                 };
             }
             macro_rules! clear_zero {
                 () => {
-                    hot.x[0] = 0
+                    state.x[0] = 0
                 };
             }
             macro_rules! need_fp {
                 () => {
-                    if !hot.fp_ready {
+                    if !state.fp_ready {
                         leave!(Slow);
                     }
                 };
@@ -367,7 +355,7 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
             macro_rules! compare_d {
                 (|$l:ident, $r:ident| $result:expr) => {{
                     let ($l, $r) = (d!(b), d!(c));
-                    if !hot.fp_ready || $l.is_nan() || $r.is_nan() {
+                    if !state.fp_ready || $l.is_nan() || $r.is_nan() {
                         leave!(Slow);
                     }
                     set_x!(a, u64::from($result));
@@ -396,11 +384,11 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
             }
             macro_rules! branch_near {
                 ($taken:expr, $bytes:literal) => {{
-                    left -= 1;
+                    budget -= 1;
                     if $taken {
                         ip = unsafe { ip.byte_offset(op!().imm as isize) };
-                        if left <= 0 {
-                            leave!(Limit);
+                        if budget <= 0 {
+                            leave!(Budget);
                         }
                         continue 'op;
                     }
@@ -409,7 +397,7 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
             }
             macro_rules! branch_far {
                 ($taken:expr, $bytes:literal) => {{
-                    left -= 1;
+                    budget -= 1;
                     if $taken {
                         jump_to!(page.wrapping_add(imm!()));
                     }
@@ -624,7 +612,7 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
                     if fetch_tag != 0 {
                         leave!(Slow);
                     }
-                    set_x!(a, hot.trap[op!().imm as usize & 3])
+                    set_x!(a, state.trap[op!().imm as usize & 3])
                 }};
                 // `c` has the bits that stay zero.
                 (trap_write) => {{
@@ -632,10 +620,10 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
                         leave!(Slow);
                     }
                     let register = op!().imm as usize & 3;
-                    let old = hot.trap[register];
-                    hot.trap[register] = x!(b) & !u64::from(op!().c);
+                    let old = state.trap[register];
+                    state.trap[register] = x!(b) & !u64::from(op!().c);
                     set_x!(a, old);
-                    hot.x[0] = 0;
+                    state.x[0] = 0;
                 }};
                 (status_write) => {
                     status!(x!(b), |_, operand| operand)
@@ -665,7 +653,7 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
                     store_conditional!(u64)
                 };
                 (cbo_zero) => {{
-                    if !hot.may_zero {
+                    if !state.may_zero {
                         leave!(Slow);
                     }
                     let address = translate!(write_tlb, x!(b) & !63, 64);
@@ -726,20 +714,20 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
                     branch_near!(true, $bytes)
                 }};
                 (j_far $bytes:literal) => {{
-                    left -= 1;
+                    budget -= 1;
                     jump_to!(page.wrapping_add(op!().wide_imm() as u64))
                 }};
                 (jal_far $bytes:literal) => {{
-                    left -= 1;
+                    budget -= 1;
                     set_x!(a, pc!().wrapping_add($bytes / (SLOT as u64 / 2)));
                     jump_to!(page.wrapping_add(op!().wide_imm() as u64))
                 }};
                 (jr $bytes:literal) => {{
-                    left -= 1;
+                    budget -= 1;
                     jump_to!(x!(b).wrapping_add(imm!()) & !1)
                 }};
                 (jalr $bytes:literal) => {{
-                    left -= 1;
+                    budget -= 1;
                     let destination = x!(b).wrapping_add(imm!()) & !1;
                     set_x!(a, pc!().wrapping_add($bytes / (SLOT as u64 / 2)));
                     jump_to!(destination)
@@ -749,7 +737,7 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
                 };
                 // The second half is where the next page is mapped now; if it is still what was
                 // decoded, the operation stands behind the page, relative to its own address.
-                (straddle $bytes:literal) => {{
+                (cross_page $bytes:literal) => {{
                     let next = page.wrapping_add(PAGE + 1);
                     let entry = unsafe { &*fetch.add(fetch_index(next)) };
                     if entry.tag != next | fetch_tag {
@@ -761,13 +749,13 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
                         leave!(Slow);
                     }
                     page = pc!();
-                    ops = unsafe { ops.add(STRADDLING) };
+                    ops = unsafe { ops.add(PAGE_CROSSER) };
                     ip = ops;
                 }};
             }
             macro_rules! go_on {
                 ($instructions:literal $bytes:tt) => {{
-                    left -= $instructions;
+                    budget -= $instructions;
                     ip = unsafe { ip.byte_add($bytes) };
                 }};
             }
@@ -825,5 +813,5 @@ pub unsafe fn run(hot: &mut Hot) -> Stop {
 }
 
 /// The end mark is one slot past the last: the largest step from a slot reaches it, as nothing
-/// but [`Code::Straddle`] stands in the last slot for an instruction of 4 bytes.
+/// but [`Code::CrossPage`] stands in the last slot for an instruction of 4 bytes.
 const _: () = assert!(size_of::<Op>() == 8);

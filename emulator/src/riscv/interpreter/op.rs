@@ -1,4 +1,4 @@
-//! Operations of the hot loop: what an instruction becomes when its page is decoded.
+//! Operations of the interpreter loop: what an instruction becomes when its page is decoded.
 //!
 //! A code page has one 8-byte slot for each halfword of guest code, so a guest pc and a slot are
 //! the same thing in two scales: no table maps between them, and the pc is exact at every exit.
@@ -44,12 +44,12 @@ const _: () = assert!(SLOT == 8);
 pub const SLOTS: usize = PAGE_SIZE / 2;
 /// Behind the slots and their end mark: the operation that starts in the page's last halfword and
 /// ends in the next page, and an end mark 4 bytes of guest code further.
-pub const STRADDLING: usize = SLOTS + 1;
+pub const PAGE_CROSSER: usize = SLOTS + 1;
 /// All slots of a page.
-pub const ALL_SLOTS: usize = STRADDLING + 3;
+pub const ALL_SLOTS: usize = PAGE_CROSSER + 3;
 /// In a page that translated code can be entered in: from a slot where that happens to the same
 /// slot without.
-pub const PLAIN: usize = ALL_SLOTS;
+pub const UNTRANSLATED: usize = ALL_SLOTS;
 
 /// Calls `$with!` with every operation: `Name = kind body bytes`, where bytes is how far the
 /// next slot is: 16 for a 4-byte instruction, 8 for a compressed one. Of a group
@@ -61,7 +61,7 @@ macro_rules! for_each_code {
             Slow = stop slow 0
             Enter = stop enter 0
             PageEnd = flow page_end 0
-            Straddle = flow straddle 0
+            CrossPage = flow cross_page 0
             Nop = seq nop 16        CNop = seq nop 8
             Addi = seq addi 16      CAddi = seq addi 8
             Li = seq li 16          CLi = seq li 8
@@ -287,8 +287,8 @@ macro_rules! define {
         { $($name:ident = $kind:ident $body:ident $bytes:literal)* }
         { $($run:ident = $($part:ident)+;)* }
     ) => {
-        /// What the hot loop does for a slot. Names follow the instructions; `C` marks the
-        /// compressed form, `Far` a target outside the page. Behind the plain operations come
+        /// What the interpreter loop does for a slot. Names follow the instructions; `C` marks the
+        /// compressed form, `Far` a target outside the page. Behind the base operations come
         /// the superinstructions ([`super::fusion`]).
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u16)]
@@ -297,7 +297,7 @@ macro_rules! define {
 
         impl Code {
             /// How many there are without superinstructions.
-            pub const PLAIN: usize = [$(Kind::$kind),*].len();
+            pub const BASE_OPS: usize = [$(Kind::$kind),*].len();
 
             /// Names of all, superinstructions last.
             pub const NAMES: &[&str] = &[$(stringify!($name),)* $(stringify!($run)),*];
@@ -337,19 +337,19 @@ enum Kind {
     branch,
     /// Elsewhere.
     flow,
-    /// Not in the hot loop.
+    /// Not in the interpreter loop.
     stop,
 }
 
 impl Op {
     /// Not decoded yet.
-    pub const UNDECODED: Self = Self::plain(Code::Undecoded);
+    pub const UNDECODED: Self = Self::base(Code::Undecoded);
     /// For the slow path, which fetches the instruction itself.
-    pub const SLOW: Self = Self::plain(Code::Slow);
+    pub const SLOW: Self = Self::base(Code::Slow);
     /// One past a page's last slot.
-    pub const PAGE_END: Self = Self::plain(Code::PageEnd);
+    pub const PAGE_END: Self = Self::base(Code::PageEnd);
 
-    const fn plain(code: Code) -> Self {
+    const fn base(code: Code) -> Self {
         Self { code, a: 0, b: 0, imm: 0, c: 0, d: 0 }
     }
 
@@ -360,8 +360,8 @@ impl Op {
 
     /// For the last halfword of a page: an instruction whose second half in the next page is
     /// expected to be this.
-    pub fn straddle(second_half: u16) -> Self {
-        Self { imm: second_half as i16, ..Self::plain(Code::Straddle) }
+    pub fn cross_page(second_half: u16) -> Self {
+        Self { imm: second_half as i16, ..Self::base(Code::CrossPage) }
     }
 
     /// Translated code goes on here: entry number `entry`.
@@ -399,12 +399,12 @@ impl Op {
                 | Code::Jr
                 | Code::CJr
                 | Code::PageEnd
-                | Code::Straddle
+                | Code::CrossPage
         )
     }
 }
 
-/// The operation for an instruction at byte `offset` of its page. Everything that the hot loop
+/// The operation for an instruction at byte `offset` of its page. Everything that the interpreter loop
 /// does not know becomes [`Code::Slow`].
 pub fn lower(insn: &Insn, offset: usize) -> Op {
     let (a, b, c, d) = (insn.rd * 8, insn.rs1 * 8, insn.rs2 * 8, insn.rs3 * 8);
@@ -416,9 +416,9 @@ pub fn lower(insn: &Insn, offset: usize) -> Op {
     let store = |code: Code| Op { code, a: c, b, imm: insn.imm as i16, c: 0, d: 0 };
     // Without a destination only the side effect is left: none for arithmetic, a possible fault
     // for a load.
-    let writes_x = |op: Op| if insn.rd == 0 { Op::plain(pick(Code::Nop, Code::CNop)) } else { op };
+    let writes_x = |op: Op| if insn.rd == 0 { Op::base(pick(Code::Nop, Code::CNop)) } else { op };
     let loads_x = |op: Op| if insn.rd == 0 { slow } else { op };
-    // The hot loop rounds to nearest: statically, or dynamically as long as frm says so too.
+    // The interpreter loop rounds to nearest: statically, or dynamically as long as frm says so too.
     let rounds = |op: Op| if matches!(insn.rm, 0 | 7) { op } else { slow };
     let truncates = |op: Op| if insn.rm == 1 && insn.rd != 0 { op } else { slow };
     use Opcode as O;
@@ -476,7 +476,7 @@ pub fn lower(insn: &Insn, offset: usize) -> Op {
         O::Remw => writes_x(register(Code::Remw)),
         O::Remuw => writes_x(register(Code::Remuw)),
         // Nothing to order, and nobody to wait for.
-        O::Fence | O::WrsNto | O::WrsSto => Op::plain(Code::Nop),
+        O::Fence | O::WrsNto | O::WrsSto => Op::base(Code::Nop),
         O::Lb => loads_x(immediate(Code::Lb)),
         O::Lh => loads_x(immediate(pick(Code::Lh, Code::CLh))),
         O::Lw => loads_x(immediate(pick(Code::Lw, Code::CLw))),
@@ -616,7 +616,7 @@ fn bitmanip(insn: &Insn) -> Option<Code> {
 
 /// The operation for an instruction that straddles two pages, relative to its own address: its
 /// branches are all far.
-pub fn lower_straddling(insn: &Insn) -> Op {
+pub fn lower_page_crosser(insn: &Insn) -> Op {
     match insn.opcode.format() {
         Format::B => far_branch(insn, 0),
         Format::J => far_jump(insn, 0),

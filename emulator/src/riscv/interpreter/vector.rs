@@ -1,4 +1,4 @@
-//! Bodies of the hot loop's vector instructions: setting type and length, and moving one group
+//! Bodies of the interpreter loop's vector instructions: setting type and length, and moving one group
 //! between registers and memory. With these there, a copy is made of nothing else.
 
 /// What an operation does, in the terms of the loop's own macros.

@@ -1,5 +1,5 @@
 //! The instruction table: the one place that knows RISC-V encodings. Decoder, disassembler and
-//! the choice of hot-loop operations ([`super::op`]) are all made from it.
+//! the choice of interpreter-loop operations ([`super::op`]) are all made from it.
 //!
 //! Encodings are those of the RISC-V unprivileged ISA (chapter "RV32/64G Instruction Set
 //! Listings") and the privileged ISA. Compressed instructions are expanded to these first
@@ -161,10 +161,17 @@ fn find(bits: u32) -> Option<&'static Row> {
     rows.find(|row| bits & row.mask == row.bits)
 }
 
+/// Bytes of the instruction whose first halfword, or byte, is `low` (unprivileged ISA, "Expanded
+/// Instruction-Length Encoding"; longer ones do not exist here).
+#[inline]
+pub fn length(low: u32) -> u8 {
+    if low & 3 == 3 { 4 } else { 2 }
+}
+
 /// Decodes the instruction at the start of `bits` (little-endian halfwords); `None` if it is
 /// illegal. A compressed instruction ignores the upper half.
 pub fn decode(bits: u32) -> Option<Insn> {
-    if bits & 3 == 3 {
+    if length(bits) == 4 {
         decode_32(bits, 4, bits)
     } else {
         let compressed = bits as u16;

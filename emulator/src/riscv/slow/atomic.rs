@@ -38,16 +38,16 @@ impl Hart {
             Opcode::LrW | Opcode::LrD => {
                 let physical = self.atomic_address(address, size, Access::Read, bus)?;
                 let old = self.load(address, size, bus)?;
-                self.hot.reservation = Self::reservation_of(physical, bus);
+                self.state.reservation = Self::reservation_of(physical, bus);
                 self.set_x(insn.rd, sign_extend(old, size) as u64);
             }
             Opcode::ScW | Opcode::ScD => {
                 let physical = self.atomic_address(address, size, Access::Write, bus)?;
-                let holds = self.hot.reservation == Self::reservation_of(physical, bus);
+                let holds = self.state.reservation == Self::reservation_of(physical, bus);
                 if holds {
                     self.store(address, size, operand, bus)?;
                 }
-                self.hot.reservation = 0;
+                self.state.reservation = 0;
                 self.set_x(insn.rd, u64::from(!holds));
             }
             _ => {
@@ -62,7 +62,7 @@ impl Hart {
         Ok(())
     }
 
-    /// How the hot loop writes a reservation of memory at `physical`.
+    /// How the interpreter loop writes a reservation of memory at `physical`.
     fn reservation_of(physical: u64, bus: &Bus<'_>) -> u64 {
         let page = bus.memory.window_page(physical).unwrap_or(0);
         (u64::from(page) << PAGE_SHIFT | physical & (PAGE_SIZE as u64 - 1)) + 1

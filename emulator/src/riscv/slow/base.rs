@@ -55,7 +55,7 @@ impl Hart {
     /// Arithmetic with a register or an immediate.
     pub(super) fn integer(&mut self, insn: &Insn) {
         let l = match insn.opcode {
-            Opcode::Auipc => self.hot.pc,
+            Opcode::Auipc => self.state.pc,
             _ => self.x(insn.rs1),
         };
         let r = match insn.opcode.format() {
@@ -76,13 +76,13 @@ impl Hart {
             Opcode::Bltu => l < r,
             _ => l >= r,
         };
-        if taken { self.hot.pc.wrapping_add(insn.imm as u64) } else { next }
+        if taken { self.state.pc.wrapping_add(insn.imm as u64) } else { next }
     }
 
     /// Direct jump.
     pub(super) fn jal(&mut self, insn: &Insn, next: u64) -> u64 {
         self.set_x(insn.rd, next);
-        self.hot.pc.wrapping_add(insn.imm as u64)
+        self.state.pc.wrapping_add(insn.imm as u64)
     }
 
     /// Indirect jump.

@@ -15,7 +15,7 @@ impl Hart {
             Opcode::CboInval => envcfg::CBIE,
             _ => envcfg::CBCFE,
         };
-        if self.mode == Mode::User && self.hot.csrs.senvcfg & field == 0 {
+        if self.arch.mode == Mode::User && self.state.csrs.senvcfg & field == 0 {
             return Err(Self::illegal(insn));
         }
         let address = self.x(insn.rs1);

@@ -35,7 +35,7 @@ fn user_mode_needs_the_fields_of_senvcfg() {
         (1 << 7, [false, false, false, true]),
     ] {
         let mut world = world(pte::RWU);
-        world.world.hart.hot.csrs.write_senvcfg(senvcfg);
+        world.world.hart.state.csrs.write_senvcfg(senvcfg);
         for (bits, allowed) in ALL.into_iter().zip(allowed) {
             let expected = (!allowed).then_some((ILLEGAL, u64::from(bits)));
             assert_eq!(world.attempt_twice(Mode::User, bits), expected, "{senvcfg:#x} {bits:#x}");

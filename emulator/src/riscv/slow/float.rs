@@ -9,16 +9,16 @@ use crate::softfloat::{self as soft, F16, F32, F64, Format, RoundingMode};
 impl Hart {
     /// A floating-point register as a number of format `F`: the canonical NaN unless boxed.
     fn f<F: Format>(&self, register: u8) -> u64 {
-        F::unbox(self.hot.f[register as usize & 31])
+        F::unbox(self.state.f[register as usize & 31])
     }
 
     fn set_f<F: Format>(&mut self, register: u8, value: u64) {
-        self.hot.f[register as usize & 31] = F::nan_box(value);
+        self.state.f[register as usize & 31] = F::nan_box(value);
     }
 
     /// Floating-point load or store.
     pub(super) fn float_memory(&mut self, insn: &Insn, bus: &mut Bus<'_>) -> Result<(), Trap> {
-        if !self.hot.csrs.fp_enabled() {
+        if !self.state.csrs.fp_enabled() {
             return Err(Self::illegal(insn));
         }
         let address = self.x(insn.rs1).wrapping_add(insn.imm as u64);
@@ -42,17 +42,17 @@ impl Hart {
                     Opcode::Fsw => 4,
                     _ => 8,
                 };
-                return self.store(address, size, self.hot.f[insn.rs2 as usize & 31], bus);
+                return self.store(address, size, self.state.f[insn.rs2 as usize & 31], bus);
             }
         }
-        self.hot.csrs.accrue(0);
+        self.state.csrs.accrue(0);
         self.sync();
         Ok(())
     }
 
     /// Any other floating-point instruction.
     pub(super) fn float(&mut self, insn: &Insn) -> Result<(), Trap> {
-        if !self.hot.csrs.fp_enabled() {
+        if !self.state.csrs.fp_enabled() {
             return Err(Self::illegal(insn));
         }
         let mut flags = 0;
@@ -63,14 +63,14 @@ impl Hart {
                 _ => self.arithmetic::<F16>(insn, &mut flags)?,
             };
         debug_assert!(known, "{insn}");
-        self.hot.csrs.accrue(flags);
+        self.state.csrs.accrue(flags);
         self.sync();
         Ok(())
     }
 
     /// The rounding mode of an instruction, static or from `frm`; reserved ones are illegal.
     fn rounding(&self, insn: &Insn) -> Result<RoundingMode, Trap> {
-        let bits = if insn.rm == 7 { self.hot.csrs.frm } else { insn.rm };
+        let bits = if insn.rm == 7 { self.state.csrs.frm } else { insn.rm };
         RoundingMode::from_bits(bits).ok_or(Self::illegal(insn))
     }
 
@@ -78,11 +78,11 @@ impl Hart {
     fn format_free(&mut self, insn: &Insn, flags: &mut u8) -> bool {
         use Opcode::*;
         match insn.opcode {
-            FmvXW => self.set_x(insn.rd, self.hot.f[insn.rs1 as usize & 31] as i32 as u64),
-            FmvXD => self.set_x(insn.rd, self.hot.f[insn.rs1 as usize & 31]),
+            FmvXW => self.set_x(insn.rd, self.state.f[insn.rs1 as usize & 31] as i32 as u64),
+            FmvXD => self.set_x(insn.rd, self.state.f[insn.rs1 as usize & 31]),
             FmvWX => self.set_f::<F32>(insn.rd, self.x(insn.rs1) & 0xffff_ffff),
             FmvDX => self.set_f::<F64>(insn.rd, self.x(insn.rs1)),
-            FmvXH => self.set_x(insn.rd, self.hot.f[insn.rs1 as usize & 31] as i16 as u64),
+            FmvXH => self.set_x(insn.rd, self.state.f[insn.rs1 as usize & 31] as i16 as u64),
             FmvHX => self.set_f::<F16>(insn.rd, self.x(insn.rs1) & 0xffff),
             FliS => self.set_f::<F32>(insn.rd, constants::single(insn.rs1).into()),
             FliD => self.set_f::<F64>(insn.rd, constants::double(insn.rs1)),
@@ -189,12 +189,12 @@ mod tests {
     fn run(bits: u32, a: u64, b: u64) -> (u64, u64, u8) {
         let mut world = Paged::new(8);
         let hart = &mut world.world.hart;
-        hart.hot.csrs.sstatus = 1 << 13;
-        (hart.hot.f[10], hart.hot.f[11]) = (a, b);
+        hart.state.csrs.sstatus = 1 << 13;
+        (hart.state.f[10], hart.state.f[11]) = (a, b);
         hart.set_x(10, a);
         assert_eq!(world.attempt(Mode::User, bits), None, "{bits:#x}");
         let hart = &world.world.hart;
-        (hart.hot.f[12], hart.x(12), hart.hot.csrs.fflags)
+        (hart.state.f[12], hart.x(12), hart.state.csrs.fflags)
     }
 
     #[test]

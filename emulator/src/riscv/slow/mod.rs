@@ -1,5 +1,5 @@
 //! The slow path: every instruction of the table, one function a family, written for clarity.
-//! What the hot loop does quickly must equal what is done here.
+//! What the interpreter loop does quickly must equal what is done here.
 
 mod atomic;
 mod base;
@@ -24,7 +24,7 @@ impl Hart {
     /// # Errors
     /// The exception it raises; nothing has then changed, `pc` included.
     pub(super) fn perform(&mut self, insn: &Insn, bus: &mut Bus<'_>) -> Result<(), Trap> {
-        let next = self.hot.pc.wrapping_add(u64::from(insn.length));
+        let next = self.state.pc.wrapping_add(u64::from(insn.length));
         let next = match insn.opcode.format() {
             Format::B => self.branch(insn, next),
             Format::J => self.jal(insn, next),
@@ -58,7 +58,7 @@ impl Hart {
             // The formats of the V extension.
             _ => self.vector(insn, bus).map(|()| next)?,
         };
-        self.hot.pc = next;
+        self.state.pc = next;
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! Environment calls, trap return, fences and CSR access.
 
 use crate::engine::bus::Bus;
-use crate::riscv::csr::{number, status, trap_register};
+use crate::riscv::csr::{number, satp, status, trap_register};
 use crate::riscv::hart::{Hart, Mode};
 use crate::riscv::isa::{Format, Insn, Opcode};
 use crate::riscv::trap::{Cause, Trap, interrupt};
@@ -14,18 +14,18 @@ impl Hart {
         next: u64,
         bus: &mut Bus<'_>,
     ) -> Result<u64, Trap> {
-        let supervisor = self.mode == Mode::Supervisor;
+        let supervisor = self.arch.mode == Mode::Supervisor;
         match insn.opcode {
             Opcode::Ecall if supervisor => {
                 self.sbi_call(bus);
                 Ok(next)
             }
             Opcode::Ecall => Err(Trap::new(Cause::EcallFromUser, 0)),
-            Opcode::Ebreak => Err(Trap::new(Cause::Breakpoint, self.hot.pc)),
+            Opcode::Ebreak => Err(Trap::new(Cause::Breakpoint, self.state.pc)),
             Opcode::Sret if supervisor => Ok(self.sret()),
             Opcode::Wfi if supervisor => {
                 self.waiting = true;
-                self.attention = true;
+                self.exit_request = true;
                 Ok(next)
             }
             // There is no other hart that could write what is waited for.
@@ -33,8 +33,8 @@ impl Hart {
             Opcode::SfenceVma | Opcode::SinvalVma if supervisor => {
                 let asid = (insn.rs2 != 0).then(|| self.x(insn.rs2) & 0xffff);
                 match insn.rs1 {
-                    0 => self.flush_translations(asid),
-                    register => self.flush_page(self.x(register), asid),
+                    0 => self.flush_translations(satp::has_asid(asid)),
+                    register => self.flush_page(self.x(register), satp::has_asid(asid)),
                 }
                 Ok(next)
             }
@@ -52,16 +52,16 @@ impl Hart {
 
     /// Goes back to the mode before the last trap; returns the next pc.
     pub(in crate::riscv) fn sret(&mut self) -> u64 {
-        let old = self.hot.csrs.sstatus;
-        self.mode = if old & status::SPP != 0 { Mode::Supervisor } else { Mode::User };
+        let old = self.state.csrs.sstatus;
+        self.arch.mode = if old & status::SPP != 0 { Mode::Supervisor } else { Mode::User };
         let mut new = old & !(status::SIE | status::SPP) | status::SPIE;
         if old & status::SPIE != 0 {
             new |= status::SIE;
         }
-        self.hot.csrs.sstatus = new;
-        self.attention |= self.deliverable();
+        self.state.csrs.sstatus = new;
+        self.exit_request |= self.deliverable();
         self.sync();
-        self.hot.trap[trap_register::EPC]
+        self.state.trap[trap_register::EPC]
     }
 
     fn csr_instruction(&mut self, insn: &Insn, bus: &mut Bus<'_>) -> Result<(), Trap> {
@@ -75,7 +75,7 @@ impl Hart {
         let swaps = matches!(insn.opcode, Csrrw | Csrrwi);
         let writes = swaps || insn.rs1 != 0;
         let privileged = csr >> 8 & 3;
-        let allowed = match self.mode {
+        let allowed = match self.arch.mode {
             Mode::User => privileged == 0,
             Mode::Supervisor => privileged <= 1,
         };
@@ -97,7 +97,7 @@ impl Hart {
 
     /// A CSR's value; `None` if it does not exist or may not be read here.
     fn read_csr(&mut self, csr: u16, bus: &mut Bus<'_>) -> Option<u64> {
-        let csrs = &self.hot.csrs;
+        let csrs = &self.state.csrs;
         Some(match csr {
             number::FFLAGS | number::FRM | number::FCSR if !csrs.fp_enabled() => return None,
             number::FFLAGS => u64::from(csrs.fflags),
@@ -112,18 +112,18 @@ impl Hart {
             number::STVEC => csrs.stvec,
             number::SCOUNTEREN => csrs.scounteren,
             number::SENVCFG => csrs.senvcfg,
-            number::SSCRATCH..=number::STVAL => self.hot.trap[trap_register::of(csr)?],
+            number::SSCRATCH..=number::STVAL => self.state.trap[trap_register::of(csr)?],
             number::SIP => self.pending_interrupts(bus),
             number::STIMECMP => csrs.stimecmp,
             number::SATP => csrs.satp,
             number::CYCLE..=number::HPMCOUNTER31 => {
                 let readable = csrs.scounteren >> (csr - number::CYCLE) & 1 != 0;
-                if self.mode == Mode::User && !readable {
+                if self.arch.mode == Mode::User && !readable {
                     return None;
                 }
                 match csr {
                     number::TIME => bus.clock.ticks(self.steps(), bus.host),
-                    number::CYCLE | number::INSTRET => self.instret(),
+                    number::CYCLE | number::INSTRET => self.retired(),
                     // Counters of events, of which there are none.
                     _ => 0,
                 }
@@ -134,7 +134,7 @@ impl Hart {
 
     /// Stores a CSR that [`Self::read_csr`] knows.
     fn write_csr(&mut self, csr: u16, value: u64) {
-        let csrs = &mut self.hot.csrs;
+        let csrs = &mut self.state.csrs;
         match csr {
             number::FFLAGS | number::FRM | number::FCSR => self.write_fcsr(csr, value),
             number::VSTART | number::VXSAT..=number::VXRM | number::VCSR => {
@@ -144,24 +144,24 @@ impl Hart {
                 let changed = csrs.sstatus ^ value;
                 csrs.write_sstatus(value);
                 if changed & status::MXR != 0 {
-                    self.flush_translations(None);
+                    self.flush_translations(|_| true);
                 }
-                self.attention |= self.deliverable();
+                self.exit_request |= self.deliverable();
                 self.sync();
             }
             number::SIE => {
                 csrs.write_sie(value);
-                self.attention |= self.deliverable();
+                self.exit_request |= self.deliverable();
             }
             number::SIP => {
                 csrs.ssip = value >> interrupt::SOFTWARE & 1 != 0;
-                self.attention = true;
+                self.exit_request = true;
             }
             number::STIMECMP => self.set_timer(value),
             number::SATP => {
                 let old = csrs.satp;
                 if csrs.write_satp(value) && csrs.satp != old {
-                    self.switch_translations(old);
+                    self.switch_address_space(old);
                 }
             }
             // Mode 0 direct or 1 vectored; others are reserved.
@@ -174,14 +174,14 @@ impl Hart {
             _ => {
                 if let Some(place) = trap_register::of(csr) {
                     let mask = if place == trap_register::EPC { !1 } else { !0 };
-                    self.hot.trap[place] = value & mask;
+                    self.state.trap[place] = value & mask;
                 }
             }
         }
     }
 
     fn write_fcsr(&mut self, csr: u16, value: u64) {
-        let csrs = &mut self.hot.csrs;
+        let csrs = &mut self.state.csrs;
         if csr != number::FRM {
             csrs.fflags = value as u8 & 0x1f;
         }

@@ -112,8 +112,8 @@ fn an_illegal_instruction_leaves_its_bits_and_an_ecall_nothing() {
         (0x1050_0073, (ILLEGAL, 0x1050_0073)),
     ] {
         assert_eq!(paged.attempt_twice(Mode::User, bits), Some(expected), "{bits:#x}");
-        assert_eq!(paged.world.hart.hot.trap[trap_register::EPC], USER_PC);
-        assert_eq!(paged.world.hart.mode, Mode::Supervisor);
+        assert_eq!(paged.world.hart.state.trap[trap_register::EPC], USER_PC);
+        assert_eq!(paged.world.hart.arch.mode, Mode::Supervisor);
     }
 }
 
@@ -126,7 +126,7 @@ fn a_fetch_over_two_pages_faults_with_the_second() {
     paged.set(10, PAGE + 0xffe);
     let taken = paged.attempt_twice(Mode::User, 0x0005_0067);
     assert_eq!(taken, Some((12, PAGE + 0x1000)));
-    assert_eq!(paged.world.hart.hot.trap[trap_register::EPC], PAGE + 0xffe);
+    assert_eq!(paged.world.hart.state.trap[trap_register::EPC], PAGE + 0xffe);
 }
 
 /// li a2, N; ret, as the guest itself writes it.

@@ -17,20 +17,20 @@ impl Hart {
         let wanted = match (insn.opcode.format(), insn.rs1, insn.rd) {
             (Format::VSetIvli, length, _) => u64::from(length),
             // Keep the length; if it is no longer possible, take the longest.
-            (_, 0, 0) => u64::from(self.hot.vector.vl),
+            (_, 0, 0) => u64::from(self.state.vector.vl),
             (_, 0, _) => u64::MAX,
             (_, register, _) => self.x(register),
         };
-        self.hot.vector.vtype = vtype;
-        self.hot.vector.vl = wanted.min(longest) as u8;
-        self.set_x(insn.rd, u64::from(self.hot.vector.vl));
+        self.state.vector.vtype = vtype;
+        self.state.vector.vl = wanted.min(longest) as u8;
+        self.set_x(insn.rd, u64::from(self.state.vector.vl));
     }
 
     /// A vector CSR's value; `None` while the vector unit is off.
     pub(in crate::riscv) fn read_vector_csr(&self, csr: u16) -> Option<u64> {
         const ILLEGAL_TYPE: u64 = 1 << 63;
-        let vector = &self.hot.vector;
-        self.hot.csrs.vector_enabled().then(|| match csr {
+        let vector = &self.state.vector;
+        self.state.csrs.vector_enabled().then(|| match csr {
             number::VSTART => vector.vstart.into(),
             number::VXSAT => vector.vxsat.into(),
             number::VXRM => vector.vxrm.into(),
@@ -43,7 +43,7 @@ impl Hart {
 
     /// Stores a vector CSR that can be written.
     pub(in crate::riscv) fn write_vector_csr(&mut self, csr: u16, value: u64) {
-        let vector = &mut self.hot.vector;
+        let vector = &mut self.state.vector;
         match csr {
             number::VSTART => vector.vstart = value as u8 & 127,
             number::VXSAT => vector.vxsat = value & 1 != 0,
@@ -53,6 +53,6 @@ impl Hart {
                 vector.vxrm = (value >> 1) as u8 & 3;
             }
         }
-        self.hot.mark_vector_dirty();
+        self.state.mark_vector_dirty();
     }
 }

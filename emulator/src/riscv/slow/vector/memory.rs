@@ -5,9 +5,10 @@
 
 use super::{Vop, aligned, may_overlap, overlap, require, size};
 use crate::engine::access::Access;
+use crate::engine::arch::Arch;
 use crate::engine::bus::Bus;
 use crate::memory::{PAGE_SHIFT, PAGE_SIZE};
-use crate::riscv::hart::Hart;
+use crate::riscv::hart::{Hart, Riscv};
 use crate::riscv::isa::{Format, Insn, Opcode};
 use crate::riscv::trap::Trap;
 use crate::riscv::vector::{VLENB, low_bits};
@@ -59,7 +60,7 @@ impl Hart {
         }
         let transfer = self.transfer(insn).ok_or(Self::illegal(insn))?;
         let base = self.x(insn.rs1);
-        let start = self.hot.vector.vstart as usize;
+        let start = self.state.vector.vstart as usize;
         let whole = low_bits(transfer.end) & !low_bits(start);
         let contiguous = matches!(transfer.addressing, Addressing::Stride(stride)
             if stride == 1 << transfer.width && transfer.fields == 1);
@@ -70,11 +71,11 @@ impl Hart {
         };
         let Err((element, trap)) = done else { return Ok(()) };
         if transfer.stops_at_fault && element > 0 {
-            self.hot.vector.vl = element as u8;
+            self.state.vector.vl = element as u8;
             return Ok(());
         }
-        self.hot.vector.vstart = element as u8;
-        self.hot.mark_vector_dirty();
+        self.state.vector.vstart = element as u8;
+        self.state.mark_vector_dirty();
         Err(trap)
     }
 
@@ -83,26 +84,26 @@ impl Hart {
     fn transfer_in_page(&mut self, insn: &Insn, bus: &mut Bus<'_>) -> Option<()> {
         // Fields, addressing and mask: one field, unit stride (maybe only to the first fault, which
         // there is none of), unmasked.
-        require(matches!(insn.bits >> 20, 0x020 | 0x030) && self.hot.vector.vstart == 0)?;
-        let vtype = self.hot.vector.vtype?;
+        require(matches!(insn.bits >> 20, 0x020 | 0x030) && self.state.vector.vstart == 0)?;
+        let vtype = self.state.vector.vtype?;
         let width = memory_width(insn);
         require(aligned(insn.rd, scaled(vtype.multiplier(), width, vtype.width())))?;
         let address = self.masked(self.x(insn.rs1));
-        let length = (self.hot.vector.vl as usize) << width;
+        let length = (self.state.vector.vl as usize) << width;
         let in_page = address as usize & (PAGE_SIZE - 1);
         require(in_page + length <= PAGE_SIZE)?;
-        let privilege = self.privilege();
+        let privilege = Riscv::privilege(self);
         let first = insn.rd as usize * VLENB;
         let registers = first..first + length;
         if is_load(insn) {
             let page = self.spaces.tlb.read(privilege).lookup(address)?;
             let physical = bus.memory.physical(page << PAGE_SHIFT)? + in_page as u64;
             let bytes = bus.memory.slice(physical, length).ok()?;
-            self.hot.vector.bytes_mut()[registers].copy_from_slice(bytes);
+            self.state.vector.bytes_mut()[registers].copy_from_slice(bytes);
         } else {
             let page = self.spaces.tlb.write(privilege).lookup(address)?;
             let physical = bus.memory.physical(page << PAGE_SHIFT)? + in_page as u64;
-            bus.memory.write(physical, &self.hot.vector.bytes()[registers]).ok()?;
+            bus.memory.write(physical, &self.state.vector.bytes()[registers]).ok()?;
         }
         Some(())
     }
@@ -130,19 +131,19 @@ impl Hart {
                 Transfer { end: (registers as usize * VLENB) >> transfer.width, ..transfer }
             }
             VlmV | VsmV => {
-                self.hot.vector.vtype?;
-                Transfer { end: (self.hot.vector.vl as usize).div_ceil(8), ..transfer }
+                self.state.vector.vtype?;
+                Transfer { end: (self.state.vector.vl as usize).div_ceil(8), ..transfer }
             }
             _ => self.typed_transfer(insn, transfer)?,
         };
-        let range = low_bits(transfer.end) & !low_bits(self.hot.vector.vstart as usize);
+        let range = low_bits(transfer.end) & !low_bits(self.state.vector.vstart as usize);
         Some(Transfer { active: transfer.active & range, ..transfer })
     }
 
     /// A transfer of `vl` elements, with mask, fields and addresses of any kind.
     fn typed_transfer(&self, insn: &Insn, transfer: Transfer) -> Option<Transfer> {
         use Opcode::*;
-        let vtype = self.hot.vector.vtype?;
+        let vtype = self.state.vector.vtype?;
         let fields = insn.extra_fields() as u8 + 1;
         let named =
             (memory_width(insn), scaled(vtype.multiplier(), memory_width(insn), vtype.width()));
@@ -167,8 +168,8 @@ impl Hart {
             fields,
             width,
             addressing,
-            end: self.hot.vector.vl as usize,
-            active: if masked { self.hot.vector.mask(0) } else { u128::MAX },
+            end: self.state.vector.vl as usize,
+            active: if masked { self.state.vector.mask(0) } else { u128::MAX },
             stops_at_fault: matches!(insn.opcode, Vle8ffV | Vle16ffV | Vle32ffV | Vle64ffV),
             ..transfer
         })
@@ -189,7 +190,7 @@ impl Hart {
             let offset = match transfer.addressing {
                 Addressing::Stride(stride) => stride.wrapping_mul(index as u64),
                 Addressing::Indexed { register, width } => {
-                    self.hot.vector.element(register, width, index)
+                    self.state.vector.element(register, width, index)
                 }
             };
             let mut address = base.wrapping_add(offset);
@@ -224,10 +225,10 @@ impl Hart {
                 }
                 _ => self.load(address, length, bus)?,
             };
-            self.hot.vector.set_element(register, width, index, value);
+            self.state.vector.set_element(register, width, index, value);
             return Ok(());
         }
-        let value = self.hot.vector.element(register, width, index);
+        let value = self.state.vector.element(register, width, index);
         match self.cached_page(address, Access::Write, bus) {
             Some(page) if in_page + length <= PAGE_SIZE => {
                 // The page is memory and has no code: `write` cannot fail and leaves no trace.
@@ -281,17 +282,17 @@ impl Hart {
         let length = registers.len();
         if transfer.is_load {
             let Ok(bytes) = bus.memory.slice(physical, length) else { return false };
-            self.hot.vector.bytes_mut()[registers].copy_from_slice(bytes);
+            self.state.vector.bytes_mut()[registers].copy_from_slice(bytes);
             return true;
         }
-        bus.memory.write(physical, &self.hot.vector.bytes()[registers]).is_ok()
+        bus.memory.write(physical, &self.state.vector.bytes()[registers]).is_ok()
     }
 
     /// Guest-physical address of the page of `address`, if the TLB has it or can have it: memory,
     /// and for writing memory without decoded code.
     fn cached_page(&mut self, address: u64, access: Access, bus: &mut Bus<'_>) -> Option<u64> {
         let address = self.masked(address);
-        let privilege = self.privilege();
+        let privilege = Riscv::privilege(self);
         let table = match access {
             Access::Write => self.spaces.tlb.write(privilege),
             _ => self.spaces.tlb.read(privilege),

@@ -60,7 +60,7 @@ struct Vop<'a> {
 impl Hart {
     /// An instruction of the V extension.
     pub(super) fn vector(&mut self, insn: &Insn, bus: &mut Bus<'_>) -> Result<(), Trap> {
-        if !self.hot.csrs.vector_enabled() {
+        if !self.state.csrs.vector_enabled() {
             return Err(Self::illegal(insn));
         }
         match insn.opcode.format() {
@@ -70,22 +70,22 @@ impl Hart {
             }
             _ => self.vector_arithmetic(insn).ok_or(Self::illegal(insn))?,
         }
-        self.hot.mark_vector_dirty();
-        self.hot.vector.vstart = 0;
+        self.state.mark_vector_dirty();
+        self.state.vector.vstart = 0;
         Ok(())
     }
 
     fn vector_arithmetic(&mut self, insn: &Insn) -> Option<()> {
         // Bits 14:12 tell integers (IVV, IVX, IVI; MVV, MVX) from floating point (FVV, FVF).
         let is_float = matches!(insn.rm, 1 | 5);
-        if is_float && !self.hot.csrs.fp_enabled() {
+        if is_float && !self.state.csrs.fp_enabled() {
             return None;
         }
-        let rounding = RoundingMode::from_bits(self.hot.csrs.frm);
+        let rounding = RoundingMode::from_bits(self.state.csrs.frm);
         if is_float && rounding.is_none() {
             return None;
         }
-        let vtype = self.hot.vector.vtype?;
+        let vtype = self.state.vector.vtype?;
         let format = insn.opcode.format();
         let width = vtype.width();
         let scalar = match format {
@@ -97,10 +97,10 @@ impl Hart {
         };
         let takes_carry = matches!(format, Format::Vvm | Format::Vxm | Format::Vim | Format::Vfm);
         let masked = !insn.unmasked() && !takes_carry;
-        let (vl, start) = (self.hot.vector.vl as usize, self.hot.vector.vstart as usize);
-        let mask = if masked { self.hot.vector.mask(0) } else { u128::MAX };
+        let (vl, start) = (self.state.vector.vl as usize, self.state.vector.vstart as usize);
+        let mask = if masked { self.state.vector.mask(0) } else { u128::MAX };
         let fast =
-            rounding == Some(RoundingMode::NearestEven) && self.hot.csrs.fflags & soft::NX != 0;
+            rounding == Some(RoundingMode::NearestEven) && self.state.csrs.fflags & soft::NX != 0;
         let mut vop = Vop {
             insn,
             width,
@@ -114,7 +114,7 @@ impl Hart {
             rounding: rounding.unwrap_or(RoundingMode::NearestEven),
             flags: 0,
             fast,
-            v: &mut self.hot.vector,
+            v: &mut self.state.vector,
         };
         let mut integer = None;
         let mut float = None;
@@ -129,7 +129,7 @@ impl Hart {
             self.set_x(insn.rd, value);
         }
         if let Some(value) = float {
-            self.hot.f[insn.rd as usize & 31] = value;
+            self.state.f[insn.rd as usize & 31] = value;
         }
         if is_float {
             self.accrue_vector(flags);
@@ -141,15 +141,15 @@ impl Hart {
     /// it is boxed.
     fn vector_scalar(&self, register: u8, width: u32) -> u64 {
         use soft::Format;
-        let value = self.hot.f[register as usize & 31];
+        let value = self.state.f[register as usize & 31];
         if width == 3 { F64::unbox(value) } else { F32::unbox(value) }
     }
 
     /// Adds floating-point exceptions, and marks that state dirty.
     fn accrue_vector(&mut self, flags: u8) {
-        let before = (self.hot.csrs.fflags, self.hot.csrs.sstatus);
-        self.hot.csrs.accrue(flags);
-        if before != (self.hot.csrs.fflags, self.hot.csrs.sstatus) {
+        let before = (self.state.csrs.fflags, self.state.csrs.sstatus);
+        self.state.csrs.accrue(flags);
+        if before != (self.state.csrs.fflags, self.state.csrs.sstatus) {
             self.sync();
         }
     }

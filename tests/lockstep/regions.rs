@@ -1,9 +1,12 @@
-//! Translated units in an engine, called by a native machine.
+//! Translated regions in an engine, called by a native machine.
 
 use crate::arena::{self, Creator};
+use c2w_emulator::engine::arch::CpuState;
 use c2w_emulator::engine::code_index::Entry;
-use c2w_emulator::riscv::interpreter::Hot;
-use c2w_emulator::riscv::translated::{self, Call, Helper, MAX_DEPTH, Units};
+use c2w_emulator::engine::translated::{MAX_DEPTH, TranslatedCode, base};
+use c2w_emulator::riscv::hart::Riscv;
+use c2w_emulator::riscv::linkage::{self, CallRegion, RegionRuntime};
+use c2w_emulator::riscv::state::HartState;
 use c2w_module_abi::{HELPERS, Helpers, REGION, Signature, ValueType};
 use c2w_translator::{Linkage, Translation};
 use std::cell::{Cell, RefCell};
@@ -18,11 +21,11 @@ use wasm_encoder::{
 use wasmtime::{Caller, Config, Engine, Extern, Linker, Store, TypedFunc};
 
 /// Where the hart's state is in linear memory.
-pub const HOT: u32 = 1 << 16;
+pub const STATE: u32 = 1 << 16;
 
 /// The functions that regions import come first, in the order of [`HELPERS`].
 pub const LINKAGE: Linkage = Linkage {
-    state: HOT,
+    state: STATE,
     first_region: 6,
     helpers: Helpers { invoke: 0, status: 1, resume: 2, system_call: 3, map: 4, fma32: 5 },
 };
@@ -36,16 +39,16 @@ fn value_type(ty: ValueType) -> ValType {
 }
 
 /// The place of the hart's state.
-pub fn place() -> &'static mut MaybeUninit<Hot> {
+pub fn state_cell() -> &'static mut MaybeUninit<HartState> {
     // SAFETY: linear memory below the machine's own, for one machine at a time.
-    unsafe { &mut *std::ptr::with_exposed_provenance_mut(arena::base() + HOT as usize) }
+    unsafe { &mut *std::ptr::with_exposed_provenance_mut(arena::base() + STATE as usize) }
 }
 
-fn hot() -> *mut Hot {
-    std::ptr::with_exposed_provenance_mut(arena::base() + HOT as usize)
+fn state() -> *mut HartState {
+    std::ptr::with_exposed_provenance_mut(arena::base() + STATE as usize)
 }
 
-/// A module of nothing but units.
+/// A module of nothing but regions.
 fn module(translation: &Translation) -> Vec<u8> {
     let (mut types, mut imports) = (TypeSection::new(), ImportSection::new());
     let mut declare = |signature: &Signature| {
@@ -82,11 +85,11 @@ fn module(translation: &Translation) -> Vec<u8> {
     module.finish()
 }
 
-/// Units that are ready to be called.
+/// Regions that are ready to be called.
 pub struct Functions {
     store: Store<()>,
-    units: Vec<TypedFunc<(i64, i32, i32), i64>>,
-    /// How many of the addresses that units come back to most often are shown at the end.
+    regions: Vec<TypedFunc<(i64, i32, i32), i64>>,
+    /// How many of the addresses that regions come back to most often are shown at the end.
     shown: usize,
     exits: HashMap<u64, u64>,
 }
@@ -113,45 +116,46 @@ impl Functions {
         let mut linker = Linker::new(&engine);
         linker.func_wrap("c2w", HELPERS.invoke.name, invoke).unwrap();
         let status = |change: i32, operand: i64| {
-            // SAFETY: only units call this, while the hart waits.
-            let hot = unsafe { &mut *hot() };
-            translated::status(hot, change as u32, operand as u64) as i64
+            // SAFETY: only regions call this, while the hart waits.
+            let state = unsafe { &mut *state() };
+            linkage::change_status(state, change as u32, operand as u64) as i64
         };
         linker.func_wrap("c2w", HELPERS.status.name, status).unwrap();
         linker.func_wrap("c2w", HELPERS.resume.name, resume).unwrap();
         linker.func_wrap("c2w", HELPERS.system_call.name, system_call).unwrap();
         let map = |address: i64, size: i32, write: i32| {
-            i32::from(helper().map_data(address as u64, size as u32, write != 0))
+            i32::from(runtime().map_data(address as u64, size as u32, write != 0))
         };
         linker.func_wrap("c2w", HELPERS.map.name, map).unwrap();
-        linker.func_wrap("c2w", HELPERS.fma32.name, translated::fma32).unwrap();
+        linker.func_wrap("c2w", HELPERS.fma32.name, linkage::fma32).unwrap();
         let instance = linker.instantiate(&mut store, &module).unwrap();
-        let unit = |number: usize| instance.get_typed_func(&mut store, &number.to_string());
-        let units = (0..translation.functions.len()).map(unit).collect::<Result<_, _>>().unwrap();
+        let region = |number: usize| instance.get_typed_func(&mut store, &number.to_string());
+        let regions =
+            (0..translation.functions.len()).map(region).collect::<Result<_, _>>().unwrap();
         let shown = std::env::var("C2W_EXITS").map_or(0, |number| number.parse().unwrap());
-        Self { store, units, shown, exits: HashMap::new() }
+        Self { store, regions, shown, exits: HashMap::new() }
     }
 }
 
-/// Enters the unit at `pc`, as the runtime's function of that name does.
+/// Enters the region at `pc`, as the runtime's function of that name does.
 fn invoke(mut caller: Caller<'_, ()>, pc: i64, depth: i32) -> wasmtime::Result<i64> {
-    // SAFETY: only units call this, while the hart waits.
-    let hot = unsafe { &mut *hot() };
-    hot.pc = pc as u64;
-    let found = (depth > 0).then(|| hot.entry(pc as u64));
-    let Some(entry) = found.and_then(|found| found.or_else(|| helper().entry(pc as u64))) else {
+    // SAFETY: only regions call this, while the hart waits.
+    let state = unsafe { &mut *state() };
+    state.pc = pc as u64;
+    let found = (depth > 0).then(|| state.entry(pc as u64));
+    let Some(entry) = found.and_then(|found| found.or_else(|| runtime().entry(pc as u64))) else {
         return Ok(pc);
     };
-    call_unit(&mut caller, entry, translated::base(pc as u64, entry), depth as u32 - 1)
+    call_region(&mut caller, entry, base(pc as u64, entry), depth as u32 - 1)
 }
 
 thread_local! {
-    /// The helper of the unit that runs.
-    static HELPER: Cell<*mut Helper<'static, 'static>> = const { Cell::new(std::ptr::null_mut()) };
+    /// The runtime of the region that runs.
+    static RUNTIME: Cell<*mut RegionRuntime<'static, 'static>> = const { Cell::new(std::ptr::null_mut()) };
 }
 
 thread_local! {
-    /// What was executed in units: addresses at which control came into one and out again. Only if
+    /// What was executed in regions: addresses at which control came into one and out again. Only if
     /// somebody asks.
     static SPANS: RefCell<Option<Vec<(u64, u64)>>> = const { RefCell::new(None) };
     /// Where control came in last.
@@ -163,18 +167,18 @@ pub fn watch() {
     SPANS.set(Some(Vec::new()));
 }
 
-/// Where control was in units since the last call: from an address to another, in order.
+/// Where control was in regions since the last call: from an address to another, in order.
 pub fn spans() -> Vec<(u64, u64)> {
     SPANS.with_borrow_mut(|spans| spans.as_mut().map_or(Vec::new(), std::mem::take))
 }
 
-/// A unit is about to be called at the hart's `pc`.
+/// A region is about to be called at the hart's `pc`.
 fn came_in() {
     // SAFETY: the hart waits.
-    CAME_IN.set(unsafe { (*hot()).pc });
+    CAME_IN.set(unsafe { (*state()).pc });
 }
 
-/// A unit has returned this, or hands over to the interpreter there.
+/// A region has returned this, or hands over to the interpreter there.
 fn came_out(to: u64) {
     let span = (CAME_IN.get(), to & !1);
     SPANS.with_borrow_mut(|spans| {
@@ -184,64 +188,64 @@ fn came_out(to: u64) {
     });
 }
 
-fn helper() -> &'static mut Helper<'static, 'static> {
-    // SAFETY: only units ask for it, and `with` lends it until they come back.
-    unsafe { &mut *HELPER.get() }
+fn runtime() -> &'static mut RegionRuntime<'static, 'static> {
+    // SAFETY: only regions ask for it, and `with` lends it until they come back.
+    unsafe { &mut *RUNTIME.get() }
 }
 
-/// Lends a helper to a unit that is called.
-fn with(helper: &mut Helper<'_, '_>, call: impl FnOnce() -> u64) -> u64 {
-    let before = HELPER.replace(std::ptr::from_mut(helper).cast());
+/// Lends a runtime to a region that is called.
+fn with(runtime: &mut RegionRuntime<'_, '_>, call: impl FnOnce() -> u64) -> u64 {
+    let before = RUNTIME.replace(std::ptr::from_mut(runtime).cast());
     let to = call();
-    HELPER.set(before);
+    RUNTIME.set(before);
     to
 }
 
-/// Goes on for a unit, as the runtime's function of that name does.
+/// Goes on for a region, as the runtime's function of that name does.
 fn resume(caller: Caller<'_, ()>, pc: i64, back: i64, depth: i32) -> i64 {
     came_out(pc as u64);
-    outside(caller, |helper, call| helper.resume(pc as u64, back as u64, depth as u32, call))
+    outside(caller, |runtime, call| runtime.resume(pc as u64, back as u64, depth as u32, call))
 }
 
-/// Does an environment call for a unit, as the runtime's function of that name does.
+/// Does an environment call for a region, as the runtime's function of that name does.
 fn system_call(caller: Caller<'_, ()>, pc: i64, depth: i32) -> i64 {
     came_out(pc as u64 + 4);
-    outside(caller, |helper, call| helper.system_call(pc as u64, depth as u32, call))
+    outside(caller, |runtime, call| runtime.system_call(pc as u64, depth as u32, call))
 }
 
-/// Has the helper do something for a unit; returns where that came to.
+/// Has the runtime do something for a region; returns where that came to.
 fn outside(
     mut caller: Caller<'_, ()>,
-    act: impl FnOnce(&mut Helper<'_, '_>, &mut Call<'_>) -> u64,
+    act: impl FnOnce(&mut RegionRuntime<'_, '_>, &mut CallRegion<'_>) -> u64,
 ) -> i64 {
-    let mut call = |helper: &mut Helper<'_, '_>, entry: Entry, base: u64, depth: u32| {
+    let mut call = |runtime: &mut RegionRuntime<'_, '_>, entry: Entry, base: u64, depth: u32| {
         came_in();
-        let to = with(helper, || call_unit(&mut caller, entry, base, depth).unwrap() as u64);
+        let to = with(runtime, || call_region(&mut caller, entry, base, depth).unwrap() as u64);
         came_out(to);
         to
     };
-    let to = act(helper(), &mut call);
+    let to = act(runtime(), &mut call);
     CAME_IN.set(to & !1);
     to as i64
 }
 
-fn call_unit(
+fn call_region(
     caller: &mut Caller<'_, ()>,
     entry: Entry,
     base: u64,
     depth: u32,
 ) -> wasmtime::Result<i64> {
-    let unit = caller.get_export(&entry.unit.to_string()).and_then(Extern::into_func);
-    let unit = unit.expect("a unit").typed::<(i64, i32, i32), i64>(&caller)?;
-    unit.call(caller, (base as i64, entry.state as i32, depth as i32))
+    let region = caller.get_export(&entry.region.to_string()).and_then(Extern::into_func);
+    let region = region.expect("a region").typed::<(i64, i32, i32), i64>(&caller)?;
+    region.call(caller, (base as i64, entry.state as i32, depth as i32))
 }
 
-impl Units for Functions {
-    fn call(&mut self, entry: Entry, base: u64, helper: &mut Helper<'_, '_>) -> u64 {
-        let unit = &self.units[entry.unit as usize];
+impl TranslatedCode<Riscv> for Functions {
+    fn call(&mut self, entry: Entry, base: u64, runtime: &mut RegionRuntime<'_, '_>) -> u64 {
+        let region = &self.regions[entry.region as usize];
         let arguments = (base as i64, entry.state as i32, MAX_DEPTH as i32);
         came_in();
-        let to = with(helper, || unit.call(&mut self.store, arguments).unwrap() as u64);
+        let to = with(runtime, || region.call(&mut self.store, arguments).unwrap() as u64);
         came_out(to);
         if self.shown > 0 {
             *self.exits.entry(to).or_default() += 1;
