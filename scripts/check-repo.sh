@@ -6,10 +6,10 @@ cd "$(dirname "$0")/.."
 
 readonly MAX_LINES=900 MAX_FUNCTION=70 MAX_COLUMNS=100
 
-# Who may write `unsafe`: the emulator's memory, hot loop and edge to translated code, the module's
+# Who may write `unsafe`: the emulator's memory, interpreter loop and edge to translated code, the module's
 # edge to WASI, PID 1 for system calls that rustix lacks, the tests' engine, which loads compiled
 # code, and the lock-step test, whose machine lives in an engine's memory.
-readonly UNSAFE='^(emulator/src/(memory|cpu/(hart|hot|translated|hot/(group|place|vector)))\.rs|runtime/src/[a-z_]+\.rs|initramfs/init/src/.+\.rs|tests/end_to_end/engine\.rs|tests/lockstep/(arena|main|units)\.rs)$'
+readonly UNSAFE='^(emulator/src/(memory|engine/(arch|run|state_box)|riscv/(hart|state|interpreter/(mod|group_ops|vector)))\.rs|runtime/src/[a-z_]+\.rs|initramfs/init/src/.+\.rs|tests/end_to_end/engine\.rs|tests/lockstep/(arena|main|regions)\.rs)$'
 
 # Hosts that text may name; names without a dot are examples, and so are loopback addresses.
 readonly HOSTS='^(github\.com|wasmtime\.dev|(www\.)?[a-z]+\.org|snapshot\.debian\.org|[a-z.]*sourceforge\.net|index\.docker\.io|distribution\.github\.io|postcard\.jamesmunns\.com|127\.0\.0\.1|192\.0\.2\.1|[a-z0-9-]+(\.(invalid|example|test))?)$'
@@ -53,7 +53,9 @@ refuse 'file too long' < <(
 # The walls: a folder, and what its code must not name.
 walls() {
     cat << 'END'
-emulator/src/engine crate::cpu
+emulator/src/engine crate::riscv
+emulator/src/devices crate::(riscv|engine|machine|board)
+emulator/src/riscv crate::machine
 translator/src c2w_session|c2w_p9
 module-abi/src c2w_(emulator|session|translator|p9|guest_abi)
 p9/src c2w_session|c2w_translator

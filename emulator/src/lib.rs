@@ -1,11 +1,19 @@
-//! A RISC-V system emulator without OS calls: the native build, the WASI build and the tests
-//! share every line. The world outside is reached through [`Host`] only.
+//! A system emulator without OS calls: the native build, the WASI build and the tests share every
+//! line. The host is reached through [`Host`] only.
+//!
+//! ```text
+//! machine.rs        CPU, memory, devices and clock of a board
+//! engine/           runs guest code, whatever its instruction set
+//! riscv/            an instruction set, and its board
+//! devices/          know no address and no interrupt controller
+//! ```
 #![no_std]
 
 extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod board;
 pub mod devices;
 pub mod engine;
 mod host;
@@ -14,8 +22,12 @@ mod memory;
 pub mod riscv;
 pub mod softfloat;
 
+pub use board::{BootConfig, BootError};
 pub use devices::PowerRequest;
 pub use devices::vmgenid::ID_LENGTH as GENERATION_LENGTH;
 pub use host::{Host, PortId};
-pub use machine::{BootConfig, BootError, Exit, Machine, RestoreError};
+pub use machine::{Exit, RestoreError};
+
+/// The machine of the instruction set that there is.
+pub type Machine = machine::Machine<riscv::board::RiscvBoard>;
 pub use memory::{AllocateError, GuestMemory, OutOfRange, PAGE_SIZE, Region};

@@ -1,66 +1,25 @@
-//! The whole machine: hart, memory, devices and clock.
+//! The whole machine: CPU, memory, devices and clock.
 
-use crate::devices::bus::{Devices, DevicesConfig, DevicesState};
+use crate::board::{Board, BootConfig, BootError};
 use crate::devices::vmgenid::ID_LENGTH;
-use crate::devices::{Context, InvalidState, P9Server, PowerRequest};
+use crate::devices::{
+    Context, Devices, DevicesConfig, DevicesState, InvalidState, P9Server, PowerRequest,
+};
+use crate::engine::arch::Arch;
 use crate::engine::bus::{Bus, Event};
 use crate::engine::clock::Clock;
 use crate::engine::code_index::{Counts, Translated};
-use crate::engine::cpu::CpuSnapshot;
+use crate::engine::cpu::{Cpu, CpuSnapshot};
 use crate::engine::observe::Observer;
 use crate::engine::translated::TranslatedCode;
 use crate::host::{Host, PortId};
 use crate::memory::GuestMemory;
-use crate::riscv::board::fdt;
-use crate::riscv::hart::{Hart, Registers, Riscv};
-use crate::riscv::state::HartState;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::mem::MaybeUninit;
 use serde::{Deserialize, Serialize};
-
-/// What a machine boots with.
-pub struct BootConfig<'a> {
-    /// Linux `Image` (Documentation/arch/riscv/boot-image-header.rst).
-    pub kernel: &'a [u8],
-    /// Initramfs, as a cpio archive.
-    pub initramfs: &'a [u8],
-    /// Kernel command line.
-    pub command_line: &'a str,
-    /// Names of the virtio console's ports; a name's index is its [`PortId`].
-    pub ports: &'a [&'a str],
-    /// The 9p device's mount tag.
-    pub mount_tag: &'a str,
-    /// First entropy of the kernel's generator.
-    pub seed: &'a [u8],
-}
-
-/// Why a machine cannot boot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BootError {
-    /// The kernel is no RISC-V Linux `Image`.
-    NotAKernel,
-    /// Kernel, initramfs and device tree need more RAM: so many bytes at least.
-    TooLittleMemory(u64),
-    /// The command line or a name cannot stand in a device tree.
-    DeviceTree,
-}
-
-impl fmt::Display for BootError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotAKernel => f.write_str("the kernel is not a RISC-V Linux Image"),
-            Self::TooLittleMemory(needed) => {
-                write!(f, "too little memory for kernel and initramfs: {needed} bytes are needed")
-            }
-            Self::DeviceTree => f.write_str("the kernel command line contains a NUL byte"),
-        }
-    }
-}
-
-impl core::error::Error for BootError {}
 
 /// Why saved state does not make a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,15 +52,18 @@ pub enum Exit {
     Power(PowerRequest),
 }
 
-/// First bytes of a saved state: magic and version.
-const MAGIC: &[u8; 8] = b"c2wsnap\x02";
+/// First bytes of a saved state; the instruction set's ID and the version of the state follow.
+const MAGIC: &[u8; 6] = b"c2wsnp";
+
+/// The version of the state.
+const VERSION: u8 = 3;
 
 /// Console ports of a saved machine: each has queues, so their number is looked at first.
 const MAX_PORTS: usize = 64;
 
 #[derive(Serialize, Deserialize)]
-struct MachineState {
-    hart: CpuSnapshot<Registers>,
+struct MachineState<R> {
+    cpu: CpuSnapshot<R>,
     devices: DevicesState,
     ports: Vec<String>,
     mount_tag: String,
@@ -109,29 +71,35 @@ struct MachineState {
 }
 
 /// A machine.
-pub struct Machine {
+pub struct Machine<B: Board> {
     memory: GuestMemory,
-    hart: Hart,
+    cpu: Cpu<B::Arch>,
     devices: Devices,
     clock: Clock,
     ports: Vec<String>,
     mount_tag: String,
 }
 
-impl Machine {
+impl<B: Board> Machine<B> {
+    /// What the bytes of a saved state begin with.
+    const HEADER: [u8; 8] = {
+        let [a, b, c, d, e, f] = *MAGIC;
+        [a, b, c, d, e, f, B::Arch::ID, VERSION]
+    };
+
     /// A machine about to execute the kernel's first instruction. RAM must be zero.
     ///
     /// # Errors
     /// [`BootError`] when kernel and initramfs do not fit.
     pub fn boot(mut memory: GuestMemory, config: &BootConfig<'_>) -> Result<Self, BootError> {
-        let (entry, device_tree) = load(&mut memory, config)?;
+        let cpu = B::boot(&mut memory, config)?;
         let ports: Vec<String> = config.ports.iter().map(|&name| name.into()).collect();
         let mount_tag = String::from(config.mount_tag);
         Ok(Self {
-            hart: Hart::at_boot(entry, device_tree, &memory),
-            devices: devices(&ports, &mount_tag),
+            cpu,
+            devices: devices::<B>(&ports, &mount_tag),
             memory,
-            clock: Clock::Instructions { skipped: 0 },
+            clock: Clock::from_instructions(B::TIMEBASE),
             ports,
             mount_tag,
         })
@@ -144,19 +112,19 @@ impl Machine {
     /// [`RestoreError`] when the bytes are no such state.
     pub fn restore(mut memory: GuestMemory, bytes: &[u8]) -> Result<Self, RestoreError> {
         memory.forget_code();
-        let body = bytes.strip_prefix(MAGIC).ok_or(RestoreError::NotASnapshot)?;
-        let state: MachineState =
+        let body = bytes.strip_prefix(&Self::HEADER).ok_or(RestoreError::NotASnapshot)?;
+        let state: MachineState<<B::Arch as Arch>::Registers> =
             postcard::from_bytes(body).map_err(|_| RestoreError::NotASnapshot)?;
         if state.ports.len() > MAX_PORTS {
             return Err(RestoreError::NotASnapshot);
         }
-        let mut devices = devices(&state.ports, &state.mount_tag);
-        devices.restore(state.devices).map_err(RestoreError::Device)?;
-        let hart = Hart::restore(&state.hart, &memory).ok_or(RestoreError::NotASnapshot)?;
-        let mut clock = Clock::Instructions { skipped: 0 };
-        clock.skip_to(state.ticks, hart.steps());
+        let mut devices = devices::<B>(&state.ports, &state.mount_tag);
+        devices.restore(&state.devices).map_err(RestoreError::Device)?;
+        let cpu = Cpu::restore(&state.cpu, &memory).ok_or(RestoreError::NotASnapshot)?;
+        let mut clock = Clock::from_instructions(B::TIMEBASE);
+        clock.skip_to(state.ticks, cpu.steps());
         let (ports, mount_tag) = (state.ports, state.mount_tag);
-        Ok(Self { memory, hart, devices, clock, ports, mount_tag })
+        Ok(Self { memory, cpu, devices, clock, ports, mount_tag })
     }
 
     /// The state of everything but memory.
@@ -165,55 +133,55 @@ impl Machine {
     /// Never: the state has no form that cannot be encoded.
     pub fn save(&self, host: &mut dyn Host) -> Vec<u8> {
         let state = MachineState {
-            hart: self.hart.save(&self.memory),
+            cpu: self.cpu.save(&self.memory),
             devices: self.devices.save(),
             ports: self.ports.clone(),
             mount_tag: self.mount_tag.clone(),
             ticks: self.ticks(host),
         };
-        let mut bytes = MAGIC.to_vec();
+        let mut bytes = Self::HEADER.to_vec();
         bytes.extend(postcard::to_allocvec(&state).expect("plain data"));
         bytes
     }
 
     /// Runs about `budget` instructions, or until the guest waits or switches off.
     pub fn run(&mut self, budget: u64, host: &mut dyn Host) -> Exit {
-        // The hart counts down in 63 bits.
-        let limit = self.hart.steps().saturating_add(budget.min(1 << 62));
-        self.devices.check_alarm(host);
+        // The CPU counts down in 63 bits.
+        let limit = self.cpu.steps().saturating_add(budget.min(1 << 62));
+        self.devices.tick(host);
         let mut bus =
             Bus { memory: &mut self.memory, devices: &mut self.devices, host, clock: &self.clock };
-        match self.hart.run(limit, &mut bus) {
+        match self.cpu.run(limit, &mut bus) {
             Event::Limit => Exit::Budget,
-            Event::Idle => Exit::Idle(self.hart.timer()),
+            Event::Idle => Exit::Idle(self.cpu.timer()),
             Event::Power(request) => Exit::Power(request),
         }
     }
 
     /// Lets time pass to `tick` at once, if time comes from instructions.
     pub fn skip_to(&mut self, tick: u64) {
-        self.clock.skip_to(tick, self.hart.steps());
+        self.clock.skip_to(tick, self.cpu.steps());
     }
 
     /// From now on, time is the host's; the guest's clock goes on from where it stands.
     pub fn use_host_clock(&mut self, host: &mut dyn Host) {
-        let start_ticks = self.ticks(host);
-        self.clock = Clock::Host { start_ticks, start_ns: host.monotonic_ns() };
+        let ticks = self.ticks(host);
+        self.clock.use_host(ticks, host);
     }
 
     /// The guest's time now, in ticks.
     pub fn ticks(&self, host: &mut dyn Host) -> u64 {
-        self.clock.ticks(self.hart.steps(), host)
+        self.clock.ticks(self.cpu.steps(), host)
     }
 
     /// Steps (instructions and traps) so far.
     pub fn steps(&self) -> u64 {
-        self.hart.steps()
+        self.cpu.steps()
     }
 
     /// The address of the next instruction, to say where a guest hangs.
     pub fn pc(&self) -> u64 {
-        self.hart.pc()
+        self.cpu.pc()
     }
 
     /// Bytes of input that a console port can take now; 0 while the guest has not opened it.
@@ -237,35 +205,35 @@ impl Machine {
         self.devices.set_p9_server(server);
     }
 
-    /// Has translated code entered from now on, through `code`. That expects the hart's state in `cell`.
+    /// Has translated code entered from now on, through `code`. That expects the CPU's state in `cell`.
     pub fn set_translated(
         &mut self,
         translated: &Translated,
-        code: Box<dyn TranslatedCode<Riscv>>,
-        cell: &'static mut MaybeUninit<HartState>,
+        code: Box<dyn TranslatedCode<B::Arch>>,
+        cell: &'static mut MaybeUninit<<B::Arch as Arch>::State>,
     ) {
-        self.hart.set_translated(translated, code, cell, &mut self.memory);
+        self.cpu.set_translated(translated, code, cell, &mut self.memory);
     }
 
     /// Forgets everything that is cached: translations of addresses and decoded code. For tests: the
     /// guest cannot tell.
     pub fn drop_caches(&mut self) {
-        self.hart.drop_caches(&mut self.memory);
+        self.cpu.drop_caches(&mut self.memory);
     }
 
     /// How much translated code has done.
     pub fn translated(&self) -> Counts {
-        self.hart.translated()
+        self.cpu.translated()
     }
 
     /// Has an observer told of every block that is executed from now on.
     pub fn observe(&mut self, observer: Box<dyn Observer>) {
-        self.hart.observe(observer);
+        self.cpu.observe(observer);
     }
 
     /// Has an observer told of every block of the next `all` steps, and of a part of those after.
     pub fn sample(&mut self, observer: Box<dyn Observer>, all: u64) {
-        self.hart.sample(observer, all);
+        self.cpu.sample(observer, all);
     }
 
     /// RAM and root image, without the machine.
@@ -279,71 +247,32 @@ impl Machine {
     }
 }
 
-fn devices(ports: &[String], mount_tag: &str) -> Devices {
-    Devices::new(DevicesConfig {
+fn devices<B: Board>(ports: &[String], mount_tag: &str) -> Devices {
+    B::devices(DevicesConfig {
         ports: ports.to_vec(),
         mount_tag: mount_tag.into(),
         ..DevicesConfig::default()
     })
 }
 
-/// Puts kernel, initramfs and device tree into RAM; returns the entry point and the tree's
-/// address. The kernel goes where its header says, the others to the end of RAM.
-fn load(memory: &mut GuestMemory, config: &BootConfig<'_>) -> Result<(u64, u64), BootError> {
-    const ALIGN: u64 = 1 << 16;
-    let ram = memory.ram();
-    let (offset, size) = kernel_header(config.kernel).ok_or(BootError::NotAKernel)?;
-    let tree_room = ALIGN;
-    let initramfs_room = (config.initramfs.len() as u64).next_multiple_of(ALIGN);
-    let needed = [offset, size.max(config.kernel.len() as u64), tree_room, initramfs_room, ALIGN]
-        .into_iter()
-        .fold(0, u64::saturating_add);
-    if needed > ram.length {
-        return Err(BootError::TooLittleMemory(needed));
-    }
-    let end = (ram.start + ram.length) & !(ALIGN - 1);
-    let tree_at = end - tree_room;
-    let initramfs_at = tree_at - initramfs_room;
-    let tree = fdt::build(&fdt::Description {
-        ram,
-        image: memory.image(),
-        command_line: config.command_line,
-        initramfs: (initramfs_at, initramfs_at + config.initramfs.len() as u64),
-        seed: config.seed,
-    })
-    .map_err(|_| BootError::DeviceTree)?;
-    let too_small = |_| BootError::TooLittleMemory(needed);
-    if tree.len() as u64 > tree_room {
-        return Err(BootError::DeviceTree);
-    }
-    let entry = ram.start + offset;
-    memory.write(entry, config.kernel).map_err(too_small)?;
-    memory.write(initramfs_at, config.initramfs).map_err(too_small)?;
-    memory.write(tree_at, &tree).map_err(too_small)?;
-    Ok((entry, tree_at))
-}
-
-/// Load offset and memory size that an `Image` asks for.
-fn kernel_header(kernel: &[u8]) -> Option<(u64, u64)> {
-    let number = |at: usize| Some(u64::from_le_bytes(kernel.get(at..at + 8)?.try_into().ok()?));
-    (kernel.get(48..56)? == b"RISCV\0\0\0" || kernel.get(56..60)? == b"RSC\x05")
-        .then_some(())
-        .and_then(|()| Some((number(8)?, number(16)?)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::devices::test_host::TestHost;
+    use crate::riscv::board::RiscvBoard;
     use crate::riscv::csr::Csrs;
+    use crate::riscv::hart::Registers;
     use alloc::vec;
+
+    type Machine = super::Machine<RiscvBoard>;
+    type State = MachineState<Registers>;
 
     fn memory() -> GuestMemory {
         GuestMemory::allocate(0x8000_0000, 1 << 20, 0, 0).unwrap()
     }
 
     /// The state of a machine that has not run, after `change`.
-    fn restored(change: impl FnOnce(&mut MachineState)) -> Result<Machine, RestoreError> {
+    fn restored(change: impl FnOnce(&mut State)) -> Result<Machine, RestoreError> {
         let mut kernel = [0; 64];
         kernel[48..56].copy_from_slice(b"RISCV\0\0\0");
         let config = BootConfig {
@@ -355,17 +284,17 @@ mod tests {
             seed: &[],
         };
         let saved = Machine::boot(memory(), &config).unwrap().save(&mut TestHost::default());
-        let mut state = postcard::from_bytes(&saved[MAGIC.len()..]).unwrap();
+        let mut state = postcard::from_bytes(&saved[Machine::HEADER.len()..]).unwrap();
         change(&mut state);
         let body = postcard::to_allocvec(&state).unwrap();
-        Machine::restore(memory(), &[MAGIC, body.as_slice()].concat())
+        Machine::restore(memory(), &[&Machine::HEADER, body.as_slice()].concat())
     }
 
     #[test]
     fn a_state_with_counts_about_to_overflow_is_refused() {
         assert!(restored(|_| {}).is_ok());
         for (steps, traps) in [(u64::MAX, 0), (1 << 63, 0), (3, 4)] {
-            let changed = restored(|state| (state.hart.steps, state.hart.traps) = (steps, traps));
+            let changed = restored(|state| (state.cpu.steps, state.cpu.traps) = (steps, traps));
             assert_eq!(changed.err(), Some(RestoreError::NotASnapshot), "{steps} {traps}");
         }
     }
@@ -380,7 +309,7 @@ mod tests {
             |csrs| csrs.frm = 8,
         ];
         for change in changes {
-            let changed = restored(|state| change(state.hart.registers.csrs_mut()));
+            let changed = restored(|state| change(state.cpu.registers.csrs_mut()));
             assert_eq!(changed.err(), Some(RestoreError::NotASnapshot));
         }
     }

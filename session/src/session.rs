@@ -10,7 +10,6 @@ use c2w_emulator::devices::P9Server;
 use c2w_emulator::engine::code_index::{Counts, Translated};
 use c2w_emulator::engine::observe::Observer;
 use c2w_emulator::engine::translated::TranslatedCode;
-use c2w_emulator::riscv::board::layout::TICK_NS;
 use c2w_emulator::riscv::hart::Riscv;
 use c2w_emulator::riscv::state::HartState;
 use c2w_emulator::{Exit, GENERATION_LENGTH, GuestMemory, Machine, PowerRequest, RestoreError};
@@ -18,6 +17,9 @@ use c2w_guest_abi::{
     Failure, FromGuest, Milestone, Notice, RunRequest, TerminalSize, ToGuest, WallClock, frame,
 };
 use core::mem::MaybeUninit;
+
+/// Nanoseconds of a tick of the guest's clock.
+const TICK_NS: u64 = c2w_emulator::riscv::board::layout::TIMEBASE.tick_ns;
 
 /// Entropy that a run starts with, in bytes.
 const SEED_LENGTH: usize = 64;

@@ -1,105 +1,79 @@
-//! All devices, at their places in [`crate::riscv::board::layout`], with their interrupts wired.
+//! The devices of a machine, where its board has put them, with their interrupts wired.
+//!
+//! What the host does with one of them stands beside the device, as methods of [`Devices`] that reach
+//! it by its type.
 
+use super::{AccessFault, Context, InterruptController, InvalidState, MmioDevice, PowerRequest};
+use crate::host::Host;
+use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
-
+use core::any::Any;
 use serde::{Deserialize, Serialize};
 
-use super::virtio::console::{Console, ConsoleState};
-use super::virtio::mmio::{VirtioMmio, VirtioState};
-use super::virtio::p9::{P9, P9Server, P9State};
-use super::virtio::rng::Rng;
-use super::vmgenid::{ID_LENGTH, VmGenId};
-use super::{AccessFault, Context, InvalidState, MmioDevice, PowerRequest};
-use crate::host::{Host, PortId};
-use crate::memory::GuestMemory;
-use crate::riscv::board::goldfish_rtc::Rtc;
-use crate::riscv::board::layout::{self, Place};
-use crate::riscv::board::plic::Plic;
-use crate::riscv::board::syscon::Syscon;
-
-/// A device on the bus.
+/// Where a device is: its registers, and its interrupt's number at the controller (0: none).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Slot {
-    Plic,
-    Console,
-    P9,
-    Rng,
-    Rtc,
-    VmGenId,
-    Syscon,
+pub struct MmioRange {
+    /// First physical address.
+    pub base: u64,
+    /// Length in bytes.
+    pub size: u64,
+    /// Interrupt source.
+    pub irq: u32,
 }
 
-/// Who is where; those asked most often first.
-const MAP: [(Slot, Place); 7] = [
-    (Slot::Plic, layout::PLIC),
-    (Slot::Console, layout::CONSOLE),
-    (Slot::P9, layout::P9),
-    (Slot::Rng, layout::RNG),
-    (Slot::Rtc, layout::RTC),
-    (Slot::VmGenId, layout::VMGENID),
-    (Slot::Syscon, layout::SYSCON),
-];
-
-/// The device that answers for `size` bytes at `address`, with the offset into its registers.
-#[inline]
-fn locate(address: u64, size: u8) -> Result<(Slot, Place, u64), AccessFault> {
-    MAP.into_iter()
-        .find_map(|(slot, place)| {
-            let offset = address.checked_sub(place.base)?;
-            let fits = offset.checked_add(size.into())? <= place.size;
-            fits.then_some((slot, place, offset))
-        })
-        .ok_or(AccessFault)
+impl MmioRange {
+    /// How far into the range `size` bytes at `address` are, if they are in it.
+    #[inline]
+    fn offset(self, address: u64, size: u8) -> Option<u64> {
+        let offset = address.checked_sub(self.base)?;
+        (offset.checked_add(size.into())? <= self.size).then_some(offset)
+    }
 }
 
-/// What differs between machines. A snapshot only fits devices with the same configuration.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DevicesConfig {
-    /// Names of the console's ports, one at least; a name's index is its [`PortId`].
-    pub ports: Vec<String>,
-    /// By what name the guest mounts the 9p device.
-    pub mount_tag: String,
-    /// The first generation ID.
-    pub generation: [u8; ID_LENGTH],
+struct Slot<D: ?Sized> {
+    name: &'static str,
+    range: MmioRange,
+    device: Box<D>,
 }
 
-/// What a snapshot keeps of the devices.
+impl<D: MmioDevice + ?Sized> Slot<D> {
+    fn save(&self) -> (String, Vec<u8>) {
+        (self.name.to_owned(), self.device.save())
+    }
+
+    fn restore(&mut self, (name, state): &(String, Vec<u8>)) -> Result<(), InvalidState> {
+        if name != self.name {
+            return Err(InvalidState("names of the devices"));
+        }
+        self.device.restore(state)
+    }
+}
+
+/// What a snapshot keeps of the devices: name and state of each, the interrupt controller first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DevicesState {
-    plic: Plic,
-    rtc: Rtc,
-    syscon: Syscon,
-    vmgenid: VmGenId,
-    console: VirtioState<ConsoleState>,
-    rng: VirtioState<()>,
-    p9: VirtioState<P9State>,
-}
+pub struct DevicesState(Vec<(String, Vec<u8>)>);
 
 /// The devices of a machine.
 pub struct Devices {
-    plic: Plic,
-    rtc: Rtc,
-    syscon: Syscon,
-    vmgenid: VmGenId,
-    console: VirtioMmio<Console>,
-    rng: VirtioMmio<Rng>,
-    p9: VirtioMmio<P9>,
+    controller: Slot<dyn InterruptController>,
+    slots: Vec<Slot<dyn MmioDevice>>,
+    /// Whether the controller asks for the CPU's interrupt.
+    interrupt: bool,
+    power: Option<PowerRequest>,
 }
 
 impl Devices {
-    /// All devices at reset.
-    pub fn new(config: DevicesConfig) -> Self {
-        Self {
-            plic: Plic::default(),
-            rtc: Rtc::default(),
-            syscon: Syscon::default(),
-            vmgenid: VmGenId::new(config.generation),
-            console: VirtioMmio::new(Console::new(config.ports)),
-            rng: VirtioMmio::new(Rng),
-            p9: VirtioMmio::new(P9::new(config.mount_tag)),
-        }
+    /// An interrupt controller, and no device.
+    pub fn new<D: InterruptController>(name: &'static str, range: MmioRange, device: D) -> Self {
+        let controller = Slot { name, range, device: Box::new(device) as Box<_> };
+        Self { controller, slots: Vec::new(), interrupt: false, power: None }
+    }
+
+    /// Adds a device. Its name, which snapshots know it by, and its range are its own.
+    pub fn add(&mut self, name: &'static str, range: MmioRange, device: Box<dyn MmioDevice>) {
+        self.slots.push(Slot { name, range, device });
     }
 
     /// Reads `size` (1, 2, 4 or 8) bytes of a device's registers.
@@ -112,9 +86,14 @@ impl Devices {
         size: u8,
         context: &mut Context<'_>,
     ) -> Result<u64, AccessFault> {
-        let (slot, place, offset) = locate(address, size)?;
-        let value = self.device(slot).read(offset, size, context);
-        self.wire_after_access(slot, place);
+        if let Some(offset) = self.controller.range.offset(address, size) {
+            let value = self.controller.device.read(offset, size, context);
+            self.wire_all();
+            return Ok(value);
+        }
+        let (index, offset) = self.locate(address, size)?;
+        let value = self.slots[index].device.read(offset, size, context);
+        self.wire(index);
         Ok(value)
     }
 
@@ -129,70 +108,68 @@ impl Devices {
         value: u64,
         context: &mut Context<'_>,
     ) -> Result<(), AccessFault> {
-        let (slot, place, offset) = locate(address, size)?;
-        self.device(slot).write(offset, size, value, context);
-        self.wire_after_access(slot, place);
+        if let Some(offset) = self.controller.range.offset(address, size) {
+            self.controller.device.write(offset, size, value, context);
+            self.wire_all();
+            return Ok(());
+        }
+        let (index, offset) = self.locate(address, size)?;
+        let device = &mut self.slots[index].device;
+        device.write(offset, size, value, context);
+        self.power = device.take_power_request().or(self.power);
+        self.wire(index);
         Ok(())
     }
 
-    /// Whether the supervisor external interrupt of hart 0 is asked for.
+    /// The device that answers for `size` bytes at `address`, and the offset into its registers.
+    #[inline]
+    fn locate(&self, address: u64, size: u8) -> Result<(usize, u64), AccessFault> {
+        let offset = |slot: &Slot<dyn MmioDevice>| slot.range.offset(address, size);
+        let mut slots = self.slots.iter().enumerate();
+        slots.find_map(|(index, slot)| Some((index, offset(slot)?))).ok_or(AccessFault)
+    }
+
+    /// Whether the interrupt controller asks for the CPU's interrupt.
     #[inline]
     pub fn interrupt(&self) -> bool {
-        self.plic.external_interrupt()
-    }
-
-    /// Bytes that a console port's guest side can take now; 0 while no process has it open.
-    pub fn console_room(&self, port: PortId, memory: &GuestMemory) -> usize {
-        self.console.input_room(port, memory)
-    }
-
-    /// Gives input to a console port; returns how many of the bytes, from the first, were taken.
-    pub fn push_console(&mut self, port: PortId, bytes: &[u8], context: &mut Context<'_>) -> usize {
-        let taken = self.console.push_input(port, bytes, context);
-        self.wire(Slot::Console, layout::CONSOLE.irq);
-        taken
-    }
-
-    /// Tells the guest that it was copied. `id` must be random and unique.
-    pub fn renew_generation(&mut self, id: [u8; ID_LENGTH]) {
-        self.vmgenid.renew(id);
-        self.wire(Slot::VmGenId, layout::VMGENID.irq);
+        self.interrupt
     }
 
     /// What the guest asked of its power supply since the last call.
+    #[inline]
     pub fn take_power_request(&mut self) -> Option<PowerRequest> {
-        self.syscon.take_request()
+        self.power.take()
     }
 
-    /// Sets who answers the guest's 9p requests.
-    pub fn set_p9_server(&mut self, server: Box<dyn P9Server>) {
-        self.p9.device_mut().set_server(server);
-    }
-
-    /// The host's wall clock (ns since 1970) at which [`Self::check_alarm`] has something to do.
-    pub fn alarm(&self) -> Option<u64> {
-        self.rtc.alarm()
-    }
-
-    /// Fires the alarm of the real-time clock when it is due.
-    pub fn check_alarm(&mut self, host: &mut dyn Host) {
-        if self.rtc.alarm().is_some() {
-            self.rtc.check_alarm(host.realtime_ns());
-            self.wire(Slot::Rtc, layout::RTC.irq);
+    /// Tells the devices that time has passed.
+    pub fn tick(&mut self, host: &mut dyn Host) {
+        for index in 0..self.slots.len() {
+            if self.slots[index].device.tick(host) {
+                self.wire(index);
+            }
         }
     }
 
-    /// The state for a snapshot. A 9p server's own state is not part of it.
+    /// The device of a type, if there is one.
+    pub(super) fn get<D: MmioDevice>(&self) -> Option<&D> {
+        self.slots.iter().find_map(|slot| (&*slot.device as &dyn Any).downcast_ref())
+    }
+
+    /// Has the host do something with the device of a type, if there is one, and looks at the device's
+    /// interrupt afterwards.
+    pub(super) fn with<D: MmioDevice, R>(&mut self, act: impl FnOnce(&mut D) -> R) -> Option<R> {
+        let is_it = |slot: &Slot<dyn MmioDevice>| (&*slot.device as &dyn Any).is::<D>();
+        let index = self.slots.iter().position(is_it)?;
+        let device = (&mut *self.slots[index].device as &mut dyn Any).downcast_mut()?;
+        let result = act(device);
+        self.wire(index);
+        Some(result)
+    }
+
+    /// The state for a snapshot. What the host has lent to a device is not part of it.
     pub fn save(&self) -> DevicesState {
-        DevicesState {
-            plic: self.plic.clone(),
-            rtc: self.rtc.clone(),
-            syscon: self.syscon.clone(),
-            vmgenid: self.vmgenid.clone(),
-            console: self.console.save(),
-            rng: self.rng.save(),
-            p9: self.p9.save(),
-        }
+        let devices = self.slots.iter().map(Slot::save);
+        DevicesState(core::iter::once(self.controller.save()).chain(devices).collect())
     }
 
     /// Takes over state that came from a snapshot, unchecked.
@@ -200,57 +177,40 @@ impl Devices {
     /// # Errors
     /// [`InvalidState`] when it is not of devices configured like these; parts of it may then
     /// have been taken over.
-    pub fn restore(&mut self, state: DevicesState) -> Result<(), InvalidState> {
-        state.plic.validate()?;
-        self.console.restore(state.console)?;
-        self.rng.restore(state.rng)?;
-        self.p9.restore(state.p9)?;
-        self.plic = state.plic;
-        self.rtc = state.rtc;
-        self.syscon = state.syscon;
-        self.vmgenid = state.vmgenid;
-        for (slot, place) in MAP {
-            self.wire(slot, place.irq);
+    pub fn restore(&mut self, state: &DevicesState) -> Result<(), InvalidState> {
+        let (controller, devices) =
+            state.0.split_first().ok_or(InvalidState("number of devices"))?;
+        if devices.len() != self.slots.len() {
+            return Err(InvalidState("number of devices"));
         }
+        self.controller.restore(controller)?;
+        for (slot, state) in self.slots.iter_mut().zip(devices) {
+            slot.restore(state)?;
+        }
+        self.wire_all();
         Ok(())
     }
 
-    fn device(&mut self, slot: Slot) -> &mut dyn MmioDevice {
-        match slot {
-            Slot::Plic => &mut self.plic,
-            Slot::Console => &mut self.console,
-            Slot::P9 => &mut self.p9,
-            Slot::Rng => &mut self.rng,
-            Slot::Rtc => &mut self.rtc,
-            Slot::VmGenId => &mut self.vmgenid,
-            Slot::Syscon => &mut self.syscon,
-        }
-    }
-
-    fn wire_after_access(&mut self, slot: Slot, place: Place) {
-        if slot == Slot::Plic {
-            // A completion may have opened the gateway for a pulse that waited.
-            self.wire(Slot::VmGenId, layout::VMGENID.irq);
-        } else {
-            self.wire(slot, place.irq);
-        }
+    /// Passes all interrupts on: the controller may now take one that waited.
+    fn wire_all(&mut self) {
+        (0..self.slots.len()).for_each(|index| self.wire(index));
+        self.interrupt = self.controller.device.asks();
     }
 
     /// Passes a device's interrupt on to the interrupt controller.
-    fn wire(&mut self, slot: Slot, irq: u32) {
+    fn wire(&mut self, index: usize) {
+        let slot = &mut self.slots[index];
+        let (device, controller) = (&mut slot.device, &mut self.controller.device);
+        let irq = slot.range.irq;
         if irq == 0 {
             return;
         }
-        let level = self.device(slot).interrupt();
-        self.plic.set_level(irq, level);
-        if level && self.plic.is_pending(irq) {
-            self.device(slot).interrupt_latched();
-            let level = self.device(slot).interrupt();
-            self.plic.set_level(irq, level);
+        let level = device.interrupt();
+        controller.set_level(irq, level);
+        if level && controller.is_pending(irq) {
+            device.interrupt_latched();
+            controller.set_level(irq, device.interrupt());
         }
+        self.interrupt = controller.asks();
     }
 }
-
-#[cfg(test)]
-#[path = "bus_tests.rs"]
-mod tests;

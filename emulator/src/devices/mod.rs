@@ -1,19 +1,22 @@
 //! Devices. Each sees an offset, bytes, guest memory and the host; none knows its address or
-//! interrupt number, which [`crate::riscv::board::layout`] assigns and [`bus`] applies.
+//! interrupt number, which the board assigns and [`bus`] applies.
 //!
 //! The documentation of a device names the device-tree node that Linux 6.12 binds its driver to.
 
-use core::fmt;
-
 use crate::host::Host;
 use crate::memory::GuestMemory;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::any::Any;
+use core::fmt;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub mod bus;
 pub mod virtio;
 pub mod vmgenid;
 
-pub use bus::{Devices, DevicesConfig, DevicesState};
+pub use bus::{Devices, DevicesState, MmioRange};
 pub use virtio::p9::P9Server;
 
 /// What the guest asked of its power supply.
@@ -35,8 +38,19 @@ pub struct Context<'a> {
     pub host: &'a mut dyn Host,
 }
 
+/// What differs between machines of a board. A snapshot only fits devices with the same configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DevicesConfig {
+    /// Names of the console's ports, one at least; a name's index is its [`PortId`](crate::host::PortId).
+    pub ports: Vec<String>,
+    /// By what name the guest mounts the 9p device.
+    pub mount_tag: String,
+    /// The first generation ID.
+    pub generation: [u8; vmgenid::ID_LENGTH],
+}
+
 /// A device behind memory-mapped registers.
-pub trait MmioDevice {
+pub trait MmioDevice: Any {
     /// Reads `size` (1, 2, 4 or 8) bytes of register space; unknown registers read as zero.
     fn read(&mut self, offset: u64, size: u8, context: &mut Context<'_>) -> u64;
 
@@ -51,6 +65,52 @@ pub trait MmioDevice {
     /// The interrupt controller holds this device's request now. A device whose interrupt is an
     /// edge, with no register to acknowledge it, lowers its level here.
     fn interrupt_latched(&mut self) {}
+
+    /// Time has passed: asked before each stretch that the machine runs. Returns whether that can
+    /// have changed [`Self::interrupt`].
+    fn tick(&mut self, _host: &mut dyn Host) -> bool {
+        false
+    }
+
+    /// What the guest asked of its power supply by the last write.
+    fn take_power_request(&mut self) -> Option<PowerRequest> {
+        None
+    }
+
+    /// The state for a snapshot.
+    fn save(&self) -> Vec<u8>;
+
+    /// Takes over state that came from a snapshot, unchecked.
+    ///
+    /// # Errors
+    /// [`InvalidState`] when no device configured like this one can have saved it; parts of it may then
+    /// have been taken over.
+    fn restore(&mut self, state: &[u8]) -> Result<(), InvalidState>;
+}
+
+/// What the devices' interrupts are wired to.
+pub trait InterruptController: MmioDevice {
+    /// Sets the wire of a source.
+    fn set_level(&mut self, source: u32, high: bool);
+
+    /// Whether a request of a source waits for the CPU.
+    fn is_pending(&self, source: u32) -> bool;
+
+    /// Whether the CPU's interrupt is asked for.
+    fn asks(&self) -> bool;
+}
+
+/// The state of a device, encoded.
+///
+/// # Panics
+/// Never: no state has a form that cannot be encoded.
+pub(crate) fn encode(state: &impl Serialize) -> Vec<u8> {
+    postcard::to_allocvec(state).expect("plain data")
+}
+
+/// The same, decoded.
+pub(crate) fn decode<S: DeserializeOwned>(state: &[u8]) -> Result<S, InvalidState> {
+    postcard::from_bytes(state).map_err(|_| InvalidState("encoding of a device"))
 }
 
 /// An access to physical addresses where nothing is.

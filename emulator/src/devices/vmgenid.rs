@@ -7,7 +7,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Context, MmioDevice};
+use super::{Context, Devices, InvalidState, MmioDevice};
+use crate::devices;
+use alloc::vec::Vec;
 
 /// Length of a generation ID in bytes.
 pub const ID_LENGTH: usize = 16;
@@ -49,6 +51,22 @@ impl MmioDevice for VmGenId {
 
     fn interrupt_latched(&mut self) {
         self.changed = false;
+    }
+
+    fn save(&self) -> Vec<u8> {
+        devices::encode(self)
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), InvalidState> {
+        *self = devices::decode(state)?;
+        Ok(())
+    }
+}
+
+impl Devices {
+    /// Tells the guest that it was copied. `id` must be random and unique.
+    pub fn renew_generation(&mut self, id: [u8; ID_LENGTH]) {
+        self.with(|device: &mut VmGenId| device.renew(id));
     }
 }
 

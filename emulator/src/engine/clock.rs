@@ -1,17 +1,29 @@
-//! The `time` CSR: ticks of [`crate::riscv::board::layout::TIMEBASE_HZ`].
+//! The clock that the timer of a CPU compares with.
 
 use crate::host::Host;
-use crate::riscv::board::layout::TICK_NS;
 
-/// Instructions that make one tick on the instruction clock: 640 million a second.
-const STEPS_PER_TICK: u64 = 64;
+/// What a board's ticks are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timebase {
+    /// Nanoseconds of a tick.
+    pub tick_ns: u64,
+    /// Instructions that make one tick on the instruction clock.
+    pub steps_per_tick: u64,
+}
 
 /// Instructions between two readings of the host's clock.
 const HOST_CLOCK_SLICE: u64 = 1 << 16;
 
+/// Counts ticks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clock {
+    timebase: Timebase,
+    source: Source,
+}
+
 /// Where time comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Clock {
+enum Source {
     /// From executed instructions, so that a run repeats exactly. Waiting skips ahead.
     Instructions {
         /// Ticks skipped so far.
@@ -27,13 +39,25 @@ pub enum Clock {
 }
 
 impl Clock {
+    /// One that counts from instructions.
+    pub fn from_instructions(timebase: Timebase) -> Self {
+        Self { timebase, source: Source::Instructions { skipped: 0 } }
+    }
+
+    /// From now on, time is the host's; the clock, which shows `ticks`, goes on from there.
+    pub fn use_host(&mut self, ticks: u64, host: &mut dyn Host) {
+        self.source = Source::Host { start_ticks: ticks, start_ns: host.monotonic_ns() };
+    }
+
     /// Now, in ticks, after `steps` instructions.
     pub fn ticks(&self, steps: u64, host: &mut dyn Host) -> u64 {
-        match *self {
+        match self.source {
             // The guest chooses how far a wait skips.
-            Self::Instructions { skipped } => (steps / STEPS_PER_TICK).saturating_add(skipped),
-            Self::Host { start_ticks, start_ns } => {
-                let passed = host.monotonic_ns().saturating_sub(start_ns) / TICK_NS;
+            Source::Instructions { skipped } => {
+                (steps / self.timebase.steps_per_tick).saturating_add(skipped)
+            }
+            Source::Host { start_ticks, start_ns } => {
+                let passed = host.monotonic_ns().saturating_sub(start_ns) / self.timebase.tick_ns;
                 start_ticks.saturating_add(passed)
             }
         }
@@ -42,20 +66,21 @@ impl Clock {
     /// The step at which the clock must be read again for a timer at `deadline` ticks, which
     /// are not there yet.
     pub fn next_timer_check(&self, deadline: u64, steps: u64) -> u64 {
-        match *self {
+        match self.source {
             // The timer is off; skipped ticks may have come close to where it is.
-            Self::Instructions { .. } if deadline == u64::MAX => u64::MAX,
-            Self::Instructions { skipped } => {
-                deadline.saturating_sub(skipped).saturating_mul(STEPS_PER_TICK)
+            Source::Instructions { .. } if deadline == u64::MAX => u64::MAX,
+            Source::Instructions { skipped } => {
+                deadline.saturating_sub(skipped).saturating_mul(self.timebase.steps_per_tick)
             }
-            Self::Host { .. } => steps + HOST_CLOCK_SLICE,
+            Source::Host { .. } => steps + HOST_CLOCK_SLICE,
         }
     }
 
     /// Makes it `deadline` at once, when time comes from instructions; host time passes by itself.
     pub fn skip_to(&mut self, deadline: u64, steps: u64) {
-        if let Self::Instructions { skipped } = self {
-            *skipped = (*skipped).max(deadline.saturating_sub(steps / STEPS_PER_TICK));
+        if let Source::Instructions { skipped } = &mut self.source {
+            let passed = steps / self.timebase.steps_per_tick;
+            *skipped = (*skipped).max(deadline.saturating_sub(passed));
         }
     }
 }

@@ -2,12 +2,14 @@
 
 use super::csr::trap_register;
 use super::hart::{Hart, Mode};
-use crate::devices::bus::{Devices, DevicesConfig};
+use crate::board::Board;
 use crate::devices::test_host::TestHost;
+use crate::devices::{Devices, DevicesConfig};
 use crate::engine::bus::Bus;
 use crate::engine::clock::Clock;
 use crate::memory::GuestMemory;
-use crate::riscv::board::layout::{IMAGE_BASE, RAM_BASE};
+use crate::riscv::board::RiscvBoard;
+use crate::riscv::board::layout::{IMAGE_BASE, RAM_BASE, TIMEBASE};
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -28,9 +30,9 @@ impl World {
         let config = DevicesConfig { ports: vec!["a".into()], ..DevicesConfig::default() };
         Self {
             memory,
-            devices: Devices::new(config),
+            devices: RiscvBoard::devices(config),
             host: TestHost::default(),
-            clock: Clock::Instructions { skipped: 0 },
+            clock: Clock::from_instructions(TIMEBASE),
             hart,
         }
     }

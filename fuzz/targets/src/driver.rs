@@ -2,10 +2,11 @@
 //! and 4.2.2).
 
 use crate::world::{RAM, World};
-use c2w_emulator::riscv::board::layout::{self, Place};
+use c2w_emulator::devices::MmioRange;
+use c2w_emulator::riscv::board::layout;
 
 /// The virtio devices of a machine.
-pub const DEVICES: [Place; 3] = [layout::CONSOLE, layout::RNG, layout::P9];
+pub const DEVICES: [MmioRange; 3] = [layout::CONSOLE, layout::RNG, layout::P9_TRANSPORT];
 /// Places in [`DEVICES`].
 pub const CONSOLE: usize = 0;
 /// The 9p device.
@@ -118,7 +119,7 @@ pub fn descriptor(address: u64, length: u32, flags: u16, next: u16) -> [u8; 16] 
 
 impl World {
     /// The largest sizes of a device's queues, as far as they have a place.
-    pub fn queue_sizes(&mut self, place: Place) -> Vec<u16> {
+    pub fn queue_sizes(&mut self, place: MmioRange) -> Vec<u16> {
         let sizes = (0..MAX_QUEUES).map(|queue| {
             self.write(place.base + register::QUEUE_SEL, 4, queue.into());
             self.read(place.base + register::QUEUE_NUM_MAX, 4)
@@ -128,7 +129,7 @@ impl World {
     }
 
     /// Writes 32-bit registers of a device.
-    pub fn write_all(&mut self, place: Place, writes: impl IntoIterator<Item = (u64, u32)>) {
+    pub fn write_all(&mut self, place: MmioRange, writes: impl IntoIterator<Item = (u64, u32)>) {
         for (offset, value) in writes {
             self.write(place.base + offset, 4, value.into());
         }

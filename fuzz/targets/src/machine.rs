@@ -82,7 +82,8 @@ impl Address {
         match *self {
             Self::Page(number, offset) => RAM + u64::from(number) * page + u64::from(offset) % page,
             Self::Device(device, offset) => {
-                let places = [layout::PLIC, layout::CONSOLE, layout::RNG, layout::P9, layout::RTC];
+                let places =
+                    [layout::PLIC, layout::CONSOLE, layout::RNG, layout::P9_TRANSPORT, layout::RTC];
                 places[usize::from(device) % places.len()].base + u64::from(offset)
             }
             Self::Disk(offset) => layout::IMAGE_BASE + u64::from(offset),

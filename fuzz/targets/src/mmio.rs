@@ -3,16 +3,17 @@
 use crate::UpTo;
 use crate::world::{RAM, World};
 use arbitrary::Arbitrary;
-use c2w_emulator::riscv::board::layout::{self, Place};
+use c2w_emulator::devices::MmioRange;
+use c2w_emulator::riscv::board::layout;
 
 const RAM_LENGTH: u64 = 0x1_0000;
 const IMAGE_LENGTH: u64 = 0x4000;
 
-const PLACES: [Place; 7] = [
+const PLACES: [MmioRange; 7] = [
     layout::PLIC,
     layout::CONSOLE,
     layout::RNG,
-    layout::P9,
+    layout::P9_TRANSPORT,
     layout::RTC,
     layout::VMGENID,
     layout::SYSCON,
@@ -134,7 +135,7 @@ fn step(world: &mut World, step: &Step) {
         Step::Input { port, length } => world.push((port % 5).into(), (*length).into()),
         Step::Alarm { realtime_ns } => {
             world.host.now = *realtime_ns >> 1;
-            world.devices.check_alarm(&mut world.host);
+            world.devices.tick(&mut world.host);
         }
         Step::Renew { id } => world.devices.renew_generation(*id),
         Step::Reload => world.reload(),

@@ -1,7 +1,9 @@
 //! The outside of the machines and devices that are fuzzed.
 
+use c2w_emulator::board::Board;
 use c2w_emulator::devices::Context;
-use c2w_emulator::devices::bus::{Devices, DevicesConfig};
+use c2w_emulator::devices::{Devices, DevicesConfig};
+use c2w_emulator::riscv::board::RiscvBoard;
 use c2w_emulator::riscv::board::layout;
 use c2w_emulator::{GuestMemory, Host, PortId};
 
@@ -87,13 +89,13 @@ impl World {
     pub fn reload(&mut self) {
         let state = self.devices.save();
         self.devices = devices();
-        self.devices.restore(state.clone()).expect("the state of such devices");
+        self.devices.restore(&state).expect("the state of such devices");
         assert_eq!(self.devices.save(), state);
     }
 }
 
 fn devices() -> Devices {
-    Devices::new(DevicesConfig {
+    RiscvBoard::devices(DevicesConfig {
         ports: ["control", "in", "out", "error"].map(String::from).to_vec(),
         mount_tag: "host".into(),
         generation: [7; 16],

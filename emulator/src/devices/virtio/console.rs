@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::mmio::VirtioMmio;
 use super::queue::Chain;
 use super::{DriverError, Queue, VirtioDevice};
-use crate::devices::{Context, InvalidState};
+use crate::devices::{Context, Devices, InvalidState};
 use crate::host::PortId;
 use crate::memory::GuestMemory;
 
@@ -327,6 +327,19 @@ impl VirtioMmio<Console> {
             receive(&mut queues[receive_queue(port)], context.memory, bytes)
         });
         taken.unwrap_or(0)
+    }
+}
+
+impl Devices {
+    /// Bytes that a console port's guest side can take now; 0 while no process has it open.
+    pub fn console_room(&self, port: PortId, memory: &GuestMemory) -> usize {
+        self.get::<VirtioMmio<Console>>().map_or(0, |console| console.input_room(port, memory))
+    }
+
+    /// Gives input to a console port; returns how many of the bytes, from the first, were taken.
+    pub fn push_console(&mut self, port: PortId, bytes: &[u8], context: &mut Context<'_>) -> usize {
+        let push = |console: &mut VirtioMmio<Console>| console.push_input(port, bytes, context);
+        self.with(push).unwrap_or(0)
     }
 }
 

@@ -4,6 +4,7 @@ use alloc::string::ToString;
 use alloc::vec;
 
 use super::*;
+use crate::devices::MmioDevice;
 use crate::devices::test_host::pattern;
 use crate::devices::virtio::test_driver::{Driver, Part};
 
@@ -194,7 +195,7 @@ fn saved_with_buffers_posted_and_ports_open_it_goes_on() {
     assert!(driver.take_interrupt());
 
     let other = Console::new(["other".to_string(), "in".to_string(), "out".to_string()]);
-    assert!(VirtioMmio::new(other).restore(driver.mmio.save()).is_err());
+    assert!(VirtioMmio::new(other).restore(&driver.mmio.save()).is_err());
 }
 
 #[test]

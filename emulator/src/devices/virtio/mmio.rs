@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::{DriverError, Queue, VirtioDevice};
-use crate::devices::{Context, InvalidState, MmioDevice};
+use crate::devices::{self, Context, InvalidState, MmioDevice};
 
 /// "virt"
 const MAGIC: u32 = 0x7472_6976;
@@ -73,7 +73,7 @@ struct Registers {
 
 /// What a snapshot keeps of a device and its transport.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct VirtioState<S> {
+struct VirtioState<S> {
     registers: Registers,
     queues: Vec<Queue>,
     device: S,
@@ -97,35 +97,6 @@ impl<D: VirtioDevice> VirtioMmio<D> {
     /// The device behind the transport.
     pub fn device_mut(&mut self) -> &mut D {
         &mut self.device
-    }
-
-    /// The state for a snapshot.
-    pub fn save(&self) -> VirtioState<D::State> {
-        VirtioState {
-            registers: self.registers.clone(),
-            queues: self.queues.clone(),
-            device: self.device.save(),
-        }
-    }
-
-    /// Takes over state that came from a snapshot, unchecked.
-    ///
-    /// # Errors
-    /// [`InvalidState`] when it is not of a device configured like this one; parts of it may
-    /// then have been taken over.
-    pub fn restore(&mut self, state: VirtioState<D::State>) -> Result<(), InvalidState> {
-        if state.queues.len() != self.queues.len() {
-            return Err(InvalidState("number of virtqueues"));
-        }
-        self.registers = state.registers;
-        if self.registers.status & status::FEATURES_OK != 0 && !self.features_are_acceptable() {
-            return Err(InvalidState("virtio features"));
-        }
-        for (queue, saved) in self.queues.iter_mut().zip(state.queues) {
-            queue.restore(saved)?;
-        }
-        self.driver_error = None;
-        self.device.restore(state.device)
     }
 
     /// What the driver did wrong since its last reset, if anything.
@@ -309,6 +280,30 @@ impl<D: VirtioDevice> MmioDevice for VirtioMmio<D> {
 
     fn interrupt(&self) -> bool {
         self.registers.interrupt_status != 0
+    }
+
+    fn save(&self) -> Vec<u8> {
+        devices::encode(&VirtioState {
+            registers: self.registers.clone(),
+            queues: self.queues.clone(),
+            device: self.device.save(),
+        })
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), InvalidState> {
+        let state: VirtioState<D::State> = devices::decode(state)?;
+        if state.queues.len() != self.queues.len() {
+            return Err(InvalidState("number of virtqueues"));
+        }
+        self.registers = state.registers;
+        if self.registers.status & status::FEATURES_OK != 0 && !self.features_are_acceptable() {
+            return Err(InvalidState("virtio features"));
+        }
+        for (queue, saved) in self.queues.iter_mut().zip(state.queues) {
+            queue.restore(saved)?;
+        }
+        self.driver_error = None;
+        self.device.restore(state.device)
     }
 }
 

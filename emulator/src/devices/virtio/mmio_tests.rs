@@ -1,6 +1,7 @@
 //! The transport and the queue, driven through the entropy device.
 
 use super::*;
+use crate::devices::MmioDevice;
 use crate::devices::test_host::{RAM, RAM_LENGTH};
 use crate::devices::virtio::console::Console;
 use crate::devices::virtio::rng::Rng;
@@ -266,11 +267,12 @@ fn saved_with_chains_posted_it_goes_on() {
 
 #[test]
 fn hostile_state_is_refused() {
-    let saved = running().mmio.save();
+    let saved: VirtioState<()> = devices::decode(&running().mmio.save()).unwrap();
+    let restore = |state: &VirtioState<()>| VirtioMmio::new(Rng).restore(&devices::encode(state));
     let with_queues = |change: fn(&mut Vec<Queue>)| {
         let mut state = saved.clone();
         change(&mut state.queues);
-        VirtioMmio::new(Rng).restore(state)
+        restore(&state)
     };
     assert_eq!(with_queues(|_| {}), Ok(()));
     assert!(with_queues(|queues| queues.clear()).is_err());
@@ -280,5 +282,5 @@ fn hostile_state_is_refused() {
     assert!(with_queues(|queues| queues[0] = Queue::new(64)).is_err());
     let mut state = saved.clone();
     state.registers.driver_features = u64::MAX;
-    assert!(VirtioMmio::new(Rng).restore(state).is_err());
+    assert!(restore(&state).is_err());
 }

@@ -5,6 +5,8 @@
 //! interrupt.
 
 use crate::devices::{Context, InvalidState};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 pub mod console;
 pub mod mmio;
@@ -17,9 +19,9 @@ pub(crate) mod test_driver;
 pub use queue::{DriverError, Queue};
 
 /// What differs between devices of one transport.
-pub trait VirtioDevice {
+pub trait VirtioDevice: 'static {
     /// What a snapshot keeps of the device itself.
-    type State;
+    type State: Serialize + DeserializeOwned;
 
     /// Device ID (virtio 1.2, 5).
     const ID: u32;

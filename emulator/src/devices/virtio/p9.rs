@@ -12,9 +12,10 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use super::mmio::VirtioMmio;
 use super::queue::Chain;
 use super::{DriverError, Queue, VirtioDevice};
-use crate::devices::{Context, InvalidState};
+use crate::devices::{Context, Devices, InvalidState};
 
 /// The longest request in bytes. Linux's own limit of `msize` here is 512 000.
 pub const MAX_REQUEST: usize = 1 << 20;
@@ -142,9 +143,17 @@ impl VirtioDevice for P9 {
     }
 }
 
+impl Devices {
+    /// Sets who answers the guest's 9p requests.
+    pub fn set_p9_server(&mut self, server: Box<dyn P9Server>) {
+        self.with(|device: &mut VirtioMmio<P9>| device.device_mut().set_server(server));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::devices::MmioDevice;
     use crate::devices::virtio::test_driver::{Driver, Part};
 
     const TVERSION: [u8; 7] = [7, 0, 0, 0, 100, 0xff, 0xfe];
@@ -232,6 +241,6 @@ mod tests {
         driver.notify(0);
         assert_eq!(driver.take_used(0), Some((head, TVERSION.repeat(2))));
         let state = driver.mmio.save();
-        assert!(super::super::mmio::VirtioMmio::new(P9::new("x".into())).restore(state).is_err());
+        assert!(VirtioMmio::new(P9::new("x".into())).restore(&state).is_err());
     }
 }

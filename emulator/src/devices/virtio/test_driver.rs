@@ -245,9 +245,8 @@ impl<D: VirtioDevice> Driver<D> {
         D::State: Serialize + DeserializeOwned + PartialEq + Debug,
     {
         let saved = self.mmio.save();
-        let bytes = postcard::to_allocvec(&saved).unwrap();
         self.mmio = VirtioMmio::new(fresh);
-        self.mmio.restore(postcard::from_bytes(&bytes).unwrap()).unwrap();
+        self.mmio.restore(&saved).unwrap();
         assert_eq!(self.mmio.save(), saved);
     }
 }

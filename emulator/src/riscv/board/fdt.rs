@@ -1,8 +1,9 @@
 //! The device tree that tells the kernel what machine this is (Devicetree Specification 0.4;
 //! bindings as in Linux, Documentation/devicetree/bindings).
 
+use crate::devices::MmioRange;
 use crate::memory::Region;
-use crate::riscv::board::layout::{self, Place};
+use crate::riscv::board::layout::{self, SYSCON_PHANDLE};
 use alloc::format;
 use alloc::vec::Vec;
 use vm_fdt::{Error, FdtWriter};
@@ -22,7 +23,6 @@ const CACHE_BLOCK: u32 = 64;
 
 const CPU_INTC: u32 = 1;
 const PLIC: u32 = 2;
-const SYSCON: u32 = 3;
 
 /// `sip.SEIP`, as the cpu-intc binding numbers it.
 const SUPERVISOR_EXTERNAL: u32 = 9;
@@ -119,13 +119,11 @@ fn soc(fdt: &mut FdtWriter) -> Result<(), Error> {
     fdt.property_null("ranges")?;
     fdt.property_u32("interrupt-parent", PLIC)?;
     plic(fdt)?;
-    device(fdt, "syscon", &["sifive,test1", "sifive,test0", "syscon"], layout::SYSCON, |fdt| {
-        fdt.property_phandle(SYSCON)
-    })?;
-    device(fdt, "rtc", &["google,goldfish-rtc"], layout::RTC, |_| Ok(()))?;
-    device(fdt, "vmgenid", &["microsoft,vmgenid"], layout::VMGENID, |_| Ok(()))?;
-    for place in [layout::CONSOLE, layout::RNG, layout::P9] {
-        device(fdt, "virtio", &["virtio,mmio"], place, |_| Ok(()))?;
+    for row in layout::DEVICES {
+        device(fdt, row.node, row.compatible, row.range, |fdt| match row.phandle {
+            0 => Ok(()),
+            phandle => fdt.property_phandle(phandle),
+        })?;
     }
     fdt.end_node(soc)?;
     for (name, compatible, value) in
@@ -133,7 +131,7 @@ fn soc(fdt: &mut FdtWriter) -> Result<(), Error> {
     {
         let node = fdt.begin_node(name)?;
         fdt.property_string("compatible", compatible)?;
-        fdt.property_u32("regmap", SYSCON)?;
+        fdt.property_u32("regmap", SYSCON_PHANDLE)?;
         fdt.property_u32("offset", 0)?;
         fdt.property_u32("value", value)?;
         fdt.end_node(node)?;
@@ -156,14 +154,14 @@ fn device(
     fdt: &mut FdtWriter,
     name: &str,
     compatible: &[&str],
-    place: Place,
+    range: MmioRange,
     more: impl FnOnce(&mut FdtWriter) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let node = fdt.begin_node(&format!("{name}@{:x}", place.base))?;
+    let node = fdt.begin_node(&format!("{name}@{:x}", range.base))?;
     fdt.property_string_list("compatible", compatible.iter().map(|name| (*name).into()).collect())?;
-    fdt.property_array_u64("reg", &[place.base, place.size])?;
-    if place.irq != 0 {
-        fdt.property_u32("interrupts", place.irq)?;
+    fdt.property_array_u64("reg", &[range.base, range.size])?;
+    if range.irq != 0 {
+        fdt.property_u32("interrupts", range.irq)?;
     }
     more(fdt)?;
     fdt.end_node(node)

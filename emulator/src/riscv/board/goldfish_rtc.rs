@@ -4,7 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::devices::{Context, MmioDevice};
+use crate::devices::{self, Context, InvalidState, MmioDevice};
+use crate::host::Host;
+use alloc::vec::Vec;
 
 /// Low half of the time; reading it latches the high half.
 const TIME_LOW: u64 = 0x00;
@@ -32,13 +34,8 @@ pub struct Rtc {
 }
 
 impl Rtc {
-    /// The host's wall clock (ns) at which the alarm fires, if one is set.
-    pub fn alarm(&self) -> Option<u64> {
-        self.armed.then(|| self.alarm_ns.wrapping_sub(self.offset_ns))
-    }
-
     /// Fires the alarm if it is due at host wall clock `realtime_ns`.
-    pub fn check_alarm(&mut self, realtime_ns: u64) {
+    fn check_alarm(&mut self, realtime_ns: u64) {
         if self.armed && self.alarm_ns <= realtime_ns.wrapping_add(self.offset_ns) {
             self.armed = false;
             self.fired = true;
@@ -94,6 +91,23 @@ impl MmioDevice for Rtc {
     fn interrupt(&self) -> bool {
         self.fired && self.irq_enabled
     }
+
+    fn tick(&mut self, host: &mut dyn Host) -> bool {
+        let is_set = self.armed;
+        if is_set {
+            self.check_alarm(host.realtime_ns());
+        }
+        is_set
+    }
+
+    fn save(&self) -> Vec<u8> {
+        devices::encode(self)
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), InvalidState> {
+        *self = devices::decode(state)?;
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -140,11 +154,11 @@ mod tests {
         let mut rtc = Rtc::default();
         let due = 6_000_000_000;
         set_alarm(&mut world, &mut rtc, due);
-        assert_eq!((rtc.alarm(), rtc.interrupt()), (Some(due), false));
+        assert_eq!((rtc.armed, rtc.interrupt()), (true, false));
         rtc.check_alarm(due - 1);
         assert!(!rtc.interrupt());
         rtc.check_alarm(due);
-        assert_eq!((rtc.alarm(), rtc.interrupt()), (None, true));
+        assert_eq!((rtc.armed, rtc.interrupt()), (false, true));
         assert_eq!(world.read(&mut rtc, ALARM_STATUS), 0);
         world.write(&mut rtc, CLEAR_INTERRUPT, 1);
         rtc.check_alarm(due);

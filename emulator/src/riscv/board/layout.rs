@@ -10,36 +10,110 @@
 //! 0x4_0000_0000 root image (pmem-region)
 //! ```
 
+use super::goldfish_rtc::Rtc;
+use super::syscon::Syscon;
+use crate::devices::virtio::console::Console;
+use crate::devices::virtio::mmio::VirtioMmio;
+use crate::devices::virtio::p9::P9;
+use crate::devices::virtio::rng::Rng;
+use crate::devices::vmgenid::VmGenId;
+use crate::devices::{DevicesConfig, MmioDevice, MmioRange};
+use crate::engine::clock::Timebase;
+use alloc::boxed::Box;
+
 /// Frequency of the `time` CSR in Hz.
 pub const TIMEBASE_HZ: u64 = 10_000_000;
-/// Nanoseconds of one tick of the `time` CSR.
-pub const TICK_NS: u64 = 1_000_000_000 / TIMEBASE_HZ;
+/// The `time` CSR. On the instruction clock, a second has 640 million instructions.
+pub const TIMEBASE: Timebase =
+    Timebase { tick_ns: 1_000_000_000 / TIMEBASE_HZ, steps_per_tick: 64 };
 
-/// A device's place: its registers and its interrupt source (0: none).
-#[derive(Clone, Copy, Debug)]
-pub struct Place {
-    /// First physical address.
-    pub base: u64,
-    /// Length in bytes.
-    pub size: u64,
-    /// PLIC interrupt source.
-    pub irq: u32,
+/// A device of the board.
+pub struct DeviceRow {
+    /// What snapshots know it by.
+    pub name: &'static str,
+    /// Its node in the device tree.
+    pub node: &'static str,
+    /// What Linux binds its driver to.
+    pub compatible: &'static [&'static str],
+    /// Where it is.
+    pub range: MmioRange,
+    /// The number by which other nodes refer to it (0: none do).
+    pub phandle: u32,
+    /// The device at reset.
+    pub make: fn(&DevicesConfig) -> Box<dyn MmioDevice>,
 }
 
+/// What other nodes call [`SYSCON`].
+pub(super) const SYSCON_PHANDLE: u32 = 3;
+
+const VIRTIO: &[&str] = &["virtio,mmio"];
+
+/// All devices but the interrupt controller, in the device tree's order.
+pub const DEVICES: [DeviceRow; 6] = [
+    DeviceRow {
+        name: "syscon",
+        node: "syscon",
+        compatible: &["sifive,test1", "sifive,test0", "syscon"],
+        range: SYSCON,
+        phandle: SYSCON_PHANDLE,
+        make: |_| Box::new(Syscon::default()),
+    },
+    DeviceRow {
+        name: "rtc",
+        node: "rtc",
+        compatible: &["google,goldfish-rtc"],
+        range: RTC,
+        phandle: 0,
+        make: |_| Box::new(Rtc::default()),
+    },
+    DeviceRow {
+        name: "vmgenid",
+        node: "vmgenid",
+        compatible: &["microsoft,vmgenid"],
+        range: VMGENID,
+        phandle: 0,
+        make: |config| Box::new(VmGenId::new(config.generation)),
+    },
+    DeviceRow {
+        name: "console",
+        node: "virtio",
+        compatible: VIRTIO,
+        range: CONSOLE,
+        phandle: 0,
+        make: |config| Box::new(VirtioMmio::new(Console::new(config.ports.clone()))),
+    },
+    DeviceRow {
+        name: "rng",
+        node: "virtio",
+        compatible: VIRTIO,
+        range: RNG,
+        phandle: 0,
+        make: |_| Box::new(VirtioMmio::new(Rng)),
+    },
+    DeviceRow {
+        name: "9p",
+        node: "virtio",
+        compatible: VIRTIO,
+        range: P9_TRANSPORT,
+        phandle: 0,
+        make: |config| Box::new(VirtioMmio::new(P9::new(config.mount_tag.clone()))),
+    },
+];
+
 /// Power off and reboot.
-pub const SYSCON: Place = Place { base: 0x0010_0000, size: 0x1000, irq: 0 };
+pub const SYSCON: MmioRange = MmioRange { base: 0x0010_0000, size: 0x1000, irq: 0 };
 /// Real-time clock.
-pub const RTC: Place = Place { base: 0x0010_1000, size: 0x1000, irq: 1 };
+pub const RTC: MmioRange = MmioRange { base: 0x0010_1000, size: 0x1000, irq: 1 };
 /// VM generation ID.
-pub const VMGENID: Place = Place { base: 0x0010_2000, size: 0x1000, irq: 2 };
+pub const VMGENID: MmioRange = MmioRange { base: 0x0010_2000, size: 0x1000, irq: 2 };
 /// Interrupt controller.
-pub const PLIC: Place = Place { base: 0x0c00_0000, size: 0x40_0000, irq: 0 };
+pub const PLIC: MmioRange = MmioRange { base: 0x0c00_0000, size: 0x40_0000, irq: 0 };
 /// virtio console.
-pub const CONSOLE: Place = Place { base: 0x1000_1000, size: 0x1000, irq: 3 };
+pub const CONSOLE: MmioRange = MmioRange { base: 0x1000_1000, size: 0x1000, irq: 3 };
 /// virtio entropy source.
-pub const RNG: Place = Place { base: 0x1000_2000, size: 0x1000, irq: 4 };
+pub const RNG: MmioRange = MmioRange { base: 0x1000_2000, size: 0x1000, irq: 4 };
 /// virtio 9p transport.
-pub const P9: Place = Place { base: 0x1000_3000, size: 0x1000, irq: 5 };
+pub const P9_TRANSPORT: MmioRange = MmioRange { base: 0x1000_3000, size: 0x1000, irq: 5 };
 
 /// First address of RAM.
 pub const RAM_BASE: u64 = 0x8000_0000;

@@ -16,7 +16,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::devices::{Context, InvalidState, MmioDevice};
+use crate::devices::{self, Context, InterruptController, InvalidState, MmioDevice};
+use alloc::vec::Vec;
 
 /// Number of the highest source.
 pub const SOURCES: u32 = 31;
@@ -46,29 +47,11 @@ pub struct Plic {
 }
 
 impl Plic {
-    /// Sets the wire of `source` (1 to 31).
-    pub fn set_level(&mut self, source: u32, high: bool) {
-        let bit = source_bit(source);
-        self.level = if high { self.level | bit } else { self.level & !bit };
-        self.forward();
-    }
-
-    /// Whether a request of `source` waits for a claim.
-    pub fn is_pending(&self, source: u32) -> bool {
-        self.pending & source_bit(source) != 0
-    }
-
-    /// Whether the hart's supervisor external interrupt is asked for.
-    #[inline]
-    pub fn external_interrupt(&self) -> bool {
-        self.pending & self.enable != 0 && self.best() != 0
-    }
-
     /// Checks state that came from a snapshot.
     ///
     /// # Errors
     /// [`InvalidState`] when source 0 has state or a priority is over 7.
-    pub fn validate(&self) -> Result<(), InvalidState> {
+    fn validate(&self) -> Result<(), InvalidState> {
         let sources = self.level | self.pending | self.in_service | self.enable;
         let priorities = self.priority.iter().fold(self.threshold, |all, one| all | one);
         if sources & !SOURCE_MASK != 0 || self.priority[0] != 0 || priorities > PRIORITY_MASK {
@@ -148,6 +131,34 @@ impl MmioDevice for Plic {
             _ => {}
         }
     }
+
+    fn save(&self) -> Vec<u8> {
+        devices::encode(self)
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), InvalidState> {
+        let restored: Self = devices::decode(state)?;
+        restored.validate()?;
+        *self = restored;
+        Ok(())
+    }
+}
+
+impl InterruptController for Plic {
+    fn set_level(&mut self, source: u32, high: bool) {
+        let bit = source_bit(source);
+        self.level = if high { self.level | bit } else { self.level & !bit };
+        self.forward();
+    }
+
+    fn is_pending(&self, source: u32) -> bool {
+        self.pending & source_bit(source) != 0
+    }
+
+    /// The hart's supervisor external interrupt.
+    fn asks(&self) -> bool {
+        self.pending & self.enable != 0 && self.best() != 0
+    }
 }
 
 #[cfg(test)]
@@ -171,19 +182,19 @@ mod tests {
         let mut world = World::new();
         let mut plic = enabled(&mut world, &[3]);
         plic.set_level(3, true);
-        assert!(plic.external_interrupt());
+        assert!(plic.asks());
         assert_eq!(world.read(&mut plic, CLAIM), 3);
-        assert!(!plic.external_interrupt(), "claimed");
+        assert!(!plic.asks(), "claimed");
         assert_eq!(world.read(&mut plic, CLAIM), 0);
         plic.set_level(3, true);
-        assert!(!plic.external_interrupt(), "the gateway is closed while in service");
+        assert!(!plic.asks(), "the gateway is closed while in service");
         world.write(&mut plic, CLAIM, 3);
-        assert!(plic.external_interrupt());
+        assert!(plic.asks());
 
         assert_eq!(world.read(&mut plic, CLAIM), 3);
         plic.set_level(3, false);
         world.write(&mut plic, CLAIM, 3);
-        assert!(!plic.external_interrupt());
+        assert!(!plic.asks());
     }
 
     #[test]
@@ -194,7 +205,7 @@ mod tests {
         plic.set_level(2, false);
         assert_eq!(world.read(&mut plic, CLAIM), 2);
         world.write(&mut plic, CLAIM, 2);
-        assert!(!plic.external_interrupt());
+        assert!(!plic.asks());
     }
 
     #[test]
@@ -214,14 +225,14 @@ mod tests {
         let mut plic = enabled(&mut world, &[4]);
         plic.set_level(4, true);
         world.write(&mut plic, THRESHOLD, 1);
-        assert!(!plic.external_interrupt());
+        assert!(!plic.asks());
         world.write(&mut plic, THRESHOLD, 0);
-        assert!(plic.external_interrupt());
+        assert!(plic.asks());
         world.write(&mut plic, 16, 0);
-        assert!(!plic.external_interrupt());
+        assert!(!plic.asks());
         world.write(&mut plic, 16, 7);
         world.write(&mut plic, ENABLE, 0);
-        assert!(!plic.external_interrupt());
+        assert!(!plic.asks());
         assert_eq!(world.read(&mut plic, PENDING), 1 << 4);
     }
 
@@ -247,9 +258,9 @@ mod tests {
         let bytes = postcard::to_allocvec(&plic).unwrap();
         let mut restored: Plic = postcard::from_bytes(&bytes).unwrap();
         restored.validate().unwrap();
-        assert!(!restored.external_interrupt());
+        assert!(!restored.asks());
         world.write(&mut restored, CLAIM, 3);
-        assert!(restored.external_interrupt());
+        assert!(restored.asks());
     }
 
     #[test]

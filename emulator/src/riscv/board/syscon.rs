@@ -6,7 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::devices::{Context, MmioDevice, PowerRequest};
+use crate::devices::{self, Context, InvalidState, MmioDevice, PowerRequest};
+use alloc::vec::Vec;
 
 const PASS: u16 = 0x5555;
 const FAIL: u16 = 0x3333;
@@ -16,13 +17,6 @@ const RESET: u16 = 0x7777;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Syscon {
     request: Option<PowerRequest>,
-}
-
-impl Syscon {
-    /// The request made since the last call.
-    pub fn take_request(&mut self) -> Option<PowerRequest> {
-        self.request.take()
-    }
 }
 
 impl MmioDevice for Syscon {
@@ -41,6 +35,19 @@ impl MmioDevice for Syscon {
             _ => {}
         }
     }
+
+    fn take_power_request(&mut self) -> Option<PowerRequest> {
+        self.request.take()
+    }
+
+    fn save(&self) -> Vec<u8> {
+        devices::encode(self)
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), InvalidState> {
+        *self = devices::decode(state)?;
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -58,8 +65,8 @@ mod tests {
             (0x0007_3333, PowerRequest::Failure(7)),
         ] {
             world.write(&mut syscon, 0, value);
-            assert_eq!(syscon.take_request(), Some(request));
-            assert_eq!(syscon.take_request(), None);
+            assert_eq!(syscon.take_power_request(), Some(request));
+            assert_eq!(syscon.take_power_request(), None);
         }
     }
 
@@ -69,6 +76,6 @@ mod tests {
         let mut syscon = Syscon::default();
         world.write(&mut syscon, 0, 0x1234);
         world.write(&mut syscon, 4, 0x5555);
-        assert_eq!(syscon.take_request(), None);
+        assert_eq!(syscon.take_power_request(), None);
     }
 }

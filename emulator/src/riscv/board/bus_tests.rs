@@ -1,10 +1,12 @@
 //! Routing and interrupts, as the hart and Linux's interrupt handler see them.
 
+use super::{RiscvBoard, layout};
+use crate::board::Board;
+use crate::devices::test_host::{RAM, RAM_LENGTH, World};
+use crate::devices::vmgenid::ID_LENGTH;
+use crate::devices::{AccessFault, Devices, DevicesConfig, MmioRange, PowerRequest};
 use alloc::string::ToString;
 use alloc::vec;
-
-use super::*;
-use crate::devices::test_host::{RAM, RAM_LENGTH, World};
 
 const ENABLE: u64 = layout::PLIC.base + 0x2000;
 const CLAIM: u64 = layout::PLIC.base + 0x20_0004;
@@ -17,6 +19,11 @@ fn config() -> DevicesConfig {
     }
 }
 
+fn ranges() -> [MmioRange; 7] {
+    let [a, b, c, d, e, f] = layout::DEVICES.map(|row| row.range);
+    [layout::PLIC, a, b, c, d, e, f]
+}
+
 struct Machine {
     devices: Devices,
     world: World,
@@ -25,7 +32,7 @@ struct Machine {
 impl Machine {
     /// Devices with every interrupt enabled, as Linux does it.
     fn new() -> Self {
-        let mut machine = Self { devices: Devices::new(config()), world: World::new() };
+        let mut machine = Self { devices: RiscvBoard::devices(config()), world: World::new() };
         for source in 1..=31 {
             machine.write(layout::PLIC.base + 4 * source, 1);
         }
@@ -69,7 +76,7 @@ impl Machine {
 #[test]
 fn only_the_places_of_the_layout_answer() {
     let mut machine = Machine::new();
-    for (_, place) in MAP {
+    for place in ranges() {
         for address in [place.base, place.base + place.size - 4] {
             machine.read(address);
         }
@@ -77,12 +84,18 @@ fn only_the_places_of_the_layout_answer() {
         let crossing = machine.devices.read(last, 8, &mut machine.world.context());
         assert_eq!(crossing, Err(AccessFault));
     }
-    for address in [0, layout::SYSCON.base - 4, layout::P9.base + layout::P9.size, RAM, u64::MAX] {
+    for address in [
+        0,
+        layout::SYSCON.base - 4,
+        layout::P9_TRANSPORT.base + layout::P9_TRANSPORT.size,
+        RAM,
+        u64::MAX,
+    ] {
         let context = &mut machine.world.context();
         assert_eq!(machine.devices.read(address, 4, context), Err(AccessFault), "{address:#x}");
         assert_eq!(machine.devices.write(address, 4, 0, context), Err(AccessFault));
     }
-    assert!(!MAP.iter().any(|(_, place)| place.base + place.size > RAM), "{RAM_LENGTH}");
+    assert!(!ranges().iter().any(|place| place.base + place.size > RAM), "{RAM_LENGTH}");
 }
 
 #[test]
@@ -119,11 +132,10 @@ fn the_alarm_interrupts() {
     let mut machine = Machine::new();
     machine.write(layout::RTC.base + 0x08, 500);
     machine.write(layout::RTC.base + 0x10, 1);
-    assert_eq!(machine.devices.alarm(), Some(500));
-    machine.devices.check_alarm(&mut machine.world.host);
+    machine.devices.tick(&mut machine.world.host);
     assert!(!machine.devices.interrupt());
     machine.world.host.realtime_ns = 500;
-    machine.devices.check_alarm(&mut machine.world.host);
+    machine.devices.tick(&mut machine.world.host);
     assert_eq!(machine.read(CLAIM), layout::RTC.irq.into());
 }
 
@@ -144,8 +156,8 @@ fn saved_with_interrupts_under_way_it_goes_on() {
 
     let saved = machine.devices.save();
     let bytes = postcard::to_allocvec(&saved).unwrap();
-    machine.devices = Devices::new(config());
-    machine.devices.restore(postcard::from_bytes(&bytes).unwrap()).unwrap();
+    machine.devices = RiscvBoard::devices(config());
+    machine.devices.restore(&postcard::from_bytes(&bytes).unwrap()).unwrap();
     assert_eq!(machine.devices.save(), saved);
 
     assert_eq!(machine.read(CLAIM), layout::VMGENID.irq.into());
@@ -158,10 +170,10 @@ fn saved_with_interrupts_under_way_it_goes_on() {
 #[test]
 fn state_of_other_devices_is_refused() {
     let saved = Machine::new().devices.save();
-    let mut other = Devices::new(DevicesConfig { ports: vec!["x".to_string()], ..config() });
-    assert!(other.restore(saved.clone()).is_err());
-    let mut other = Devices::new(DevicesConfig { mount_tag: "x".to_string(), ..config() });
-    assert!(other.restore(saved).is_err());
+    let mut other = RiscvBoard::devices(DevicesConfig { ports: vec!["x".to_string()], ..config() });
+    assert!(other.restore(&saved).is_err());
+    let mut other = RiscvBoard::devices(DevicesConfig { mount_tag: "x".to_string(), ..config() });
+    assert!(other.restore(&saved).is_err());
 }
 
 /// Registers hit at random, then restored state of random damage: nothing may panic.
@@ -176,7 +188,7 @@ fn random_accesses_and_damaged_state_never_panic() {
         state
     };
     for _ in 0..200_000 {
-        let (_, place) = MAP[(random() % 7) as usize];
+        let place = ranges()[(random() % 7) as usize];
         let address = place.base + random() % 0x120;
         let value = if random() % 2 == 0 { RAM + random() % 0x4000 } else { random() % 32 };
         let size = 1 << (random() % 4);
@@ -185,7 +197,11 @@ fn random_accesses_and_damaged_state_never_panic() {
         machine.devices.push_console(0, b"input", &mut machine.world.context());
     }
     let saved = machine.devices.save();
-    assert_eq!(Devices::new(config()).restore(saved), Ok(()), "no guest makes a bad snapshot");
+    assert_eq!(
+        RiscvBoard::devices(config()).restore(&saved),
+        Ok(()),
+        "no guest makes a bad snapshot"
+    );
     machine.ask_for_entropy(4);
     let bytes = postcard::to_allocvec(&machine.devices.save()).unwrap();
     let mut accepted = 0;
@@ -196,9 +212,9 @@ fn random_accesses_and_damaged_state_never_panic() {
             damaged[place] = random() as u8;
         }
         let Ok(state) = postcard::from_bytes(&damaged) else { continue };
-        if machine.devices.restore(state).is_ok() {
+        if machine.devices.restore(&state).is_ok() {
             accepted += 1;
-            for (_, place) in MAP {
+            for place in ranges() {
                 for offset in (0..0x100).step_by(4) {
                     machine.read(place.base + offset);
                 }

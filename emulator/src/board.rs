@@ -1,0 +1,71 @@
+//! What a board brings to a machine: its CPU, its devices and how a kernel is booted on it.
+
+use crate::devices::{Devices, DevicesConfig};
+use crate::engine::arch::Arch;
+use crate::engine::clock::Timebase;
+use crate::engine::cpu::Cpu;
+use crate::memory::GuestMemory;
+use core::fmt;
+
+/// A board.
+pub trait Board: 'static {
+    /// The instruction set of its CPU.
+    type Arch: Arch;
+
+    /// The ticks that its timer counts.
+    const TIMEBASE: Timebase;
+
+    /// Puts kernel, initramfs and what describes the machine to the kernel into RAM. Returns the CPU
+    /// about to execute the kernel's first instruction.
+    ///
+    /// # Errors
+    /// [`BootError`] when kernel and initramfs do not fit.
+    fn boot(
+        memory: &mut GuestMemory,
+        config: &BootConfig<'_>,
+    ) -> Result<Cpu<Self::Arch>, BootError>;
+
+    /// All devices at reset.
+    fn devices(config: DevicesConfig) -> Devices;
+}
+
+/// What a machine boots with.
+pub struct BootConfig<'a> {
+    /// The kernel, in the form that the board boots.
+    pub kernel: &'a [u8],
+    /// Initramfs, as a cpio archive.
+    pub initramfs: &'a [u8],
+    /// Kernel command line.
+    pub command_line: &'a str,
+    /// Names of the virtio console's ports; a name's index is its [`PortId`](crate::host::PortId).
+    pub ports: &'a [&'a str],
+    /// The 9p device's mount tag.
+    pub mount_tag: &'a str,
+    /// First entropy of the kernel's generator.
+    pub seed: &'a [u8],
+}
+
+/// Why a machine cannot boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BootError {
+    /// The kernel is not of this form, which the board boots.
+    NotAKernel(&'static str),
+    /// Kernel, initramfs and device tree need more RAM: this number of bytes at least.
+    TooLittleMemory(u64),
+    /// The command line or a name cannot stand in a device tree.
+    DeviceTree,
+}
+
+impl fmt::Display for BootError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAKernel(wanted) => write!(f, "the kernel is not a {wanted}"),
+            Self::TooLittleMemory(needed) => {
+                write!(f, "too little memory for kernel and initramfs: {needed} bytes are needed")
+            }
+            Self::DeviceTree => f.write_str("the kernel command line contains a NUL byte"),
+        }
+    }
+}
+
+impl core::error::Error for BootError {}
