@@ -148,3 +148,90 @@ macro_rules! float {
     }};
 }
 pub(super) use float;
+
+macro_rules! d {
+    ($field:ident) => {
+        f64::from_bits(f!($field))
+    };
+}
+pub(super) use d;
+
+macro_rules! single {
+    ($field:ident) => {{
+        let bits = f!($field);
+        if bits & BOX != BOX {
+            leave!(Slow);
+        }
+        f32::from_bits(bits as u32)
+    }};
+}
+pub(super) use single;
+
+macro_rules! arithmetic_d {
+    ($fits:ident, $value:expr) => {{
+        let value: f64 = $value;
+        if !(state!().fp_fast && $fits(value)) {
+            leave!(Slow);
+        }
+        set_f!(a, value.to_bits());
+    }};
+}
+pub(super) use arithmetic_d;
+
+macro_rules! arithmetic_s {
+    ($fits:ident, $value:expr) => {{
+        let value: f32 = $value;
+        if !(state!().fp_fast && $fits(value)) {
+            leave!(Slow);
+        }
+        set_f!(a, BOX | u64::from(value.to_bits()));
+    }};
+}
+pub(super) use arithmetic_s;
+
+macro_rules! fma_d {
+    ($a:expr, $b:expr, $c:expr) => {{
+        let (true, Some(value)) = (state!().fp_fast, fast::fma64_fast($a, $b, $c)) else {
+            leave!(Slow)
+        };
+        set_f!(a, value.to_bits());
+    }};
+}
+pub(super) use fma_d;
+
+macro_rules! fma_s {
+    ($a:expr, $b:expr, $c:expr) => {{
+        let (true, Some(value)) = (state!().fp_fast, fast::fma32_fast($a, $b, $c)) else {
+            leave!(Slow)
+        };
+        set_f!(a, BOX | u64::from(value.to_bits()));
+    }};
+}
+pub(super) use fma_s;
+
+macro_rules! need_fp {
+    () => {
+        if !state!().fp_ready {
+            leave!(Slow);
+        }
+    };
+}
+pub(super) use need_fp;
+
+macro_rules! compare_d {
+    (|$l:ident, $r:ident| $result:expr) => {{
+        let ($l, $r) = (d!(b), d!(c));
+        if !state!().fp_ready || $l.is_nan() || $r.is_nan() {
+            leave!(Slow);
+        }
+        set_x!(a, u64::from($result));
+    }};
+}
+pub(super) use compare_d;
+
+macro_rules! fp_fast {
+    () => {
+        state!().fp_fast
+    };
+}
+pub(super) use fp_fast;

@@ -50,7 +50,7 @@ macro_rules! group {
     ($kind:ident $base:ident x8 $bytes:literal) => { group!($kind $base $bytes 8 [0 1 2 3 4 5 6 7]) };
     ($kind:ident $base:ident $bytes:literal $count:literal [$($part:literal)*]) => {{
         $(group_part!($kind $base $part * $bytes);)*
-        go_on!($count ($count * $bytes));
+        next_slot!($count ($count * $bytes));
     }};
 }
 pub(super) use group;

@@ -26,22 +26,36 @@ use crate::engine::tlb::{ENTRY_OFFSET_MASK, ENTRY_OFFSET_SHIFT, fetch_index};
 use crate::memory::PAGE_SHIFT;
 use crate::riscv::vector::Vtype;
 use crate::softfloat::fast;
+use atomic::{amo, atomic, load_reserved, store_conditional};
 use bitmanip::{bitmanip, or_combine};
-use float::float;
+use control::flow;
+use dispatch::{dispatch, named, step};
+use float::{
+    arithmetic_d, arithmetic_s, compare_d, d, float, fma_d, fma_s, fp_fast, need_fp, single,
+};
 use fusion::for_each_fusion;
 use group_ops::{group, group_base, group_part};
+use integer::{divide, divide_u32, integer, word};
+use memory::{memory, read, store};
 use op::{Code, Op, PAGE_CROSSER, SLOT, UNTRANSLATED, for_each_code};
 use range::{finite, finite_s, normal, normal_s};
-use vector::{copy_elements, vector};
+use system::{status, system};
+use vector::{copy_elements, need_vectors, vector, vector_state};
 
+mod atomic;
 mod bitmanip;
+mod control;
+mod dispatch;
 mod float;
 pub mod fusion;
 mod group;
 mod group_ops;
+mod integer;
+mod memory;
 pub mod op;
 pub mod page;
 mod range;
+mod system;
 mod vector;
 
 const PAGE: u64 = 0xfff;
@@ -56,8 +70,8 @@ const BOX: u64 = 0xffff_ffff_0000_0000;
 ///
 /// # Safety
 /// `state.read_tlb`, `state.write_tlb` and `state.other_sum` must point to tables of
-/// [`ENTRIES`](crate::engine::tlb::ENTRIES) entries whose pages lie in the window at `state.window`; write entries must never map a page from which code
-/// is decoded. Entries of `state.fetch` must be empty or point to the slots of a live code page.
+/// [`ENTRIES`](crate::engine::tlb::ENTRIES) entries whose pages lie in the window at
+/// `state.window`; write entries must never map a page from which code is decoded. Entries of `state.fetch` must be empty or point to the slots of a live code page.
 // The macros nest: `op!()` stands inside other unsafe expressions as often as not.
 #[allow(unused_unsafe, clippy::cognitive_complexity)]
 pub unsafe fn run(state: &mut HartState, untranslated: bool) -> LoopExit {
@@ -130,11 +144,6 @@ pub unsafe fn run(state: &mut HartState, untranslated: bool) -> LoopExit {
                     unsafe { *registers.add(op!().$field as usize + 256).cast::<u64>() = value }
                 }};
             }
-            macro_rules! d {
-                ($field:ident) => {
-                    f64::from_bits(f!($field))
-                };
-            }
             // Another slot of a group, and its register.
             macro_rules! part {
                 ($bytes:expr) => {
@@ -169,15 +178,6 @@ pub unsafe fn run(state: &mut HartState, untranslated: bool) -> LoopExit {
                     return LoopExit::$stop;
                 }};
             }
-            macro_rules! single {
-                ($field:ident) => {{
-                    let bits = f!($field);
-                    if bits & BOX != BOX {
-                        leave!(Slow);
-                    }
-                    f32::from_bits(bits as u32)
-                }};
-            }
             macro_rules! jump_to {
                 ($address:expr) => {{
                     target = $address;
@@ -207,179 +207,40 @@ pub unsafe fn run(state: &mut HartState, untranslated: bool) -> LoopExit {
                     translate!(write_tlb, $va, $size)
                 };
             }
-            macro_rules! read {
-                ($type:ty) => {{
-                    let address =
-                        translate!(read_tlb, x!(b).wrapping_add(imm!()), size_of::<$type>() as u64);
-                    unsafe { core::ptr::with_exposed_provenance::<$type>(address).read_unaligned() }
-                }};
-            }
-            macro_rules! store {
-                ($type:ty, $value:expr) => {{
-                    let address = translate!(
-                        write_tlb,
-                        x!(b).wrapping_add(imm!()),
-                        size_of::<$type>() as u64
-                    );
-                    unsafe {
-                        core::ptr::with_exposed_provenance_mut::<$type>(address)
-                            .write_unaligned($value as $type)
-                    }
-                }};
-            }
-            macro_rules! amo {
-                ($type:ty, |$old:ident, $operand:ident| $new:expr) => {{
-                    let va = x!(b);
-                    const SIZE: u64 = size_of::<$type>() as u64;
-                    if va & (SIZE - 1) != 0 {
-                        leave!(Slow);
-                    }
-                    let address = translate!(write_tlb, va, SIZE);
-                    let place = core::ptr::with_exposed_provenance_mut::<$type>(address);
-                    let $old = unsafe { place.read() };
-                    let $operand = x!(c) as $type;
-                    unsafe { place.write($new) };
-                    set_x!(a, $old as i64 as u64);
-                    state.x[0] = 0;
-                }};
-            }
-            macro_rules! load_reserved {
-                ($type:ty) => {{
-                    let va = x!(b);
-                    const SIZE: u64 = size_of::<$type>() as u64;
-                    if va & (SIZE - 1) != 0 {
-                        leave!(Slow);
-                    }
-                    let address = translate!(read_tlb, va, SIZE);
-                    state.reservation = (address.wrapping_sub(window) + 1) as u64;
-                    let place = core::ptr::with_exposed_provenance::<$type>(address);
-                    set_x!(a, unsafe { place.read() } as i64 as u64);
-                    state.x[0] = 0;
-                }};
-            }
-            macro_rules! store_conditional {
-                ($type:ty) => {{
-                    let va = x!(b);
-                    const SIZE: u64 = size_of::<$type>() as u64;
-                    if va & (SIZE - 1) != 0 {
-                        leave!(Slow);
-                    }
-                    let address = translate!(write_tlb, va, SIZE);
-                    let holds = state.reservation == (address.wrapping_sub(window) + 1) as u64;
-                    if holds {
-                        let place = core::ptr::with_exposed_provenance_mut::<$type>(address);
-                        unsafe { place.write(x!(c) as $type) };
-                    }
-                    state.reservation = 0;
-                    set_x!(a, u64::from(!holds));
-                    state.x[0] = 0;
-                }};
-            }
-            // A change of `sstatus`. Access to user pages swaps the TLBs.
-            macro_rules! status {
-                ($value:expr, |$old:pat_param, $operand:ident| $new:expr) => {{
-                    let $old = state.csrs.sstatus;
-                    let $operand: u64 = $value;
-                    let reads = state.csrs.read_sstatus();
-                    if fetch_tag != 0 || !state.change_status($new) {
-                        leave!(Slow);
-                    }
-                    (read_tlb, write_tlb) = (state.read_tlb.0, state.write_tlb.0);
-                    set_x!(a, reads);
-                    state.x[0] = 0;
-                }};
-            }
-            macro_rules! arithmetic_d {
-                ($fits:ident, $value:expr) => {{
-                    let value: f64 = $value;
-                    if !(state.fp_fast && $fits(value)) {
-                        leave!(Slow);
-                    }
-                    set_f!(a, value.to_bits());
-                }};
-            }
-            macro_rules! arithmetic_s {
-                ($fits:ident, $value:expr) => {{
-                    let value: f32 = $value;
-                    if !(state.fp_fast && $fits(value)) {
-                        leave!(Slow);
-                    }
-                    set_f!(a, BOX | u64::from(value.to_bits()));
-                }};
-            }
-            macro_rules! fma_d {
-                ($a:expr, $b:expr, $c:expr) => {{
-                    let (true, Some(value)) = (state.fp_fast, fast::fma64_fast($a, $b, $c)) else {
-                        leave!(Slow)
-                    };
-                    set_f!(a, value.to_bits());
-                }};
-            }
-            macro_rules! fma_s {
-                ($a:expr, $b:expr, $c:expr) => {{
-                    let (true, Some(value)) = (state.fp_fast, fast::fma32_fast($a, $b, $c)) else {
-                        leave!(Slow)
-                    };
-                    set_f!(a, BOX | u64::from(value.to_bits()));
-                }};
-            }
-            macro_rules! fp_fast {
+            // The loop's own state, for the bodies in other files.
+            macro_rules! state {
                 () => {
-                    state.fp_fast
+                    state
                 };
             }
-            macro_rules! vector_state {
+            macro_rules! window {
                 () => {
-                    &mut state.vector
+                    window
                 };
             }
-            macro_rules! need_vectors {
+            macro_rules! page {
                 () => {
-                    if !state.vector_ready {
-                        leave!(Slow);
-                    }
+                    page
+                };
+            }
+            macro_rules! user_mode {
+                () => {
+                    fetch_tag != 0
+                };
+            }
+            macro_rules! retire {
+                () => {
+                    budget -= 1
+                };
+            }
+            macro_rules! reload_tlbs {
+                () => {
+                    (read_tlb, write_tlb) = (state.read_tlb.0, state.write_tlb.0)
                 };
             }
             macro_rules! clear_zero {
                 () => {
                     state.x[0] = 0
-                };
-            }
-            macro_rules! need_fp {
-                () => {
-                    if !state.fp_ready {
-                        leave!(Slow);
-                    }
-                };
-            }
-            macro_rules! compare_d {
-                (|$l:ident, $r:ident| $result:expr) => {{
-                    let ($l, $r) = (d!(b), d!(c));
-                    if !state.fp_ready || $l.is_nan() || $r.is_nan() {
-                        leave!(Slow);
-                    }
-                    set_x!(a, u64::from($result));
-                }};
-            }
-            // A quotient or remainder, with RISC-V's results for zero divisors and overflow.
-            macro_rules! divide {
-                ($type:ty, $by_zero:expr, $method:ident) => {{
-                    let (l, r) = (x!(b) as $type, x!(c) as $type);
-                    let result = if r == 0 { ($by_zero)(l) } else { l.$method(r) };
-                    set_x!(a, result as i64 as u64);
-                }};
-            }
-            // 32-bit unsigned results are sign-extended too.
-            macro_rules! divide_u32 {
-                ($by_zero:expr, $method:ident) => {{
-                    let (l, r) = (x!(b) as u32, x!(c) as u32);
-                    let result = if r == 0 { ($by_zero)(l) } else { l.$method(r) };
-                    set_x!(a, result as i32 as u64);
-                }};
-            }
-            macro_rules! word {
-                ($value:expr) => {
-                    set_x!(a, ($value) as i32 as u64)
                 };
             }
             macro_rules! branch_near {
@@ -404,340 +265,10 @@ pub unsafe fn run(state: &mut HartState, untranslated: bool) -> LoopExit {
                     ip = unsafe { ip.byte_add($bytes) };
                 }};
             }
-            // What each operation does. `$bytes` is the distance to the next slot.
-            macro_rules! body {
-                (nop) => {};
-                (addi) => {
-                    set_x!(a, x!(b).wrapping_add(imm!()))
-                };
-                (li) => {
-                    set_x!(a, imm!())
-                };
-                (mv) => {
-                    set_x!(a, x!(b))
-                };
-                (lui) => {
-                    set_x!(a, op!().wide_imm() as u64)
-                };
-                (auipc) => {
-                    set_x!(a, page.wrapping_add(op!().wide_imm() as u64))
-                };
-                (slli) => {
-                    set_x!(a, x!(b) << (op!().imm & 63))
-                };
-                (srli) => {
-                    set_x!(a, x!(b) >> (op!().imm & 63))
-                };
-                (srai) => {
-                    set_x!(a, (x!(b) as i64 >> (op!().imm & 63)) as u64)
-                };
-                (andi) => {
-                    set_x!(a, x!(b) & imm!())
-                };
-                (ori) => {
-                    set_x!(a, x!(b) | imm!())
-                };
-                (xori) => {
-                    set_x!(a, x!(b) ^ imm!())
-                };
-                (slti) => {
-                    set_x!(a, u64::from((x!(b) as i64) < imm!() as i64))
-                };
-                (sltiu) => {
-                    set_x!(a, u64::from(x!(b) < imm!()))
-                };
-                (addiw) => {
-                    word!((x!(b) as u32).wrapping_add(op!().imm as u32))
-                };
-                (sextw) => {
-                    word!(x!(b))
-                };
-                (slliw) => {
-                    word!((x!(b) as u32) << (op!().imm & 31))
-                };
-                (srliw) => {
-                    word!(x!(b) as u32 >> (op!().imm & 31))
-                };
-                (sraiw) => {
-                    word!(x!(b) as i32 >> (op!().imm & 31))
-                };
-                (add) => {
-                    set_x!(a, x!(b).wrapping_add(x!(c)))
-                };
-                (sub) => {
-                    set_x!(a, x!(b).wrapping_sub(x!(c)))
-                };
-                (and) => {
-                    set_x!(a, x!(b) & x!(c))
-                };
-                (or) => {
-                    set_x!(a, x!(b) | x!(c))
-                };
-                (xor) => {
-                    set_x!(a, x!(b) ^ x!(c))
-                };
-                (sll) => {
-                    set_x!(a, x!(b) << (x!(c) & 63))
-                };
-                (srl) => {
-                    set_x!(a, x!(b) >> (x!(c) & 63))
-                };
-                (sra) => {
-                    set_x!(a, (x!(b) as i64 >> (x!(c) & 63)) as u64)
-                };
-                (slt) => {
-                    set_x!(a, u64::from((x!(b) as i64) < x!(c) as i64))
-                };
-                (sltu) => {
-                    set_x!(a, u64::from(x!(b) < x!(c)))
-                };
-                (addw) => {
-                    word!((x!(b) as u32).wrapping_add(x!(c) as u32))
-                };
-                (subw) => {
-                    word!((x!(b) as u32).wrapping_sub(x!(c) as u32))
-                };
-                (sllw) => {
-                    word!((x!(b) as u32) << (x!(c) & 31))
-                };
-                (srlw) => {
-                    word!(x!(b) as u32 >> (x!(c) & 31))
-                };
-                (sraw) => {
-                    word!(x!(b) as i32 >> (x!(c) & 31))
-                };
-                (mul) => {
-                    set_x!(a, x!(b).wrapping_mul(x!(c)))
-                };
-                (mulw) => {
-                    word!((x!(b) as u32).wrapping_mul(x!(c) as u32))
-                };
-                (mulh) => {
-                    set_x!(a, (i128::from(x!(b) as i64) * i128::from(x!(c) as i64) >> 64) as u64)
-                };
-                (mulhu) => {
-                    set_x!(a, (u128::from(x!(b)) * u128::from(x!(c)) >> 64) as u64)
-                };
-                (mulhsu) => {
-                    set_x!(a, (i128::from(x!(b) as i64) * i128::from(x!(c)) >> 64) as u64)
-                };
-                (div) => {
-                    divide!(i64, |_| -1, wrapping_div)
-                };
-                (divu) => {
-                    divide!(u64, |_| u64::MAX, wrapping_div)
-                };
-                (rem) => {
-                    divide!(i64, |l| l, wrapping_rem)
-                };
-                (remu) => {
-                    divide!(u64, |l| l, wrapping_rem)
-                };
-                (divw) => {
-                    divide!(i32, |_| -1, wrapping_div)
-                };
-                (divuw) => {
-                    divide_u32!(|_| u32::MAX, wrapping_div)
-                };
-                (remw) => {
-                    divide!(i32, |l| l, wrapping_rem)
-                };
-                (remuw) => {
-                    divide_u32!(|l| l, wrapping_rem)
-                };
-                (lb) => {
-                    set_x!(a, read!(i8) as u64)
-                };
-                (lh) => {
-                    set_x!(a, read!(i16) as u64)
-                };
-                (lw) => {
-                    set_x!(a, read!(i32) as u64)
-                };
-                (ld) => {
-                    set_x!(a, read!(u64))
-                };
-                (lbu) => {
-                    set_x!(a, u64::from(read!(u8)))
-                };
-                (lhu) => {
-                    set_x!(a, u64::from(read!(u16)))
-                };
-                (lwu) => {
-                    set_x!(a, u64::from(read!(u32)))
-                };
-                (sb) => {
-                    store!(u8, x!(a))
-                };
-                (sh) => {
-                    store!(u16, x!(a))
-                };
-                (sw) => {
-                    store!(u32, x!(a))
-                };
-                (sd) => {
-                    store!(u64, x!(a))
-                };
-                (amoadd_w) => {
-                    amo!(i32, |old, operand| old.wrapping_add(operand))
-                };
-                (amoadd_d) => {
-                    amo!(i64, |old, operand| old.wrapping_add(operand))
-                };
-                (amoswap_w) => {
-                    amo!(i32, |old, operand| operand)
-                };
-                (amoswap_d) => {
-                    amo!(i64, |old, operand| operand)
-                };
-                (amoor_w) => {
-                    amo!(i32, |old, operand| old | operand)
-                };
-                (amoor_d) => {
-                    amo!(i64, |old, operand| old | operand)
-                };
-                (amoxor_w) => {
-                    amo!(i32, |old, operand| old ^ operand)
-                };
-                (amoxor_d) => {
-                    amo!(i64, |old, operand| old ^ operand)
-                };
-                (amoand_w) => {
-                    amo!(i32, |old, operand| old & operand)
-                };
-                (amoand_d) => {
-                    amo!(i64, |old, operand| old & operand)
-                };
-                (trap_read) => {{
-                    if fetch_tag != 0 {
-                        leave!(Slow);
-                    }
-                    set_x!(a, state.trap[op!().imm as usize & 3])
-                }};
-                // `c` has the bits that stay zero.
-                (trap_write) => {{
-                    if fetch_tag != 0 {
-                        leave!(Slow);
-                    }
-                    let register = op!().imm as usize & 3;
-                    let old = state.trap[register];
-                    state.trap[register] = x!(b) & !u64::from(op!().c);
-                    set_x!(a, old);
-                    state.x[0] = 0;
-                }};
-                (status_write) => {
-                    status!(x!(b), |_, operand| operand)
-                };
-                (status_set) => {
-                    status!(x!(b), |old, operand| old | operand)
-                };
-                (status_clear) => {
-                    status!(x!(b), |old, operand| old & !operand)
-                };
-                (status_set_bits) => {
-                    status!(imm!(), |old, operand| old | operand)
-                };
-                (status_clear_bits) => {
-                    status!(imm!(), |old, operand| old & !operand)
-                };
-                (lr_w) => {
-                    load_reserved!(i32)
-                };
-                (lr_d) => {
-                    load_reserved!(i64)
-                };
-                (sc_w) => {
-                    store_conditional!(u32)
-                };
-                (sc_d) => {
-                    store_conditional!(u64)
-                };
-                (cbo_zero) => {{
-                    if !state.may_zero {
-                        leave!(Slow);
-                    }
-                    let address = translate!(write_tlb, x!(b) & !63, 64);
-                    unsafe {
-                        core::ptr::with_exposed_provenance_mut::<[u64; 8]>(address).write([0; 8])
-                    }
-                }};
-            }
-            macro_rules! flow {
-                (beq $bytes:literal) => {
-                    branch_near!(x!(a) == x!(b), $bytes)
-                };
-                (bne $bytes:literal) => {
-                    branch_near!(x!(a) != x!(b), $bytes)
-                };
-                (blt $bytes:literal) => {
-                    branch_near!((x!(a) as i64) < x!(b) as i64, $bytes)
-                };
-                (bge $bytes:literal) => {
-                    branch_near!(x!(a) as i64 >= x!(b) as i64, $bytes)
-                };
-                (bltu $bytes:literal) => {
-                    branch_near!(x!(a) < x!(b), $bytes)
-                };
-                (bgeu $bytes:literal) => {
-                    branch_near!(x!(a) >= x!(b), $bytes)
-                };
-                (beqz $bytes:literal) => {
-                    branch_near!(x!(a) == 0, $bytes)
-                };
-                (bnez $bytes:literal) => {
-                    branch_near!(x!(a) != 0, $bytes)
-                };
-                (beq_far $bytes:literal) => {
-                    branch_far!(x!(a) == x!(b), $bytes)
-                };
-                (bne_far $bytes:literal) => {
-                    branch_far!(x!(a) != x!(b), $bytes)
-                };
-                (blt_far $bytes:literal) => {
-                    branch_far!((x!(a) as i64) < x!(b) as i64, $bytes)
-                };
-                (bge_far $bytes:literal) => {
-                    branch_far!(x!(a) as i64 >= x!(b) as i64, $bytes)
-                };
-                (bltu_far $bytes:literal) => {
-                    branch_far!(x!(a) < x!(b), $bytes)
-                };
-                (bgeu_far $bytes:literal) => {
-                    branch_far!(x!(a) >= x!(b), $bytes)
-                };
-                (j $bytes:literal) => {
-                    branch_near!(true, $bytes)
-                };
-                (jal $bytes:literal) => {{
-                    let link = u64::from(u16::from_le_bytes([op!().c, op!().d]));
-                    set_x!(a, page.wrapping_add(link));
-                    branch_near!(true, $bytes)
-                }};
-                (j_far $bytes:literal) => {{
-                    budget -= 1;
-                    jump_to!(page.wrapping_add(op!().wide_imm() as u64))
-                }};
-                (jal_far $bytes:literal) => {{
-                    budget -= 1;
-                    set_x!(a, pc!().wrapping_add($bytes / (SLOT as u64 / 2)));
-                    jump_to!(page.wrapping_add(op!().wide_imm() as u64))
-                }};
-                (jr $bytes:literal) => {{
-                    budget -= 1;
-                    jump_to!(x!(b).wrapping_add(imm!()) & !1)
-                }};
-                (jalr $bytes:literal) => {{
-                    budget -= 1;
-                    let destination = x!(b).wrapping_add(imm!()) & !1;
-                    set_x!(a, pc!().wrapping_add($bytes / (SLOT as u64 / 2)));
-                    jump_to!(destination)
-                }};
-                (page_end $bytes:literal) => {
-                    jump_to!(pc!())
-                };
-                // The second half is where the next page is mapped now; if it is still what was
-                // decoded, the operation stands behind the page, relative to its own address.
-                (cross_page $bytes:literal) => {{
+            // The second half is where the next page is mapped now; if it is still what was decoded,
+            // the operation stands behind the page, relative to its own address.
+            macro_rules! enter_page_crosser {
+                () => {{
                     let next = page.wrapping_add(PAGE + 1);
                     let entry = unsafe { &*fetch.add(fetch_index(next)) };
                     if entry.tag != next | fetch_tag {
@@ -753,59 +284,11 @@ pub unsafe fn run(state: &mut HartState, untranslated: bool) -> LoopExit {
                     ip = ops;
                 }};
             }
-            macro_rules! go_on {
+            macro_rules! next_slot {
                 ($instructions:literal $bytes:tt) => {{
                     budget -= $instructions;
                     ip = unsafe { ip.byte_add($bytes) };
                 }};
-            }
-            macro_rules! step {
-                (float $body:ident $bytes:literal) => {{
-                    float!($body);
-                    go_on!(1 $bytes);
-                }};
-                (vector $body:ident $bytes:literal) => {{
-                    vector!($body);
-                    go_on!(1 $bytes);
-                }};
-                (bit $body:ident $bytes:literal) => {{
-                    bitmanip!($body);
-                    go_on!(1 $bytes);
-                }};
-                (seq $body:ident $bytes:literal) => {{
-                    body!($body);
-                    go_on!(1 $bytes);
-                }};
-                (branch $body:ident $bytes:literal) => { flow!($body $bytes) };
-                (flow $body:ident $bytes:literal) => { flow!($body $bytes) };
-                (loads $body:ident $bytes:literal) => { group!(loads $body $bytes) };
-                (stores $body:ident $bytes:literal) => { group!(stores $body $bytes) };
-                (stop decode $bytes:literal) => { leave!(Decode) };
-                (stop slow $bytes:literal) => { leave!(Slow) };
-                (stop enter $bytes:literal) => { leave!(Enter) };
-            }
-            // `step!` by an operation's name, for the superinstructions.
-            macro_rules! define_named {
-                (
-                    { $($name:ident = $kind:ident $body:ident $bytes:literal)* }
-                    $runs:tt
-                ) => {
-                    macro_rules! named { $(($name) => { step!($kind $body $bytes) };)* }
-                };
-            }
-            for_each_code!(define_named);
-            macro_rules! dispatch {
-                (
-                    { $($name:ident = $kind:ident $body:ident $bytes:literal)* }
-                    { $($run:ident = $($part:ident)+;)* }
-                ) => {
-                    match op!().code {
-                        $(Code::$name => step!($kind $body $bytes),)*
-                        $(Code::$run => {
-                            $(named!($part);)+
-                        })*
-                    }
-                };
             }
             for_each_code!(dispatch);
         }

@@ -109,17 +109,17 @@ macro_rules! for_each_code {
             Divuw = seq divuw 16
             Remw = seq remw 16
             Remuw = seq remuw 16
-            Lb = seq lb 16
-            Lh = seq lh 16          CLh = seq lh 8
-            Lw = seq lw 16          CLw = seq lw 8
-            Ld = seq ld 16          CLd = seq ld 8
-            Lbu = seq lbu 16        CLbu = seq lbu 8
-            Lhu = seq lhu 16        CLhu = seq lhu 8
-            Lwu = seq lwu 16
-            Sb = seq sb 16          CSb = seq sb 8
-            Sh = seq sh 16          CSh = seq sh 8
-            Sw = seq sw 16          CSw = seq sw 8
-            Sd = seq sd 16          CSd = seq sd 8
+            Lb = mem lb 16
+            Lh = mem lh 16          CLh = mem lh 8
+            Lw = mem lw 16          CLw = mem lw 8
+            Ld = mem ld 16          CLd = mem ld 8
+            Lbu = mem lbu 16        CLbu = mem lbu 8
+            Lhu = mem lhu 16        CLhu = mem lhu 8
+            Lwu = mem lwu 16
+            Sb = mem sb 16          CSb = mem sb 8
+            Sh = mem sh 16          CSh = mem sh 8
+            Sw = mem sw 16          CSw = mem sw 8
+            Sd = mem sd 16          CSd = mem sd 8
             Flw = float flw 16
             Fld = float fld 16        CFld = float fld 8
             Fsw = float fsw 16
@@ -181,31 +181,31 @@ macro_rules! for_each_code {
             FcvtSD = float fcvt_s_d 16
             FcvtWDRtz = float fcvt_w_d_rtz 16
             FcvtLDRtz = float fcvt_l_d_rtz 16
-            AmoaddW = seq amoadd_w 16
-            AmoaddD = seq amoadd_d 16
-            AmoswapW = seq amoswap_w 16
-            AmoswapD = seq amoswap_d 16
-            AmoxorW = seq amoxor_w 16
-            AmoxorD = seq amoxor_d 16
-            AmoorW = seq amoor_w 16
-            AmoorD = seq amoor_d 16
-            AmoandW = seq amoand_w 16
-            AmoandD = seq amoand_d 16
-            TrapRead = seq trap_read 16
-            TrapWrite = seq trap_write 16
+            AmoaddW = atomic amoadd_w 16
+            AmoaddD = atomic amoadd_d 16
+            AmoswapW = atomic amoswap_w 16
+            AmoswapD = atomic amoswap_d 16
+            AmoxorW = atomic amoxor_w 16
+            AmoxorD = atomic amoxor_d 16
+            AmoorW = atomic amoor_w 16
+            AmoorD = atomic amoor_d 16
+            AmoandW = atomic amoand_w 16
+            AmoandD = atomic amoand_d 16
+            TrapRead = system trap_read 16
+            TrapWrite = system trap_write 16
             Vsetvli = vector vsetvli 16
             Vload = vector vload 16
             Vstore = vector vstore 16
-            StatusWrite = seq status_write 16
-            StatusSet = seq status_set 16
-            StatusClear = seq status_clear 16
-            StatusSetBits = seq status_set_bits 16
-            StatusClearBits = seq status_clear_bits 16
-            LrW = seq lr_w 16
-            LrD = seq lr_d 16
-            ScW = seq sc_w 16
-            ScD = seq sc_d 16
-            CboZero = seq cbo_zero 16
+            StatusWrite = system status_write 16
+            StatusSet = system status_set 16
+            StatusClear = system status_clear 16
+            StatusSetBits = system status_set_bits 16
+            StatusClearBits = system status_clear_bits 16
+            LrW = atomic lr_w 16
+            LrD = atomic lr_d 16
+            ScW = atomic sc_w 16
+            ScD = atomic sc_d 16
+            CboZero = mem cbo_zero 16
             Sh1add = bit sh1add 16
             Sh2add = bit sh2add 16
             Sh3add = bit sh3add 16
@@ -325,6 +325,12 @@ enum Kind {
     seq,
     /// The same, bit manipulation.
     bit,
+    /// The same, a load or a store.
+    mem,
+    /// The same, atomics.
+    atomic,
+    /// The same, CSRs.
+    system,
     /// The same, floating point.
     float,
     /// The same, vectors.

@@ -40,6 +40,22 @@ macro_rules! vector {
 }
 pub(super) use vector;
 
+macro_rules! vector_state {
+    () => {
+        &mut state!().vector
+    };
+}
+pub(super) use vector_state;
+
+macro_rules! need_vectors {
+    () => {
+        if !state!().vector_ready {
+            leave!(Slow);
+        }
+    };
+}
+pub(super) use need_vectors;
+
 /// Copies up to 128 bytes without a call.
 ///
 /// # Safety
