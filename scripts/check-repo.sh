@@ -55,7 +55,6 @@ walls() {
     cat << 'END'
 emulator/src/engine crate::riscv
 emulator/src/devices crate::(riscv|engine|machine|board)
-emulator/src/riscv crate::machine
 translator/src c2w_session|c2w_p9
 module-abi/src c2w_(emulator|session|translator|p9|guest_abi)
 p9/src c2w_session|c2w_translator

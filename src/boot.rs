@@ -3,6 +3,7 @@
 
 use crate::assets::Assets;
 use crate::timing::Timing;
+use c2w_emulator::riscv::board::RiscvBoard;
 use c2w_emulator::riscv::board::layout;
 use c2w_emulator::{AllocateError, GuestMemory};
 use c2w_guest_abi::{ContainerConfig, Stream};
@@ -109,6 +110,7 @@ pub fn boot(
     let mut seed = [0; 64];
     world.entropy(&mut seed);
     let guest = Guest {
+        board: &RiscvBoard,
         kernel: &kernel,
         initramfs: &initramfs,
         command_line: &command_line(options.kernel_log),

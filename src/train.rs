@@ -10,6 +10,7 @@ use crate::boot::{Deterministic, Options as BootOptions};
 use crate::shell_words::shell_syntax;
 use crate::timing::Timing;
 use anyhow::{Context, Result, bail};
+use c2w_emulator::riscv::board::RiscvBoard;
 use c2w_emulator::{GuestMemory, PAGE_SIZE};
 use c2w_guest_abi::{Mount, RunRequest, Stream};
 use c2w_p9::Server;
@@ -209,7 +210,7 @@ pub fn train(
     for Training { name, request, is_usual } in runs {
         world.said.clear();
         restore_ram(&mut memory, kept.ram);
-        let mut session = Session::restore(memory, kept.state)?;
+        let mut session = Session::restore(&RiscvBoard, memory, kept.state)?;
         if !request.mounts.is_empty() {
             let time = i64::try_from(boot.epoch).unwrap_or(0);
             let directory = MemoryDirectory::with_files(MAPPED_FILES, time);

@@ -5,6 +5,7 @@ use crate::booted;
 
 use booted::{World, booted};
 use c2w_emulator::GuestMemory;
+use c2w_emulator::riscv::board::RiscvBoard;
 use c2w_guest_abi::RunRequest;
 use c2w_session::{Session, Step};
 
@@ -19,7 +20,7 @@ fn restored(session: &mut Session) -> Session {
         let bytes = old.slice(region.start, region.length as usize).unwrap();
         memory.write(region.start, bytes).unwrap();
     }
-    Session::restore(memory, &state).unwrap()
+    Session::restore(&RiscvBoard, memory, &state).unwrap()
 }
 
 /// Runs a command to its end; returns everything that can differ.

@@ -2,6 +2,7 @@
 //!
 //! `cargo run --release -p c2w-emulator --example boot -- Image initramfs.cpio [command line]`
 
+use c2w_emulator::riscv::board::RiscvBoard;
 use c2w_emulator::riscv::board::layout;
 use c2w_emulator::{BootConfig, Exit, GuestMemory, Host, Machine, PortId};
 use std::io::Write;
@@ -43,7 +44,7 @@ fn main() {
         mount_tag: "c2w",
         seed: &[1; 64],
     };
-    let mut machine = Machine::boot(memory, &config).expect("a bootable kernel");
+    let mut machine = Machine::boot(&RiscvBoard, memory, &config).expect("a bootable kernel");
     let start = Instant::now();
     loop {
         match machine.run(1 << 24, &mut Console) {

@@ -1,19 +1,19 @@
 //! What a board brings to a machine: its CPU, its devices and how a kernel is booted on it.
 
 use crate::devices::{Devices, DevicesConfig};
-use crate::engine::arch::Arch;
 use crate::engine::clock::Timebase;
-use crate::engine::cpu::Cpu;
+use crate::engine::vcpu::Vcpu;
 use crate::memory::GuestMemory;
+use alloc::boxed::Box;
 use core::fmt;
 
 /// A board.
-pub trait Board: 'static {
-    /// The instruction set of its CPU.
-    type Arch: Arch;
+pub trait Board: Sync + 'static {
+    /// Tells its instruction set in a snapshot.
+    fn id(&self) -> u8;
 
     /// The ticks that its timer counts.
-    const TIMEBASE: Timebase;
+    fn timebase(&self) -> Timebase;
 
     /// Puts kernel, initramfs and what describes the machine to the kernel into RAM. Returns the CPU
     /// about to execute the kernel's first instruction.
@@ -21,12 +21,16 @@ pub trait Board: 'static {
     /// # Errors
     /// [`BootError`] when kernel and initramfs do not fit.
     fn boot(
+        &self,
         memory: &mut GuestMemory,
         config: &BootConfig<'_>,
-    ) -> Result<Cpu<Self::Arch>, BootError>;
+    ) -> Result<Box<dyn Vcpu>, BootError>;
+
+    /// The CPU that [`Vcpu::save`] has saved; `None` if it has not.
+    fn restore(&self, state: &[u8], memory: &GuestMemory) -> Option<Box<dyn Vcpu>>;
 
     /// All devices at reset.
-    fn devices(config: DevicesConfig) -> Devices;
+    fn devices(&self, config: DevicesConfig) -> Devices;
 }
 
 /// What a machine boots with.

@@ -13,7 +13,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
-pub mod board;
+mod board;
 pub mod devices;
 pub mod engine;
 mod host;
@@ -22,12 +22,9 @@ mod memory;
 pub mod riscv;
 pub mod softfloat;
 
-pub use board::{BootConfig, BootError};
+pub use board::{Board, BootConfig, BootError};
 pub use devices::PowerRequest;
 pub use devices::vmgenid::ID_LENGTH as GENERATION_LENGTH;
 pub use host::{Host, PortId};
-pub use machine::{Exit, RestoreError};
-
-/// The machine of the instruction set that there is.
-pub type Machine = machine::Machine<riscv::board::RiscvBoard>;
+pub use machine::{Exit, Machine, RestoreError};
 pub use memory::{AllocateError, GuestMemory, OutOfRange, PAGE_SIZE, Region};

@@ -5,20 +5,18 @@ use crate::devices::vmgenid::ID_LENGTH;
 use crate::devices::{
     Context, Devices, DevicesConfig, DevicesState, InvalidState, P9Server, PowerRequest,
 };
-use crate::engine::arch::Arch;
 use crate::engine::bus::{Bus, Event};
 use crate::engine::clock::Clock;
-use crate::engine::code_index::{Counts, Translated};
-use crate::engine::cpu::{Cpu, CpuSnapshot};
+use crate::engine::code_index::Counts;
 use crate::engine::observe::Observer;
-use crate::engine::translated::TranslatedCode;
+use crate::engine::vcpu::Vcpu;
 use crate::host::{Host, PortId};
 use crate::memory::GuestMemory;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::any::Any;
 use core::fmt;
-use core::mem::MaybeUninit;
 use serde::{Deserialize, Serialize};
 
 /// Why saved state does not make a machine.
@@ -62,8 +60,9 @@ const VERSION: u8 = 3;
 const MAX_PORTS: usize = 64;
 
 #[derive(Serialize, Deserialize)]
-struct MachineState<R> {
-    cpu: CpuSnapshot<R>,
+struct MachineState {
+    /// [`Vcpu::save`].
+    cpu: Vec<u8>,
     devices: DevicesState,
     ports: Vec<String>,
     mount_tag: String,
@@ -71,35 +70,35 @@ struct MachineState<R> {
 }
 
 /// A machine.
-pub struct Machine<B: Board> {
+pub struct Machine {
+    board: &'static dyn Board,
     memory: GuestMemory,
-    cpu: Cpu<B::Arch>,
+    cpu: Box<dyn Vcpu>,
     devices: Devices,
     clock: Clock,
     ports: Vec<String>,
     mount_tag: String,
 }
 
-impl<B: Board> Machine<B> {
-    /// What the bytes of a saved state begin with.
-    const HEADER: [u8; 8] = {
-        let [a, b, c, d, e, f] = *MAGIC;
-        [a, b, c, d, e, f, B::Arch::ID, VERSION]
-    };
-
+impl Machine {
     /// A machine about to execute the kernel's first instruction. RAM must be zero.
     ///
     /// # Errors
     /// [`BootError`] when kernel and initramfs do not fit.
-    pub fn boot(mut memory: GuestMemory, config: &BootConfig<'_>) -> Result<Self, BootError> {
-        let cpu = B::boot(&mut memory, config)?;
+    pub fn boot(
+        board: &'static dyn Board,
+        mut memory: GuestMemory,
+        config: &BootConfig<'_>,
+    ) -> Result<Self, BootError> {
+        let cpu = board.boot(&mut memory, config)?;
         let ports: Vec<String> = config.ports.iter().map(|&name| name.into()).collect();
         let mount_tag = String::from(config.mount_tag);
         Ok(Self {
+            board,
             cpu,
-            devices: devices::<B>(&ports, &mount_tag),
+            devices: devices(board, &ports, &mount_tag),
             memory,
-            clock: Clock::from_instructions(B::TIMEBASE),
+            clock: Clock::from_instructions(board.timebase()),
             ports,
             mount_tag,
         })
@@ -110,21 +109,25 @@ impl<B: Board> Machine<B> {
     ///
     /// # Errors
     /// [`RestoreError`] when the bytes are no such state.
-    pub fn restore(mut memory: GuestMemory, bytes: &[u8]) -> Result<Self, RestoreError> {
+    pub fn restore(
+        board: &'static dyn Board,
+        mut memory: GuestMemory,
+        bytes: &[u8],
+    ) -> Result<Self, RestoreError> {
         memory.forget_code();
-        let body = bytes.strip_prefix(&Self::HEADER).ok_or(RestoreError::NotASnapshot)?;
-        let state: MachineState<<B::Arch as Arch>::Registers> =
+        let body = bytes.strip_prefix(&header(board)).ok_or(RestoreError::NotASnapshot)?;
+        let state: MachineState =
             postcard::from_bytes(body).map_err(|_| RestoreError::NotASnapshot)?;
         if state.ports.len() > MAX_PORTS {
             return Err(RestoreError::NotASnapshot);
         }
-        let mut devices = devices::<B>(&state.ports, &state.mount_tag);
+        let mut devices = devices(board, &state.ports, &state.mount_tag);
         devices.restore(&state.devices).map_err(RestoreError::Device)?;
-        let cpu = Cpu::restore(&state.cpu, &memory).ok_or(RestoreError::NotASnapshot)?;
-        let mut clock = Clock::from_instructions(B::TIMEBASE);
+        let cpu = board.restore(&state.cpu, &memory).ok_or(RestoreError::NotASnapshot)?;
+        let mut clock = Clock::from_instructions(board.timebase());
         clock.skip_to(state.ticks, cpu.steps());
         let (ports, mount_tag) = (state.ports, state.mount_tag);
-        Ok(Self { memory, cpu, devices, clock, ports, mount_tag })
+        Ok(Self { board, memory, cpu, devices, clock, ports, mount_tag })
     }
 
     /// The state of everything but memory.
@@ -139,7 +142,7 @@ impl<B: Board> Machine<B> {
             mount_tag: self.mount_tag.clone(),
             ticks: self.ticks(host),
         };
-        let mut bytes = Self::HEADER.to_vec();
+        let mut bytes = header(self.board).to_vec();
         bytes.extend(postcard::to_allocvec(&state).expect("plain data"));
         bytes
     }
@@ -205,14 +208,15 @@ impl<B: Board> Machine<B> {
         self.devices.set_p9_server(server);
     }
 
-    /// Has translated code entered from now on, through `code`. That expects the CPU's state in `cell`.
-    pub fn set_translated(
-        &mut self,
-        translated: &Translated,
-        code: Box<dyn TranslatedCode<B::Arch>>,
-        cell: &'static mut MaybeUninit<<B::Arch as Arch>::State>,
-    ) {
-        self.cpu.set_translated(translated, code, cell, &mut self.memory);
+    /// Nanoseconds of a tick.
+    pub fn tick_ns(&self) -> u64 {
+        self.board.timebase().tick_ns
+    }
+
+    /// The CPU and its memory, if it is of this type.
+    pub(crate) fn cpu_mut<C: Vcpu>(&mut self) -> Option<(&mut C, &mut GuestMemory)> {
+        let cpu = (&mut *self.cpu as &mut dyn Any).downcast_mut()?;
+        Some((cpu, &mut self.memory))
     }
 
     /// Forgets everything that is cached: translations of addresses and decoded code. For tests: the
@@ -247,8 +251,14 @@ impl<B: Board> Machine<B> {
     }
 }
 
-fn devices<B: Board>(ports: &[String], mount_tag: &str) -> Devices {
-    B::devices(DevicesConfig {
+/// What the bytes of a saved state begin with.
+fn header(board: &dyn Board) -> [u8; 8] {
+    let [a, b, c, d, e, f] = *MAGIC;
+    [a, b, c, d, e, f, board.id(), VERSION]
+}
+
+fn devices(board: &dyn Board, ports: &[String], mount_tag: &str) -> Devices {
+    board.devices(DevicesConfig {
         ports: ports.to_vec(),
         mount_tag: mount_tag.into(),
         ..DevicesConfig::default()
@@ -259,20 +269,20 @@ fn devices<B: Board>(ports: &[String], mount_tag: &str) -> Devices {
 mod tests {
     use super::*;
     use crate::devices::test_host::TestHost;
+    use crate::engine::cpu::CpuSnapshot;
     use crate::riscv::board::RiscvBoard;
     use crate::riscv::csr::Csrs;
     use crate::riscv::hart::Registers;
     use alloc::vec;
 
-    type Machine = super::Machine<RiscvBoard>;
-    type State = MachineState<Registers>;
+    type Cpu = CpuSnapshot<Registers>;
 
     fn memory() -> GuestMemory {
         GuestMemory::allocate(0x8000_0000, 1 << 20, 0, 0).unwrap()
     }
 
     /// The state of a machine that has not run, after `change`.
-    fn restored(change: impl FnOnce(&mut State)) -> Result<Machine, RestoreError> {
+    fn restored(change: impl FnOnce(&mut MachineState, &mut Cpu)) -> Result<Machine, RestoreError> {
         let mut kernel = [0; 64];
         kernel[48..56].copy_from_slice(b"RISCV\0\0\0");
         let config = BootConfig {
@@ -283,18 +293,22 @@ mod tests {
             mount_tag: "b",
             seed: &[],
         };
-        let saved = Machine::boot(memory(), &config).unwrap().save(&mut TestHost::default());
-        let mut state = postcard::from_bytes(&saved[Machine::HEADER.len()..]).unwrap();
-        change(&mut state);
+        let saved =
+            Machine::boot(&RiscvBoard, memory(), &config).unwrap().save(&mut TestHost::default());
+        let header = header(&RiscvBoard);
+        let mut state: MachineState = postcard::from_bytes(&saved[header.len()..]).unwrap();
+        let mut cpu: Cpu = postcard::from_bytes(&state.cpu).unwrap();
+        change(&mut state, &mut cpu);
+        state.cpu = postcard::to_allocvec(&cpu).unwrap();
         let body = postcard::to_allocvec(&state).unwrap();
-        Machine::restore(memory(), &[&Machine::HEADER, body.as_slice()].concat())
+        Machine::restore(&RiscvBoard, memory(), &[&header, body.as_slice()].concat())
     }
 
     #[test]
     fn a_state_with_counts_about_to_overflow_is_refused() {
-        assert!(restored(|_| {}).is_ok());
+        assert!(restored(|_, _| {}).is_ok());
         for (steps, traps) in [(u64::MAX, 0), (1 << 63, 0), (3, 4)] {
-            let changed = restored(|state| (state.cpu.steps, state.cpu.traps) = (steps, traps));
+            let changed = restored(|_, cpu| (cpu.steps, cpu.traps) = (steps, traps));
             assert_eq!(changed.err(), Some(RestoreError::NotASnapshot), "{steps} {traps}");
         }
     }
@@ -309,20 +323,20 @@ mod tests {
             |csrs| csrs.frm = 8,
         ];
         for change in changes {
-            let changed = restored(|state| change(state.cpu.registers.csrs_mut()));
+            let changed = restored(|_, cpu| change(cpu.registers.csrs_mut()));
             assert_eq!(changed.err(), Some(RestoreError::NotASnapshot));
         }
     }
 
     #[test]
     fn a_state_with_a_thousand_ports_is_refused_before_they_are_made() {
-        let changed = restored(|state| state.ports = vec![String::new(); 1000]);
+        let changed = restored(|state, _| state.ports = vec![String::new(); 1000]);
         assert_eq!(changed.err(), Some(RestoreError::NotASnapshot));
     }
 
     #[test]
     fn a_state_at_the_end_of_time_stays_there() {
-        let mut machine = restored(|state| state.ticks = u64::MAX).unwrap();
+        let mut machine = restored(|state, _| state.ticks = u64::MAX).unwrap();
         machine.run(10_000, &mut TestHost::default());
         assert_eq!(machine.ticks(&mut TestHost::default()), u64::MAX);
     }

@@ -10,6 +10,8 @@ use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
 use c2w_emulator::engine::code_index::Translated;
+use c2w_emulator::riscv::board::RiscvBoard;
+use c2w_emulator::riscv::linkage;
 use c2w_guest_abi::{RunRequest, Stream};
 use c2w_p9::Server;
 use c2w_session::options::{self, Environment, Invocation};
@@ -76,15 +78,16 @@ impl Program {
         let Some(packed) = (unsafe { placement::unpack() }) else {
             return Err(fail(125, "this module holds no container; make one with `c2w IMAGE`"));
         };
-        let mut session = Session::restore(packed.memory, packed.state).map_err(|error| {
-            wasi_host::complain(format_args!("the snapshot cannot be restored: {error}"));
-            125
-        })?;
+        let mut session =
+            Session::restore(&RiscvBoard, packed.memory, packed.state).map_err(|error| {
+                wasi_host::complain(format_args!("the snapshot cannot be restored: {error}"));
+                125
+            })?;
         if let Some(translated) = Translated::decode(packed.translation) {
             // SAFETY: once, as the caller promises.
             let place = unsafe { units::place() };
             let units = Box::new(TableUnits::new(packed.first_region));
-            session.set_translated(&translated, units, place);
+            linkage::set_translated(session.machine_mut(), &translated, units, place);
         }
         share_preopens(&mut session, &mut request)?;
         session.start(request, &mut Wasi).map_err(|error| {

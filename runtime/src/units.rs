@@ -106,7 +106,7 @@ pub extern "C" fn c2w_invoke(pc: u64, depth: u32) -> u64 {
     }
     hot.pc = pc;
     // SAFETY: only units call this.
-    let entry = hot.entry(pc).or_else(|| unsafe { helper() }.entry(pc));
+    let entry = hot.entry(pc).or_else(|| linkage::entry(unsafe { helper() }, pc));
     let Some(entry) = entry else { return pc };
     // SAFETY: entries come from the converter.
     unsafe { call(entry, base(pc, entry), depth - 1) }
@@ -124,21 +124,21 @@ pub extern "C" fn c2w_status(change: u32, operand: u64) -> u64 {
 #[unsafe(no_mangle)]
 pub extern "C" fn c2w_resume(pc: u64, back: u64, depth: u32) -> u64 {
     // SAFETY: only units call this.
-    unsafe { helper() }.resume(pc, back, depth, &mut call_with)
+    linkage::resume(unsafe { helper() }, (pc, back), depth, &mut call_with)
 }
 
 /// For units of U-mode: the environment call at `pc`, see [`RegionRuntime::system_call`].
 #[unsafe(no_mangle)]
 pub extern "C" fn c2w_system_call(pc: u64, depth: u32) -> u64 {
     // SAFETY: only units call this.
-    unsafe { helper() }.system_call(pc, depth, &mut call_with)
+    linkage::system_call(unsafe { helper() }, pc, depth, &mut call_with)
 }
 
 /// For units: makes the TLB entry for an access, see [`RegionRuntime::map_data`]. Returns 0 if it cannot.
 #[unsafe(no_mangle)]
 pub extern "C" fn c2w_map(address: u64, size: u32, write: u32) -> u32 {
     // SAFETY: only units call this.
-    unsafe { helper() }.map_data(address, size, write != 0).into()
+    linkage::map_data(unsafe { helper() }, address, size, write != 0).into()
 }
 
 /// For units: `a * b + c`, see [`linkage::fma32`].

@@ -3,7 +3,7 @@
 use crate::outside::{BootPart, Outside, PORTS};
 use crate::session::{Session, Step};
 use alloc::format;
-use c2w_emulator::{BootConfig, BootError, GuestMemory, Machine};
+use c2w_emulator::{Board, BootConfig, BootError, GuestMemory, Machine};
 use c2w_guest_abi::{ContainerConfig, Failure, Milestone, ToGuest, frame};
 use core::fmt;
 
@@ -14,6 +14,8 @@ const SLICE: u64 = 1 << 17;
 
 /// The guest's own software.
 pub struct Guest<'a> {
+    /// The machine's board.
+    pub board: &'static dyn Board,
     /// Linux `Image`.
     pub kernel: &'a [u8],
     /// Initramfs with PID 1 and runc.
@@ -75,7 +77,8 @@ pub fn boot(
         mount_tag: "c2w",
         seed: guest.seed,
     };
-    let mut session = Session::new(Machine::boot(memory, &config).map_err(BootFailure::Boot)?);
+    let mut session =
+        Session::new(Machine::boot(guest.board, memory, &config).map_err(BootFailure::Boot)?);
     let mut container = Some(container);
     let mut ready = false;
     while session.steps() < STEP_LIMIT {

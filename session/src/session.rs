@@ -7,19 +7,14 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 use c2w_emulator::devices::P9Server;
-use c2w_emulator::engine::code_index::{Counts, Translated};
+use c2w_emulator::engine::code_index::Counts;
 use c2w_emulator::engine::observe::Observer;
-use c2w_emulator::engine::translated::TranslatedCode;
-use c2w_emulator::riscv::hart::Riscv;
-use c2w_emulator::riscv::state::HartState;
-use c2w_emulator::{Exit, GENERATION_LENGTH, GuestMemory, Machine, PowerRequest, RestoreError};
+use c2w_emulator::{
+    Board, Exit, GENERATION_LENGTH, GuestMemory, Machine, PowerRequest, RestoreError,
+};
 use c2w_guest_abi::{
     Failure, FromGuest, Milestone, Notice, RunRequest, TerminalSize, ToGuest, WallClock, frame,
 };
-use core::mem::MaybeUninit;
-
-/// Nanoseconds of a tick of the guest's clock.
-const TICK_NS: u64 = c2w_emulator::riscv::board::layout::TIMEBASE.tick_ns;
 
 /// Entropy that a run starts with, in bytes.
 const SEED_LENGTH: usize = 64;
@@ -85,8 +80,12 @@ impl Session {
     ///
     /// # Errors
     /// [`RestoreError`] when `state` is damaged or of another version.
-    pub fn restore(memory: GuestMemory, state: &[u8]) -> Result<Self, RestoreError> {
-        Ok(Self::new(Machine::restore(memory, state)?))
+    pub fn restore(
+        board: &'static dyn Board,
+        memory: GuestMemory,
+        state: &[u8],
+    ) -> Result<Self, RestoreError> {
+        Ok(Self::new(Machine::restore(board, memory, state)?))
     }
 
     /// The machine's state without its memory.
@@ -114,15 +113,9 @@ impl Session {
         self.machine.steps()
     }
 
-    /// Has translated code entered from now on, through `code`. That expects the hart's state
-    /// in `cell`.
-    pub fn set_translated(
-        &mut self,
-        translated: &Translated,
-        code: Box<dyn TranslatedCode<Riscv>>,
-        cell: &'static mut MaybeUninit<HartState>,
-    ) {
-        self.machine.set_translated(translated, code, cell);
+    /// The machine, for what only its instruction set knows.
+    pub fn machine_mut(&mut self) -> &mut Machine {
+        &mut self.machine
     }
 
     /// Forgets everything that is cached: translations of addresses and decoded code. For tests: the
@@ -191,7 +184,7 @@ impl Session {
     fn wall_clock(&mut self, outside: &mut dyn Outside) -> WallClock {
         let realtime_ns = outside.realtime_ns();
         let ticks = self.machine.ticks(&mut Ports { outside, outbox: &mut self.outbox });
-        WallClock { realtime_ns, ticks, tick_ns: TICK_NS }
+        WallClock { realtime_ns, ticks, tick_ns: self.machine.tick_ns() }
     }
 
     /// Queues a message to PID 1.
@@ -288,7 +281,7 @@ impl Session {
         let step = self.run(budget, outside);
         if let Step::Idle(Some(wait)) = step {
             let mut ports = Ports { outside, outbox: &mut self.outbox };
-            let tick = self.machine.ticks(&mut ports) + wait / TICK_NS;
+            let tick = self.machine.ticks(&mut ports) + wait / self.machine.tick_ns();
             self.skip_to(tick);
             return Step::Running;
         }
@@ -298,7 +291,7 @@ impl Session {
     /// Nanoseconds until the guest's clock shows `tick`.
     fn ticks_until(&mut self, tick: u64, outside: &mut dyn Outside) -> u64 {
         let now = self.machine.ticks(&mut Ports { outside, outbox: &mut self.outbox });
-        tick.saturating_sub(now).saturating_mul(TICK_NS)
+        tick.saturating_sub(now).saturating_mul(self.machine.tick_ns())
     }
 
     /// Gives queued messages to the control port. Returns whether any byte was taken.

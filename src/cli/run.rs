@@ -16,6 +16,7 @@ use crate::timing::Timing;
 use crate::wasm::Snapshot;
 use crate::{convert, run, terminal};
 use anyhow::{Context, Result};
+use c2w_emulator::riscv::board::RiscvBoard;
 use c2w_session::options::{self, Environment, Invocation};
 use c2w_session::terminal::choose;
 use c2w_session::{Session, check_mounts};
@@ -168,7 +169,7 @@ impl Run {
 /// Takes the machine out of a module. Translated code in it is for WebAssembly: it is not used.
 fn restore(file: &Path) -> Result<Session> {
     let snapshot = Snapshot::read(&File::open(file)?)?;
-    let session = Session::restore(snapshot.memory, &snapshot.state);
+    let session = Session::restore(&RiscvBoard, snapshot.memory, &snapshot.state);
     session.context("another c2w has made it, or it is damaged: convert its image again")
 }
 

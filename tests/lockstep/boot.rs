@@ -5,6 +5,7 @@ use crate::streams::{same_ram, same_state};
 use crate::{LinearMemory, arena};
 use c2w::assets::Assets;
 use c2w::boot::command_line;
+use c2w_emulator::riscv::board::RiscvBoard;
 use c2w_emulator::riscv::board::layout::{IMAGE_BASE, RAM_BASE};
 use c2w_emulator::{BootConfig, Exit, GuestMemory, Host, Machine, PAGE_SIZE, PortId, Region};
 use c2w_guest_abi::port;
@@ -58,7 +59,7 @@ fn boot(memory: GuestMemory, kernel: &[u8], initramfs: &[u8]) -> Machine {
         mount_tag: "c2w",
         seed: &[7; 64],
     };
-    Machine::boot(memory, &config).unwrap()
+    Machine::boot(&RiscvBoard, memory, &config).unwrap()
 }
 
 /// Goes on, over a wait for the timer.
@@ -102,7 +103,7 @@ fn a_boot_goes_through_the_same_states() {
             memory.write(region.start, &vec![0; region.length as usize]).unwrap();
         }
         let mut machine = boot(memory, &kernel, &initramfs);
-        machine.set_translated(&selection.index, Box::new(functions), regions::state_cell());
+        regions::use_regions(&mut machine, &selection.index, functions);
         machine
     });
     let mut random = Random(5);

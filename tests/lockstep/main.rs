@@ -10,6 +10,7 @@ use c2w::boot::{Deterministic, Options as BootOptions};
 use c2w::convert::{self, Options, Prepared};
 use c2w::timing::Timing;
 use c2w::train::{self, Aot, Kept};
+use c2w_emulator::riscv::board::RiscvBoard;
 use c2w_emulator::{GuestMemory, Region};
 use c2w_guest_abi::RunRequest;
 use c2w_session::{Session, Step};
@@ -150,7 +151,7 @@ fn compare(
     let translation = c2w_translator::translate(&trained.selection, &LINKAGE);
     eprintln!("functions {}", hash(&translation.functions));
     let functions = Functions::new(&translation);
-    let mut plain = Session::restore(snapshot.memory(), &snapshot.state).unwrap();
+    let mut plain = Session::restore(&RiscvBoard, snapshot.memory(), &snapshot.state).unwrap();
     let boot = train::later(&snapshot.boot);
     let (mut timing, mut timing_2) = (Timing::start(), Timing::start());
     let mut world = Deterministic::new(&boot, &mut timing);
@@ -158,12 +159,8 @@ fn compare(
     let mut place = LinearMemory::lock();
     let mut translated = arena::inside(|| {
         let memory = snapshot.linear_memory(&mut place);
-        let mut session = Session::restore(memory, &snapshot.state).unwrap();
-        session.set_translated(
-            &trained.selection.index,
-            Box::new(functions),
-            regions::state_cell(),
-        );
+        let mut session = Session::restore(&RiscvBoard, memory, &snapshot.state).unwrap();
+        regions::use_regions(session.machine_mut(), &trained.selection.index, functions);
         session
     });
     plain.rehearse(request(command), &mut world).unwrap();

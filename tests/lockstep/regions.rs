@@ -1,8 +1,9 @@
 //! Translated regions in an engine, called by a native machine.
 
 use crate::arena::{self, Creator};
+use c2w_emulator::Machine;
 use c2w_emulator::engine::arch::CpuState;
-use c2w_emulator::engine::code_index::Entry;
+use c2w_emulator::engine::code_index::{Entry, Translated};
 use c2w_emulator::engine::translated::{MAX_DEPTH, TranslatedCode, base};
 use c2w_emulator::riscv::hart::Riscv;
 use c2w_emulator::riscv::linkage::{self, CallRegion, RegionRuntime};
@@ -39,13 +40,18 @@ fn value_type(ty: ValueType) -> ValType {
 }
 
 /// The place of the hart's state.
-pub fn state_cell() -> &'static mut MaybeUninit<HartState> {
+fn state_cell() -> &'static mut MaybeUninit<HartState> {
     // SAFETY: linear memory below the machine's own, for one machine at a time.
     unsafe { &mut *std::ptr::with_exposed_provenance_mut(arena::base() + STATE as usize) }
 }
 
 fn state() -> *mut HartState {
     std::ptr::with_exposed_provenance_mut(arena::base() + STATE as usize)
+}
+
+/// Has a machine enter `functions`, the regions of `index`.
+pub fn use_regions(machine: &mut Machine, index: &Translated, functions: Functions) {
+    linkage::set_translated(machine, index, Box::new(functions), state_cell());
 }
 
 /// A module of nothing but regions.
@@ -124,7 +130,7 @@ impl Functions {
         linker.func_wrap("c2w", HELPERS.resume.name, resume).unwrap();
         linker.func_wrap("c2w", HELPERS.system_call.name, system_call).unwrap();
         let map = |address: i64, size: i32, write: i32| {
-            i32::from(runtime().map_data(address as u64, size as u32, write != 0))
+            i32::from(linkage::map_data(runtime(), address as u64, size as u32, write != 0))
         };
         linker.func_wrap("c2w", HELPERS.map.name, map).unwrap();
         linker.func_wrap("c2w", HELPERS.fma32.name, linkage::fma32).unwrap();
@@ -143,7 +149,9 @@ fn invoke(mut caller: Caller<'_, ()>, pc: i64, depth: i32) -> wasmtime::Result<i
     let state = unsafe { &mut *state() };
     state.pc = pc as u64;
     let found = (depth > 0).then(|| state.entry(pc as u64));
-    let Some(entry) = found.and_then(|found| found.or_else(|| runtime().entry(pc as u64))) else {
+    let Some(entry) =
+        found.and_then(|found| found.or_else(|| linkage::entry(runtime(), pc as u64)))
+    else {
         return Ok(pc);
     };
     call_region(&mut caller, entry, base(pc as u64, entry), depth as u32 - 1)
@@ -204,13 +212,15 @@ fn with(runtime: &mut RegionRuntime<'_, '_>, call: impl FnOnce() -> u64) -> u64 
 /// Goes on for a region, as the runtime's function of that name does.
 fn resume(caller: Caller<'_, ()>, pc: i64, back: i64, depth: i32) -> i64 {
     came_out(pc as u64);
-    outside(caller, |runtime, call| runtime.resume(pc as u64, back as u64, depth as u32, call))
+    outside(caller, |runtime, call| {
+        linkage::resume(runtime, (pc as u64, back as u64), depth as u32, call)
+    })
 }
 
 /// Does an environment call for a region, as the runtime's function of that name does.
 fn system_call(caller: Caller<'_, ()>, pc: i64, depth: i32) -> i64 {
     came_out(pc as u64 + 4);
-    outside(caller, |runtime, call| runtime.system_call(pc as u64, depth as u32, call))
+    outside(caller, |runtime, call| linkage::system_call(runtime, pc as u64, depth as u32, call))
 }
 
 /// Has the runtime do something for a region; returns where that came to.

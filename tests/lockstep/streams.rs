@@ -243,11 +243,7 @@ impl<'a> Case<'a> {
             let mut memory = place.memory(ram, image);
             memory.write(RAM_BASE, &vec![0; bare::RAM as usize]).unwrap();
             let mut machine = self.kernel.boot(memory);
-            machine.set_translated(
-                &self.selection.index,
-                Box::new(functions),
-                regions::state_cell(),
-            );
+            regions::use_regions(&mut machine, &self.selection.index, functions);
             machine
         })
     }

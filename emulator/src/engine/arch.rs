@@ -33,9 +33,6 @@ pub trait Arch: Sized + 'static {
     /// All registers, as a snapshot keeps them.
     type Registers: Serialize + DeserializeOwned;
 
-    /// Tells the instruction set of a snapshot.
-    const ID: u8;
-
     /// The registers of a CPU.
     fn save(cpu: &Cpu<Self>, memory: &GuestMemory) -> Self::Registers;
 

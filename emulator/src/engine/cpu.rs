@@ -90,7 +90,7 @@ impl<A: Arch> Cpu<A> {
     }
 
     /// The registers.
-    pub fn save(&self, memory: &GuestMemory) -> CpuSnapshot<A::Registers> {
+    pub(crate) fn snapshot(&self, memory: &GuestMemory) -> CpuSnapshot<A::Registers> {
         CpuSnapshot {
             registers: A::save(self, memory),
             waiting: self.waiting,
@@ -100,7 +100,10 @@ impl<A: Arch> Cpu<A> {
     }
 
     /// A CPU that goes on from a snapshot; `None` if no CPU can have come to that.
-    pub fn restore(snapshot: &CpuSnapshot<A::Registers>, memory: &GuestMemory) -> Option<Self> {
+    pub(crate) fn restore(
+        snapshot: &CpuSnapshot<A::Registers>,
+        memory: &GuestMemory,
+    ) -> Option<Self> {
         if snapshot.steps > MAX_STEPS || snapshot.traps > snapshot.steps {
             return None;
         }

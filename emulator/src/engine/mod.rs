@@ -25,3 +25,4 @@ mod run;
 pub(crate) mod state_box;
 pub(crate) mod tlb;
 pub mod translated;
+pub mod vcpu;

@@ -128,8 +128,6 @@ impl Arch for Riscv {
     type Trap = Trap;
     type Registers = Registers;
 
-    const ID: u8 = b'r';
-
     fn save(hart: &Hart, memory: &GuestMemory) -> Registers {
         let state = &*hart.state;
         let offset = state.reservation.checked_sub(1).map(|offset| offset as u32);

@@ -1,12 +1,16 @@
 //! What translated code shares with the hart: where the fields of its state are, and what it calls.
 
-use super::hart::Riscv;
+use super::hart::{Hart, Riscv};
 use super::interpreter::op::FetchEntry;
 use super::state::HartState;
 use super::vector::VectorState;
+use crate::engine::code_index::{Entry, Translated};
 use crate::engine::tlb::TlbEntry;
+use crate::engine::translated::{self, TranslatedCode};
+use crate::machine::Machine;
 use crate::softfloat::fast;
-use core::mem::offset_of;
+use alloc::boxed::Box;
+use core::mem::{MaybeUninit, offset_of};
 
 /// Byte offsets of the fields of [`HartState`], the same on every host.
 pub mod state_offsets {
@@ -85,7 +89,53 @@ pub fn fma32(a: f32, b: f32, c: f32) -> f32 {
 }
 
 /// What a hart does for regions while they run.
-pub type RegionRuntime<'a, 'b> = crate::engine::translated::RegionRuntime<'a, 'b, Riscv>;
+pub type RegionRuntime<'a, 'b> = translated::RegionRuntime<'a, 'b, Riscv>;
 
 /// Calls a region on behalf of a [`RegionRuntime`].
-pub type CallRegion<'c> = crate::engine::translated::CallRegion<'c, Riscv>;
+pub type CallRegion<'c> = translated::CallRegion<'c, Riscv>;
+
+/// Has a machine enter the regions of `translated` from now on, through `code`. They expect the hart's
+/// state in `cell`. Does nothing to a machine of another instruction set.
+pub fn set_translated(
+    machine: &mut Machine,
+    translated: &Translated,
+    code: Box<dyn TranslatedCode<Riscv>>,
+    cell: &'static mut MaybeUninit<HartState>,
+) {
+    if let Some((hart, memory)) = machine.cpu_mut::<Hart>() {
+        hart.set_translated(translated, code, cell, memory);
+    }
+}
+
+// What regions call. It stands here, and not where it is called from, so that there is one copy of the
+// engine for RISC-V: with the hart's own.
+
+/// See [`translated::RegionRuntime::resume`].
+pub fn resume(
+    runtime: &mut RegionRuntime<'_, '_>,
+    (pc, return_site): (u64, u64),
+    depth: u32,
+    call: &mut CallRegion<'_>,
+) -> u64 {
+    runtime.resume(pc, return_site, depth, call)
+}
+
+/// See [`translated::RegionRuntime::system_call`].
+pub fn system_call(
+    runtime: &mut RegionRuntime<'_, '_>,
+    pc: u64,
+    depth: u32,
+    call: &mut CallRegion<'_>,
+) -> u64 {
+    runtime.system_call(pc, depth, call)
+}
+
+/// See [`translated::RegionRuntime::map_data`].
+pub fn map_data(runtime: &mut RegionRuntime<'_, '_>, address: u64, size: u32, write: bool) -> bool {
+    runtime.map_data(address, size, write)
+}
+
+/// See [`translated::RegionRuntime::entry`].
+pub fn entry(runtime: &mut RegionRuntime<'_, '_>, pc: u64) -> Option<Entry> {
+    runtime.entry(pc)
+}

@@ -30,7 +30,7 @@ impl World {
         let config = DevicesConfig { ports: vec!["a".into()], ..DevicesConfig::default() };
         Self {
             memory,
-            devices: RiscvBoard::devices(config),
+            devices: RiscvBoard.devices(config),
             host: TestHost::default(),
             clock: Clock::from_instructions(TIMEBASE),
             hart,

@@ -5,6 +5,7 @@ use crate::asm::{Assembler, Rows, reg};
 use crate::program::{
     self, DATA, DATA_LENGTH, INPUT, OUT, Program, SIGBUS, SIGILL, SIGSEGV, SIGTRAP, TEXT,
 };
+use c2w_emulator::riscv::board::RiscvBoard;
 use c2w_emulator::riscv::board::layout::RAM_BASE;
 use c2w_emulator::{BootConfig, Exit, GuestMemory, Host, Machine, PortId};
 
@@ -189,7 +190,7 @@ impl Kernel {
             mount_tag: "none",
             seed: &[],
         };
-        Machine::boot(memory, &config).expect("the image is a kernel")
+        Machine::boot(&RiscvBoard, memory, &config).expect("the image is a kernel")
     }
 
     /// The program's output.

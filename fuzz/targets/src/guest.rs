@@ -1,6 +1,7 @@
 //! Small guests: a Linux `Image` around a few instructions.
 
 use crate::world::{Counter, RAM};
+use c2w_emulator::riscv::board::RiscvBoard;
 use c2w_emulator::riscv::board::layout;
 use c2w_emulator::{BootConfig, GuestMemory, Machine};
 
@@ -99,7 +100,7 @@ pub fn boot(image: &[u8], disk: u64) -> Machine {
         mount_tag: "c2w",
         seed: &[],
     };
-    Machine::boot(memory, &config).expect("an image that fits")
+    Machine::boot(&RiscvBoard, memory, &config).expect("an image that fits")
 }
 
 /// A machine's RAM and its saved state.

@@ -7,6 +7,7 @@ use crate::snapshot::Surroundings;
 use crate::world::RAM;
 use arbitrary::Arbitrary;
 use c2w_emulator::GuestMemory;
+use c2w_emulator::riscv::board::RiscvBoard;
 use c2w_emulator::riscv::board::layout;
 use c2w_guest_abi::frame::{self, Decoder, FrameError};
 use c2w_guest_abi::{FromGuest, ToGuest};
@@ -113,7 +114,7 @@ impl Input<'_> {
         self.lengthen_flood(&mut memory, &layout, pieces.len() as u16);
         let count = (chains.len() as u16).to_le_bytes();
         memory.write(layout.available_index(), &count).expect("in RAM");
-        Session::restore(memory, state).expect("state of this machine")
+        Session::restore(&RiscvBoard, memory, state).expect("state of this machine")
     }
 
     /// Makes the flood's chain longer by the descriptors that no piece uses.

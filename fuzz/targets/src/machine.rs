@@ -5,6 +5,7 @@ use crate::UpTo;
 use crate::guest::{self, HEADER_LENGTH, IMAGE_OFFSET, RAM_LENGTH, asm};
 use crate::world::{Counter, RAM};
 use arbitrary::Arbitrary;
+use c2w_emulator::riscv::board::RiscvBoard;
 use c2w_emulator::riscv::board::layout;
 use c2w_emulator::riscv::isa::TABLE;
 use c2w_emulator::{Exit, GuestMemory, Machine, PAGE_SIZE, Region};
@@ -210,7 +211,7 @@ impl Input {
             // What would leave RAM is left out.
             let _ = memory.write(Address::Page(piece.page, piece.offset).get(), &bytes);
         }
-        Machine::restore(memory, state).expect("state of this machine")
+        Machine::restore(&RiscvBoard, memory, state).expect("state of this machine")
     }
 
     /// What the prelude loads: CSRs, f0 to f31, x1 to x31, and `satp`.

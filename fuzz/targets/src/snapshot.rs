@@ -4,6 +4,7 @@ use crate::driver::{self, DEVICES, Layout};
 use crate::guest::{self, RAM_LENGTH};
 use crate::world::{Counter, RAM, World};
 use c2w_emulator::GuestMemory;
+use c2w_emulator::riscv::board::RiscvBoard;
 use c2w_emulator::riscv::board::layout;
 use c2w_guest_abi::{RunRequest, Stream};
 use c2w_session::{Closed, Outside, Session, Step};
@@ -105,5 +106,5 @@ fn restore(state: &[u8]) -> Option<Session> {
     let mut memory =
         GuestMemory::allocate(RAM, RAM_LENGTH, layout::IMAGE_BASE, DISK_LENGTH).expect("small");
     memory.write(RAM, &guest().0).expect("as long as RAM");
-    Session::restore(memory, state).ok()
+    Session::restore(&RiscvBoard, memory, state).ok()
 }

@@ -1,6 +1,6 @@
 //! The outside of the machines and devices that are fuzzed.
 
-use c2w_emulator::board::Board;
+use c2w_emulator::Board;
 use c2w_emulator::devices::Context;
 use c2w_emulator::devices::{Devices, DevicesConfig};
 use c2w_emulator::riscv::board::RiscvBoard;
@@ -95,7 +95,7 @@ impl World {
 }
 
 fn devices() -> Devices {
-    RiscvBoard::devices(DevicesConfig {
+    RiscvBoard.devices(DevicesConfig {
         ports: ["control", "in", "out", "error"].map(String::from).to_vec(),
         mount_tag: "host".into(),
         generation: [7; 16],

@@ -1,5 +1,6 @@
 //! Guests that once brought a host out of step, each by what it did.
 
+use c2w_emulator::riscv::board::RiscvBoard;
 use c2w_emulator::riscv::board::layout;
 use c2w_emulator::{Exit, GuestMemory, Host, Machine, PortId};
 use c2w_fuzz_targets::driver::{self, BUFFERS, DEVICES, Layout, NEXT, WRITE, register};
@@ -45,7 +46,7 @@ fn one_that_floods_its_control_port_fails() {
     }
     memory.write(layout.available_index(), &[1, 0]).unwrap();
 
-    let mut session = Session::restore(memory, &state).unwrap();
+    let mut session = Session::restore(&RiscvBoard, memory, &state).unwrap();
     let step = session.run(10_000, &mut Surroundings::default());
     let Step::Failed(failure) = step else { panic!("{step:?}") };
     let said = format!("control message of {} bytes", 64 * messages.len());
@@ -140,7 +141,7 @@ fn one_that_lets_a_device_overwrite_code_runs_the_new_code() {
     memory.write(BUFFERS, &old).unwrap();
     memory.write(layout.descriptor(0), &driver::descriptor(BUFFERS, 8, WRITE, 0)).unwrap();
     memory.write(layout.available_index(), &[1, 0]).unwrap();
-    let mut machine = Machine::restore(memory, &state).unwrap();
+    let mut machine = Machine::restore(&RiscvBoard, memory, &state).unwrap();
     assert_eq!(machine.run(1000, &mut Function), Exit::Idle(None));
     assert_eq!(machine.memory().read_array(RESULT), Ok([1 + 2, 0, 0, 0]));
 }

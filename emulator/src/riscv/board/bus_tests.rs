@@ -32,7 +32,7 @@ struct Machine {
 impl Machine {
     /// Devices with every interrupt enabled, as Linux does it.
     fn new() -> Self {
-        let mut machine = Self { devices: RiscvBoard::devices(config()), world: World::new() };
+        let mut machine = Self { devices: RiscvBoard.devices(config()), world: World::new() };
         for source in 1..=31 {
             machine.write(layout::PLIC.base + 4 * source, 1);
         }
@@ -156,7 +156,7 @@ fn saved_with_interrupts_under_way_it_goes_on() {
 
     let saved = machine.devices.save();
     let bytes = postcard::to_allocvec(&saved).unwrap();
-    machine.devices = RiscvBoard::devices(config());
+    machine.devices = RiscvBoard.devices(config());
     machine.devices.restore(&postcard::from_bytes(&bytes).unwrap()).unwrap();
     assert_eq!(machine.devices.save(), saved);
 
@@ -170,9 +170,9 @@ fn saved_with_interrupts_under_way_it_goes_on() {
 #[test]
 fn state_of_other_devices_is_refused() {
     let saved = Machine::new().devices.save();
-    let mut other = RiscvBoard::devices(DevicesConfig { ports: vec!["x".to_string()], ..config() });
+    let mut other = RiscvBoard.devices(DevicesConfig { ports: vec!["x".to_string()], ..config() });
     assert!(other.restore(&saved).is_err());
-    let mut other = RiscvBoard::devices(DevicesConfig { mount_tag: "x".to_string(), ..config() });
+    let mut other = RiscvBoard.devices(DevicesConfig { mount_tag: "x".to_string(), ..config() });
     assert!(other.restore(&saved).is_err());
 }
 
@@ -198,7 +198,7 @@ fn random_accesses_and_damaged_state_never_panic() {
     }
     let saved = machine.devices.save();
     assert_eq!(
-        RiscvBoard::devices(config()).restore(&saved),
+        RiscvBoard.devices(config()).restore(&saved),
         Ok(()),
         "no guest makes a bad snapshot"
     );

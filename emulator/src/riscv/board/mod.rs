@@ -9,27 +9,42 @@ pub mod layout;
 mod plic;
 mod syscon;
 
-use super::hart::{Hart, Riscv};
+use super::hart::Hart;
 use crate::board::{Board, BootConfig, BootError};
-use crate::devices::{Devices, DevicesConfig};
+use crate::devices::{self, Devices, DevicesConfig};
 use crate::engine::clock::Timebase;
+use crate::engine::vcpu::Vcpu;
 use crate::memory::GuestMemory;
+use alloc::boxed::Box;
 use plic::Plic;
 
 /// The board: one hart, a PLIC, virtio over MMIO, and a device tree that tells the kernel so.
 pub struct RiscvBoard;
 
 impl Board for RiscvBoard {
-    type Arch = Riscv;
-
-    const TIMEBASE: Timebase = layout::TIMEBASE;
-
-    fn boot(memory: &mut GuestMemory, config: &BootConfig<'_>) -> Result<Hart, BootError> {
-        let (entry, device_tree) = boot::load(memory, config)?;
-        Ok(Hart::at_boot(entry, device_tree, memory))
+    fn id(&self) -> u8 {
+        b'r'
     }
 
-    fn devices(config: DevicesConfig) -> Devices {
+    fn timebase(&self) -> Timebase {
+        layout::TIMEBASE
+    }
+
+    fn boot(
+        &self,
+        memory: &mut GuestMemory,
+        config: &BootConfig<'_>,
+    ) -> Result<Box<dyn Vcpu>, BootError> {
+        let (entry, device_tree) = boot::load(memory, config)?;
+        Ok(Box::new(Hart::at_boot(entry, device_tree, memory)))
+    }
+
+    fn restore(&self, state: &[u8], memory: &GuestMemory) -> Option<Box<dyn Vcpu>> {
+        let hart = Hart::restore(&devices::decode(state).ok()?, memory)?;
+        Some(Box::new(hart))
+    }
+
+    fn devices(&self, config: DevicesConfig) -> Devices {
         let mut devices = Devices::new("plic", layout::PLIC, Plic::default());
         for row in layout::DEVICES {
             devices.add(row.name, row.range, (row.make)(&config));
