@@ -15,6 +15,15 @@ pub trait Board: Sync + 'static {
     /// The ticks that its timer counts.
     fn timebase(&self) -> Timebase;
 
+    /// The CPU that [`Vcpu::save`] has saved; `None` if it has not.
+    fn restore(&self, state: &[u8], memory: &GuestMemory) -> Option<Box<dyn Vcpu>>;
+
+    /// All devices at reset.
+    fn devices(&self, config: DevicesConfig) -> Devices;
+}
+
+/// A board on which a kernel can be booted. A module restores what was booted, and has none of this.
+pub trait BootBoard: Board {
     /// Puts kernel, initramfs and what describes the machine to the kernel into RAM. Returns the CPU
     /// about to execute the kernel's first instruction.
     ///
@@ -25,12 +34,6 @@ pub trait Board: Sync + 'static {
         memory: &mut GuestMemory,
         config: &BootConfig<'_>,
     ) -> Result<Box<dyn Vcpu>, BootError>;
-
-    /// The CPU that [`Vcpu::save`] has saved; `None` if it has not.
-    fn restore(&self, state: &[u8], memory: &GuestMemory) -> Option<Box<dyn Vcpu>>;
-
-    /// All devices at reset.
-    fn devices(&self, config: DevicesConfig) -> Devices;
 }
 
 /// What a machine boots with.

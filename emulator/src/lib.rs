@@ -22,7 +22,7 @@ mod memory;
 pub mod riscv;
 pub mod softfloat;
 
-pub use board::{Board, BootConfig, BootError};
+pub use board::{Board, BootBoard, BootConfig, BootError};
 pub use devices::PowerRequest;
 pub use devices::vmgenid::ID_LENGTH as GENERATION_LENGTH;
 pub use host::{Host, PortId};

@@ -1,6 +1,6 @@
 //! The whole machine: CPU, memory, devices and clock.
 
-use crate::board::{Board, BootConfig, BootError};
+use crate::board::{Board, BootBoard, BootConfig, BootError};
 use crate::devices::vmgenid::ID_LENGTH;
 use crate::devices::{
     Context, Devices, DevicesConfig, DevicesState, InvalidState, P9Server, PowerRequest,
@@ -86,7 +86,7 @@ impl Machine {
     /// # Errors
     /// [`BootError`] when kernel and initramfs do not fit.
     pub fn boot(
-        board: &'static dyn Board,
+        board: &'static dyn BootBoard,
         mut memory: GuestMemory,
         config: &BootConfig<'_>,
     ) -> Result<Self, BootError> {

@@ -3,7 +3,7 @@
 use crate::outside::{BootPart, Outside, PORTS};
 use crate::session::{Session, Step};
 use alloc::format;
-use c2w_emulator::{Board, BootConfig, BootError, GuestMemory, Machine};
+use c2w_emulator::{BootBoard, BootConfig, BootError, GuestMemory, Machine};
 use c2w_guest_abi::{ContainerConfig, Failure, Milestone, ToGuest, frame};
 use core::fmt;
 
@@ -15,7 +15,7 @@ const SLICE: u64 = 1 << 17;
 /// The guest's own software.
 pub struct Guest<'a> {
     /// The machine's board.
-    pub board: &'static dyn Board,
+    pub board: &'static dyn BootBoard,
     /// Linux `Image`.
     pub kernel: &'a [u8],
     /// Initramfs with PID 1 and runc.

@@ -69,7 +69,8 @@ fn one_that_waits_for_a_masked_timer_waits_for_ever() {
 fn one_that_waits_for_a_masked_timer_does_not_boot_for_ever() {
     let memory = GuestMemory::allocate(RAM, RAM_LENGTH, layout::IMAGE_BASE, 0).unwrap();
     let kernel = waits_for_nothing();
-    let guest = Guest { kernel: &kernel, initramfs: &[], command_line: "", seed: &[] };
+    let guest =
+        Guest { board: &RiscvBoard, kernel: &kernel, initramfs: &[], command_line: "", seed: &[] };
     let mut outside = Surroundings::default();
     let end = boot(memory, &guest, ContainerConfig::default(), &mut outside);
     assert_eq!(end.err(), Some(BootFailure::Stuck));

@@ -10,7 +10,7 @@ mod plic;
 mod syscon;
 
 use super::hart::Hart;
-use crate::board::{Board, BootConfig, BootError};
+use crate::board::{Board, BootBoard, BootConfig, BootError};
 use crate::devices::{self, Devices, DevicesConfig};
 use crate::engine::clock::Timebase;
 use crate::engine::vcpu::Vcpu;
@@ -30,15 +30,6 @@ impl Board for RiscvBoard {
         layout::TIMEBASE
     }
 
-    fn boot(
-        &self,
-        memory: &mut GuestMemory,
-        config: &BootConfig<'_>,
-    ) -> Result<Box<dyn Vcpu>, BootError> {
-        let (entry, device_tree) = boot::load(memory, config)?;
-        Ok(Box::new(Hart::at_boot(entry, device_tree, memory)))
-    }
-
     fn restore(&self, state: &[u8], memory: &GuestMemory) -> Option<Box<dyn Vcpu>> {
         let hart = Hart::restore(&devices::decode(state).ok()?, memory)?;
         Some(Box::new(hart))
@@ -50,5 +41,16 @@ impl Board for RiscvBoard {
             devices.add(row.name, row.range, (row.make)(&config));
         }
         devices
+    }
+}
+
+impl BootBoard for RiscvBoard {
+    fn boot(
+        &self,
+        memory: &mut GuestMemory,
+        config: &BootConfig<'_>,
+    ) -> Result<Box<dyn Vcpu>, BootError> {
+        let (entry, device_tree) = boot::load(memory, config)?;
+        Ok(Box::new(Hart::at_boot(entry, device_tree, memory)))
     }
 }
