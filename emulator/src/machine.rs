@@ -219,12 +219,6 @@ impl Machine {
         Some((cpu, &mut self.memory))
     }
 
-    /// Forgets everything that is cached: translations of addresses and decoded code. For tests: the
-    /// guest cannot tell.
-    pub fn drop_caches(&mut self) {
-        self.cpu.drop_caches(&mut self.memory);
-    }
-
     /// How much translated code has done.
     pub fn translated(&self) -> Counts {
         self.cpu.translated()

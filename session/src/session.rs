@@ -118,12 +118,6 @@ impl Session {
         &mut self.machine
     }
 
-    /// Forgets everything that is cached: translations of addresses and decoded code. For tests: the
-    /// guest cannot tell.
-    pub fn drop_caches(&mut self) {
-        self.machine.drop_caches();
-    }
-
     /// How much translated code has done.
     pub fn translated(&self) -> Counts {
         self.machine.translated()

@@ -7,6 +7,7 @@ use c2w::assets::Assets;
 use c2w::boot::command_line;
 use c2w_emulator::riscv::board::RiscvBoard;
 use c2w_emulator::riscv::board::layout::{IMAGE_BASE, RAM_BASE};
+use c2w_emulator::riscv::linkage;
 use c2w_emulator::{BootConfig, Exit, GuestMemory, Host, Machine, PAGE_SIZE, PortId, Region};
 use c2w_guest_abi::port;
 use c2w_streams::operands::Random;
@@ -124,7 +125,7 @@ fn a_boot_goes_through_the_same_states() {
             break;
         }
         if random.below(CACHES_DROPPED) == 0 {
-            arena::inside(|| translated.drop_caches());
+            arena::inside(|| linkage::drop_caches(&mut translated));
         }
     }
     let counts = translated.translated();

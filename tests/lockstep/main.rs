@@ -11,6 +11,7 @@ use c2w::convert::{self, Options, Prepared};
 use c2w::timing::Timing;
 use c2w::train::{self, Aot, Kept};
 use c2w_emulator::riscv::board::RiscvBoard;
+use c2w_emulator::riscv::linkage;
 use c2w_emulator::{GuestMemory, Region};
 use c2w_guest_abi::RunRequest;
 use c2w_session::{Session, Step};
@@ -185,7 +186,7 @@ fn compare(
         }
         // Of one machine only, so that it must not matter.
         if budgets.0.below(CACHES_DROPPED) == 0 {
-            translated.drop_caches();
+            linkage::drop_caches(translated.machine_mut());
         }
         last = step;
         if ended {

@@ -13,6 +13,7 @@
 use crate::regions::{self, Functions, LINKAGE};
 use crate::{LinearMemory, arena};
 use c2w_emulator::riscv::board::layout::{IMAGE_BASE, RAM_BASE};
+use c2w_emulator::riscv::linkage;
 use c2w_emulator::{Exit, Machine, PAGE_SIZE, Region};
 use c2w_streams::bare::{self, Kernel, NoHost};
 use c2w_streams::check::{self, Sides};
@@ -297,7 +298,7 @@ impl<'a> Case<'a> {
             }
             // Of one machine only, so that it must not matter.
             if random.below(CACHES_DROPPED[usize::from(self.whole_units)]) == 0 {
-                arena::inside(|| translated.drop_caches());
+                arena::inside(|| linkage::drop_caches(&mut translated));
             }
             if ended {
                 break;

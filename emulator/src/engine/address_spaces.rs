@@ -128,7 +128,7 @@ impl<Op> AddressSpaces<Op> {
         &'a mut self,
         current: u64,
         fetch: &'a mut [FetchEntry<Op>],
-        meant: impl Fn(u64) -> bool + 'a,
+        meant: &'a dyn Fn(u64) -> bool,
     ) -> impl Iterator<Item = Translations<'a, Op>> {
         let in_force = meant(current);
         let current =
@@ -142,9 +142,9 @@ impl<Op> AddressSpaces<Op> {
         &mut self,
         current: u64,
         fetch: &mut [FetchEntry<Op>],
-        meant: impl Fn(u64) -> bool,
+        meant: &dyn Fn(u64) -> bool,
     ) {
-        self.translations(current, fetch, &meant).for_each(Translations::flush);
+        self.translations(current, fetch, meant).for_each(Translations::flush);
         for space in &mut self.cached {
             space.empty |= meant(space.id);
         }

@@ -156,14 +156,14 @@ impl<A: Arch> Cpu<A> {
     }
 
     /// Forgets the translations of the address spaces that are meant.
-    pub(crate) fn flush_translations(&mut self, meant: impl Fn(u64) -> bool) {
+    pub(crate) fn flush_translations(&mut self, meant: &dyn Fn(u64) -> bool) {
         self.mapping_epoch += 1;
         let current = A::address_space(&self.state);
         self.spaces.flush(current, self.state.fetch_mut(), meant);
     }
 
     /// Forgets the translation of an address in the address spaces that are meant.
-    pub(crate) fn flush_page(&mut self, address: u64, meant: impl Fn(u64) -> bool) {
+    pub(crate) fn flush_page(&mut self, address: u64, meant: &dyn Fn(u64) -> bool) {
         self.mapping_epoch += 1;
         self.translations(meant).for_each(|space| space.flush_page(address));
     }
@@ -171,24 +171,24 @@ impl<A: Arch> Cpu<A> {
     /// Forgets where code is.
     pub(super) fn flush_fetches(&mut self) {
         self.mapping_epoch += 1;
-        self.translations(|_| true).for_each(Translations::flush_fetches);
+        self.translations(&|_| true).for_each(Translations::flush_fetches);
     }
 
     /// Forgets what translated code a window page had.
     pub(super) fn forget_code_page(&mut self, window_page: u32) {
         self.mapping_epoch += 1;
-        self.translations(|_| true).for_each(|space| space.forget_code_page(window_page));
+        self.translations(&|_| true).for_each(|space| space.forget_code_page(window_page));
     }
 
     /// Makes stores to a window page take the slow path.
     pub(super) fn write_protect(&mut self, window_page: u32) {
-        self.translations(|_| true).for_each(|space| space.protect(window_page));
+        self.translations(&|_| true).for_each(|space| space.protect(window_page));
     }
 
     /// Those of the address spaces that are meant.
     fn translations<'a>(
         &'a mut self,
-        meant: impl Fn(u64) -> bool + 'a,
+        meant: &'a dyn Fn(u64) -> bool,
     ) -> impl Iterator<Item = Translations<'a, A::Op>> {
         let current = A::address_space(&self.state);
         self.spaces.translations(current, self.state.fetch_mut(), meant)

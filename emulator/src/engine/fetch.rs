@@ -82,7 +82,7 @@ impl<A: Arch> Cpu<A> {
     /// tell.
     pub fn drop_caches(&mut self, memory: &mut GuestMemory) {
         self.drop_overwritten_code(memory);
-        self.flush_translations(|_| true);
+        self.flush_translations(&|_| true);
         self.code.clear(memory);
     }
 

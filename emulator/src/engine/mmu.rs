@@ -24,7 +24,7 @@ impl<A: Arch> Cpu<A> {
             self.drop_overwritten_code(bus.memory);
         }
         if leaf.span > PAGE_SIZE as u64 && !self.spaces.large_pages.note(address, leaf.span) {
-            self.flush_translations(|_| true);
+            self.flush_translations(&|_| true);
             self.spaces.large_pages.note(address, leaf.span);
         }
         Ok(leaf.physical)

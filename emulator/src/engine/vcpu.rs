@@ -25,7 +25,6 @@ pub trait Vcpu: Any {
     fn translated(&self) -> Counts;
     fn observe(&mut self, observer: Box<dyn Observer>);
     fn sample(&mut self, observer: Box<dyn Observer>, all: u64);
-    fn drop_caches(&mut self, memory: &mut GuestMemory);
 }
 
 impl<A: Arch> Vcpu for Cpu<A> {
@@ -59,9 +58,5 @@ impl<A: Arch> Vcpu for Cpu<A> {
 
     fn sample(&mut self, observer: Box<dyn Observer>, all: u64) {
         self.sample(observer, all);
-    }
-
-    fn drop_caches(&mut self, memory: &mut GuestMemory) {
-        self.drop_caches(memory);
     }
 }

@@ -107,6 +107,14 @@ pub fn set_translated(
     }
 }
 
+/// Has a hart forget everything that is cached: translations of addresses and decoded code. For tests: the
+/// guest cannot tell.
+pub fn drop_caches(machine: &mut Machine) {
+    if let Some((hart, memory)) = machine.cpu_mut::<Hart>() {
+        hart.drop_caches(memory);
+    }
+}
+
 // What regions call. It stands here, and not where it is called from, so that there is one copy of the
 // engine for RISC-V: with the hart's own.
 

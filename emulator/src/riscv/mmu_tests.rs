@@ -532,7 +532,7 @@ fn physical_addresses_are_masked_with_zeros_and_mxr_switches_masking_off() {
     paged.world.hart.state.csrs.write_sstatus(0);
     paged.world.hart.state.csrs.write_satp(0);
     let value = paged.world.with_bus(|hart, bus| {
-        hart.flush_translations(|_| true);
+        hart.flush_translations(&|_| true);
         hart.arch.mode = Mode::User;
         hart.load(0xfff5_0000_0000_0000 | DATA, 8, bus)
     });

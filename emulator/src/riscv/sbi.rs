@@ -55,7 +55,7 @@ impl Hart {
             // Remote fences reach this hart only, and stores reach decoded code at once.
             (extension::RFENCE, 0) => Ok(0),
             (extension::RFENCE, 1 | 2) => {
-                self.flush_translations(|_| true);
+                self.flush_translations(&|_| true);
                 Ok(0)
             }
             (extension::HSM, 0) => Err(error::ALREADY_AVAILABLE),

@@ -33,8 +33,8 @@ impl Hart {
             Opcode::SfenceVma | Opcode::SinvalVma if supervisor => {
                 let asid = (insn.rs2 != 0).then(|| self.x(insn.rs2) & 0xffff);
                 match insn.rs1 {
-                    0 => self.flush_translations(satp::has_asid(asid)),
-                    register => self.flush_page(self.x(register), satp::has_asid(asid)),
+                    0 => self.flush_translations(&satp::has_asid(asid)),
+                    register => self.flush_page(self.x(register), &satp::has_asid(asid)),
                 }
                 Ok(next)
             }
@@ -144,7 +144,7 @@ impl Hart {
                 let changed = csrs.sstatus ^ value;
                 csrs.write_sstatus(value);
                 if changed & status::MXR != 0 {
-                    self.flush_translations(|_| true);
+                    self.flush_translations(&|_| true);
                 }
                 self.exit_request |= self.deliverable();
                 self.sync();
