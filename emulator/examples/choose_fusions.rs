@@ -51,8 +51,8 @@ fn choose(arguments: Vec<String>) -> Result<(), String> {
     let [count, length, profiles @ ..] = &arguments[..] else {
         return Err("usage: choose_fusions COUNT LENGTH WEIGHT=PROFILE...".into());
     };
-    let count: usize = count.parse().map_err(|_| format!("{count} is no number"))?;
-    let length: usize = length.parse().map_err(|_| format!("{length} is no number"))?;
+    let count: usize = count.parse().map_err(|_| format!("{count} is not a number"))?;
+    let length: usize = length.parse().map_err(|_| format!("{length} is not a number"))?;
     if length > fusion::LONGEST {
         return Err(format!("{length} operations are too many"));
     }
@@ -74,7 +74,7 @@ fn choose(arguments: Vec<String>) -> Result<(), String> {
 fn read(argument: &str, names: &[&str]) -> Result<Vec<Stretch>, String> {
     let bad = |what: &str| format!("{argument}: {what}");
     let (weight, path) = argument.split_once('=').ok_or(bad("not WEIGHT=PROFILE"))?;
-    let weight: f64 = weight.parse().map_err(|_| bad("the weight is no number"))?;
+    let weight: f64 = weight.parse().map_err(|_| bad("the weight is not a number"))?;
     let text = std::fs::read_to_string(path).map_err(|error| bad(&error.to_string()))?;
     let number: HashMap<&str, u16> = names.iter().copied().zip(0..).collect();
     let mut blocks = Vec::new();

@@ -4,7 +4,7 @@
 /// A port of the virtio console, by its index in [`crate::BootConfig::ports`].
 pub type PortId = usize;
 
-/// The outside of a machine.
+/// The host of a machine.
 pub trait Host {
     /// A monotonic clock in nanoseconds. Only asked when the machine runs on host time.
     fn monotonic_ns(&mut self) -> u64;

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 /// Why saved state does not make a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RestoreError {
-    /// The bytes are no state of this version of the emulator.
+    /// The bytes are not a state of this version of the emulator.
     NotASnapshot,
     /// A device refuses its part.
     Device(InvalidState),
@@ -56,7 +56,7 @@ const MAGIC: &[u8; 6] = b"c2wsnp";
 /// The version of the state.
 const VERSION: u8 = 3;
 
-/// Console ports of a saved machine: each has queues, so their number is looked at first.
+/// Console ports of a saved machine: each has queues, so their number is checked first.
 const MAX_PORTS: usize = 64;
 
 #[derive(Serialize, Deserialize)]
@@ -108,7 +108,7 @@ impl Machine {
     /// from instructions until [`Self::use_host_clock`].
     ///
     /// # Errors
-    /// [`RestoreError`] when the bytes are no such state.
+    /// [`RestoreError`] when the bytes are not such a state.
     pub fn restore(
         board: &'static dyn Board,
         mut memory: GuestMemory,

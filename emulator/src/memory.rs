@@ -1,6 +1,6 @@
 //! Guest-physical memory: RAM and the root image, both in one window of host addresses.
 //!
-//! The window spans less than 4 GiB, so a place in it is a `u32`: the TLB stores window page
+//! The window spans less than 4 GiB, so an offset in it is a `u32`: the TLB stores window page
 //! numbers. On wasm32 the window is the linear memory itself and starts at address 0, which
 //! makes a window offset and an address the same number.
 //!
@@ -25,7 +25,7 @@ pub struct OutOfRange;
 pub enum AllocateError {
     /// It would have 4 GiB or more.
     TooLarge,
-    /// The host does not give so many bytes.
+    /// The host does not give this number of bytes.
     OutOfMemory(usize),
 }
 
@@ -58,7 +58,7 @@ pub struct GuestMemory {
     /// For each page of the window from `first_page`: whether decoded code was made from it.
     has_code: Vec<bool>,
     first_page: u32,
-    /// Window pages with code that a device or the slow path has written since the last look.
+    /// Window pages with code that a device or the slow path has written since they were last taken.
     overwritten_code: Vec<u32>,
     /// What `base` points into, when this memory owns its window.
     _owned: Option<Vec<u8>>,

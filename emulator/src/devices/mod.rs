@@ -34,7 +34,7 @@ pub enum PowerRequest {
 pub struct Context<'a> {
     /// For descriptors and buffers.
     pub memory: &'a mut GuestMemory,
-    /// The outside.
+    /// The host.
     pub host: &'a mut dyn Host,
 }
 

@@ -50,7 +50,7 @@ impl Host for TestHost {
 pub struct World {
     /// Guest memory.
     pub memory: GuestMemory,
-    /// The outside.
+    /// The host.
     pub host: TestHost,
 }
 

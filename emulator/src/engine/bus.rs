@@ -1,4 +1,4 @@
-//! What a hart reaches outside of itself, and what it stops for.
+//! What a CPU reaches beside itself, and what it stops for.
 
 use super::clock::Clock;
 use crate::devices::Context;
@@ -7,13 +7,13 @@ use crate::devices::bus::Devices;
 use crate::host::Host;
 use crate::memory::GuestMemory;
 
-/// Everything outside the hart, for as long as it runs.
+/// Everything beside the CPU, for as long as it runs.
 pub struct Bus<'a> {
     /// RAM and root image.
     pub memory: &'a mut GuestMemory,
     /// Memory-mapped devices.
     pub devices: &'a mut Devices,
-    /// The outside.
+    /// The host.
     pub host: &'a mut dyn Host,
     /// Time.
     pub clock: &'a Clock,
@@ -33,7 +33,7 @@ impl Bus<'_> {
     }
 }
 
-/// Why a hart has stopped running.
+/// Why a CPU has stopped running.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// The step limit is reached.

@@ -87,7 +87,7 @@ pub struct Entry {
     pub page: u32,
 }
 
-/// What is translated, ready to be looked up.
+/// What is translated, indexed.
 #[derive(Default)]
 pub struct CodeIndex {
     /// Hashes in ascending order, with their code pages.

@@ -36,7 +36,7 @@ pub struct Cpu<A: Arch> {
     pub(crate) code: CodeCache<A::Page>,
     /// It waits for an interrupt, and none is pending.
     pub(crate) waiting: bool,
-    /// The run loop must look: at pending interrupts, a wait or a power request.
+    /// The run loop must check: pending interrupts, a wait or a power request.
     pub(crate) exit_request: bool,
     /// What the guest asked of its power supply.
     pub(crate) power: Option<PowerRequest>,
@@ -57,7 +57,7 @@ pub struct Cpu<A: Arch> {
     /// The next run of the interpreter loop executes the page it begins in without entering translated
     /// code.
     pub(super) untranslated: bool,
-    /// Translated code has come back where the budget is looked at, and none is left.
+    /// Translated code has come back where the budget is checked, and none is left.
     pub(super) budget_spent: bool,
     /// Counts changes of what is mapped or of code: after one, regions that wait must not go on.
     pub(super) mapping_epoch: u64,

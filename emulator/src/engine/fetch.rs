@@ -38,7 +38,7 @@ impl<A: Arch> Cpu<A> {
         Ok(self.fill_fetch(address, window_page, ops, bus.memory))
     }
 
-    /// Makes the fetch translation of an address, and looks what its page holds, if the guest cannot
+    /// Makes the fetch translation of an address, and matches its page, if the guest cannot
     /// tell.
     pub(super) fn fetch_entry_quietly(
         &mut self,
@@ -97,7 +97,7 @@ impl<A: Arch> Cpu<A> {
         }
     }
 
-    /// Sees to it that writes to a page are noticed, and looks what it holds.
+    /// Sees to it that writes to a page are noticed, and matches it with the code pages.
     fn write_protect_code(&mut self, window_page: u32, bus: &mut Bus<'_>) {
         if bus.memory.has_code(window_page) {
             return;

@@ -43,7 +43,7 @@ pub trait Observer {
     fn trap(&mut self, _pc: u64, _cause: u64, _value: u64) {}
 }
 
-/// Of so many steps, a [`SHARE`]th is reported where only a part is.
+/// Of this number of steps, a [`SHARE`]th is reported where only a part is.
 const PERIOD: u64 = 1 << 15;
 /// See [`PERIOD`].
 const SHARE: u32 = 8;
@@ -102,7 +102,7 @@ impl<A: Arch> Cpu<A> {
     }
 
     /// Runs and reports blocks until one needs the slow path, or the budget is used up. The
-    /// interpreter loop looks at its budget where a block ends: with one instruction left it runs one
+    /// interpreter loop checks its budget where a block ends: with one instruction left it runs one
     /// block.
     pub(super) fn interpret_observed(&mut self, bus: &Bus<'_>) -> LoopExit {
         while self.state.budget() > 0 {

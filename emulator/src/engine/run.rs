@@ -94,7 +94,7 @@ impl<A: Arch> Cpu<A> {
     }
 
     /// Does what the interpreter loop has stopped for. Returns whether control goes on elsewhere: then
-    /// the budget is looked at.
+    /// the budget is checked.
     pub(super) fn serve(&mut self, exit: LoopExit, bus: &mut Bus<'_>) -> bool {
         let done = match exit {
             LoopExit::Budget | LoopExit::Enter => Ok(false),

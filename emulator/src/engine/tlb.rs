@@ -31,7 +31,7 @@ pub const ENTRY_OFFSET_MASK: usize = (ENTRIES - 1) * size_of::<TlbEntry>();
 pub struct TlbEntry {
     /// Virtual address of the page.
     pub page: u64,
-    /// From a virtual address to the place in the window, modulo 2^32.
+    /// From a virtual address to the offset in the window, modulo 2^32.
     pub distance: u32,
     _unused: u32,
 }
@@ -198,8 +198,8 @@ impl LargePages {
         match self.0.binary_search(&range) {
             Ok(_) => true,
             Err(_) if self.0.len() == Self::MAX => false,
-            Err(place) => {
-                self.0.insert(place, range);
+            Err(index) => {
+                self.0.insert(index, range);
                 true
             }
         }
@@ -208,7 +208,7 @@ impl LargePages {
     /// Takes out a range that `address` is in.
     pub fn take(&mut self, address: u64) -> Option<(u64, u64)> {
         let inside = |&(start, span): &(u64, u64)| address.wrapping_sub(start) < span;
-        self.0.iter().position(inside).map(|place| self.0.remove(place))
+        self.0.iter().position(inside).map(|index| self.0.remove(index))
     }
 
     /// Forgets all.
@@ -222,7 +222,7 @@ impl LargePages {
 pub struct FetchEntry<Op> {
     /// Virtual page address, with the privilege mode in its low bits.
     pub tag: u64,
-    /// The same, and what translated code the page's content has ([`super::code_index::code_tag`]).
+    /// The same, and which code page it leads to ([`super::code_index::code_tag`]).
     pub code_tag: u64,
     /// First operation slot of the page.
     pub ops: Wide<Op>,

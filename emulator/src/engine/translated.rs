@@ -227,7 +227,7 @@ impl<A: Arch> Cpu<A> {
 
     /// Runs translated code from `pc` on, until there is none or it cannot go on.
     ///
-    /// Returns whether that was where the budget is looked at.
+    /// Returns whether that was where the budget is checked.
     // Not inlined: the loop around it would spill.
     #[inline(never)]
     pub(super) fn enter_translated(&mut self, bus: &mut Bus<'_>) -> bool {
@@ -249,7 +249,7 @@ impl<A: Arch> Cpu<A> {
         self.state.entry(self.state.pc()).filter(|_| runs)
     }
 
-    /// Whether the run loop is to look first.
+    /// Whether the run loop comes first.
     fn must_exit(&self) -> bool {
         self.budget_spent || self.exit_request
     }

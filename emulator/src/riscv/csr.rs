@@ -35,7 +35,7 @@ pub mod number {
 }
 
 /// The registers of a trap: every entry into the kernel reads and writes them, so the interpreter loop has
-/// them at hand. The numbers are their places in [`super::hot::Hot::trap`].
+/// them at hand. The numbers are their indices in [`super::state::HartState::trap`].
 pub mod trap_register {
     /// `sscratch`.
     pub const SCRATCH: usize = 0;
@@ -46,7 +46,7 @@ pub mod trap_register {
     /// `stval`.
     pub const VALUE: usize = 3;
 
-    /// The place of a CSR, if it is one of these.
+    /// The index of a CSR, if it is one of these.
     pub fn of(csr: u16) -> Option<usize> {
         use super::number;
         Some(match csr {

@@ -150,7 +150,7 @@ fn neighbours(random: &mut Random) -> Vec<u32> {
     code
 }
 
-/// The code of a stream, ended by a jump to its start: what straddles pages is met again.
+/// The code of a stream, ended by a jump to its start: what crosses pages is met again.
 fn stream(random: &mut Random) -> Vec<u8> {
     let mut code = Vec::new();
     for _ in 0..STREAM {
@@ -266,7 +266,7 @@ fn the_hot_loop_does_what_the_slow_path_does() {
 }
 
 /// A loop in which a store changes, in every round, the second half of an instruction that
-/// straddles two pages.
+/// crosses into the next page.
 #[test]
 fn a_straddling_instruction_is_what_memory_says() {
     let start = 0xff2;

@@ -174,9 +174,9 @@ fn reserved_bits_of_entries_fault() {
     for bits in [1 << 60, 1 << 61, 1 << 62, 1 << 63, pte::U, pte::A, pte::D] {
         let mut paged = Paged::new(8);
         paged.map(PAGE, good);
-        let place = paged.entry_place(1, PAGE);
-        let entry = word(&paged, place);
-        write(&mut paged, place, entry | bits);
+        let at = paged.entry_at(1, PAGE);
+        let entry = word(&paged, at);
+        write(&mut paged, at, entry | bits);
         assert_eq!(load(&mut paged, Mode::User, PAGE), Err((LOAD_PAGE, PAGE)), "table {bits:#x}");
     }
     for bits in [pte::V | pte::W, pte::V | pte::W | pte::X, pte::R | pte::W, pte::V] {
@@ -227,32 +227,32 @@ fn accessed_and_dirty_bits_are_set_by_the_access_that_needs_them() {
     {
         let mut paged = Paged::new(9);
         paged.map(PAGE, DATA | pte::RWU);
-        let place = paged.entry_place(0, PAGE);
-        let before = word(&paged, place);
+        let at = paged.entry_at(0, PAGE);
+        let before = word(&paged, at);
         paged.set(10, PAGE);
         assert_eq!(paged.attempt(Mode::User, bits), None);
-        assert_eq!(word(&paged, place) ^ before, expected, "{bits:#x}");
+        assert_eq!(word(&paged, at) ^ before, expected, "{bits:#x}");
     }
     // A fault sets nothing.
     let mut paged = Paged::new(9);
     paged.map(PAGE, DATA | pte::V | pte::R | pte::U);
-    let place = paged.entry_place(0, PAGE);
-    let before = word(&paged, place);
+    let at = paged.entry_at(0, PAGE);
+    let before = word(&paged, at);
     paged.set(10, PAGE);
     assert_eq!(paged.attempt(Mode::User, SD), Some((STORE_PAGE, PAGE)));
-    assert_eq!(word(&paged, place), before);
+    assert_eq!(word(&paged, at), before);
 }
 
 #[test]
 fn a_page_that_was_read_becomes_dirty_when_it_is_written() {
     let mut paged = Paged::new(8);
     paged.map(PAGE, DATA | pte::RWU);
-    let place = paged.entry_place(0, PAGE);
+    let at = paged.entry_at(0, PAGE);
     paged.set(10, PAGE);
     paged.attempt_twice(Mode::User, LD);
-    assert_eq!(word(&paged, place) & pte::D, 0);
+    assert_eq!(word(&paged, at) & pte::D, 0);
     paged.attempt(Mode::User, SD);
-    assert_eq!(word(&paged, place) & pte::D, pte::D);
+    assert_eq!(word(&paged, at) & pte::D, pte::D);
 }
 
 #[test]
@@ -310,8 +310,8 @@ fn executable_pages_can_be_read_with_mxr_only() {
 #[test]
 fn entries_outside_of_memory_are_access_faults_of_the_kind_of_access() {
     let mut paged = Paged::new(8);
-    let place = paged.entry_place(2, PAGE);
-    write(&mut paged, place, 0x1_0000_0000 >> 2 | pte::V);
+    let at = paged.entry_at(2, PAGE);
+    write(&mut paged, at, 0x1_0000_0000 >> 2 | pte::V);
     // Code is mapped through that entry as well: look at the load alone.
     paged.set(10, PAGE);
     let fault = paged.world.with_bus(|hart, bus| {

@@ -103,21 +103,21 @@ impl Paged {
 
     /// Maps what an entry at `level` covers.
     pub fn map_at(&mut self, level: u64, address: u64, entry: u64) {
-        let place = self.entry_place(level, address);
+        let at = self.entry_at(level, address);
         let upper = entry >> 54 << 54;
         let entry = upper | (entry & !upper & !0xfff) >> 2 | entry & 0x3ff;
-        self.world.memory.write(place, &entry.to_le_bytes()).unwrap();
+        self.world.memory.write(at, &entry.to_le_bytes()).unwrap();
     }
 
     /// Where the entry at `level` for an address is; makes the tables above it.
-    pub fn entry_place(&mut self, level: u64, address: u64) -> u64 {
+    pub fn entry_at(&mut self, level: u64, address: u64) -> u64 {
         let mut table = TABLES;
         for above in (level + 1..self.mode - 5).rev() {
-            let place = table + (address >> (12 + 9 * above) & 0x1ff) * 8;
-            let mut entry = u64::from_le_bytes(self.world.memory.read_array(place).unwrap());
+            let at = table + (address >> (12 + 9 * above) & 0x1ff) * 8;
+            let mut entry = u64::from_le_bytes(self.world.memory.read_array(at).unwrap());
             if entry == 0 {
                 entry = self.new_table() >> 2 | pte::V;
-                self.world.memory.write(place, &entry.to_le_bytes()).unwrap();
+                self.world.memory.write(at, &entry.to_le_bytes()).unwrap();
             }
             table = entry >> 10 << 12;
         }

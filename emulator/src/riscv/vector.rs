@@ -145,7 +145,7 @@ impl VectorState {
     /// Element `index` of the group at `register`, of `1 << width` bytes, zero-extended.
     #[inline(always)]
     pub fn element(&self, register: u8, width: u32, index: usize) -> u64 {
-        let start = place(register, width, index);
+        let start = byte_offset(register, width, index);
         match width {
             0 => u64::from(self.bytes()[start]),
             1 => u64::from(u16::from_le_bytes(self.array(start))),
@@ -163,7 +163,7 @@ impl VectorState {
     /// Writes element `index` of the group at `register`.
     #[inline(always)]
     pub fn set_element(&mut self, register: u8, width: u32, index: usize, value: u64) {
-        let start = place(register, width, index);
+        let start = byte_offset(register, width, index);
         let bytes = &mut self.bytes_mut()[start..];
         // A copy of a length that is known becomes a store.
         match width {
@@ -183,7 +183,7 @@ impl VectorState {
 }
 
 #[inline(always)]
-fn place(register: u8, width: u32, index: usize) -> usize {
+fn byte_offset(register: u8, width: u32, index: usize) -> usize {
     register as usize * VLENB + (index << width)
 }
 

@@ -79,22 +79,28 @@ struct Port {
     name: String,
     /// A process in the guest has it open.
     guest_open: bool,
-    owes_add: bool,
-    owes_name: bool,
-    owes_open: bool,
+    pending_add: bool,
+    pending_name: bool,
+    pending_open: bool,
 }
 
 impl Port {
     fn new(name: String) -> Self {
-        Self { name, guest_open: false, owes_add: false, owes_name: false, owes_open: false }
+        Self {
+            name,
+            guest_open: false,
+            pending_add: false,
+            pending_name: false,
+            pending_open: false,
+        }
     }
 
     /// The next message to the guest, and the flag that says it is owed.
     fn owed(&mut self) -> Option<(u16, &mut bool)> {
         [
-            (event::PORT_ADD, &mut self.owes_add),
-            (event::PORT_NAME, &mut self.owes_name),
-            (event::PORT_OPEN, &mut self.owes_open),
+            (event::PORT_ADD, &mut self.pending_add),
+            (event::PORT_NAME, &mut self.pending_name),
+            (event::PORT_OPEN, &mut self.pending_open),
         ]
         .into_iter()
         .find(|(_, owed)| **owed)
@@ -149,11 +155,11 @@ impl Console {
     fn take_control(&mut self, message: Control) {
         match message.event {
             event::DEVICE_READY if message.value == 1 => {
-                self.ports.iter_mut().for_each(|port| port.owes_add = true);
+                self.ports.iter_mut().for_each(|port| port.pending_add = true);
             }
             event::PORT_READY if message.value == 1 => {
                 if let Some(port) = self.ports.get_mut(message.port as usize) {
-                    (port.owes_name, port.owes_open) = (true, true);
+                    (port.pending_name, port.pending_open) = (true, true);
                 }
             }
             event::PORT_OPEN => {
@@ -192,17 +198,17 @@ fn transmit(port: PortId, queue: &mut Queue, context: &mut Context<'_>) -> Resul
 }
 
 /// Hands one chain to the host, in few calls: each may be a system call there. A chain of
-/// splice(2) has a segment for each page.
+/// splice(2) has a buffer for each page.
 fn send(port: PortId, chain: &Chain, context: &mut Context<'_>) -> Result<(), DriverError> {
     let mut gathered = Vec::new();
-    let mut segments = chain.readable().iter().peekable();
-    while let Some(segment) = segments.next() {
-        let bytes = context.memory.slice(segment.address, segment.length)?;
+    let mut buffers = chain.readable().iter().peekable();
+    while let Some(buffer) = buffers.next() {
+        let bytes = context.memory.slice(buffer.address, buffer.length)?;
         if gathered.len() + bytes.len() > GATHER_SIZE && !gathered.is_empty() {
             context.host.port_output(port, &gathered);
             gathered.clear();
         }
-        let alone = segments.peek().is_none() || bytes.len() >= GATHER_SIZE;
+        let alone = buffers.peek().is_none() || bytes.len() >= GATHER_SIZE;
         if gathered.is_empty() && alone {
             context.host.port_output(port, bytes);
         } else {

@@ -75,7 +75,7 @@ impl From<OutOfRange> for DriverError {
 
 /// A buffer that was in guest memory when its chain was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Segment {
+pub struct Buffer {
     /// Guest-physical address.
     pub address: u64,
     /// Length in bytes, not 0.
@@ -87,23 +87,23 @@ pub struct Segment {
 pub struct Chain {
     /// Its first descriptor: its name in the used ring.
     head: u16,
-    segments: Vec<Segment>,
-    /// How many segments, from the first, are for the device to read.
+    buffers: Vec<Buffer>,
+    /// How many buffers, from the first, are for the device to read.
     readable: usize,
 }
 
 impl Chain {
     /// What the driver sends.
-    pub fn readable(&self) -> &[Segment] {
-        &self.segments[..self.readable]
+    pub fn readable(&self) -> &[Buffer] {
+        &self.buffers[..self.readable]
     }
 
     /// Where the driver wants an answer.
-    pub fn writable(&self) -> &[Segment] {
-        &self.segments[self.readable..]
+    pub fn writable(&self) -> &[Buffer] {
+        &self.buffers[self.readable..]
     }
 
-    /// Appends the readable bytes, `limit` at most, to `buffer`; returns whether that was all.
+    /// Appends the readable bytes, `limit` at most, to `bytes`; returns whether that was all.
     ///
     /// # Errors
     /// [`DriverError::OutOfRange`], which cannot be for a chain of the same memory.
@@ -111,14 +111,14 @@ impl Chain {
         &self,
         memory: &GuestMemory,
         limit: usize,
-        buffer: &mut Vec<u8>,
+        bytes: &mut Vec<u8>,
     ) -> Result<bool, DriverError> {
         let mut left = limit;
-        for segment in self.readable() {
-            let length = segment.length.min(left);
-            buffer.extend_from_slice(memory.slice(segment.address, length)?);
+        for buffer in self.readable() {
+            let length = buffer.length.min(left);
+            bytes.extend_from_slice(memory.slice(buffer.address, length)?);
             left -= length;
-            if length < segment.length {
+            if length < buffer.length {
                 return Ok(false);
             }
         }
@@ -131,12 +131,12 @@ impl Chain {
     /// [`DriverError::OutOfRange`], which cannot be for a chain of the same memory.
     pub fn scatter(&self, memory: &mut GuestMemory, bytes: &[u8]) -> Result<usize, DriverError> {
         let mut rest = bytes;
-        for segment in self.writable() {
+        for buffer in self.writable() {
             if rest.is_empty() {
                 break;
             }
-            let (now, later) = rest.split_at(segment.length.min(rest.len()));
-            memory.write(segment.address, now)?;
+            let (now, later) = rest.split_at(buffer.length.min(rest.len()));
+            memory.write(buffer.address, now)?;
             rest = later;
         }
         Ok(bytes.len() - rest.len())
@@ -153,12 +153,12 @@ pub struct Queue {
     pub(super) descriptor_area: u64,
     pub(super) driver_area: u64,
     pub(super) device_area: u64,
-    /// The next entry of the available ring to look at, modulo 2^16.
+    /// The next entry of the available ring to take, modulo 2^16.
     next_available: u16,
     /// The next entry of the used ring to fill, modulo 2^16.
     next_used: u16,
-    /// `next_used` when the driver was last told.
-    told_used: u16,
+    /// `next_used` when the driver was last signalled.
+    signalled_used: u16,
 }
 
 impl Queue {
@@ -173,7 +173,7 @@ impl Queue {
             device_area: 0,
             next_available: 0,
             next_used: 0,
-            told_used: 0,
+            signalled_used: 0,
         }
     }
 
@@ -249,9 +249,9 @@ impl Queue {
             return Ok(None);
         }
         let head = self.head(memory, 0)?;
-        let mut chain = Chain { head, segments: Vec::new(), readable: 0 };
-        self.walk(memory, head, |segment, writable| {
-            chain.segments.push(segment);
+        let mut chain = Chain { head, buffers: Vec::new(), readable: 0 };
+        self.walk(memory, head, |buffer, writable| {
+            chain.buffers.push(buffer);
             chain.readable += usize::from(!writable);
         })?;
         self.next_available = self.next_available.wrapping_add(1);
@@ -302,8 +302,8 @@ impl Queue {
         let mut room = 0usize;
         for ahead in 0..self.waiting(memory).unwrap_or(0) {
             let walked = self.head(memory, ahead).and_then(|head| {
-                self.walk(memory, head, |segment, writable| {
-                    room = room.saturating_add(if writable { segment.length } else { 0 });
+                self.walk(memory, head, |buffer, writable| {
+                    room = room.saturating_add(if writable { buffer.length } else { 0 });
                 })
             });
             if walked.is_err() {
@@ -318,10 +318,10 @@ impl Queue {
     /// # Errors
     /// [`DriverError::OutOfRange`] when the available ring is not in memory.
     pub(super) fn take_interrupt(&mut self, memory: &GuestMemory) -> Result<bool, DriverError> {
-        if self.told_used == self.next_used {
+        if self.signalled_used == self.next_used {
             return Ok(false);
         }
-        self.told_used = self.next_used;
+        self.signalled_used = self.next_used;
         let flags = u16::from_le_bytes(memory.read_array(self.driver_area)?);
         Ok(flags & NO_INTERRUPT == 0)
     }
@@ -338,15 +338,15 @@ impl Queue {
         &self,
         memory: &GuestMemory,
         head: u16,
-        mut visit: impl FnMut(Segment, bool),
+        mut visit: impl FnMut(Buffer, bool),
     ) -> Result<(), DriverError> {
         let mut index = head;
         let mut seen_writable = false;
         let mut total = 0;
         for _ in 0..self.size {
             let descriptor = self.descriptor(memory, index)?;
-            let (segment, writable) = descriptor.check(memory)?;
-            total += segment.length as u64;
+            let (buffer, writable) = descriptor.check(memory)?;
+            total += buffer.length as u64;
             if total > MAX_CHAIN {
                 return Err(DriverError::ChainTooLong);
             }
@@ -354,7 +354,7 @@ impl Queue {
                 return Err(DriverError::ReadableAfterWritable);
             }
             seen_writable = writable;
-            visit(segment, writable);
+            visit(buffer, writable);
             if descriptor.flags & NEXT == 0 {
                 return Ok(());
             }
@@ -390,7 +390,7 @@ impl Descriptor {
         }
     }
 
-    fn check(&self, memory: &GuestMemory) -> Result<(Segment, bool), DriverError> {
+    fn check(&self, memory: &GuestMemory) -> Result<(Buffer, bool), DriverError> {
         if self.flags & INDIRECT != 0 {
             return Err(DriverError::Indirect);
         }
@@ -399,6 +399,6 @@ impl Descriptor {
         }
         let length = usize::try_from(self.length).map_err(|_| DriverError::OutOfRange)?;
         memory.slice(self.address, length)?;
-        Ok((Segment { address: self.address, length }, self.flags & WRITE != 0))
+        Ok((Buffer { address: self.address, length }, self.flags & WRITE != 0))
     }
 }

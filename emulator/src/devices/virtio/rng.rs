@@ -30,9 +30,9 @@ impl VirtioDevice for Rng {
     ) -> Result<(), DriverError> {
         queues[index].serve(context, |chain, context| {
             let mut given = 0;
-            for segment in chain.writable() {
-                let length = segment.length.min(MAX_REQUEST - given);
-                context.host.entropy(context.memory.slice_mut(segment.address, length)?);
+            for buffer in chain.writable() {
+                let length = buffer.length.min(MAX_REQUEST - given);
+                context.host.entropy(context.memory.slice_mut(buffer.address, length)?);
                 given += length;
             }
             if given == 0 { Err(DriverError::ChainTooShort) } else { Ok(given) }

@@ -55,10 +55,10 @@ macro_rules! amo {
             leave!(Slow);
         }
         let address = writable!(va, SIZE);
-        let place = core::ptr::with_exposed_provenance_mut::<$type>(address);
-        let $old = unsafe { place.read() };
+        let pointer = core::ptr::with_exposed_provenance_mut::<$type>(address);
+        let $old = unsafe { pointer.read() };
         let $operand = x!(c) as $type;
-        unsafe { place.write($new) };
+        unsafe { pointer.write($new) };
         set_x!(a, $old as i64 as u64);
         clear_zero!();
     }};
@@ -74,8 +74,8 @@ macro_rules! load_reserved {
         }
         let address = readable!(va, SIZE);
         state!().reservation = (address.wrapping_sub(window!()) + 1) as u64;
-        let place = core::ptr::with_exposed_provenance::<$type>(address);
-        set_x!(a, unsafe { place.read() } as i64 as u64);
+        let pointer = core::ptr::with_exposed_provenance::<$type>(address);
+        set_x!(a, unsafe { pointer.read() } as i64 as u64);
         clear_zero!();
     }};
 }
@@ -91,8 +91,8 @@ macro_rules! store_conditional {
         let address = writable!(va, SIZE);
         let holds = state!().reservation == (address.wrapping_sub(window!()) + 1) as u64;
         if holds {
-            let place = core::ptr::with_exposed_provenance_mut::<$type>(address);
-            unsafe { place.write(x!(c) as $type) };
+            let pointer = core::ptr::with_exposed_provenance_mut::<$type>(address);
+            unsafe { pointer.write(x!(c) as $type) };
         }
         state!().reservation = 0;
         set_x!(a, u64::from(!holds));

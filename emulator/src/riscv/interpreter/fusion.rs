@@ -461,7 +461,7 @@ const fn starts() -> [u16; Code::BASE_OPS + 1] {
     starts
 }
 
-/// The places in the list of those that start with a base operation.
+/// The indices in the list of those that start with a base operation.
 fn starting_with(head: Code) -> core::ops::Range<usize> {
     STARTS[head as usize].into()..STARTS[head as usize + 1].into()
 }
@@ -480,7 +480,7 @@ pub fn combine(ops: &mut [Op]) {
     let lengths = make_groups(ops);
     let codes: Vec<Code> = ops.iter().map(|op| op.code).collect();
     for (start, op) in ops.iter_mut().enumerate() {
-        // Mostly there is none: to look at the second operations is enough to tell.
+        // Mostly there is none, and the second operations tell.
         let seconds = &SECONDS[starting_with(op.code)];
         if !codes.get(start + lengths[start]).is_some_and(|second| seconds.contains(second)) {
             continue;
@@ -511,7 +511,7 @@ fn make_groups(ops: &mut [Op]) -> Vec<usize> {
     lengths
 }
 
-/// The names of all operations that are no superinstructions, in order.
+/// The names of all operations that are not superinstructions, in order.
 pub fn base_operations() -> impl Iterator<Item = &'static str> {
     Code::NAMES[..Code::BASE_OPS].iter().copied()
 }

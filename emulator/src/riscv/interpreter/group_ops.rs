@@ -20,13 +20,13 @@ pub(super) use group_base;
 macro_rules! group_part {
     (loads $base:ident $at:expr) => {{
         let address = $base.wrapping_add(part!($at).imm as isize as usize);
-        let place = core::ptr::with_exposed_provenance::<u64>(address);
-        set_part_x!($at, unsafe { place.read_unaligned() });
+        let pointer = core::ptr::with_exposed_provenance::<u64>(address);
+        set_part_x!($at, unsafe { pointer.read_unaligned() });
     }};
     (stores $base:ident $at:expr) => {{
         let address = $base.wrapping_add(part!($at).imm as isize as usize);
-        let place = core::ptr::with_exposed_provenance_mut::<u64>(address);
-        unsafe { place.write_unaligned(part_x!($at)) }
+        let pointer = core::ptr::with_exposed_provenance_mut::<u64>(address);
+        unsafe { pointer.write_unaligned(part_x!($at)) }
     }};
 }
 pub(super) use group_part;

@@ -6,9 +6,9 @@
 //!   effect at all. A call that comes back would make the compiler spill the loop's state everywhere.
 //! - `ip` points into the slots of one code page; `page` is that page's virtual address and
 //!   `ops` its first slot, so `pc = page + (ip - ops) / 4` always holds. An instruction that
-//!   straddles two pages has its operation behind the first one's slots; `page` is then its own
+//!   crosses into the next page has its operation behind the first one's slots; `page` is then its own
 //!   address and `ops` that operation.
-//! - `budget` counts every instruction. It is only looked at where a branch is taken or the page
+//! - `budget` counts every instruction. It is only checked where a branch is taken or the page
 //!   changes, and not when the loop merely goes on after a stop. So it is overrun by less than a page
 //!   of instructions, and by the same number on every host, whatever is decoded or translated.
 //! - A code page outlives every visit: pages are reset or dropped only between two calls.
@@ -86,7 +86,7 @@ pub unsafe fn run(state: &mut HartState, untranslated: bool) -> LoopExit {
     let fetch = state.fetch.as_ptr();
     let fetch_tag = state.fetch_tag;
     let mut target = state.pc;
-    // Going on is no reason to stop: only what the guest does is, or when it stops would depend on
+    // Going on is not a reason to stop: only what the guest does is, or when it stops would depend on
     // what happens to be decoded or translated.
     let mut going_on = true;
     let mut view = if untranslated { UNTRANSLATED } else { 0 };

@@ -620,7 +620,7 @@ fn bitmanip(insn: &Insn) -> Option<Code> {
     })
 }
 
-/// The operation for an instruction that straddles two pages, relative to its own address: its
+/// The operation for an instruction that crosses into the next page, relative to its own address: its
 /// branches are all far.
 pub fn lower_page_crosser(insn: &Insn) -> Op {
     match insn.opcode.format() {
@@ -645,9 +645,9 @@ fn system_register(insn: &Insn) -> Option<Op> {
         };
         return Some(Op { code, a, b, imm, c: 0, d: 0 });
     }
-    let place = csr::trap_register::of(csr)?;
-    let imm = place as i16;
-    let zeros = u8::from(place == csr::trap_register::EPC);
+    let register = csr::trap_register::of(csr)?;
+    let imm = register as i16;
+    let zeros = u8::from(register == csr::trap_register::EPC);
     match (insn.opcode, insn.rs1, insn.rd) {
         (Opcode::Csrrw, ..) => Some(Op { code: Code::TrapWrite, a, b, imm, c: zeros, d: 0 }),
         (Opcode::Csrrs, 0, 1..) => Some(Op { code: Code::TrapRead, a, b, imm, c: 0, d: 0 }),

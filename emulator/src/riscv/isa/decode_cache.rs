@@ -19,8 +19,8 @@ impl DecodedInsns {
     /// [`isa::decode`], remembered.
     pub fn decode(&mut self, bits: u32) -> Option<Insn> {
         // Register fields and funct bits both reach the index.
-        let place = (bits.wrapping_mul(0x9e37_79b1) >> 22) as usize;
-        let entry = &mut self.0[place];
+        let slot = (bits.wrapping_mul(0x9e37_79b1) >> 22) as usize;
+        let entry = &mut self.0[slot];
         if entry.0 != bits {
             *entry = (bits, isa::decode(bits));
         }

@@ -23,7 +23,7 @@ fn combine(opcode: Opcode, old: i64, operand: i64, word: bool) -> i64 {
         AmominuW | AmominuD if unsigned(old) <= unsigned(operand) => old,
         AmomaxuW | AmomaxuD if unsigned(old) >= unsigned(operand) => old,
         AmominuW | AmominuD | AmomaxuW | AmomaxuD => operand,
-        other => unreachable!("{other:?} is no atomic memory operation"),
+        other => unreachable!("{other:?} is not an atomic memory operation"),
     }
 }
 

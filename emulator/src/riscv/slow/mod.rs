@@ -45,7 +45,7 @@ impl Hart {
             | Format::XToFp
             | Format::Fli => self.float(insn).map(|()| next)?,
             Format::Cbo => self.cache_block(insn, bus).map(|()| next)?,
-            // May-be-operations, of which no extension here makes anything.
+            // Zimop: reserved, write 0.
             Format::MopR | Format::MopRr => {
                 self.set_x(insn.rd, 0);
                 next

@@ -172,9 +172,9 @@ impl Hart {
                 self.sync();
             }
             _ => {
-                if let Some(place) = trap_register::of(csr) {
-                    let mask = if place == trap_register::EPC { !1 } else { !0 };
-                    self.state.trap[place] = value & mask;
+                if let Some(register) = trap_register::of(csr) {
+                    let mask = if register == trap_register::EPC { !1 } else { !0 };
+                    self.state.trap[register] = value & mask;
                 }
             }
         }

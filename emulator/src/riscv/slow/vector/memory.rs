@@ -16,7 +16,7 @@ use crate::riscv::vector::{VLENB, low_bits};
 /// Where the elements of an access lie in memory.
 #[derive(Clone, Copy)]
 enum Addressing {
-    /// Every so many bytes.
+    /// Every this many bytes.
     Stride(u64),
     /// At offsets in the group `register`, of elements of `1 << width` bytes.
     Indexed { register: u8, width: u32 },
