@@ -106,7 +106,7 @@ impl Chain {
     /// Appends the readable bytes, `limit` at most, to `bytes`; returns whether that was all.
     ///
     /// # Errors
-    /// [`DriverError::OutOfRange`], which cannot be for a chain of the same memory.
+    /// [`DriverError::OutOfRange`], impossible for a chain of the same memory.
     pub fn gather(
         &self,
         memory: &GuestMemory,
@@ -128,7 +128,7 @@ impl Chain {
     /// Copies `bytes` into the writable buffers; returns how many fitted.
     ///
     /// # Errors
-    /// [`DriverError::OutOfRange`], which cannot be for a chain of the same memory.
+    /// [`DriverError::OutOfRange`], impossible for a chain of the same memory.
     pub fn scatter(&self, memory: &mut GuestMemory, bytes: &[u8]) -> Result<usize, DriverError> {
         let mut rest = bytes;
         for buffer in self.writable() {
