@@ -9,8 +9,8 @@ use c2w_emulator::layout::{IMAGE_BASE, RAM_BASE};
 use c2w_emulator::{BootConfig, Exit, GuestMemory, Host, Machine, PAGE_SIZE, PortId, Region};
 use c2w_guest_abi::port;
 use c2w_streams::operands::Random;
-use c2w_translator::profile::{Profile, Shared};
-use c2w_translator::select::{Code, Selection};
+use c2w_translator::plan::profile::{Profile, Shared};
+use c2w_translator::plan::select::{Code, Selection};
 use std::cell::RefCell;
 use std::rc::Rc;
 

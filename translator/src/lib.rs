@@ -11,23 +11,9 @@
 
 extern crate alloc;
 
-mod analysis;
-mod body;
 mod emit;
-mod facts;
-mod float;
-mod fused;
-mod integer;
-mod memory;
-mod outline;
-pub mod profile;
-mod regions;
-pub mod select;
-mod strip;
-mod system;
-mod trace;
-pub mod unit;
-mod vector;
+pub mod plan;
+mod riscv;
 
 use alloc::vec::Vec;
 use c2w_module_abi::Helpers;
@@ -55,9 +41,13 @@ pub struct Translation {
 }
 
 /// Translates units; `index` says where they can be entered.
-pub fn translate(selection: &select::Selection, linkage: &Linkage) -> Translation {
+pub fn translate(selection: &plan::select::Selection, linkage: &Linkage) -> Translation {
     Translation {
-        functions: selection.units.iter().map(|unit| emit::function(unit, linkage)).collect(),
+        functions: selection
+            .units
+            .iter()
+            .map(|unit| emit::region::function(unit, linkage))
+            .collect(),
         index: selection.index.encode(),
     }
 }

@@ -3,10 +3,10 @@
 //! The hottest instructions, as many as the budget allows, become units: the blocks that a call or
 //! an interrupt led to and all hot ones that follow, up to the next function.
 
-use crate::outline::outline;
-use crate::profile::{Profile, SLOTS};
-use crate::trace::{Draft, MAX_UNIT, Trace};
-use crate::unit::{Flow, Unit, flow};
+use crate::plan::outline::outline;
+use crate::plan::profile::{Profile, SLOTS};
+use crate::plan::region::{Flow, Unit, flow};
+use crate::plan::trace::{Draft, MAX_UNIT, Trace};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec;
 use alloc::vec::Vec;

@@ -1,6 +1,6 @@
 //! A unit: blocks of guest code that become one function.
 
-use crate::body::Registers;
+use crate::emit::builder::Registers;
 use alloc::vec::Vec;
 use c2w_emulator::cpu::isa::{Format, Insn, Opcode};
 use c2w_emulator::cpu::vector::Vtype;

@@ -1,7 +1,7 @@
 //! Control and status registers of S-mode that every entry into the kernel uses.
 
-use crate::body::Body;
-use crate::facts::Known;
+use crate::emit::builder::Body;
+use crate::emit::facts::Known;
 use c2w_emulator::cpu::isa::{Insn, Opcode};
 use c2w_emulator::cpu::translated::{StatusChange, place};
 use wasm_encoder::ValType;

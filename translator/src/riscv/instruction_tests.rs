@@ -4,13 +4,13 @@ extern crate std;
 
 // Its random numbers are all that is used here.
 #[allow(dead_code)]
-#[path = "../../emulator/tests/softfloat/operands.rs"]
+#[path = "../../../emulator/tests/softfloat/operands.rs"]
 mod operands;
 
 use super::integer;
 use crate::Linkage;
-use crate::body::{Body, Registers};
-use crate::float::float;
+use crate::emit::builder::{Body, Registers};
+use crate::riscv::float::float;
 use alloc::vec::Vec;
 use c2w_emulator::cpu::isa::{Format, Insn, Opcode, Row, TABLE, constants, decode};
 use c2w_emulator::cpu::translated::place;

@@ -4,9 +4,9 @@
 //! function gets what is left. So a loop that calls nothing and has rounds enough is cut out: where
 //! it was, its unit is called, and where control has left it shows in the address that it returns.
 
-use crate::analysis::hold;
-use crate::regions::{Item, Loop, Regions, blocks};
-use crate::unit::{Block, Unit};
+use crate::plan::loops::hold;
+use crate::plan::region::{Block, Unit};
+use crate::plan::structure::{Item, Loop, Regions, blocks};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use c2w_emulator::PAGE_SIZE;

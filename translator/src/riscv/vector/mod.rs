@@ -13,7 +13,7 @@ mod mask;
 mod transfer;
 mod types;
 
-use crate::body::Body;
+use crate::emit::builder::Body;
 use c2w_emulator::cpu::isa::{Format, Insn, Opcode};
 use c2w_emulator::cpu::translated::place;
 use c2w_emulator::cpu::vector::{VLENB, Vtype};

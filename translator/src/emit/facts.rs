@@ -5,7 +5,7 @@
 //! loop's header only that does which the loop itself keeps, for the ways back are written last. Behind
 //! a call nothing holds.
 
-use crate::body::Registers;
+use crate::emit::builder::Registers;
 use alloc::vec::Vec;
 
 /// Facts at a place.

@@ -1,8 +1,8 @@
 //! Loads and stores of elements side by side: of a group, and of whole registers.
 
 use super::{Vop, place_in, require, size};
-use crate::body::{Body, at};
-use crate::memory;
+use crate::emit::builder::{Body, at};
+use crate::emit::memory;
 use c2w_emulator::cpu::isa::{Insn, Opcode};
 use c2w_emulator::cpu::translated::place;
 use c2w_emulator::cpu::vector::VLENB;

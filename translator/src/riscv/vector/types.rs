@@ -1,7 +1,7 @@
 //! Which vector type blocks begin with.
 
 use super::type_set_by;
-use crate::unit::{Block, Unit};
+use crate::plan::region::{Block, Unit};
 use alloc::vec;
 use alloc::vec::Vec;
 use c2w_emulator::cpu::isa::{Format, Insn};

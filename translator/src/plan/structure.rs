@@ -8,7 +8,7 @@
 //! A loop may be entered elsewhere than at its header: where the unit can be entered, or because the
 //! guest's code is like that. Such a way goes through the header, which looks where it is to lead to.
 
-use crate::unit::Unit;
+use crate::plan::region::Unit;
 use alloc::collections::BTreeSet;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -223,7 +223,7 @@ impl<'a> Components<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::unit::Block;
+    use crate::plan::region::Block;
 
     /// A unit of empty blocks with these edges.
     fn regions(edges: &[&[usize]], entries: &[usize]) -> Regions {

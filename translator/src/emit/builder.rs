@@ -12,13 +12,13 @@
 //!
 //! Guest registers are locals. What an instruction writes goes to its local, and to memory before
 //! anything that can leave the function: so leaving costs no more than a branch. What it reads is loaded
-//! from memory, unless it is in its local on every way that leads here ([`crate::facts`]).
+//! from memory, unless it is in its local on every way that leads here ([`crate::emit::facts`]).
 //!
 //! In a loop without calls memory waits: what the loop writes is *held* in locals until the loop is
 //! left, whichever way. A block around the loop does it for those who leave the function there.
 
 use crate::Linkage;
-use crate::facts::{Facts, Known};
+use crate::emit::facts::{Facts, Known};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use c2w_emulator::cpu::translated::place;

@@ -4,7 +4,7 @@
 //! call would have the engine keep all floating-point registers in memory. What those steps cannot
 //! decide is left to the interpreter.
 
-use crate::body::Body;
+use crate::emit::builder::Body;
 use wasm_encoder::{BlockType, InstructionSink as Sink, ValType};
 
 /// 2^27 + 1: splits a double into two halves of its digits (Veltkamp).

@@ -5,8 +5,8 @@
 //! another flag, or a NaN, is left to the interpreter. All of that is found out before a register
 //! changes.
 
-use crate::body::Body;
-use crate::fused::fused_double;
+use crate::emit::builder::Body;
+use crate::riscv::fused::fused_double;
 use c2w_emulator::cpu::isa::{Insn, Opcode, constants};
 use wasm_encoder::{BlockType, InstructionSink as Sink, ValType};
 

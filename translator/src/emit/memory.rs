@@ -4,12 +4,12 @@
 //! first one looks for all of its block, from the lowest to the highest byte. If those are not on one
 //! page that is there, the interpreter does them one by one.
 //!
-//! In a strip of a loop's rounds the look was before the first one: see [`crate::strip`].
+//! In a strip of a loop's rounds the look was before the first one: see [`crate::plan::strip`].
 
-use crate::body::{Body, LEFT, at};
-use crate::facts::Range;
-use crate::strip::{Strip, Walk};
-use crate::unit::operands;
+use crate::emit::builder::{Body, LEFT, at};
+use crate::emit::facts::Range;
+use crate::plan::region::operands;
+use crate::plan::strip::{Strip, Walk};
 use alloc::vec::Vec;
 use c2w_emulator::PAGE_SIZE;
 use c2w_emulator::cpu::isa::{Format, Insn, Opcode};

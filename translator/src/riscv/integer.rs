@@ -3,7 +3,7 @@
 //! An instruction's operands are pushed, an operation works on them, and what it leaves on the
 //! stack goes to `rd`. Nothing here traps.
 
-use crate::body::Body;
+use crate::emit::builder::Body;
 use c2w_emulator::cpu::isa::{Format, Insn, Opcode};
 use wasm_encoder::{BlockType, InstructionSink as Sink, ValType};
 

@@ -1,12 +1,12 @@
 //! From a place in hot code to a unit: what is reached from there without a call.
 
-use crate::body::DONE_BITS;
-use crate::emit::is_known;
-use crate::profile::SLOTS;
-use crate::regions::{Item, Regions};
-use crate::select::{Code, MAX_PAGES, Place};
-use crate::unit::{Block, Flow, Unit, flow};
-use crate::vector::find_types;
+use crate::emit::builder::DONE_BITS;
+use crate::emit::region::is_known;
+use crate::plan::profile::SLOTS;
+use crate::plan::region::{Block, Flow, Unit, flow};
+use crate::plan::select::{Code, MAX_PAGES, Place};
+use crate::plan::structure::{Item, Regions};
+use crate::riscv::vector::find_types;
 use alloc::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use alloc::vec;
 use alloc::vec::Vec;

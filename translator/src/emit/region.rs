@@ -8,16 +8,16 @@
 //! ```
 
 use crate::Linkage;
-use crate::analysis::{Analysis, Held, holder};
-use crate::body::{BASE, Body, DEPTH, LEFT, OFFSETS, STATE, at, exit_value};
-use crate::facts::Facts;
-use crate::float::float;
-use crate::integer::integer;
-use crate::memory::{self, Ahead};
-use crate::regions::{Item, Loop, Regions};
-use crate::system::system;
-use crate::unit::{Block, Flow, Unit, operands};
-use crate::vector;
+use crate::emit::builder::{BASE, Body, DEPTH, LEFT, OFFSETS, STATE, at, exit_value};
+use crate::emit::facts::Facts;
+use crate::emit::memory::{self, Ahead};
+use crate::plan::loops::{Analysis, Held, holder};
+use crate::plan::region::{Block, Flow, Unit, operands};
+use crate::plan::structure::{Item, Loop, Regions};
+use crate::riscv::float::float;
+use crate::riscv::integer::integer;
+use crate::riscv::system::system;
+use crate::riscv::vector;
 use alloc::vec::Vec;
 use c2w_emulator::PAGE_SIZE;
 use c2w_emulator::cpu::isa::{Format, Insn, Opcode};

@@ -1,10 +1,10 @@
 //! What is known of a unit before it is written: how many instructions may follow a block
 //! without a look at the budget, and which loops hold registers or walk through memory.
 
-use crate::body::Registers;
-use crate::regions::{Item, Loop, Regions, blocks};
-use crate::strip::{Strip, entered, strip};
-use crate::unit::{Unit, operands};
+use crate::emit::builder::Registers;
+use crate::plan::region::{Unit, operands};
+use crate::plan::strip::{Strip, entered, strip};
+use crate::plan::structure::{Item, Loop, Regions, blocks};
 use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;

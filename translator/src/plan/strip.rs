@@ -6,9 +6,9 @@
 //! its end is a value of the budget, which the loop compares with anyway. The other does one round
 //! that looks at everything, for when that is not possible.
 
-use crate::memory::Access;
-use crate::regions::{Item, Loop};
-use crate::unit::{Unit, operands};
+use crate::emit::memory::Access;
+use crate::plan::region::{Unit, operands};
+use crate::plan::structure::{Item, Loop};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use c2w_emulator::cpu::isa::{Insn, Opcode};
@@ -169,8 +169,8 @@ fn shortest(unit: &Unit, order: &[usize]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::regions::Regions;
-    use crate::unit::Block;
+    use crate::plan::region::Block;
+    use crate::plan::structure::Regions;
     use alloc::vec;
     use c2w_emulator::cpu::isa;
 
