@@ -1,33 +1,30 @@
-//! What holds at a place of a function, whichever way control has come there: what need not be done
+//! What holds at a point of a function, whichever way control has come there, and need not be done
 //! again.
 //!
-//! It is kept while the function is written. Where ways meet, what holds on all of them does. At a
-//! loop's header only that does which the loop itself keeps, for the ways back are written last. Behind
-//! a call nothing holds.
+//! It is kept while the function is written. Where ways meet, only what holds on all of them does. At a
+//! loop's header only that holds which the loop itself maintains, for the edges back are written last.
+//! Behind a call nothing holds.
 
-use crate::emit::builder::Registers;
+use crate::guest::Registers;
+use crate::plan::strip::StridedAccess;
 use alloc::vec::Vec;
+use core::fmt::Debug;
 
-/// Facts at a place.
+/// Checks of the CPU's state that have been made.
+pub trait Checks: Copy + Debug + Default {
+    /// Those that have been made on both of two ways.
+    fn and(self, other: Self) -> Self;
+}
+
+/// Facts at a point.
 #[derive(Clone, Debug, Default)]
-pub struct Facts {
+pub struct Facts<C> {
     /// Registers that are in their locals.
     pub loaded: Registers,
     /// Checks that have been made.
-    pub known: Known,
-    /// Bytes that have been looked up.
+    pub checks: C,
+    /// Bytes that TLB probes have found.
     pub ranges: Vec<Range>,
-}
-
-/// Checks that need not be made again.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Known {
-    /// `fp_ready` is set.
-    pub fp_ready: bool,
-    /// `fp_fast` is set.
-    pub fp_fast: bool,
-    /// `vector_ready` is set.
-    pub vector_ready: bool,
 }
 
 /// Bytes around a base register that are known to be accessible.
@@ -45,22 +42,27 @@ pub struct Range {
     pub local: u32,
 }
 
-impl Facts {
-    /// What holds in both places.
+/// Accesses of a strip, which were checked before it.
+#[derive(Clone, Copy, Debug)]
+pub struct Hoisted {
+    /// The accesses.
+    pub access: StridedAccess,
+    /// Local with what is added to the base for the host's address of the least displacement.
+    pub local: u32,
+}
+
+impl<C: Checks> Facts<C> {
+    /// What holds at both points.
     pub fn and(mut self, other: &Self) -> Self {
         self.loaded = self.loaded.and(other.loaded);
-        self.known = Known {
-            fp_ready: self.known.fp_ready && other.known.fp_ready,
-            fp_fast: self.known.fp_fast && other.known.fp_fast,
-            vector_ready: self.known.vector_ready && other.known.vector_ready,
-        };
+        self.checks = self.checks.and(other.checks);
         self.ranges.retain(|range| other.ranges.contains(range));
         self
     }
 
     /// Forgets what depends on registers that are written.
     pub fn overwritten(&mut self, written: Registers) {
-        self.ranges.retain(|range| !written.has_x(range.base));
+        self.ranges.retain(|range| !written.has(range.base));
     }
 }
 
@@ -69,24 +71,39 @@ mod tests {
     use super::*;
     use alloc::vec;
 
+    /// A bit for each check.
+    impl Checks for u8 {
+        fn and(self, other: Self) -> Self {
+            self & other
+        }
+    }
+
+    fn range(base: u8, local: u32) -> Range {
+        Range { base, low: 0, end: 8, writable: false, local }
+    }
+
     #[test]
     fn what_holds_on_both_ways_does_where_they_meet() {
-        let range = |base, local| Range { base, low: 0, end: 8, writable: false, local };
-        let loaded = |registers| Registers(registers);
-        let known = Known { fp_ready: true, fp_fast: true, vector_ready: false };
-        let one = Facts { loaded: loaded(0b110), known, ranges: vec![range(2, 5), range(8, 6)] };
-        let known = Known { fp_ready: true, fp_fast: false, vector_ready: true };
-        let other = Facts { loaded: loaded(0b011), known, ranges: vec![range(8, 7), range(2, 5)] };
+        let one = Facts {
+            loaded: Registers(0b110),
+            checks: 0b011_u8,
+            ranges: vec![range(2, 5), range(8, 6)],
+        };
+        let other = Facts {
+            loaded: Registers(0b011),
+            checks: 0b101,
+            ranges: vec![range(8, 7), range(2, 5)],
+        };
         let both = one.and(&other);
-        assert_eq!((both.loaded, both.ranges), (loaded(0b010), vec![range(2, 5)]));
-        assert!(both.known.fp_ready && !both.known.fp_fast && !both.known.vector_ready);
+        assert_eq!((both.loaded, both.checks), (Registers(0b010), 0b001));
+        assert_eq!(both.ranges, [range(2, 5)]);
     }
 
     #[test]
     fn a_range_goes_with_its_register() {
-        let ranges = [2, 8].map(|base| Range { base, low: 0, end: 8, writable: true, local: 5 });
-        let mut facts = Facts { ranges: ranges.into(), ..Facts::default() };
-        facts.overwritten(Registers::x(8).with(Registers::f(2)));
-        assert_eq!(facts.ranges, [ranges[0]]);
+        let ranges = vec![range(2, 5), range(8, 5)];
+        let mut facts = Facts { checks: 0_u8, ranges, ..Facts::default() };
+        facts.overwritten(Registers::one(8).with(Registers::one(34)));
+        assert_eq!(facts.ranges, [range(2, 5)]);
     }
 }

@@ -1,91 +1,36 @@
-//! Writes the function of a unit.
+//! The function of a region: its blocks in structured control flow, and the budget.
 //!
 //! ```text
-//! look at the pages; left = hot.left
+//! check the pages; budget = state.budget
 //! block for each item of the region
-//!   br_table by entry: enough budget left? load registers, go to the entry's block
+//!   br_table by entry: enough budget? load registers, go to the entry's block
 //! items: blocks, and loops with blocks in them
 //! ```
 
+use super::builder::{BASE, BUDGET, Builder, DEPTH, STATE, at};
+use super::facts::Facts;
+use super::{Emit, memory};
 use crate::Linkage;
-use crate::emit::builder::{BASE, Body, DEPTH, LEFT, OFFSETS, STATE, at, exit_value};
-use crate::emit::facts::Facts;
-use crate::emit::memory::{self, Ahead};
-use crate::plan::loops::{Analysis, Held, holder};
-use crate::plan::region::{Block, Flow, Unit, operands};
-use crate::plan::structure::{Item, Loop, Regions};
-use crate::riscv::float::float;
-use crate::riscv::integer::integer;
-use crate::riscv::system::system;
-use crate::riscv::vector;
+use crate::guest::Flow;
+use crate::plan::loops::{Analysis, Promoted, promoting_loop};
+use crate::plan::region::Region;
+use crate::plan::structure::{Item, Loop, Structure};
 use alloc::vec::Vec;
 use c2w_emulator::PAGE_SIZE;
-use c2w_emulator::cpu::isa::{Format, Insn, Opcode};
-use c2w_emulator::cpu::translated::place;
-use c2w_emulator::cpu::vector::Vtype;
 use c2w_emulator::engine::code_index::key;
 use wasm_encoder::{BlockType, ValType};
 
-/// Writes the function of a unit, as it stands in a code section.
-pub fn function(unit: &Unit, linkage: &Linkage) -> Vec<u8> {
-    let regions = Regions::new(unit);
-    let analysis = Analysis::new(unit, &regions);
-    let mut emitter = Emitter {
-        unit,
-        regions: &regions,
-        analysis,
-        body: Body::new(linkage),
-        ahead: Ahead::default(),
-        scopes: Vec::new(),
-    };
+/// Writes the function of a region, in the form of a code section.
+pub fn function<G: Emit>(region: &Region<G>, linkage: &Linkage) -> Vec<u8> {
+    let structure = Structure::new(region);
+    let analysis = Analysis::new(region, &structure);
+    let mut body = Builder::new(linkage);
+    body.user = region.user;
+    let mut emitter = Emitter { region, structure: &structure, analysis, body, scopes: Vec::new() };
     emitter.check_pages();
-    emitter.load_left();
-    emitter.region(&regions.items, Emitter::enter);
+    emitter.load_budget();
+    emitter.items(&structure.items, Emitter::enter);
     emitter.body.finish()
-}
-
-/// Whether an instruction can be translated in a mode.
-pub fn is_known(insn: &Insn, user: bool) -> bool {
-    /// Vector types of every element width, one of which will do.
-    const TYPES: [u64; 4] = [0, 1 << 3, 2 << 3, 3 << 3];
-    let vector = insn.opcode.format().is_vector();
-    TYPES.iter().take(if vector { TYPES.len() } else { 1 }).any(|&vtype| {
-        let mut body = Body::new(&Linkage::default());
-        body.vtype = Vtype::new(vtype);
-        simple(insn, &[], user, &Ahead::default(), &mut body)
-    }) || matches!(insn.opcode, Opcode::Jal | Opcode::Jalr)
-        || user && insn.opcode == Opcode::Ecall
-        || insn.opcode.format() == Format::B
-}
-
-/// Writes an instruction that transfers no control; `false` if it is not translated.
-fn simple(insn: &Insn, following: &[Insn], user: bool, ahead: &Ahead, body: &mut Body) -> bool {
-    match insn.opcode.format() {
-        Format::U if insn.opcode == Opcode::Auipc => {
-            let page = i64::from(body.offset) + i64::from(insn.imm);
-            body.code().local_get(BASE).i64_const(page).i64_add();
-            body.set_x(insn.rd);
-            true
-        }
-        Format::Csr | Format::CsrI => {
-            if vector::register(insn, body) {
-                return true;
-            }
-            if user || !system(insn, body) {
-                return false;
-            }
-            body.facts.ranges.clear();
-            true
-        }
-        Format::Amo => memory::atomic(insn, body),
-        Format::Cbo => memory::zero_block(insn, user, body),
-        _ => {
-            memory::access(insn, following, ahead, body)
-                || integer(insn, body)
-                || float(insn, body)
-                || vector::vector(insn, body)
-        }
-    }
 }
 
 /// Where a branch can go.
@@ -93,57 +38,51 @@ fn simple(insn: &Insn, following: &[Insn], user: bool, ahead: &Ahead, body: &mut
 enum Scope {
     /// Back to the header of a loop.
     Back(usize),
-    /// The same in a strip, while more is left than a local has.
+    /// The same in a strip, while the budget is more than a local.
     Strip(usize, u32),
     /// Forward to the item that starts with a block.
     Forward(usize),
 }
 
-/// What leaves for an offset from the unit's first page, with the block's instructions spent; `None`
-/// for what is before the unit or too far behind.
-fn spent_exit(offset: i64) -> Option<i32> {
-    let offset = u32::try_from(offset).ok().filter(|offset| *offset < OFFSETS)?;
-    Some(exit_value(offset, 0))
-}
-
-struct Emitter<'a> {
-    unit: &'a Unit,
-    regions: &'a Regions,
+/// A region's function while it is written.
+pub(super) struct Emitter<'a, G: Emit> {
+    pub region: &'a Region<G>,
+    pub structure: &'a Structure,
     analysis: Analysis,
-    body: Body,
-    ahead: Ahead,
+    pub body: Builder<G>,
     /// What is open, and how many labels were open before.
     scopes: Vec<(Scope, u32)>,
 }
 
-impl Emitter<'_> {
-    /// Returns at once unless every page of the unit is mapped and has the content it was made from, and
-    /// the call is not too deep.
+impl<G: Emit> Emitter<'_, G> {
+    /// Returns at once unless every page of the region is mapped and has the content that it was made
+    /// from, and the call is not too deep.
     fn check_pages(&mut self) {
-        const SHIFT: u32 = place::FETCH_ENTRY_SHIFT;
         const PAGE_SHIFT: u32 = PAGE_SIZE.trailing_zeros();
-        let mode = u64::from(self.unit.user);
-        let entries = self.body.field(place::FETCH_ENTRIES, 2);
-        for (number, &(distance, content)) in self.unit.pages.iter().enumerate() {
+        let state = &G::STATE;
+        let shift = state.fetch_entry_shift;
+        let mode = u64::from(self.region.user);
+        let entries = self.body.field(state.fetch_entries, 2);
+        for (number, &(distance, page)) in self.region.pages.iter().enumerate() {
             let mut code = self.body.code();
-            let from_base = key(u64::from(distance) << PAGE_SHIFT | mode, content);
+            let from_base = key(u64::from(distance) << PAGE_SHIFT | mode, page);
             code.local_get(BASE).i64_const(from_base as i64).i64_add();
             // The page's number times the size of an entry, by one shift.
             code.local_get(BASE)
-                .i64_const(i64::from(PAGE_SHIFT - SHIFT))
+                .i64_const(i64::from(PAGE_SHIFT - shift))
                 .i64_shr_u()
                 .i32_wrap_i64();
             if distance > 0 {
-                code.i32_const((distance << SHIFT) as i32).i32_add();
+                code.i32_const((distance << shift) as i32).i32_add();
             }
-            code.i32_const(((place::FETCH_COUNT - 1) << SHIFT) as i32).i32_and();
+            code.i32_const(((state.fetch_count - 1) << shift) as i32).i32_and();
             code.i32_const(0).i32_load(entries).i32_add();
-            code.i64_load(at(place::KEY, 3)).i64_ne();
+            code.i64_load(at(state.fetch_key, 3)).i64_ne();
             if number > 0 {
                 code.i32_or();
             }
         }
-        // Who calls looks for that nowhere: it would be as often in the code as there are calls.
+        // Checked by the callee, once, instead of at every call site.
         self.body.code().local_get(DEPTH).i32_const(0).i32_lt_s().i32_or();
         self.body.open_if(BlockType::Empty);
         self.return_to_entry();
@@ -152,21 +91,21 @@ impl Emitter<'_> {
 
     /// Returns the address of the entry, with nothing done.
     fn return_to_entry(&mut self) {
-        let start = self.unit.blocks[self.unit.entries[0]].offset;
-        // Another unit calls the first entry. Who comes to others has left the address in `pc`.
+        let start = self.region.blocks[self.region.entries[0]].offset;
+        // Other regions call the first entry. For other entries the address is in `pc`.
         self.body.code().local_get(BASE).i64_const(i64::from(start)).i64_add();
-        self.body.load_field(place::PC);
+        self.body.load_field(G::STATE.pc);
         self.body.code().local_get(STATE).i32_eqz().select();
         self.body.return_address();
     }
 
-    fn load_left(&mut self) {
-        self.body.load_field(place::LEFT);
-        self.body.code().local_set(LEFT);
+    pub fn load_budget(&mut self) {
+        self.body.load_field(G::STATE.budget);
+        self.body.code().local_set(BUDGET);
     }
 
-    /// Writes items in order; `before` is written where all of them can be gone to.
-    fn region(&mut self, items: &[Item], before: impl FnOnce(&mut Self)) {
+    /// Writes items in order; `before` is written where branches can go to all of them.
+    fn items(&mut self, items: &[Item], before: impl FnOnce(&mut Self)) {
         let base = self.scopes.len();
         for item in items.iter().rev() {
             self.scopes.push((Scope::Forward(item.first()), self.body.labels));
@@ -185,55 +124,55 @@ impl Emitter<'_> {
     }
 
     fn looped(&mut self, inner: &Loop) {
-        let holds = self.analysis.held.get(&inner.header).copied();
-        if let Some(held) = holds {
-            self.body.hold(held.written);
+        let promotes = self.analysis.promoted.get(&inner.header).copied();
+        if let Some(promoted) = promotes {
+            self.body.promote(promoted.written);
         }
         self.scopes.push((Scope::Back(inner.header), self.body.labels));
         self.body.open_loop();
         self.body.facts = self.least(inner.header);
         self.strip(inner);
         let (header, rest) = (inner.header, &inner.items[1..]);
-        self.region(rest, |emitter| {
+        self.items(rest, |emitter| {
             emitter.dispatch(&inner.dispatch);
             emitter.block(header);
         });
         self.scopes.pop();
         self.body.close();
-        if holds.is_some() {
-            self.body.release();
+        if promotes.is_some() {
+            self.body.end_promotion();
         }
     }
 
-    /// Does rounds of a loop that have been looked at ahead, if there are such.
+    /// Writes the copy of a loop whose checks are hoisted, if there is one.
     fn strip(&mut self, inner: &Loop) {
         let header = inner.header;
         let Some(strip) = self.analysis.strips.get(&header).cloned() else { return };
         let stop = self.body.take(ValType::I64);
-        self.ahead.look(&strip, stop, self.analysis.longest[header], &mut self.body);
+        memory::begin_strip(&strip, stop, self.analysis.longest[header], &mut self.body);
         if !inner.dispatch.is_empty() {
             self.body.code().local_get(STATE).i32_eqz().i32_and();
         }
         self.body.open_if(BlockType::Empty);
         self.scopes.push((Scope::Strip(header, stop), self.body.labels));
         self.body.open_loop();
-        self.region(&inner.items[1..], |emitter| emitter.block(header));
+        self.items(&inner.items[1..], |emitter| emitter.block(header));
         self.scopes.pop();
         self.body.close();
         self.body.close();
-        self.ahead.end_strip(&mut self.body);
+        memory::end_strip(&mut self.body);
         self.body.give(stop);
     }
 
-    /// Whether the accesses of a block have been looked at ahead, as it is in a strip.
-    fn is_ahead(&self, block: usize) -> bool {
+    /// Whether the accesses of a block are checked before the strip around it.
+    fn is_hoisted(&self, block: usize) -> bool {
         self.scopes.iter().any(|&(scope, _)| match scope {
             Scope::Strip(header, _) => self.analysis.strips[&header].blocks.contains(&block),
             _ => false,
         })
     }
 
-    /// At the start of a loop: goes where `STATE` says.
+    /// At the start of a loop: goes to the block that `STATE` names.
     fn dispatch(&mut self, targets: &[usize]) {
         if targets.is_empty() {
             return;
@@ -243,12 +182,12 @@ impl Emitter<'_> {
         for &target in targets {
             self.body.code().local_get(STATE).i32_const(target as i32 + 1).i32_eq();
             self.body.open_if(BlockType::Empty);
-            let (label, arrives) = self.forward(target);
-            if arrives {
+            let (label, direct) = self.forward(target);
+            if direct {
                 self.body.code().i32_const(0).local_set(STATE);
-                self.aside(|emitter| {
+                self.branch_scoped(|emitter| {
                     emitter.body.facts = emitter.least(target);
-                    emitter.body.lead_to(target);
+                    emitter.body.merge_into(target);
                 });
             }
             self.body.code().br(label);
@@ -257,30 +196,29 @@ impl Emitter<'_> {
         self.body.close();
     }
 
-    /// The label that leads to a block ahead, and whether it leads there directly and not to a loop
+    /// The label that leads forward to a block, and whether it leads there directly and not to a loop
     /// around it.
-    fn forward(&self, target: usize) -> (u32, bool) {
+    pub fn forward(&self, target: usize) -> (u32, bool) {
         let found = self.scopes.iter().rev().find_map(|&(scope, labels)| match scope {
             Scope::Forward(first) if first == target => Some((labels, true)),
-            Scope::Forward(first) if self.regions.loops[target].contains(&first) => {
+            Scope::Forward(first) if self.structure.loops[target].contains(&first) => {
                 Some((labels, false))
             }
             _ => None,
         });
-        // Every edge leads forwards or back: `Regions` has seen to that.
-        debug_assert!(found.is_some(), "block {target} is not ahead");
-        let (labels, arrives) = found.unwrap_or((0, true));
-        (self.body.label(labels), arrives)
+        // Every edge leads forwards or back: `Structure` guarantees it.
+        debug_assert!(found.is_some(), "no way forward to block {target}");
+        let (labels, direct) = found.unwrap_or((0, true));
+        (self.body.label(labels), direct)
     }
 
     /// By the entry's number, goes to the entry's block if there is budget.
     fn enter(&mut self) {
-        let (first, others) = (self.unit.entries[0], &self.unit.entries[1..]);
+        let (first, others) = (self.region.entries[0], &self.region.entries[1..]);
         if others.is_empty() {
             return self.enter_at(first);
         }
-        // The first is the one of nearly all calls: a look at a jump table would cost as much as ten
-        // instructions.
+        // The first is the one of nearly all calls, and a jump table costs as much as ten instructions.
         self.body.open(BlockType::Empty);
         self.body.code().local_get(STATE).br_if(0);
         self.enter_at(first);
@@ -299,107 +237,105 @@ impl Emitter<'_> {
     }
 
     fn enter_at(&mut self, entry: usize) {
-        self.arrive(entry);
-        let (label, arrives) = self.forward(entry);
-        let state = if arrives { 0 } else { entry as i32 + 1 };
+        self.enter_from_outside(entry);
+        let (label, direct) = self.forward(entry);
+        let state = if direct { 0 } else { entry as i32 + 1 };
         self.body.code().i32_const(state).local_set(STATE);
-        if arrives {
-            self.body.lead_to(entry);
+        if direct {
+            self.body.merge_into(entry);
         }
         self.body.code().br(label);
     }
 
-    /// Where control comes from elsewhere to the start of a block: leaves unless there is budget for
+    /// At the start of a block to which control comes from outside: leaves unless there is budget for
     /// what follows.
-    fn arrive(&mut self, block: usize) {
+    pub fn enter_from_outside(&mut self, block: usize) {
         self.body.facts = Facts::default();
         self.check_budget(block);
-        if let Some(vtype) = self.unit.blocks[block].vtype {
-            self.body.need_vector_type(vtype);
+        if let Some(assumption) = self.region.blocks[block].assumption {
+            G::check_assumption(assumption, &mut self.body);
         }
-        self.body.need(self.held_in(block).touched);
+        self.body.load(self.promoted_in(block).touched);
     }
 
-    /// Writes what is not always executed.
-    fn aside(&mut self, write: impl FnOnce(&mut Self)) {
-        self.body.begin_aside();
+    /// Writes code that is not always executed: its facts do not hold behind it.
+    pub fn branch_scoped(&mut self, write: impl FnOnce(&mut Self)) {
+        self.body.begin_scope();
         write(self);
-        self.body.end_aside();
+        self.body.end_scope();
     }
 
     /// What holds at the start of a block in any case.
-    fn least(&self, block: usize) -> Facts {
-        Facts { loaded: self.held_in(block).touched, ..Facts::default() }
+    fn least(&self, block: usize) -> Facts<G::Checks> {
+        Facts { loaded: self.promoted_in(block).touched, ..Facts::default() }
     }
 
     /// What holds at the start of a block.
-    fn facts(&mut self, block: usize) -> Facts {
+    fn facts(&mut self, block: usize) -> Facts<G::Checks> {
         let least = self.least(block);
-        let arrived = self.body.arrived(block);
-        // Ways back to a header are not written yet.
-        let ahead = arrived.filter(|_| !self.regions.loops[block].contains(&block));
-        ahead.map_or(least.clone(), |facts| Facts {
-            loaded: facts.loaded.with(least.loaded),
-            ..facts
-        })
+        let merged = self.body.merged_facts(block);
+        // Edges back to a header are not written yet.
+        match merged.filter(|_| !self.structure.loops[block].contains(&block)) {
+            Some(facts) => Facts { loaded: facts.loaded.with(least.loaded), ..facts },
+            None => least,
+        }
     }
 
-    /// The loop around a block that holds registers.
-    fn holder(&self, block: usize) -> Option<usize> {
-        holder(self.regions, &self.analysis.held, block)
+    /// The loop around a block that promotes registers.
+    pub fn promoting_loop(&self, block: usize) -> Option<usize> {
+        promoting_loop(self.structure, &self.analysis.promoted, block)
     }
 
-    /// What the loop around a block holds.
-    fn held_in(&self, block: usize) -> Held {
-        self.holder(block).map_or_else(Held::default, |header| self.analysis.held[&header])
+    /// What the loop around a block promotes.
+    fn promoted_in(&self, block: usize) -> Promoted {
+        self.promoting_loop(block)
+            .map_or_else(Promoted::default, |header| self.analysis.promoted[&header])
     }
 
-    /// On the way from a block to another: stores what the loop that is left has held, and loads what the
-    /// one that is entered does.
+    /// On the edge from a block to another: stores what the loop that is left has promoted, and loads
+    /// what the one that is entered promotes.
     fn change_loops(&mut self, from: usize, to: usize) {
-        if self.holder(from) == self.holder(to) {
+        if self.promoting_loop(from) == self.promoting_loop(to) {
             return;
         }
-        if self.holder(from).is_some() {
-            self.body.store_held();
+        if self.promoting_loop(from).is_some() {
+            self.body.store_promoted();
         }
-        self.body.need(self.held_in(to).touched);
+        self.body.load(self.promoted_in(to).touched);
     }
 
     fn check_budget(&mut self, block: usize) {
-        self.body.offset = self.unit.blocks[block].offset;
+        self.body.offset = self.region.blocks[block].offset;
         self.body.done = 0;
         let longest = i64::from(self.analysis.longest[block]);
         self.body.leave_if(|body| {
-            body.code().local_get(LEFT).i64_const(longest).i64_le_s();
+            body.code().local_get(BUDGET).i64_const(longest).i64_le_s();
         });
     }
 
     fn block(&mut self, number: usize) {
-        let unit = self.unit;
-        let block = &unit.blocks[number];
+        let region = self.region;
+        let block = &region.blocks[number];
         self.body.facts = self.facts(number);
-        self.ahead.set_here(self.is_ahead(number));
-        self.body.maps = !self.unit.user && block.misses && self.regions.loops[number].is_empty();
-        self.body.vtype = block.vtype;
+        self.body.is_hoisted = self.is_hoisted(number);
+        let in_loop = !self.structure.loops[number].is_empty();
+        self.body.maps = !region.user && block.seen_tlb_miss && !in_loop;
+        self.body.assumption = block.assumption;
         self.body.offset = block.offset;
         self.body.done = 0;
-        for (place, insn) in block.insns.iter().enumerate() {
-            let (read, written) = operands(insn);
-            self.body.need(read);
-            if place + 1 == block.insns.len() && block.flow() != Flow::Next {
-                return self.transfer(number, block, insn);
+        let Some(flow) = block.flow() else { return self.call_loop(number, block) };
+        for (index, insn) in block.insns.iter().enumerate() {
+            let registers = G::registers(insn);
+            self.body.load(registers.read);
+            if index + 1 == block.insns.len() && flow != Flow::Next {
+                return self.transfer(number, block, insn, flow);
             }
-            let following = block.following(place);
-            if !simple(insn, following, unit.user, &self.ahead, &mut self.body) {
+            if !G::emit(insn, block.following(index), &mut self.body) {
                 return self.body.leave();
             }
-            self.body.facts.overwritten(written);
-            self.body.offset += u32::from(insn.length);
+            self.body.facts.overwritten(registers.written);
+            self.body.offset += G::length(insn);
             self.body.done += 1;
-        }
-        if block.flow() == Flow::Loop {
-            return self.call_loop(number, block);
         }
         match block.next {
             Some(next) => {
@@ -410,28 +346,28 @@ impl Emitter<'_> {
         }
     }
 
-    /// Takes the block's instructions off the budget, and has memory in line with registers.
-    fn spend(&mut self) {
+    /// Takes the block's instructions off the budget, and brings memory in line with registers.
+    pub fn spend(&mut self) {
         self.body.flush();
         let done = i64::from(self.body.done);
-        self.body.code().local_get(LEFT).i64_const(done).i64_sub().local_set(LEFT);
+        self.body.code().local_get(BUDGET).i64_const(done).i64_sub().local_set(BUDGET);
         self.body.done = 0;
     }
 
-    /// Goes to a block from the end of another; `last` when nothing of it follows.
-    fn go(&mut self, from: usize, to: usize, last: bool) {
-        self.aside(|emitter| {
+    /// Goes to a block from the end of another; `last` when nothing of that follows.
+    pub fn go(&mut self, from: usize, to: usize, last: bool) {
+        self.branch_scoped(|emitter| {
             emitter.change_loops(from, to);
-            if emitter.regions.is_back(from, to) {
+            if emitter.structure.is_back(from, to) {
                 return emitter.go_back(to);
             }
-            let (label, arrives) = emitter.forward(to);
-            if arrives {
-                emitter.body.lead_to(to);
+            let (label, direct) = emitter.forward(to);
+            if direct {
+                emitter.body.merge_into(to);
             } else {
                 emitter.body.code().i32_const(to as i32 + 1).local_set(STATE);
             }
-            let follows = last && arrives && label == 0;
+            let follows = last && direct && label == 0;
             if !follows {
                 emitter.body.code().br(label);
             }
@@ -444,297 +380,16 @@ impl Emitter<'_> {
                 && to == header
             {
                 let label = self.body.label(labels);
-                self.body.code().local_get(LEFT).local_get(stop).i64_gt_s().br_if(label);
+                self.body.code().local_get(BUDGET).local_get(stop).i64_gt_s().br_if(label);
             }
         }
         let back = |&&(scope, _): &&(Scope, u32)| matches!(scope, Scope::Back(to) if to == header);
         let labels = self.scopes.iter().rev().find(back).map_or(0, |&(_, labels)| labels);
         let longest = i64::from(self.analysis.longest[header]);
         let label = self.body.label(labels);
-        self.body.code().local_get(LEFT).i64_const(longest).i64_gt_s().br_if(label);
-        self.body.offset = self.unit.blocks[header].offset;
+        self.body.code().local_get(BUDGET).i64_const(longest).i64_gt_s().br_if(label);
+        self.body.offset = self.region.blocks[header].offset;
         self.body.done = 0;
         self.body.leave();
-    }
-
-    /// The last instruction of a block, which transfers control.
-    fn transfer(&mut self, number: usize, block: &Block, insn: &Insn) {
-        let here = self.body.offset;
-        if block.flow() == Flow::SystemCall {
-            return self.system_call(number, block);
-        }
-        self.body.done += 1;
-        match block.flow() {
-            Flow::Branch => self.branch(number, block, insn, here),
-            Flow::Jump => {
-                self.link(insn, block.end());
-                self.spend();
-                match block.taken {
-                    Some(to) => self.go(number, to, true),
-                    None => self.tail_call(block, i64::from(here) + i64::from(insn.imm)),
-                }
-            }
-            Flow::Call => {
-                self.link(insn, block.end());
-                self.spend();
-                self.call(block, i64::from(here) + i64::from(insn.imm));
-                self.come_back(number, block);
-            }
-            Flow::Return | Flow::IndirectJump | Flow::IndirectCall => {
-                self.indirect(number, block, insn);
-            }
-            Flow::Next | Flow::Loop | Flow::SystemCall => {}
-        }
-    }
-
-    /// The return address of a jump or call.
-    fn link(&mut self, insn: &Insn, end: u32) {
-        if insn.rd != 0 {
-            self.body.code().local_get(BASE).i64_const(i64::from(end)).i64_add();
-            self.body.set_x(insn.rd);
-        }
-    }
-
-    fn branch(&mut self, number: usize, block: &Block, insn: &Insn, here: u32) {
-        self.spend();
-        self.condition(insn);
-        let outside = i64::from(here) + i64::from(insn.imm);
-        let plain = block.taken.filter(|&to| {
-            let same_loop = self.holder(number) == self.holder(to);
-            same_loop && !self.regions.is_back(number, to) && self.forward(to).1
-        });
-        if let Some(to) = plain {
-            let (label, _) = self.forward(to);
-            self.body.lead_to(to);
-            self.body.code().br_if(label);
-        } else {
-            self.body.open_if(BlockType::Empty);
-            match block.taken {
-                Some(to) => self.go(number, to, false),
-                None => self.return_to(outside),
-            }
-            self.body.close();
-        }
-        match block.next {
-            Some(next) => self.go(number, next, true),
-            None => self.return_to(i64::from(block.end())),
-        }
-    }
-
-    fn condition(&mut self, insn: &Insn) {
-        self.body.x(insn.rs1);
-        if insn.rs2 == 0 && matches!(insn.opcode, Opcode::Beq | Opcode::Bne) {
-            self.body.code().i64_eqz();
-            if insn.opcode == Opcode::Bne {
-                self.body.code().i32_eqz();
-            }
-            return;
-        }
-        self.body.x(insn.rs2);
-        let mut code = self.body.code();
-        match insn.opcode {
-            Opcode::Beq => code.i64_eq(),
-            Opcode::Bne => code.i64_ne(),
-            Opcode::Blt => code.i64_lt_s(),
-            Opcode::Bge => code.i64_ge_s(),
-            Opcode::Bltu => code.i64_lt_u(),
-            _ => code.i64_ge_u(),
-        };
-    }
-
-    fn store_left(&mut self) {
-        let left = self.body.field(place::LEFT, 3);
-        self.body.code().i32_const(0).local_get(LEFT).i64_store(left);
-    }
-
-    /// Returns an address, from the unit's first page on. The block's instructions are spent.
-    fn return_to(&mut self, offset: i64) {
-        if let Some(exit) = spent_exit(offset) {
-            return self.body.leave_at(exit);
-        }
-        self.body.store_held();
-        self.store_left();
-        self.body.code().local_get(BASE).i64_const(offset).i64_add();
-        self.body.return_address();
-    }
-
-    /// A jump out of the unit.
-    fn tail_call(&mut self, block: &Block, offset: i64) {
-        if block.other.is_none() {
-            return self.return_to(offset);
-        }
-        self.call(block, offset);
-        self.body.return_address();
-    }
-
-    /// Calls the unit at an offset and pushes where it returned to: the offset's address if there is
-    /// none.
-    fn call(&mut self, block: &Block, offset: i64) {
-        self.body.store_held();
-        self.store_left();
-        let Some((unit, pages)) = block.other else {
-            self.body.code().local_get(BASE).i64_const(offset).i64_add();
-            return;
-        };
-        let function = self.body.linkage.first_region + unit;
-        self.body
-            .code()
-            .local_get(BASE)
-            .i64_const(pages << 12)
-            .i64_add()
-            .i32_const(0)
-            .local_get(DEPTH)
-            .i32_const(1)
-            .i32_sub()
-            .call(function);
-    }
-
-    /// An environment call of U-mode: the hart does it, and says where the kernel has come to.
-    fn system_call(&mut self, number: usize, block: &Block) {
-        self.spend();
-        self.store_left();
-        self.body.store_held();
-        self.push_address(self.body.offset);
-        let system_call = self.body.linkage.helpers.system_call;
-        self.body.code().local_get(DEPTH).call(system_call);
-        let Some(back) = block.next else {
-            return self.body.return_address();
-        };
-        let returned = self.body.take(ValType::I64);
-        self.body.code().local_tee(returned);
-        self.return_unless_behind(block, returned);
-        self.body.give(returned);
-        self.go_on_behind(number, back);
-    }
-
-    /// Behind a call, whose result is on the stack: goes on behind it when control comes there, with
-    /// everything loaded anew.
-    fn come_back(&mut self, number: usize, block: &Block) {
-        let Some(back) = block.next else {
-            return self.body.return_address();
-        };
-        let returned = self.body.take(ValType::I64);
-        self.body.code().local_tee(returned);
-        self.push_address(block.end());
-        self.body.code().i64_ne();
-        self.body.open_if(BlockType::Empty);
-        self.body.code().local_get(returned);
-        self.push_address(block.end());
-        let resume = self.body.linkage.helpers.resume;
-        self.body.code().local_get(DEPTH).call(resume).local_tee(returned);
-        self.return_unless_behind(block, returned);
-        self.body.close();
-        self.body.give(returned);
-        self.go_on_behind(number, back);
-    }
-
-    /// Pushes the address of an offset from the unit's first page.
-    fn push_address(&mut self, offset: u32) {
-        self.body.code().local_get(BASE).i64_const(i64::from(offset)).i64_add();
-    }
-
-    /// Returns the address on the stack, which is in a local, too, or drops it if it is the one behind
-    /// the block.
-    fn return_unless_behind(&mut self, block: &Block, address: u32) {
-        self.body.code().local_get(address);
-        self.push_address(block.end());
-        self.body.code().i64_ne();
-        self.body.return_address_if();
-    }
-
-    /// Goes on behind a call, where everything may be different.
-    fn go_on_behind(&mut self, number: usize, back: usize) {
-        self.load_left();
-        self.arrive(back);
-        self.go(number, back, true);
-    }
-
-    /// Runs a loop that is a unit of its own, and goes on where it has come to.
-    fn call_loop(&mut self, number: usize, block: &Block) {
-        self.body.flush();
-        self.call(block, i64::from(block.offset));
-        let came_to = self.body.take(ValType::I64);
-        self.body.code().local_set(came_to);
-        self.load_left();
-        self.choose_block(number, block, came_to);
-        self.body.code().local_get(came_to);
-        self.body.return_address();
-        self.body.give(came_to);
-    }
-
-    /// A jump or call by register.
-    fn indirect(&mut self, number: usize, block: &Block, insn: &Insn) {
-        let target = self.body.take(ValType::I64);
-        self.body.x(insn.rs1);
-        if insn.imm != 0 {
-            self.body.code().i64_const(i64::from(insn.imm)).i64_add();
-        }
-        self.body.code().i64_const(!1).i64_and().local_set(target);
-        self.link(insn, block.end());
-        self.spend();
-        match block.flow() {
-            Flow::Return => {
-                self.body.store_held();
-                self.store_left();
-                self.body.code().local_get(target);
-                self.body.return_address();
-            }
-            Flow::IndirectCall => {
-                self.invoke(target);
-                self.come_back(number, block);
-            }
-            _ => {
-                self.choose_block(number, block, target);
-                self.invoke(target);
-                self.body.return_address();
-            }
-        }
-        self.body.give(target);
-    }
-
-    /// Enters whatever unit starts at the address in a local; pushes where it returned to.
-    fn invoke(&mut self, target: u32) {
-        self.store_left();
-        self.body.store_held();
-        let invoke = self.body.linkage.helpers.invoke;
-        self.body.code().local_get(target).local_get(DEPTH).call(invoke);
-    }
-
-    /// Goes to the block of the unit that the address in a local is in, if it is one of those that
-    /// the jump was seen to lead to.
-    fn choose_block(&mut self, number: usize, block: &Block, target: u32) {
-        if block.indirect.is_empty() {
-            return;
-        }
-        let mut targets = block.indirect.clone();
-        targets.sort_by_key(|&to| self.unit.blocks[to].offset);
-        let offset = self.body.take(ValType::I64);
-        self.body.code().local_get(target).local_get(BASE).i64_sub().local_set(offset);
-        self.search(number, &targets, offset);
-        self.body.give(offset);
-    }
-
-    /// A binary search among blocks in the order of their offsets.
-    fn search(&mut self, number: usize, targets: &[usize], offset: u32) {
-        let offset_of = |target: usize| i64::from(self.unit.blocks[target].offset);
-        if let [target] = *targets {
-            self.body.code().local_get(offset).i64_const(offset_of(target)).i64_eq();
-            self.body.open_if(BlockType::Empty);
-            self.aside(|emitter| {
-                if emitter.unit.blocks[number].calls() {
-                    emitter.arrive(target);
-                }
-                emitter.go(number, target, false);
-            });
-            self.body.close();
-            return;
-        }
-        let (low, high) = targets.split_at(targets.len() / 2);
-        self.body.code().local_get(offset).i64_const(offset_of(high[0])).i64_lt_s();
-        self.body.open_if(BlockType::Empty);
-        self.search(number, low, offset);
-        self.body.code().else_();
-        self.search(number, high, offset);
-        self.body.close();
     }
 }

@@ -1,10 +1,22 @@
 //! What of a profile is translated, and how it is cut into functions.
+//!
+//! ```text
+//! profile --code--> pages by content --select, trace--> regions --outline--> more of them
+//!                                                          |
+//!                          structure, loops, strip, assumption: what is known of each
+//! ```
+//!
+//! Nothing in here knows an instruction set but by [`crate::guest::Guest`], or how a function is written.
 
+mod assumption;
+pub mod code;
 pub mod loops;
-pub mod outline;
+mod outline;
 pub mod profile;
 pub mod region;
 pub mod select;
 pub mod strip;
 pub mod structure;
-pub mod trace;
+#[cfg(test)]
+mod toy;
+mod trace;

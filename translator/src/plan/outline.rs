@@ -1,70 +1,70 @@
-//! Loops that become units of their own.
+//! Outlined loops: loops that become regions of their own.
 //!
-//! Engines give registers of the host to what a whole function needs, and a hot loop in a large
-//! function gets what is left. So a loop that calls nothing and has rounds enough is cut out: where
-//! it was, its unit is called, and where control has left it shows in the address that it returns.
+//! Engines allocate the host's registers by function, and a hot loop in a large function gets what the
+//! rest leaves. So a loop that calls nothing and iterates often enough is cut out: in its place its
+//! region is called, and the address that this returns tells where control has left the loop.
 
-use crate::plan::loops::hold;
-use crate::plan::region::{Block, Unit};
-use crate::plan::structure::{Item, Loop, Regions, blocks};
+use super::loops::promotion;
+use super::region::{Block, Callee, Region};
+use super::structure::{Item, Loop, Structure, blocks};
+use crate::guest::Guest;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use c2w_emulator::PAGE_SIZE;
 
-/// A unit with no more instructions than this keeps its loops.
+/// A region with no more instructions than this keeps its loops.
 const SMALL: usize = 60;
 
-/// Cuts loops out of a unit. They are numbered from `first` on.
-pub fn outline(unit: &mut Unit, first: u32) -> Vec<Unit> {
+/// Cuts loops out of a region. They are numbered from `first` on.
+pub fn outline<G: Guest>(region: &mut Region<G>, first: u32) -> Vec<Region<G>> {
     let mut cut = Vec::new();
-    while let Some(inner) = find(unit) {
+    while let Some(inner) = find(region) {
         let number = first + cut.len() as u32;
-        cut.push(take(unit, &inner, number));
+        cut.push(take(region, &inner, number));
     }
     cut
 }
 
 /// A loop to be cut out.
-fn find(unit: &Unit) -> Option<Loop> {
-    let instructions =
-        |unit: &Unit| unit.blocks.iter().map(|block| block.insns.len()).sum::<usize>();
-    if instructions(unit) <= SMALL {
+fn find<G: Guest>(region: &Region<G>) -> Option<Loop> {
+    let instructions: usize = region.blocks.iter().map(|block| block.insns.len()).sum();
+    if instructions <= SMALL {
         return None;
     }
-    fn search(unit: &Unit, items: &[Item]) -> Option<Loop> {
+    fn search<G: Guest>(region: &Region<G>, items: &[Item]) -> Option<Loop> {
         items.iter().find_map(|item| match item {
             Item::Block(_) => None,
-            Item::Loop(inner) if is_worth_it(unit, inner) => Some(inner.clone()),
-            Item::Loop(inner) => search(unit, &inner.items),
+            Item::Loop(inner) if is_worth_it(region, inner) => Some(inner.clone()),
+            Item::Loop(inner) => search(region, &inner.items),
         })
     }
-    search(unit, &Regions::new(unit).items)
+    search(region, &Structure::new(region).items)
 }
 
-fn is_worth_it(unit: &Unit, inner: &Loop) -> bool {
+fn is_worth_it<G: Guest>(region: &Region<G>, inner: &Loop) -> bool {
     let inside: BTreeSet<usize> = blocks(&inner.items).into_iter().collect();
-    let start = unit.entries.first().copied().unwrap_or_default();
-    let whole = inside.len() == unit.blocks.len();
+    let start = region.entries.first().copied().unwrap_or_default();
+    let whole = inside.len() == region.blocks.len();
     // The guest's own code must enter it at its header.
-    let entered_elsewhere = unit.blocks.iter().enumerate().any(|(from, block)| {
-        let mut ahead = block.successors().chain(block.returns());
-        !inside.contains(&from) && ahead.any(|to| to != inner.header && inside.contains(&to))
+    let entered_elsewhere = region.blocks.iter().enumerate().any(|(from, block)| {
+        let mut next = block.successors().chain(block.returns());
+        !inside.contains(&from) && next.any(|to| to != inner.header && inside.contains(&to))
     });
     let begins_inside = inside.contains(&start) && start != inner.header;
-    !whole && !entered_elsewhere && !begins_inside && hold(unit, inner).is_some()
+    !whole && !entered_elsewhere && !begins_inside && promotion(region, inner).is_some()
 }
 
-/// Takes a loop out of a unit and puts a call of unit `number` in its place.
-fn take(unit: &mut Unit, inner: &Loop, number: u32) -> Unit {
+/// Takes a loop out of a region and puts a call of region `number` in its place.
+fn take<G: Guest>(region: &mut Region<G>, inner: &Loop, number: u32) -> Region<G> {
     let inside: BTreeSet<usize> = blocks(&inner.items).into_iter().collect();
     let mut exits: Vec<usize> = inside
         .iter()
-        .flat_map(|&block| unit.blocks[block].successors())
+        .flat_map(|&block| region.blocks[block].successors())
         .filter(|to| !inside.contains(to))
         .collect();
     exits.sort_unstable();
     exits.dedup();
-    let header = &unit.blocks[inner.header];
+    let header = &region.blocks[inner.header];
     let call = Block {
         offset: header.offset,
         count: header.count,
@@ -72,34 +72,39 @@ fn take(unit: &mut Unit, inner: &Loop, number: u32) -> Unit {
         ..Block::default()
     };
     let mut order: Vec<usize> = inside.iter().copied().collect();
-    order.sort_by_key(|&block| unit.blocks[block].offset);
+    order.sort_by_key(|&block| region.blocks[block].offset);
     let entries: Vec<usize> = [inner.header]
         .into_iter()
-        .chain(unit.entries.iter().copied().filter(|entry| *entry != inner.header))
+        .chain(region.entries.iter().copied().filter(|entry| *entry != inner.header))
         .filter(|entry| inside.contains(entry))
         .collect();
-    let mut cut =
-        Unit { pages: unit.pages.clone(), user: unit.user, blocks: unit.blocks.clone(), entries };
+    let mut cut = Region {
+        pages: region.pages.clone(),
+        user: region.user,
+        blocks: region.blocks.clone(),
+        entries,
+    };
     keep(&mut cut, &order);
     let shift = shrink(&mut cut);
-    // What is left of the other one: the call stands where the header was.
-    unit.blocks[inner.header] = Block { other: Some((number, shift)), ..call };
-    let rest: Vec<usize> = (0..unit.blocks.len())
+    // The rest of the other region: the call stands where the header was.
+    region.blocks[inner.header] =
+        Block { callee: Some(Callee { region: number, distance: shift }), ..call };
+    let rest: Vec<usize> = (0..region.blocks.len())
         .filter(|block| *block == inner.header || !inside.contains(block))
         .collect();
-    unit.entries.extend(exits);
+    region.entries.extend(exits);
     let mut seen = BTreeSet::new();
-    unit.entries.retain(|entry| rest.contains(entry) && seen.insert(*entry));
-    keep(unit, &rest);
+    region.entries.retain(|entry| rest.contains(entry) && seen.insert(*entry));
+    keep(region, &rest);
     cut
 }
 
-/// Keeps some blocks of a unit, in this order. Ways to others lead out of the unit.
-fn keep(unit: &mut Unit, order: &[usize]) {
+/// Keeps some blocks of a region, in this order. Edges to others lead out of the region.
+fn keep<G: Guest>(region: &mut Region<G>, order: &[usize]) {
     let number: BTreeMap<usize, usize> = order.iter().copied().zip(0..).collect();
     let renumber = |block: usize| number.get(&block).copied();
     let block = |&block: &usize| {
-        let block = &unit.blocks[block];
+        let block = &region.blocks[block];
         Block {
             next: block.next.and_then(renumber),
             taken: block.taken.and_then(renumber),
@@ -108,28 +113,28 @@ fn keep(unit: &mut Unit, order: &[usize]) {
         }
     };
     let blocks = order.iter().map(block).collect();
-    unit.entries = unit.entries.iter().filter_map(|&entry| renumber(entry)).collect();
-    unit.blocks = blocks;
+    region.entries = region.entries.iter().filter_map(|&entry| renumber(entry)).collect();
+    region.blocks = blocks;
 }
 
-/// Drops pages in which nothing of a unit lies. Returns how many pages further it now begins.
-fn shrink(unit: &mut Unit) -> i64 {
+/// Drops pages in which nothing of a region lies. Returns how many pages further it now begins.
+fn shrink<G: Guest>(region: &mut Region<G>) -> i64 {
     let page = |offset: u32| offset / PAGE_SIZE as u32;
     let mut used = BTreeSet::new();
-    for block in &unit.blocks {
+    for block in &region.blocks {
         let mut at = block.offset;
         for insn in &block.insns {
-            used.extend([page(at), page(at + u32::from(insn.length) - 2)]);
-            at += u32::from(insn.length);
+            used.extend([page(at), page(at + G::length(insn) - 1)]);
+            at += G::length(insn);
         }
     }
     let first = used.first().copied().unwrap_or_default();
-    unit.pages.retain(|(distance, _)| used.contains(distance));
-    unit.pages.iter_mut().for_each(|(distance, _)| *distance -= first);
-    for block in &mut unit.blocks {
+    region.pages.retain(|(distance, _)| used.contains(distance));
+    region.pages.iter_mut().for_each(|(distance, _)| *distance -= first);
+    for block in &mut region.blocks {
         block.offset -= first * PAGE_SIZE as u32;
-        if let Some((_, pages)) = &mut block.other {
-            *pages -= i64::from(first);
+        if let Some(callee) = &mut block.callee {
+            callee.distance -= i64::from(first);
         }
     }
     i64::from(first)

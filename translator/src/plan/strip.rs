@@ -1,34 +1,33 @@
-//! Loops that walk through memory.
+//! Strip-mined loops.
 //!
-//! An innermost loop whose accesses go from registers that only move by constants can look at the TLB
-//! once for many rounds: it is known how far a round moves each of them, and so how many rounds stay
-//! on the page. The loop is written twice. One copy, for a *strip* of so many rounds, does not look;
-//! its end is a value of the budget, which the loop compares with anyway. The other does one round
-//! that looks at everything, for when that is not possible.
+//! An innermost loop whose accesses have bases that only move by constants can probe the TLB once for
+//! many iterations: how far an iteration moves each base is known, and so how many of them stay on the
+//! page. The loop is written twice. One copy, for a *strip* of so many iterations, makes no probes; it
+//! ends at a value of the budget, which the loop compares with anyway. The other does one iteration
+//! with all its probes, for when there is no strip.
 
-use crate::emit::memory::Access;
-use crate::plan::region::{Unit, operands};
-use crate::plan::structure::{Item, Loop};
+use super::region::Region;
+use super::structure::{Item, Loop, times_entered};
+use crate::guest::{Guest, MemoryAccess};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
-use c2w_emulator::cpu::isa::{Insn, Opcode};
 use core::cmp::Reverse;
 
-/// The most bytes that a round accesses from one register, and that it moves it by.
-const WIDEST: i32 = 512;
-/// A strip uses no more registers than this: each takes one of the host's.
-const MOST: usize = 5;
-/// Rounds that make up for the look ahead.
-const FEW_ROUNDS: u64 = 8;
-/// Accesses that so many rounds do not reach are not worth to be looked at ahead.
-const SELDOM: u64 = 4;
+/// The most bytes that an iteration accesses from one base, and that it moves it by.
+const MAX_SPAN: i32 = 512;
+/// The most bases of a strip: each takes one of the host's registers.
+const MAX_BASES: usize = 5;
+/// Iterations that make up for the checks before a strip.
+const MIN_ITERATIONS: u64 = 8;
+/// A block is too rare for its accesses to be checked ahead unless one in so many iterations reaches it.
+const MIN_SHARE: u64 = 4;
 
-/// What a round does with one base register.
+/// What an iteration accesses at one base register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Walk {
+pub struct StridedAccess {
     /// The register.
     pub base: u8,
-    /// From its value at the start of the round to the first and behind the last byte that is
+    /// From its value at the start of the iteration to the first and behind the last byte that is
     /// accessed.
     pub low: i32,
     /// See `low`.
@@ -37,123 +36,132 @@ pub struct Walk {
     pub least: i32,
     /// Whether something is stored.
     pub write: bool,
-    /// Bytes that a round moves it by: at most so many up.
+    /// The most bytes that an iteration moves it up by.
     pub up: i32,
-    /// At most so many down.
+    /// The most that it moves it down by.
     pub down: i32,
 }
 
-/// What many rounds of a loop look at ahead.
+/// What is checked once for many iterations of a loop.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Strip {
     /// By base register.
-    pub walks: Vec<Walk>,
-    /// Blocks whose accesses are in `walks`.
+    pub accesses: Vec<StridedAccess>,
+    /// Blocks whose accesses are in `accesses`.
     pub blocks: BTreeSet<usize>,
-    /// The fewest instructions of a round.
+    /// The fewest instructions of an iteration.
     pub shortest: u32,
 }
 
-/// A register's least and greatest distance from what it was when the round began.
+/// The least and greatest distance of a register from its value when the iteration began.
 type Moved = (i32, i32);
 
-fn join(a: Option<Moved>, b: Moved) -> Option<Moved> {
-    Some(a.map_or(b, |a| (a.0.min(b.0), a.1.max(b.1))))
+fn join(a: Option<Moved>, b: Moved) -> Moved {
+    a.map_or(b, |a| (a.0.min(b.0), a.1.max(b.1)))
 }
 
-/// What a loop can look at ahead, if that is of use.
-pub fn strip(unit: &Unit, inner: &Loop) -> Option<Strip> {
+/// The strips of a loop, if they are of use.
+pub fn strip<G: Guest>(region: &Region<G>, inner: &Loop) -> Option<Strip> {
     let block = |item: &Item| match item {
         Item::Block(block) => Some(*block),
         Item::Loop(_) => None,
     };
     let order: Vec<usize> = inner.items.iter().map(block).collect::<Option<_>>()?;
-    let rounds = unit.blocks[inner.header].count;
-    if rounds < FEW_ROUNDS.saturating_mul(entered(unit, &order, inner.header)) {
+    let iterations = region.blocks[inner.header].count;
+    let entered = times_entered(region, &order, inner.header);
+    if iterations < MIN_ITERATIONS.saturating_mul(entered) {
         return None;
     }
-    let often = |block: &&usize| unit.blocks[**block].count.saturating_mul(SELDOM) >= rounds;
-    let blocks: BTreeSet<usize> = order.iter().filter(often).copied().collect();
+    let is_frequent =
+        |block: &&usize| region.blocks[**block].count.saturating_mul(MIN_SHARE) >= iterations;
+    let blocks: BTreeSet<usize> = order.iter().filter(is_frequent).copied().collect();
     let mut weights: BTreeMap<u8, u64> = BTreeMap::new();
     for &block in &blocks {
-        for access in unit.blocks[block].insns.iter().filter_map(Access::of) {
-            *weights.entry(access.base).or_default() += unit.blocks[block].count;
+        for access in region.blocks[block].insns.iter().filter_map(G::memory_access) {
+            *weights.entry(access.base).or_default() += region.blocks[block].count;
         }
     }
-    let mut walks: Vec<(u64, Walk)> = weights
+    let mut accesses: Vec<(u64, StridedAccess)> = weights
         .into_iter()
-        .filter_map(|(base, weight)| Some((weight, walk(unit, &order, &blocks, base)?)))
+        .filter_map(|(base, weight)| Some((weight, strided(region, &order, &blocks, base)?)))
         .collect();
-    walks.sort_by_key(|&(weight, walk)| (Reverse(weight), walk.base));
-    walks.truncate(MOST);
-    let walks: Vec<Walk> = walks.into_iter().map(|(_, walk)| walk).collect();
-    (!walks.is_empty()).then(|| Strip { walks, blocks, shortest: shortest(unit, &order) })
+    accesses.sort_by_key(|&(weight, access)| (Reverse(weight), access.base));
+    accesses.truncate(MAX_BASES);
+    let accesses: Vec<StridedAccess> = accesses.into_iter().map(|(_, access)| access).collect();
+    (!accesses.is_empty()).then(|| Strip { accesses, blocks, shortest: shortest(region, &order) })
 }
 
-/// How often a loop was come to from elsewhere.
-pub fn entered(unit: &Unit, inside: &[usize], header: usize) -> u64 {
-    let outside = unit.blocks.iter().enumerate().filter(|(from, block)| {
-        !inside.contains(from) && block.successors().any(|to| to == header)
-    });
-    outside.map(|(_, block)| block.count).sum()
+impl StridedAccess {
+    fn new(base: u8) -> Self {
+        Self { base, low: i32::MAX, end: i32::MIN, least: 0, write: false, up: 0, down: 0 }
+    }
+
+    /// Adds an access at a point where the base has moved so far.
+    fn add(&mut self, access: MemoryAccess, moved: Moved) {
+        self.low = self.low.min(moved.0 + access.low);
+        self.end = self.end.max(moved.1 + access.end);
+        self.least = self.least.min(access.low);
+        self.write |= access.write;
+    }
+
+    /// Whether few enough bytes are accessed, near enough to the base.
+    fn is_near(&self) -> bool {
+        self.end - self.low <= MAX_SPAN && self.least >= -MAX_SPAN
+    }
 }
 
-/// What a round does with a register; `None` if it moves otherwise than by constants, or too far.
-fn walk(unit: &Unit, order: &[usize], often: &BTreeSet<usize>, base: u8) -> Option<Walk> {
+/// What an iteration accesses at a base; `None` if it moves it otherwise than by constants, or too far.
+fn strided<G: Guest>(
+    region: &Region<G>,
+    order: &[usize],
+    frequent: &BTreeSet<usize>,
+    base: u8,
+) -> Option<StridedAccess> {
     let header = *order.first()?;
-    let mut walk =
-        Walk { base, low: i32::MAX, end: i32::MIN, least: 0, write: false, up: 0, down: 0 };
-    let mut at: BTreeMap<usize, Moved> = [(header, (0, 0))].into();
+    let mut strided = StridedAccess::new(base);
+    let mut moved_at: BTreeMap<usize, Moved> = [(header, (0, 0))].into();
     for &number in order {
-        let block = &unit.blocks[number];
-        let mut moved = *at.get(&number)?;
-        for (place, insn) in block.insns.iter().enumerate() {
-            let access = Access::of(insn).filter(|access| access.base == base);
-            if let Some(access) = access.filter(|_| often.contains(&number)) {
-                if block.alone.contains(&place) {
+        let block = &region.blocks[number];
+        let mut moved = *moved_at.get(&number)?;
+        for (index, insn) in block.insns.iter().enumerate() {
+            let access = G::memory_access(insn).filter(|access| access.base == base);
+            if let Some(access) = access.filter(|_| frequent.contains(&number)) {
+                if block.unshared.contains(&index) {
                     return None;
                 }
-                walk.low = walk.low.min(moved.0 + access.low);
-                walk.end = walk.end.max(moved.1 + access.end);
-                walk.least = walk.least.min(access.low);
-                walk.write |= access.write;
+                strided.add(access, moved);
             }
-            let step = step(insn, base)?;
+            let step = step::<G>(insn, base)?;
             moved = (moved.0 + step, moved.1 + step);
-            if moved.0 < -WIDEST || moved.1 > WIDEST {
+            if moved.0 < -MAX_SPAN || moved.1 > MAX_SPAN {
                 return None;
             }
         }
         for to in block.successors() {
             if to == header {
-                walk.down = walk.down.max(-moved.0);
-                walk.up = walk.up.max(moved.1);
+                strided.down = strided.down.max(-moved.0);
+                strided.up = strided.up.max(moved.1);
             } else if order.contains(&to) {
-                let joined = join(at.get(&to).copied(), moved);
-                at.extend(joined.map(|joined| (to, joined)));
+                moved_at.insert(to, join(moved_at.get(&to).copied(), moved));
             }
         }
     }
-    let near = base != 0 && walk.end - walk.low <= WIDEST && walk.least >= -WIDEST;
-    near.then_some(walk)
+    (Some(base) != G::ZERO && strided.is_near()).then_some(strided)
 }
 
 /// By how much an instruction moves a register; `None` if it does something else with it.
-fn step(insn: &Insn, base: u8) -> Option<i32> {
-    if !operands(insn).1.has_x(base) {
-        return Some(0);
-    }
-    (insn.opcode == Opcode::Addi && insn.rs1 == base).then_some(insn.imm)
+fn step<G: Guest>(insn: &G::Insn, base: u8) -> Option<i32> {
+    if G::registers(insn).written.has(base) { G::increment(insn, base) } else { Some(0) }
 }
 
-/// Instructions of the shortest way round.
-fn shortest(unit: &Unit, order: &[usize]) -> u32 {
+/// Instructions of the shortest iteration.
+fn shortest<G: Guest>(region: &Region<G>, order: &[usize]) -> u32 {
     let header = order[0];
     let mut until: BTreeMap<usize, u32> = [(header, 0)].into();
     let mut shortest = u32::MAX;
     for &number in order {
         let Some(&before) = until.get(&number) else { continue };
-        let block = &unit.blocks[number];
+        let block = &region.blocks[number];
         let length = before + block.insns.len() as u32;
         for to in block.successors() {
             if to == header {
@@ -170,74 +178,74 @@ fn shortest(unit: &Unit, order: &[usize]) -> u32 {
 mod tests {
     use super::*;
     use crate::plan::region::Block;
-    use crate::plan::structure::Regions;
+    use crate::plan::structure::Structure;
+    use crate::plan::toy::{Toy, decode};
     use alloc::vec;
-    use c2w_emulator::cpu::isa;
 
-    const NOP: u32 = 0x13;
-    const RET: u32 = 0x8067;
+    const RET: [u8; 1] = [0x13];
 
-    /// `lw a0, imm(a1)`.
-    fn load(imm: i32) -> u32 {
-        (imm as u32) << 20 | 11 << 15 | 2 << 12 | 10 << 7 | 0x03
+    /// Loads from register 11.
+    fn load(displacement: i8) -> [u8; 3] {
+        [0x02, 11, displacement as u8]
     }
 
-    /// `sw a0, imm(a3)`.
-    fn store(imm: u32) -> u32 {
-        (imm >> 5) << 25 | 10 << 20 | 13 << 15 | 2 << 12 | (imm & 31) << 7 | 0x23
+    /// Stores to register 13.
+    fn store(displacement: i8) -> [u8; 3] {
+        [0x03, 13, displacement as u8]
     }
 
-    /// `addi register, register, imm`.
-    fn step(register: u32, imm: i32) -> u32 {
-        (imm as u32) << 20 | register << 15 | register << 7 | 0x13
+    /// Adds to a register.
+    fn step(register: u8, distance: i8) -> [u8; 3] {
+        [0x01, register, distance as u8]
     }
 
-    /// `bnez a4` to somewhere.
-    const BRANCH: u32 = 14 << 15 | 1 << 12 | 0x63;
+    /// Writes something to register 11.
+    const OTHER: [u8; 2] = [0x04, 11];
 
-    fn block(bits: &[u32], count: u64) -> Block {
-        let insns = bits.iter().map(|&bits| isa::decode(bits).expect("an instruction")).collect();
-        Block { insns, count, ..Block::default() }
+    fn block(code: &[&[u8]], count: u64) -> Block<Toy> {
+        Block { insns: decode(&code.concat()), count, ..Block::default() }
     }
 
-    /// The strip of a loop of one block, which is come to `entered` times and has 1000 rounds in all.
-    fn strip_of(body: &[u32], entered: u64) -> Option<Strip> {
-        let mut blocks = vec![block(&[NOP], entered), block(body, 1000), block(&[RET], entered)];
+    /// The strip of a loop of one block, which is entered `entered` times and has 1000 iterations in all.
+    fn strip_of(body: &[&[u8]], entered: u64) -> Option<Strip> {
+        let body = [body, &[&[0x10, 0]]].concat();
+        let mut blocks = vec![block(&[&[0]], entered), block(&body, 1000), block(&[&RET], entered)];
         blocks[0].next = Some(1);
-        blocks[1].insns.push(isa::decode(BRANCH).expect("a branch"));
         (blocks[1].taken, blocks[1].next) = (Some(1), Some(2));
-        let unit = Unit { blocks, entries: vec![0], ..Unit::default() };
-        let loops = Regions::new(&unit).items.into_iter().find_map(|item| match item {
+        let region = Region { blocks, entries: vec![0], ..Region::default() };
+        let loops = Structure::new(&region).items.into_iter().find_map(|item| match item {
             Item::Loop(inner) => Some(inner),
             Item::Block(_) => None,
         });
-        strip(&unit, &loops.expect("a loop"))
+        strip(&region, &loops.expect("a loop"))
     }
 
     #[test]
-    fn a_round_is_known_by_what_it_accesses_and_moves() {
-        let strip = strip_of(&[load(-4), step(11, 8), load(0), store(12), step(13, -16)], 10);
-        let up = Walk { base: 11, low: -4, end: 12, least: -4, write: false, up: 8, down: 0 };
-        let down = Walk { base: 13, low: 12, end: 16, least: 0, write: true, up: 0, down: 16 };
-        let strip = strip.expect("a strip");
-        assert_eq!(strip.walks, [up, down]);
+    fn an_iteration_is_known_by_what_it_accesses_and_moves() {
+        let body: [&[u8]; 5] = [&load(-4), &step(11, 8), &load(0), &store(12), &step(13, -16)];
+        let up =
+            StridedAccess { base: 11, low: -4, end: 12, least: -4, write: false, up: 8, down: 0 };
+        let down =
+            StridedAccess { base: 13, low: 12, end: 16, least: 0, write: true, up: 0, down: 16 };
+        let strip = strip_of(&body, 10).expect("a strip");
+        assert_eq!(strip.accesses, [up, down]);
         assert_eq!(strip.shortest, 6);
     }
 
     #[test]
-    fn a_register_that_moves_otherwise_is_not_looked_at_ahead() {
-        // add a1, a1, a2
-        let add = 12 << 20 | 11 << 15 | 11 << 7 | 0x33;
-        assert_eq!(strip_of(&[load(0), add], 10), None);
-        assert_eq!(strip_of(&[load(0), step(11, 600)], 10), None);
-        let other = strip_of(&[load(0), add, store(0)], 10).expect("a strip");
-        assert_eq!(other.walks.len(), 1);
-        assert_eq!(other.walks[0].base, 13);
+    fn a_base_that_moves_otherwise_is_not_checked_ahead() {
+        assert_eq!(strip_of(&[&load(0), &OTHER], 10), None);
+        let far: Vec<[u8; 3]> = vec![step(11, 120); 5];
+        let far: Vec<&[u8]> = far.iter().map(|step| &step[..]).collect();
+        assert_eq!(strip_of(&[&[&load(0)[..]], &far[..]].concat(), 10), None);
+        let other = strip_of(&[&load(0), &OTHER, &store(0)], 10).expect("a strip");
+        assert_eq!(other.accesses.len(), 1);
+        assert_eq!(other.accesses[0].base, 13);
     }
 
     #[test]
-    fn few_rounds_are_not_worth_it() {
-        assert!(strip_of(&[load(0)], 125).is_some());
-        assert_eq!(strip_of(&[load(0)], 126), None);
+    fn few_iterations_are_not_worth_it() {
+        assert!(strip_of(&[&load(0)], 125).is_some());
+        assert_eq!(strip_of(&[&load(0)], 126), None);
     }
 }

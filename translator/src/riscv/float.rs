@@ -1,12 +1,12 @@
 //! Floating point without memory: F and D, as far as WebAssembly's arithmetic does the same.
 //!
 //! WebAssembly rounds to nearest and has no flags. Where an operation can be inexact, it is done
-//! only while that changes no flag ([`Body::need_fast_fp`]), and a result that may come with
+//! only while that changes no flag ([`Builder::need_fast_fp`]), and a result that may come with
 //! another flag, or a NaN, is left to the interpreter. All of that is found out before a register
 //! changes.
 
-use crate::emit::builder::Body;
-use crate::riscv::fused::fused_double;
+use super::Builder;
+use super::fused::fused_double;
 use c2w_emulator::cpu::isa::{Insn, Opcode, constants};
 use wasm_encoder::{BlockType, InstructionSink as Sink, ValType};
 
@@ -19,9 +19,48 @@ const BOX: i64 = 0xffff_ffff_0000_0000_u64 as i64;
 /// The sign of a single.
 const SIGN: i64 = 0x8000_0000;
 
-/// Writes a floating-point instruction that is no load or store; `false`, and nothing, if it is
-/// none or has to be the interpreter's.
-pub fn float(insn: &Insn, body: &mut Body) -> bool {
+/// Whether a floating-point instruction, not a load or store, is translated. Without a destination, or
+/// in other rounding modes, it is the interpreter's.
+pub fn is_translated(insn: &Insn) -> bool {
+    use Opcode::*;
+    match insn.opcode {
+        FmvDX | FmvWX | FliD | FliS => true,
+        FsgnjD | FsgnjnD | FsgnjxD | FsgnjS | FsgnjnS | FsgnjxS => true,
+        FminD | FminmD | FmaxD | FmaxmD | FminS | FminmS | FmaxS | FmaxmS => true,
+        FmvXD | FmvXW | FeqD | FltD | FltqD | FleD | FleqD | FeqS | FltS | FltqS | FleS | FleqS => {
+            insn.rd != 0
+        }
+        FaddD | FsubD | FmulD | FdivD | FsqrtD | FaddS | FsubS | FmulS | FdivS | FsqrtS
+        | FmaddD | FmsubD | FnmsubD | FnmaddD | FmaddS | FmsubS | FnmsubS | FnmaddS | FcvtDS
+        | FcvtSD | FcvtDW | FcvtDWu | FcvtDL | FcvtDLu | FcvtSW | FcvtSWu | FcvtSL | FcvtSLu => {
+            rounds_to_nearest(insn)
+        }
+        FcvtWD | FcvtWuD | FcvtLD | FcvtLuD | FcvtWS | FcvtWuS | FcvtLS | FcvtLuS => {
+            insn.rd != 0 && rounding(insn).is_some()
+        }
+        _ => false,
+    }
+}
+
+/// Whether an instruction rounds to nearest, as far as is known before it is executed.
+fn rounds_to_nearest(insn: &Insn) -> bool {
+    matches!(insn.rm, 0 | 7)
+}
+
+/// How an instruction rounds to an integer, if WebAssembly can.
+fn rounding(insn: &Insn) -> Option<Operation> {
+    Some(match insn.rm {
+        0 | 7 => |code| code.f64_nearest(),
+        1 => |code| code,
+        2 => |code| code.f64_floor(),
+        3 => |code| code.f64_ceil(),
+        _ => return None,
+    })
+}
+
+/// Writes a floating-point instruction, not a load or store. Returns `false`, and has written nothing,
+/// for another, or one that is left to the interpreter.
+pub fn float(insn: &Insn, body: &mut Builder) -> bool {
     let mut operands = Operands { insn, body };
     operands.moves() || operands.compares() || operands.rounds() || operands.converts_to_integer()
 }
@@ -29,7 +68,7 @@ pub fn float(insn: &Insn, body: &mut Body) -> bool {
 /// An instruction, and where it is written to.
 struct Operands<'a> {
     insn: &'a Insn,
-    body: &'a mut Body,
+    body: &'a mut Builder,
 }
 
 impl Operands<'_> {
@@ -187,7 +226,7 @@ impl Operands<'_> {
     fn rounds(&mut self) -> bool {
         use Format::{Double, Single};
         use Opcode::*;
-        if !matches!(self.insn.rm, 0 | 7) {
+        if !rounds_to_nearest(self.insn) {
             return false;
         }
         match self.insn.opcode {
@@ -309,14 +348,8 @@ impl Operands<'_> {
     fn converts_to_integer(&mut self) -> bool {
         use Format::{Double, Single};
         use Opcode::*;
-        let Insn { opcode, rd, rs1, rm, .. } = *self.insn;
-        let round: Operation = match rm {
-            0 | 7 => |code| code.f64_nearest(),
-            1 => |code| code,
-            2 => |code| code.f64_floor(),
-            3 => |code| code.f64_ceil(),
-            _ => return false,
-        };
+        let Insn { opcode, rd, rs1, .. } = *self.insn;
+        let Some(round) = rounding(self.insn) else { return false };
         let (format, bits, signed, convert): (_, _, _, Operation) = match opcode {
             _ if rd == 0 => return false,
             FcvtWD => (Double, 32, true, |code| code.i32_trunc_f64_s().i64_extend_i32_s()),
@@ -373,12 +406,12 @@ impl Operands<'_> {
     /// Leaves unless all of these are NaN-boxed singles.
     fn need_boxed(&mut self, registers: &[u8]) {
         self.body.leave_if(|body| {
-            for (place, &register) in registers.iter().enumerate() {
-                if registers[..place].contains(&register) {
+            for (index, &register) in registers.iter().enumerate() {
+                if registers[..index].contains(&register) {
                     continue;
                 }
                 body.f_bits(register);
-                if place > 0 {
+                if index > 0 {
                     body.code().i64_and();
                 }
             }
@@ -414,10 +447,10 @@ impl Operands<'_> {
         format.is_unusual(body, value);
         body.open_if(BlockType::Empty);
         body.leave_if(|body| {
-            for (place, &operand) in operands.iter().enumerate() {
+            for (index, &operand) in operands.iter().enumerate() {
                 operand_format.operand(body, operand);
                 operand_format.is_zero(&mut body.code());
-                if place > 0 {
+                if index > 0 {
                     body.code().i32_or();
                 }
             }
@@ -469,7 +502,7 @@ impl Format {
     }
 
     /// Pushes a register; a single is known to be boxed.
-    fn operand(self, body: &mut Body, register: u8) {
+    fn operand(self, body: &mut Builder, register: u8) {
         match self {
             Self::Single => {
                 body.f_bits(register);
@@ -513,7 +546,7 @@ impl Format {
     }
 
     /// Pushes a number's exponent field.
-    fn exponent(self, body: &mut Body, value: u32) {
+    fn exponent(self, body: &mut Builder, value: u32) {
         let mut code = body.code();
         code.local_get(value);
         match self {
@@ -524,14 +557,14 @@ impl Format {
     }
 
     /// Whether a number is infinite or NaN.
-    fn is_infinite(self, body: &mut Body, value: u32) {
+    fn is_infinite(self, body: &mut Builder, value: u32) {
         self.exponent(body, value);
         body.code().i32_const(self.largest_exponent()).i32_eq();
     }
 
     /// Whether a number is infinite, NaN, zero, subnormal, or may have been rounded from a
     /// subnormal one.
-    fn is_unusual(self, body: &mut Body, value: u32) {
+    fn is_unusual(self, body: &mut Builder, value: u32) {
         self.exponent(body, value);
         let usual = self.largest_exponent() - 2;
         body.code().i32_const(2).i32_sub().i32_const(usual).i32_ge_u();

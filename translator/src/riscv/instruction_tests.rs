@@ -9,8 +9,8 @@ mod operands;
 
 use super::integer;
 use crate::Linkage;
-use crate::emit::builder::{Body, Registers};
 use crate::riscv::float::float;
+use crate::riscv::{Builder, insn};
 use alloc::vec::Vec;
 use c2w_emulator::cpu::isa::{Format, Insn, Opcode, Row, TABLE, constants, decode};
 use c2w_emulator::cpu::translated::place;
@@ -55,7 +55,7 @@ impl Machine {
     /// With a function for each instruction that `emit` knows; those come back, too.
     fn new(
         insns: impl IntoIterator<Item = Insn>,
-        emit: fn(&Insn, &mut Body) -> bool,
+        emit: fn(&Insn, &mut Builder) -> bool,
     ) -> (Self, Vec<Insn>) {
         let mut code = CodeSection::new();
         let known: Vec<_> = insns
@@ -132,10 +132,10 @@ impl Machine {
     }
 }
 
-fn function(insn: &Insn, emit: fn(&Insn, &mut Body) -> bool) -> Option<Vec<u8>> {
-    let mut body = Body::new(&LINKAGE);
+fn function(insn: &Insn, emit: fn(&Insn, &mut Builder) -> bool) -> Option<Vec<u8>> {
+    let mut body = Builder::new(&LINKAGE);
     for register in [insn.rs1, insn.rs2, insn.rs3] {
-        body.need(Registers::x(register).with(Registers::f(register)));
+        body.load(insn::x(register).with(insn::f(register)));
     }
     if !emit(insn, &mut body) {
         return None;
@@ -616,7 +616,7 @@ fn check_float(
 
 /// The rows of which something is translated.
 fn float_rows() -> impl Iterator<Item = (&'static Row, Machine, Vec<Insn>)> {
-    let emit = |insn: &Insn, body: &mut Body| float(insn, body);
+    let emit = |insn: &Insn, body: &mut Builder| float(insn, body);
     TABLE.iter().filter(|row| !is_integer(row) && !row.format.is_vector()).filter_map(move |row| {
         let (machine, insns) = Machine::new(float_variants(row), emit);
         (!insns.is_empty()).then_some((row, machine, insns))
@@ -676,7 +676,7 @@ fn ordinary_numbers_are_not_left_to_the_interpreter() {
 
 #[test]
 fn what_is_translated_of_floating_point() {
-    let emit = |insn: &Insn, body: &mut Body| float(insn, body);
+    let emit = |insn: &Insn, body: &mut Builder| float(insn, body);
     for row in TABLE.iter().filter(|row| !row.format.is_vector()) {
         use Opcode::*;
         let to_x = matches!(row.format, Format::FpToX | Format::FpToX2);
@@ -717,7 +717,7 @@ fn what_is_translated_of_floating_point() {
 #[test]
 fn what_came_before_is_in_memory_on_every_way_out() {
     // fadd.d f12, f10, f11; addi a3, zero, 77; fmul.d f14, f10, f11
-    let emit = |insn: &Insn, body: &mut Body| {
+    let emit = |insn: &Insn, body: &mut Builder| {
         let [fadd, addi] = [0x02b5_0653, 0x04d0_0693].map(|bits| decode(bits).unwrap());
         // The first leaves if it has to, so that there is no other reason to flush.
         float(&fadd, body) && integer(&addi, body) && float(insn, body)

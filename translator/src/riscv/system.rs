@@ -1,7 +1,7 @@
 //! Control and status registers of S-mode that every entry into the kernel uses.
 
-use crate::emit::builder::Body;
-use crate::emit::facts::Known;
+use super::Builder;
+use super::builder::HartChecks;
 use c2w_emulator::cpu::isa::{Insn, Opcode};
 use c2w_emulator::cpu::translated::{StatusChange, place};
 use wasm_encoder::ValType;
@@ -11,25 +11,47 @@ const SSTATUS: i32 = 0x100;
 /// Number of `sepc`, whose lowest bit is always clear.
 const SEPC: i32 = 0x141;
 
-/// Writes access to a control and status register. Returns `false` for what is left to the
-/// interpreter.
-pub fn system(insn: &Insn, body: &mut Body) -> bool {
+/// Whether an access to a control and status register is translated, of S-mode's code.
+pub fn is_translated(insn: &Insn) -> bool {
     match insn.imm {
-        SSTATUS => status(insn, body),
+        SSTATUS => status_change(insn).is_some(),
         // sscratch, sepc, scause, stval.
-        0x140..=0x143 => trap_register(insn, body),
+        0x140..=0x143 => insn.opcode == Opcode::Csrrw || reads(insn) && insn.rd != 0,
         _ => false,
     }
 }
 
-/// `sstatus` by the interpreter's own routine, which gives the old value, or -1 if it cannot.
-fn status(insn: &Insn, body: &mut Body) -> bool {
-    let change = match insn.opcode {
+/// Writes an access to a control and status register. Returns `false`, and has written nothing, for what
+/// is left to the interpreter.
+pub fn system(insn: &Insn, body: &mut Builder) -> bool {
+    if body.user || !is_translated(insn) {
+        return false;
+    }
+    match status_change(insn).filter(|_| insn.imm == SSTATUS) {
+        Some(change) => status(insn, change, body),
+        None => trap_register(insn, body),
+    }
+    body.facts.ranges.clear();
+    true
+}
+
+/// Whether an instruction reads a control and status register, and does not write it.
+pub fn reads(insn: &Insn) -> bool {
+    insn.opcode == Opcode::Csrrs && insn.rs1 == 0
+}
+
+/// How an instruction changes `sstatus`.
+fn status_change(insn: &Insn) -> Option<StatusChange> {
+    Some(match insn.opcode {
         Opcode::Csrrw => StatusChange::Write,
         Opcode::Csrrs | Opcode::Csrrsi => StatusChange::Set,
         Opcode::Csrrc | Opcode::Csrrci => StatusChange::Clear,
-        _ => return false,
-    };
+        _ => return None,
+    })
+}
+
+/// `sstatus` by the interpreter's own routine, which gives the old value, or -1 if it cannot.
+fn status(insn: &Insn, change: StatusChange, body: &mut Builder) {
     let old = body.take(ValType::I64);
     body.leave_if(|body| {
         body.code().i32_const(change as i32);
@@ -43,31 +65,22 @@ fn status(insn: &Insn, body: &mut Body) -> bool {
     body.code().local_get(old);
     body.set_x(insn.rd);
     body.give(old);
-    body.facts.known = Known::default();
-    true
+    body.facts.checks = HartChecks::default();
 }
 
-fn trap_register(insn: &Insn, body: &mut Body) -> bool {
-    let place = place::TRAP + (insn.imm as u64 & 3) * 8;
-    let field = body.field(place, 3);
-    match insn.opcode {
-        Opcode::Csrrw => {
-            let old = body.take(ValType::I64);
-            body.load_field(place);
-            body.code().local_set(old).i32_const(0);
-            body.x(insn.rs1);
-            if insn.imm == SEPC {
-                body.code().i64_const(!1).i64_and();
-            }
-            body.code().i64_store(field).local_get(old);
-            body.set_x(insn.rd);
-            body.give(old);
+fn trap_register(insn: &Insn, body: &mut Builder) {
+    let offset = place::TRAP + (insn.imm as u64 & 3) * 8;
+    let field = body.field(offset, 3);
+    body.load_field(offset);
+    if insn.opcode == Opcode::Csrrw {
+        let old = body.take(ValType::I64);
+        body.code().local_set(old).i32_const(0);
+        body.x(insn.rs1);
+        if insn.imm == SEPC {
+            body.code().i64_const(!1).i64_and();
         }
-        Opcode::Csrrs if insn.rs1 == 0 && insn.rd != 0 => {
-            body.load_field(place);
-            body.set_x(insn.rd);
-        }
-        _ => return false,
+        body.code().i64_store(field).local_get(old);
+        body.give(old);
     }
-    true
+    body.set_x(insn.rd);
 }

@@ -102,6 +102,11 @@ fn operation(opcode: Opcode) -> Option<(Order, ByWidth)> {
     })
 }
 
+/// Whether arithmetic is translated, for some width of elements.
+pub fn is_translated(opcode: Opcode) -> bool {
+    operation(opcode).is_some()
+}
+
 impl Vop<'_> {
     /// Arithmetic with two operands, and what makes masks.
     pub fn arithmetic(&mut self) -> Option<()> {

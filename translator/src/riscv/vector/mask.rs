@@ -60,6 +60,16 @@ fn combination(opcode: Opcode) -> Option<Operation> {
     })
 }
 
+/// Whether an instruction that writes a mask is translated.
+pub fn is_translated(opcode: Opcode) -> bool {
+    combination(opcode).is_some() || comparison(opcode).is_some()
+}
+
+/// Whether an instruction that writes an integer register is translated.
+pub fn is_translated_scalar(opcode: Opcode) -> bool {
+    matches!(opcode, Opcode::VmvXS | Opcode::VfirstM | Opcode::VcpopM)
+}
+
 impl Vop<'_> {
     /// What writes a mask.
     pub fn mask(&mut self) -> Option<()> {
@@ -175,7 +185,7 @@ impl Vop<'_> {
     /// `vmv.x.s`, `vfirst.m`, `vcpop.m`.
     pub fn scalar_result(&mut self) -> Option<()> {
         use Opcode::*;
-        require(matches!(self.insn.opcode, VmvXS | VfirstM | VcpopM))?;
+        require(is_translated_scalar(self.insn.opcode))?;
         self.body.need_vectors();
         match self.insn.opcode {
             VmvXS => self.first_element(),

@@ -1,8 +1,8 @@
 //! Loads and stores of elements side by side: of a group, and of whole registers.
 
 use super::{Vop, place_in, require, size};
-use crate::emit::builder::{Body, at};
-use crate::emit::memory;
+use crate::emit::{at, memory};
+use crate::riscv::Builder;
 use c2w_emulator::cpu::isa::{Insn, Opcode};
 use c2w_emulator::cpu::translated::place;
 use c2w_emulator::cpu::vector::VLENB;
@@ -38,22 +38,32 @@ fn stores_whole(opcode: Opcode) -> Option<bool> {
     }
 }
 
+/// Whether an instruction is a load or store of whole registers that is translated.
+pub fn is_translated_whole(insn: &Insn) -> bool {
+    let registers = insn.extra_fields() as u8 + 1;
+    stores_whole(insn.opcode).is_some() && insn.rd & (registers - 1) == 0
+}
+
+/// Whether an instruction is a load or store of a group that is translated.
+pub fn is_translated_group(insn: &Insn) -> bool {
+    kind(insn.opcode).is_some() && insn.extra_fields() == 0
+}
+
 /// Writes a load or store of whole registers, whatever type and length are. Returns `false`, and has
 /// written nothing, for other instructions.
-pub fn whole_registers(insn: &Insn, body: &mut Body) -> bool {
+pub fn whole_registers(insn: &Insn, body: &mut Builder) -> bool {
     let registers = insn.extra_fields() as u8 + 1;
-    let Some(write) = stores_whole(insn.opcode).filter(|_| insn.rd & (registers - 1) == 0) else {
-        return false;
-    };
+    let stores = stores_whole(insn.opcode).filter(|_| is_translated_whole(insn));
+    let Some(write) = stores else { return false };
     body.need_vectors();
-    if body.vtype.is_none() {
+    if body.assumption.is_none() {
         let start = body.field(place::VSTART, 0);
         body.leave_if(|body| _ = body.code().i32_const(0).i32_load8_u(start));
     }
     let length = body.take(ValType::I32);
     let address = body.take(ValType::I32);
     body.code().i32_const(i32::from(registers) * VLENB as i32).local_set(length);
-    memory::look_up_bytes(insn.rs1, length, write, address, body);
+    memory::probe_bytes(insn.rs1, length, write, address, body);
     copy_registers(insn.rd, registers, write, address, body);
     body.give(length);
     body.give(address);
@@ -61,7 +71,7 @@ pub fn whole_registers(insn: &Insn, body: &mut Body) -> bool {
 }
 
 /// Copies registers to or from what a local points to.
-fn copy_registers(first: u8, count: u8, write: bool, address: u32, body: &mut Body) {
+fn copy_registers(first: u8, count: u8, write: bool, address: u32, body: &mut Builder) {
     for number in 0..count {
         let outside = at(u64::from(number) * VLENB as u64, 0);
         let register = place_in(first + number, 0, body);
@@ -88,7 +98,7 @@ impl Vop<'_> {
         self.length_in_bytes(width);
         self.body.code().local_set(length);
         self.body.leave_if(|body| _ = body.code().local_get(length).i32_eqz());
-        memory::look_up_bytes(self.insn.rs1, length, write, address, self.body);
+        memory::probe_bytes(self.insn.rs1, length, write, address, self.body);
         let whole = (self.vtype.max_length() << width) as u32;
         if whole == u32::from(registers) * VLENB as u32 {
             self.body.code().local_get(length).i32_const(whole as i32).i32_eq();
