@@ -156,3 +156,68 @@ fn index<G: Guest>(
         units: regions.iter().map(|region| region.pages.clone()).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::code::Bounds;
+    use crate::plan::profile::Profile;
+    use crate::plan::toy::Toy;
+    use alloc::vec;
+    use c2w_emulator::engine::observe::{Block, Observer};
+
+    /// Virtual address of two pages that lie beside each other.
+    const VIRTUAL: u64 = 0x5000;
+    /// Where they are in guest-physical memory.
+    const PHYSICAL: [u64; 2] = [0x8000, 0x3000];
+    /// Instructions of 2, 12, 2 and 1 bytes: the second one straddles, and the third jumps back to it.
+    const START: usize = 0xff7;
+    const CODE: [u8; 17] =
+        [4, 1, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 1, 1, 5, 0x10, 0xf2, 0x13];
+
+    fn executed(profile: &mut Profile<Toy>, from: usize, length: usize, next: usize) {
+        let at = START + from;
+        profile.block(&Block {
+            pc: VIRTUAL + at as u64,
+            physical: PHYSICAL[at / PAGE_SIZE] + (at % PAGE_SIZE) as u64,
+            user: true,
+            slow: false,
+            instructions: 1,
+            code: &CODE[from..from + length],
+            next: VIRTUAL + (START + next) as u64,
+        });
+    }
+
+    #[test]
+    fn instructions_may_start_and_end_at_any_byte() {
+        let mut profile = Profile::default();
+        for _ in 0..50 {
+            profile.interrupt();
+            executed(&mut profile, 0, 14, 14);
+            executed(&mut profile, 14, 2, 2);
+            executed(&mut profile, 2, 12, 14);
+            executed(&mut profile, 14, 3, 0x1000);
+        }
+        let mut memory = vec![0; 2 * PAGE_SIZE];
+        memory[START..START + CODE.len()].copy_from_slice(&CODE);
+        let pages: Vec<&[u8]> = memory.chunks(PAGE_SIZE).collect();
+        let page = |address| PHYSICAL.iter().position(|page| *page == address).map(|at| pages[at]);
+        let bounds = Bounds { executions: 1, ..Bounds::default() };
+        let selection = ProfiledCode::new(&profile, page).bounded(bounds).select(100);
+        let [region] = &selection.regions[..] else { panic!("{:?}", selection.regions) };
+        assert_eq!(region.pages, [(0, 1), (1, 2)]);
+        let blocks: Vec<_> = region
+            .blocks
+            .iter()
+            .map(|block| (block.offset, block.insns.len(), block.taken, block.next))
+            .collect();
+        assert_eq!(
+            blocks,
+            [(0xff7, 1, None, Some(1)), (0xff9, 2, Some(1), Some(2)), (0x1007, 1, None, None)]
+        );
+        assert_eq!(region.entries, [0, 1]);
+        let slots = selection.index.pages[0].entries.iter().map(|entry| entry.slot);
+        assert_eq!(slots.collect::<Vec<_>>(), [0xff7, 0xff9]);
+        assert_eq!((selection.instructions, selection.covered), (4, 50 + 100 + 100 + 50));
+    }
+}
