@@ -1,13 +1,13 @@
-//! The seam to an instruction set: what planning asks of an instruction. What writing a function asks
-//! beyond that is [`crate::emit::Emit`].
+//! The seam to an instruction set: what planning asks of an instruction. What writing a function
+//! asks beyond that is [`crate::emit::Emit`].
 //!
-//! Nothing outside of an implementation knows an opcode, how long an instruction is, or where in a page
-//! one may start.
+//! Nothing outside of an implementation knows an opcode, how long an instruction is, or where in a
+//! page one may start.
 
 use c2w_emulator::PAGE_SIZE;
 use core::fmt::Debug;
 
-/// An instruction set.
+/// An instruction set, as planning sees it.
 pub trait Guest: Copy + Debug + Default + PartialEq + Eq + 'static {
     /// A decoded instruction.
     type Insn: Copy + Debug;
@@ -21,7 +21,7 @@ pub trait Guest: Copy + Debug + Default + PartialEq + Eq + 'static {
     const MAX_LENGTH: usize;
     /// A register that reads as zero whatever is written to it.
     const ZERO: Option<u8>;
-    /// Places of a page at which instructions can start.
+    /// Offsets of a page at which instructions can start.
     const SLOTS: usize = PAGE_SIZE >> Self::CODE_SHIFT;
 
     /// Bytes of the instruction that some code begins with, maybe more than there are; `None` if it
@@ -37,42 +37,42 @@ pub trait Guest: Copy + Debug + Default + PartialEq + Eq + 'static {
     /// Whether an instruction can be translated, with the privilege of the user or above it.
     fn is_translated(insn: &Self::Insn, user: bool) -> bool;
 
-    /// How an instruction goes on.
+    /// Where control goes from an instruction.
     fn flow(insn: &Self::Insn) -> Flow;
 
     /// The registers that an instruction reads and writes.
     fn registers(insn: &Self::Insn) -> RegisterUse;
 
-    /// The memory that a load or store accesses, if that is a base register and a displacement: such
-    /// accesses can share a TLB probe.
+    /// The memory that a load or store accesses, if that is a base register and a displacement:
+    /// such accesses can share a TLB probe.
     fn memory_access(insn: &Self::Insn) -> Option<MemoryAccess>;
 
-    /// The constant that an instruction adds to a register it writes; `None` if it does something else
-    /// with it.
+    /// The constant that an instruction adds to a register it writes; `None` if it does something
+    /// else with it.
     fn increment(insn: &Self::Insn, register: u8) -> Option<i32>;
 
     /// What an instruction has to do with the [`Self::Assumption`] of its code.
     fn assumption_use(insn: &Self::Insn) -> AssumptionUse<Self::Assumption>;
 }
 
-/// How an instruction goes on. Distances are in bytes, from its first one.
+/// Where control goes from an instruction. Distances are in bytes, from its first one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
-    /// With the next one.
+    /// To the next one.
     Next,
-    /// With the next one or at a distance.
+    /// To the next one, or to a distance.
     Branch(i64),
-    /// At a distance.
+    /// To a distance.
     Jump(i64),
-    /// At a distance, and comes back.
+    /// To a function at a distance, which returns to the next one.
     Call(i64),
-    /// At an address that is computed.
+    /// To an address that is computed.
     IndirectJump,
-    /// At an address that is computed, and comes back.
+    /// To a function at an address that is computed.
     IndirectCall,
-    /// The same as an indirect jump, by the convention for returns.
+    /// Back to the caller of a function.
     Return,
-    /// Into the kernel, and comes back behind it.
+    /// To the kernel, which returns to the next one.
     SystemCall,
 }
 
@@ -105,7 +105,7 @@ pub enum AssumptionUse<A> {
     Ignores,
     /// It cannot be translated without one.
     Needs,
-    /// It makes this one hold, or one that is not known.
+    /// It establishes one, or one that is not known.
     Sets(Option<A>),
 }
 

@@ -1,7 +1,8 @@
 //! What is emitted for a few small programs, as text: so that a change of the emitter can be read.
 //!
-//! `C2W_BLESS=1 cargo test -p c2w-translator --test golden` writes the files in `golden/` anew. The words of
-//! a program come from `riscv64-linux-gnu-as -march=rv64gcv_zba_zbb`, with `.option norvc`.
+//! `C2W_BLESS=1 cargo test -p c2w-translator --test golden` writes the files in `golden/` anew. The
+//! words of a program come from `riscv64-linux-gnu-as -march=rv64gcv_zba_zbb`, with `.option
+//! norvc`.
 
 #[path = "golden/programs.rs"]
 mod programs;

@@ -7,8 +7,8 @@
 //!   ;; budget -= done; return base + offset
 //! ```
 //!
-//! There is no `return` in it: an engine restores the caller's registers at each, and a branch to the
-//! end takes a few bytes.
+//! There is no `return` in it: an engine restores the caller's registers at each, and a branch to
+//! the end takes a few bytes.
 
 use super::Emit;
 use super::facts::{Facts, Hoisted};
@@ -22,7 +22,8 @@ use wasm_encoder::{BlockType, Encode, InstructionSink, MemArg, MemArgTarget, Val
 
 /// Virtual address of the region's first page.
 pub const BASE: u32 = 0;
-/// Which block is next: an entry's number, and later that of a block for a loop's header to dispatch.
+/// Which block is next: an entry's number, and later that of a block for a loop's header to
+/// dispatch.
 pub const STATE: u32 = 1;
 /// Calls that may still be made.
 pub const DEPTH: u32 = 2;
@@ -39,8 +40,8 @@ pub const OFFSETS: u32 = 1 << (u32::BITS - DONE_BITS);
 const _: () = assert!(MAX_BLOCK < 1 << DONE_BITS);
 const _: () = assert!((MAX_DISTANCE as usize + 1) * PAGE_SIZE < OFFSETS as usize);
 
-/// The value of an exit: continue at an offset from the region's first page, when so many instructions
-/// of the block are done.
+/// The value of an exit: continue at an offset from the region's first page; `done` instructions of
+/// the block have been executed.
 pub fn exit_value(offset: u32, done: u32) -> i32 {
     (offset << DONE_BITS | done) as i32
 }
@@ -81,8 +82,8 @@ pub struct Builder<G: Emit> {
     pub labels: u32,
     /// Whether the code runs with the user's privilege.
     pub user: bool,
-    /// Whether the block at hand has missing TLB entries made. The call for that costs registers of the
-    /// host: the kernel comes to new pages all the time, a program's hot code does not.
+    /// Whether the block at hand has missing TLB entries made. The call for that costs registers of
+    /// the host: the kernel comes to new pages all the time, a program's hot code does not.
     pub maps: bool,
     /// What is known to hold: see [`crate::guest::Guest::Assumption`].
     pub assumption: Option<G::Assumption>,
@@ -190,15 +191,16 @@ impl<G: Emit> Builder<G> {
     pub fn leave_if(&mut self, condition: impl FnOnce(&mut Self)) {
         self.flush();
         condition(self);
-        // Not a `br_if` that takes the value along: an engine would compute it on the way past, too.
+        // Not a `br_if` that takes the value along: an engine would compute it on the way past,
+        // too.
         self.open_if(BlockType::Empty);
         self.leave_at(exit_value(self.offset, self.done));
         self.close();
     }
 
-    /// Leaves the function before the instruction at hand unless there is a TLB entry for `size` bytes
-    /// at the address in a local; `missing` pushes an `i32` that is not zero if there is none. Then
-    /// one may be made.
+    /// Leaves the function before the instruction at hand unless there is a TLB entry for `size`
+    /// bytes at the address in a local; `missing` pushes an `i32` that is not zero if there is
+    /// none. Then one may be made.
     pub fn leave_unless_mapped(
         &mut self,
         address: u32,

@@ -1,9 +1,9 @@
 //! What holds at a point of a function, whichever way control has come there, and need not be done
 //! again.
 //!
-//! It is kept while the function is written. Where ways meet, only what holds on all of them does. At a
-//! loop's header only that holds which the loop itself maintains, for the edges back are written last.
-//! Behind a call nothing holds.
+//! It is kept while the function is written. Where ways meet, only what holds on all of them does.
+//! At a loop's header only that holds which the loop itself maintains, for the edges back are
+//! written last. Behind a call nothing holds.
 
 use crate::guest::Registers;
 use crate::plan::strip::StridedAccess;
@@ -24,12 +24,12 @@ pub struct Facts<C> {
     /// Checks that have been made.
     pub checks: C,
     /// Bytes that TLB probes have found.
-    pub ranges: Vec<Range>,
+    pub ranges: Vec<ProbedRange>,
 }
 
 /// Bytes around a base register that are known to be accessible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Range {
+pub struct ProbedRange {
     /// The register.
     pub base: u8,
     /// From there to the first byte.
@@ -78,8 +78,8 @@ mod tests {
         }
     }
 
-    fn range(base: u8, local: u32) -> Range {
-        Range { base, low: 0, end: 8, writable: false, local }
+    fn range(base: u8, local: u32) -> ProbedRange {
+        ProbedRange { base, low: 0, end: 8, writable: false, local }
     }
 
     #[test]

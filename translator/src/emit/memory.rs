@@ -1,14 +1,15 @@
 //! Accesses to guest memory: TLB probes, and what they found.
 //!
-//! Accesses at one base register share a TLB probe, as long as the register is not written: the first
-//! one probes for all of its block, from the lowest to the highest byte. If those are not on one page
-//! that the TLB has, the interpreter executes them one by one.
+//! Accesses at one base register share a TLB probe, as long as the register is not written: the
+//! first one probes for all of its block, from the lowest to the highest byte. If those are not on
+//! one page that the TLB has, the interpreter executes them one by one.
 //!
-//! In a strip of a loop's iterations the probe was before the first one: see [`crate::plan::strip`].
+//! In a strip of a loop's iterations the probe was before the first one: see
+//! [`crate::plan::strip`].
 
 use super::Emit;
 use super::builder::{BUDGET, Builder, at};
-use super::facts::{Hoisted, Range};
+use super::facts::{Hoisted, ProbedRange};
 use crate::guest::MemoryAccess;
 use crate::plan::strip::{StridedAccess, Strip};
 use c2w_emulator::PAGE_SIZE;
@@ -17,8 +18,8 @@ use wasm_encoder::{BlockType, MemArg, ValType};
 /// The most bytes that one probe serves.
 const MAX_SPAN: i32 = 256;
 
-/// Checks the accesses of a strip: pushes whether all are possible, an `i32`. The local `stop` becomes
-/// the budget at the end of the last iteration, at least `longest`.
+/// Checks the accesses of a strip: pushes whether all are possible, an `i32`. The local `stop`
+/// becomes the budget at the end of the last iteration, at least `longest`.
 pub fn begin_strip<G: Emit>(strip: &Strip, stop: u32, longest: u32, body: &mut Builder<G>) {
     let address = body.take(ValType::I64);
     let entry = body.take(ValType::I32);
@@ -93,9 +94,13 @@ pub fn push_address<G: Emit>(
 
 /// The range that an access lies in; if it is not known yet, one probe finds it, and what of
 /// `following` can share it.
-fn find<G: Emit>(access: MemoryAccess, following: &[G::Insn], body: &mut Builder<G>) -> Range {
+fn find<G: Emit>(
+    access: MemoryAccess,
+    following: &[G::Insn],
+    body: &mut Builder<G>,
+) -> ProbedRange {
     let known = &mut body.facts.ranges;
-    let covers = |range: &&Range| {
+    let covers = |range: &&ProbedRange| {
         range.base == access.base
             && range.low <= access.low
             && range.end >= access.end
@@ -109,7 +114,7 @@ fn find<G: Emit>(access: MemoryAccess, following: &[G::Insn], body: &mut Builder
     let local = body.range_local();
     probe_range(wanted, local, body);
     let MemoryAccess { base, low, end, write } = wanted;
-    let range = Range { base, low, end, writable: write, local };
+    let range = ProbedRange { base, low, end, writable: write, local };
     body.facts.ranges.push(range);
     range
 }
@@ -131,8 +136,8 @@ fn widen<G: Emit>(first: MemoryAccess, following: &[G::Insn]) -> MemoryAccess {
     all
 }
 
-/// Has a local be the host's address of what a register points to. Leaves unless as many bytes there as
-/// the local `length` says, one to a page, lie on one page that the TLB has.
+/// Has a local be the host's address of what a register points to. Leaves unless the bytes there,
+/// from one to a page as the local `length` says, lie on one page that the TLB has.
 pub fn probe_bytes<G: Emit>(
     register: u8,
     length: u32,
@@ -172,7 +177,7 @@ fn probe_range<G: Emit>(range: MemoryAccess, local: u32, body: &mut Builder<G>) 
     body.give(entry);
 }
 
-/// Has the local `stop` be the budget after so many iterations, and `longest` at least.
+/// Has the local `stop` be the budget after `iterations`, and `longest` at least.
 fn strip_end<G: Emit>(
     iterations: u32,
     shortest: u32,
@@ -189,7 +194,7 @@ fn strip_end<G: Emit>(
     body.close();
 }
 
-/// Pops a number of bytes; has `iterations` be no more than fit into them, of so many bytes each.
+/// Pops a number of bytes; has `iterations` be no more than fit into them, of `bytes` each.
 fn at_most<G: Emit>(iterations: u32, bytes: i32, body: &mut Builder<G>) {
     let fit = body.take(ValType::I32);
     body.code().i32_const(bytes).i32_div_u().local_tee(fit).local_get(iterations);

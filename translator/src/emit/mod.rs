@@ -19,7 +19,8 @@ use wasm_encoder::ValType;
 /// An instruction set whose instructions can be written.
 ///
 /// Where one of these writes code, [`Builder::offset`] and [`Builder::done`] are those before the
-/// instruction, so that [`Builder::leave_if`] has the interpreter execute it; what it reads is in locals.
+/// instruction, so that [`Builder::leave_if`] has the interpreter execute it; what it reads is in
+/// locals.
 pub trait Emit: Guest {
     /// Checks of the CPU's state that need not be made again.
     type Checks: Checks;
@@ -30,8 +31,8 @@ pub trait Emit: Guest {
     /// The type of a register's local, and where the register is in the CPU's state, in bytes.
     fn register(number: u8) -> (ValType, u64);
 
-    /// Writes an instruction that does not transfer control; `following` are those behind it that may
-    /// share its TLB probe. Returns `false`, and has written nothing, if it is not translated.
+    /// Writes an instruction that does not transfer control; `following` are those behind it that
+    /// may share its TLB probe. Returns `false`, and has written nothing, if it is not translated.
     fn emit(insn: &Self::Insn, following: &[Self::Insn], body: &mut Builder<Self>) -> bool;
 
     /// Pushes whether a branch is taken, an `i32`.

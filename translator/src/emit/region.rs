@@ -55,8 +55,8 @@ pub(super) struct Emitter<'a, G: Emit> {
 }
 
 impl<G: Emit> Emitter<'_, G> {
-    /// Returns at once unless every page of the region is mapped and has the content that it was made
-    /// from, and the call is not too deep.
+    /// Returns at once unless every page of the region is mapped and has the content that it was
+    /// made from, and the call is not too deep.
     fn check_pages(&mut self) {
         const PAGE_SHIFT: u32 = PAGE_SIZE.trailing_zeros();
         let state = &G::STATE;
@@ -196,8 +196,8 @@ impl<G: Emit> Emitter<'_, G> {
         self.body.close();
     }
 
-    /// The label that leads forward to a block, and whether it leads there directly and not to a loop
-    /// around it.
+    /// The label that leads forward to a block, and whether it leads there directly and not to a
+    /// loop around it.
     pub fn forward(&self, target: usize) -> (u32, bool) {
         let found = self.scopes.iter().rev().find_map(|&(scope, labels)| match scope {
             Scope::Forward(first) if first == target => Some((labels, true)),
@@ -218,7 +218,8 @@ impl<G: Emit> Emitter<'_, G> {
         if others.is_empty() {
             return self.enter_at(first);
         }
-        // The first is the one of nearly all calls, and a jump table costs as much as ten instructions.
+        // The first is the one of nearly all calls, and a jump table costs as much as ten
+        // instructions.
         self.body.open(BlockType::Empty);
         self.body.code().local_get(STATE).br_if(0);
         self.enter_at(first);
@@ -247,8 +248,8 @@ impl<G: Emit> Emitter<'_, G> {
         self.body.code().br(label);
     }
 
-    /// At the start of a block to which control comes from outside: leaves unless there is budget for
-    /// what follows.
+    /// At the start of a block to which control comes from outside: leaves unless there is budget
+    /// for what follows.
     pub fn enter_from_outside(&mut self, block: usize) {
         self.body.facts = Facts::default();
         self.check_budget(block);
@@ -292,8 +293,8 @@ impl<G: Emit> Emitter<'_, G> {
             .map_or_else(Promoted::default, |header| self.analysis.promoted[&header])
     }
 
-    /// On the edge from a block to another: stores what the loop that is left has promoted, and loads
-    /// what the one that is entered promotes.
+    /// On the edge from a block to another: stores what the loop that is left has promoted, and
+    /// loads what the one that is entered promotes.
     fn change_loops(&mut self, from: usize, to: usize) {
         if self.promoting_loop(from) == self.promoting_loop(to) {
             return;

@@ -1,8 +1,8 @@
 //! Guest registers in a function that is being written.
 //!
-//! They are locals. What an instruction writes goes to its local, and to memory before anything that can
-//! leave the function: so leaving takes no more than a branch. What it reads is loaded from memory,
-//! unless it is in its local on every way that leads here ([`super::facts`]).
+//! They are locals. What an instruction writes goes to its local, and to memory before anything
+//! that can leave the function: so leaving takes no more than a branch. What it reads is loaded
+//! from memory, unless it is in its local on every way that leads here ([`super::facts`]).
 //!
 //! In a loop without calls, registers are *promoted*: what the loop writes is in locals only, until
 //! control leaves the loop. A block around the loop stores them for the exits of the function.

@@ -8,8 +8,8 @@ use crate::plan::region::Block;
 use c2w_emulator::PAGE_SIZE;
 use wasm_encoder::{BlockType, ValType};
 
-/// The value of an exit to an offset from the region's first page, with the block's instructions spent;
-/// `None` if that is before the region or too far behind.
+/// The value of an exit to an offset from the region's first page, with the block's instructions
+/// spent; `None` if that is before the region or too far behind.
 fn spent_exit(offset: i64) -> Option<i32> {
     let offset = u32::try_from(offset).ok().filter(|offset| *offset < OFFSETS)?;
     Some(exit_value(offset, 0))
@@ -100,8 +100,8 @@ impl<G: Emit> Emitter<'_, G> {
         self.body.return_address();
     }
 
-    /// Calls the region at an offset and pushes the address that it returned: that of the offset if there
-    /// is no region.
+    /// Calls the region at an offset and pushes the address that it returned: that of the offset if
+    /// there is no region.
     fn call(&mut self, block: &Block<G>, offset: i64) {
         self.body.store_promoted();
         self.store_budget();
@@ -166,8 +166,8 @@ impl<G: Emit> Emitter<'_, G> {
         self.body.code().local_get(BASE).i64_const(i64::from(offset)).i64_add();
     }
 
-    /// Returns the address on the stack, which is in a local, too; drops it if it is the one behind the
-    /// block.
+    /// Returns the address on the stack, which is in a local, too; drops it if it is the one behind
+    /// the block.
     fn return_unless_behind(&mut self, block: &Block<G>, address: u32) {
         self.body.code().local_get(address);
         self.push_address(block.end());
@@ -231,8 +231,8 @@ impl<G: Emit> Emitter<'_, G> {
         self.body.code().local_get(target).local_get(DEPTH).call(invoke);
     }
 
-    /// Goes to the block at the address in a local, if it is one of those that the jump was seen to lead
-    /// to.
+    /// Goes to the block at the address in a local, if it is one of those that the jump was seen to
+    /// lead to.
     fn choose_block(&mut self, number: usize, block: &Block<G>, target: u32) {
         if block.indirect.is_empty() {
             return;

@@ -58,7 +58,7 @@ pub struct CodePage {
 /// Everything that was executed.
 pub struct ProfiledCode<G> {
     pub(super) pages: Vec<CodePage>,
-    /// Where calls, interrupts and returns from them lead to.
+    /// Where calls, interrupts and returns from interrupts lead to.
     pub(super) starts: BTreeMap<CodeLocation, u64>,
     /// Where calls lead to: functions.
     pub(super) functions: BTreeSet<CodeLocation>,
@@ -100,7 +100,8 @@ impl<G: Guest> ProfiledCode<G> {
         code
     }
 
-    /// Reads the pages of a profile, each content once; gives the number of each, if it is available.
+    /// Reads the pages of a profile, each content once; gives the number of each, if it is
+    /// available.
     fn read_pages<'a>(
         &mut self,
         profile: &Profile<G>,
@@ -153,7 +154,7 @@ impl<G: Guest> ProfiledCode<G> {
         counts.get(budget).map_or(least, |count| count + 1)
     }
 
-    /// All locations that were executed so often, with their counts.
+    /// All locations that were executed `least` times or more, with their counts.
     pub(super) fn hot(&self, least: u64) -> impl Iterator<Item = (u64, CodeLocation)> {
         self.pages.iter().enumerate().flat_map(move |(number, page)| {
             let counts = page.counts.iter().zip(0_u16..).filter(move |(count, _)| **count >= least);
@@ -163,8 +164,8 @@ impl<G: Guest> ProfiledCode<G> {
         })
     }
 
-    /// Whether the interpreter's fast path often cannot execute an instruction that it knows: mostly,
-    /// because its access lies on two pages.
+    /// Whether the interpreter's fast path often cannot execute an instruction that it knows:
+    /// mostly, because its access lies on two pages.
     pub(super) fn is_slow(&self, location: CodeLocation) -> bool {
         let slow = self.slow(location);
         slow > self.bounds.executions && slow > self.count(location) / 50

@@ -1,5 +1,5 @@
-//! What is known of a region before it is written: how many instructions may follow a block until the
-//! budget is checked again, and which loops keep registers in locals or are strip-mined.
+//! What is known of a region before it is written: how many instructions may follow a block until
+//! the budget is checked again, and which loops keep registers in locals or are strip-mined.
 
 use super::region::Region;
 use super::strip::{Strip, strip};
@@ -20,8 +20,8 @@ pub struct Analysis {
     pub strips: BTreeMap<usize, Strip>,
 }
 
-/// The registers of a loop that are promoted: they are in locals, and in memory only when the loop is
-/// left. Others stay in memory, so that they take none of the host's registers.
+/// The registers of a loop that are promoted: they are in locals, and in memory only when the loop
+/// is left. Others stay in memory, so that they take none of the host's registers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Promoted {
     /// Those that it writes.
@@ -95,8 +95,8 @@ fn promoted<G: Guest>(region: &Region<G>, items: &[Item]) -> BTreeMap<usize, Pro
     promoted
 }
 
-/// The registers of a loop to promote, if that is of use: it calls nothing, iterates often enough, and
-/// its registers fit into the host's, or it is innermost.
+/// The registers of a loop to promote, if that is of use: it calls nothing, iterates often enough,
+/// and its registers fit into the host's, or it is innermost.
 pub fn promotion<G: Guest>(region: &Region<G>, inner: &Loop) -> Option<Promoted> {
     let blocks = blocks(&inner.items);
     if blocks.iter().any(|&block| region.blocks[block].calls()) {

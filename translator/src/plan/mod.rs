@@ -6,17 +6,18 @@
 //!                          structure, loops, strip, assumption: what is known of each
 //! ```
 //!
-//! Nothing in here knows an instruction set but by [`crate::guest::Guest`], or how a function is written.
+//! Nothing in here knows an instruction set but by [`crate::guest::Guest`], or how a function is
+//! written.
 
 mod assumption;
 pub mod code;
-pub mod loops;
+pub(crate) mod loops;
 mod outline;
 pub mod profile;
 pub mod region;
 pub mod select;
-pub mod strip;
-pub mod structure;
+pub(crate) mod strip;
+pub(crate) mod structure;
 #[cfg(test)]
 mod toy;
 mod trace;

@@ -1,8 +1,8 @@
 //! Outlined loops: loops that become regions of their own.
 //!
-//! Engines allocate the host's registers by function, and a hot loop in a large function gets what the
-//! rest leaves. So a loop that calls nothing and iterates often enough is cut out: in its place its
-//! region is called, and the address that this returns tells where control has left the loop.
+//! Engines allocate the host's registers by function, and a hot loop in a large function gets what
+//! the rest leaves. So a loop that calls nothing and iterates often enough is cut out: in its place
+//! its region is called, and the address that this returns tells where control has left the loop.
 
 use super::loops::promotion;
 use super::region::{Block, Callee, Region};

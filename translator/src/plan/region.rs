@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 pub const MAX_INSTRUCTIONS: usize = 3000;
 /// The most pages that a region's code lies in: each is checked whenever it is entered.
 pub const MAX_PAGES: usize = 12;
-/// The most pages from a region's start to its other code: exits have only so many bits for it.
+/// The most pages from a region's start to its other code: an exit's value has few bits for it.
 pub const MAX_DISTANCE: i64 = 100;
 /// The most instructions in a block, for the same reason.
 pub const MAX_BLOCK: usize = 500;
@@ -15,8 +15,8 @@ pub const MAX_BLOCK: usize = 500;
 /// A region before it is translated.
 #[derive(Clone, Debug, Default)]
 pub struct Region<G: Guest> {
-    /// Pages that its code lies in: distance from the first one in pages, and the number of the code
-    /// page, ascending. The first distance is 0.
+    /// Pages that its code lies in: distance from the first one in pages, and the number of the
+    /// code page, ascending. The first distance is 0.
     pub pages: Vec<(u32, u16)>,
     /// Whether it is code that runs with the user's privilege.
     pub user: bool,
@@ -26,31 +26,33 @@ pub struct Region<G: Guest> {
     pub entries: Vec<usize>,
 }
 
-/// Instructions that are executed one after the other. A block without any is the call of an outlined
-/// loop: a region of its own, from which control comes to one of several blocks.
+/// Instructions that are executed one after the other. A block without any is the call of an
+/// outlined loop: a region of its own, from which control comes to one of several blocks.
 #[derive(Clone, Debug)]
 pub struct Block<G: Guest> {
     /// Bytes from the start of the region's first page to the first instruction.
     pub offset: u32,
     /// The instructions; only the last may transfer control.
     pub insns: Vec<G::Insn>,
-    /// Instructions, by their indices, whose accesses to memory get a TLB probe of their own: together
-    /// with others they often lie on two pages.
+    /// Instructions, by their indices, whose accesses to memory get a TLB probe of their own:
+    /// together with others they often lie on two pages.
     pub unshared: Vec<usize>,
-    /// Whether the slow path was seen to execute an instruction of it: mostly an access to memory for
-    /// which a TLB lacked an entry.
+    /// Whether the slow path was seen to execute an instruction of it: mostly an access to memory
+    /// for which a TLB lacked an entry.
     pub seen_tlb_miss: bool,
-    /// The assumption that it needs to begin with, and that holds when control comes from other blocks.
+    /// The assumption that it needs to begin with, and that holds when control comes from other
+    /// blocks.
     pub assumption: Option<G::Assumption>,
     /// How often it was executed.
     pub count: u64,
-    /// The block behind it, if that is in the region: where a branch that is not taken goes on, or
-    /// what a call returns to.
+    /// The block behind it, if that is in the region: where control goes when a branch is not
+    /// taken, or what a call returns to.
     pub next: Option<usize>,
-    /// The block that the last instruction's direct jump or branch leads to, if it is in the region.
+    /// The block that the last instruction's direct jump or branch leads to, if it is in the
+    /// region.
     pub taken: Option<usize>,
-    /// The blocks that the last instruction, an indirect jump, was seen to lead to, or those that an
-    /// outlined loop leads to.
+    /// The blocks that the last instruction, an indirect jump, was seen to lead to, or those that
+    /// an outlined loop leads to.
     pub indirect: Vec<usize>,
     /// The region that the last instruction, a direct jump or call, leads to, or the outlined loop.
     pub callee: Option<Callee>,
@@ -97,7 +99,7 @@ impl<G: Guest> Block<G> {
         &self.insns[index + 1..end.unwrap_or(self.insns.len())]
     }
 
-    /// How the last instruction goes on; `None` for the call of an outlined loop.
+    /// Where control goes from the last instruction; `None` for the call of an outlined loop.
     pub fn flow(&self) -> Option<Flow> {
         self.insns.last().map(G::flow)
     }

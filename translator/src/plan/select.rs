@@ -1,7 +1,7 @@
 //! Chooses what of a profile is translated, and cuts it into regions.
 //!
-//! The hottest instructions, as many as the budget allows, become regions: the blocks that a call or
-//! an interrupt led to and all hot ones that follow, up to the next function.
+//! The hottest instructions, as many as the budget allows, become regions: the blocks that a call
+//! or an interrupt led to and all hot ones that follow, up to the next function.
 
 use super::code::{CodeLocation, ProfiledCode};
 use super::outline::outline;
@@ -170,7 +170,8 @@ mod tests {
     const VIRTUAL: u64 = 0x5000;
     /// Where they are in guest-physical memory.
     const PHYSICAL: [u64; 2] = [0x8000, 0x3000];
-    /// Instructions of 2, 12, 2 and 1 bytes: the second one straddles, and the third jumps back to it.
+    /// Instructions of 2, 12, 2 and 1 bytes: the second one straddles, and the third jumps back to
+    /// it.
     const START: usize = 0xff7;
     const CODE: [u8; 17] =
         [4, 1, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 1, 1, 5, 0x10, 0xf2, 0x13];

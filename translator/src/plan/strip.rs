@@ -1,10 +1,10 @@
 //! Strip-mined loops.
 //!
-//! An innermost loop whose accesses have bases that only move by constants can probe the TLB once for
-//! many iterations: how far an iteration moves each base is known, and so how many of them stay on the
-//! page. The loop is written twice. One copy, for a *strip* of so many iterations, makes no probes; it
-//! ends at a value of the budget, which the loop compares with anyway. The other does one iteration
-//! with all its probes, for when there is no strip.
+//! An innermost loop whose accesses have bases that only move by constants can probe the TLB once
+//! for many iterations: how far an iteration moves each base is known, and so how many of them stay
+//! on the page. The loop is written twice. One copy, for a *strip* of that many iterations, makes
+//! no probes; it ends at a value of the budget, which the loop compares with anyway. The other does
+//! one iteration with all its probes, for when there is no strip.
 
 use super::region::Region;
 use super::structure::{Item, Loop, times_entered};
@@ -19,7 +19,7 @@ const MAX_SPAN: i32 = 512;
 const MAX_BASES: usize = 5;
 /// Iterations that make up for the checks before a strip.
 const MIN_ITERATIONS: u64 = 8;
-/// A block is too rare for its accesses to be checked ahead unless one in so many iterations reaches it.
+/// A block's accesses are checked ahead if at least one in this many iterations reaches it.
 const MIN_SHARE: u64 = 4;
 
 /// What an iteration accesses at one base register.
@@ -110,7 +110,8 @@ impl StridedAccess {
     }
 }
 
-/// What an iteration accesses at a base; `None` if it moves it otherwise than by constants, or too far.
+/// What an iteration accesses at a base; `None` if it moves it otherwise than by constants, or too
+/// far.
 fn strided<G: Guest>(
     region: &Region<G>,
     order: &[usize],
@@ -206,7 +207,8 @@ mod tests {
         Block { insns: decode(&code.concat()), count, ..Block::default() }
     }
 
-    /// The strip of a loop of one block, which is entered `entered` times and has 1000 iterations in all.
+    /// The strip of a loop of one block, which is entered `entered` times and has 1000 iterations
+    /// in all.
     fn strip_of(body: &[&[u8]], entered: u64) -> Option<Strip> {
         let body = [body, &[&[0x10, 0]]].concat();
         let mut blocks = vec![block(&[&[0]], entered), block(&body, 1000), block(&[&RET], entered)];

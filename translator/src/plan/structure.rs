@@ -1,12 +1,12 @@
 //! Structured control flow: the blocks of a region in loops and in between.
 //!
-//! In WebAssembly control leaves a block forwards, and goes back to the start of a loop. So the blocks
-//! are put into an order in which every edge leads forwards, except those to the header of a loop
-//! around them. A loop is a strongly connected component of the graph; without its header, its blocks
-//! are ordered the same way again.
+//! In WebAssembly control leaves a block forwards, and goes back to the start of a loop. So the
+//! blocks are put into an order in which every edge leads forwards, except those to the header of a
+//! loop around them. A loop is a strongly connected component of the graph; without its header, its
+//! blocks are ordered the same way again.
 //!
-//! A loop may be entered elsewhere than at its header: where the region can be entered, or because the
-//! guest's code is irreducible. Such an edge goes through the header, which dispatches it.
+//! A loop may be entered elsewhere than at its header: where the region can be entered, or because
+//! the guest's code is irreducible. Such an edge goes through the header, which dispatches it.
 
 use super::region::Region;
 use crate::guest::Guest;

@@ -35,8 +35,8 @@ impl<G: Guest> RegionDraft<G> {
     }
 }
 
-/// Follows the hot code that is reached from a location without a call. Addresses are bytes from the
-/// start of the location's page.
+/// Follows the hot code that is reached from a location without a call. Addresses are bytes from
+/// the start of the location's page.
 pub struct Tracer<'a, G: Guest> {
     code: &'a ProfiledCode<G>,
     hot: u64,
@@ -298,8 +298,8 @@ impl<'a, G: Guest> Tracer<'a, G> {
     }
 }
 
-/// Has loops entered at their headers, too: control comes back to them when the interpreter has done
-/// something unusual.
+/// Has loops entered at their headers, too: control comes back to them when the interpreter has
+/// done something unusual.
 fn enter_loops<G: Guest>(region: &mut Region<G>) {
     fn collect(items: &[Item], headers: &mut Vec<usize>) {
         for item in items {

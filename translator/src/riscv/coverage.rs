@@ -3,7 +3,7 @@
 use super::{float, integer, memory, system, vector};
 use c2w_emulator::cpu::isa::{Format, Insn, Opcode};
 
-/// Whether an instruction is translated, in U-mode or in S-mode. One of the vector unit is where its
+/// Whether an instruction is translated, in U-mode or in S-mode: a vector instruction where the
 /// vector type is known and is one that it can have.
 pub fn is_translated(insn: &Insn, user: bool) -> bool {
     match insn.opcode.format() {

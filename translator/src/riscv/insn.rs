@@ -1,7 +1,7 @@
 //! What an instruction does to control flow and to registers.
 //!
-//! In sets of registers `x0` to `x31` come first, then `f0` to `f31`. `x0`, which cannot change, is in
-//! none.
+//! In sets of registers `x0` to `x31` come first, then `f0` to `f31`. `x0`, which cannot change, is
+//! in none.
 
 use super::Builder;
 use crate::guest::{Flow, RegisterUse, Registers};
@@ -36,7 +36,7 @@ fn is_link(register: u8) -> bool {
     matches!(register, 1 | 5)
 }
 
-/// How an instruction goes on.
+/// Where control goes from an instruction.
 pub fn flow(insn: &Insn) -> Flow {
     let distance = i64::from(insn.imm);
     match insn.opcode {

@@ -7,7 +7,7 @@ extern crate std;
 #[path = "../../../emulator/tests/softfloat/operands.rs"]
 mod operands;
 
-use super::integer;
+use super::integer::integer;
 use crate::Linkage;
 use crate::riscv::float::float;
 use crate::riscv::{Builder, insn};
@@ -34,9 +34,9 @@ const LINKAGE: Linkage = Linkage {
     helpers: Helpers { invoke: 0, status: 0, resume: 0, system_call: 0, map: 0, fma32: 0 },
 };
 
-/// What is known of the floating-point unit.
+/// What is known of floating point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Unit {
+enum FpState {
     Off,
     Ready,
     Fast,
@@ -52,7 +52,7 @@ struct Machine {
 }
 
 impl Machine {
-    /// With a function for each instruction that `emit` knows; those come back, too.
+    /// With a function for each instruction that `emit` writes; gives those, too.
     fn new(
         insns: impl IntoIterator<Item = Insn>,
         emit: fn(&Insn, &mut Builder) -> bool,
@@ -96,13 +96,13 @@ impl Machine {
     fn run(
         &mut self,
         number: usize,
-        unit: Unit,
+        state: FpState,
         x: &[(u8, u64)],
         f: &[(u8, u64)],
         rd: u8,
     ) -> Option<(u64, u64)> {
-        self.put(place::FP_READY, &[u8::from(unit != Unit::Off)]);
-        self.put(place::FP_FAST, &[u8::from(unit == Unit::Fast)]);
+        self.put(place::FP_READY, &[u8::from(state != FpState::Off)]);
+        self.put(place::FP_FAST, &[u8::from(state == FpState::Fast)]);
         for (first, file) in [(place::X, x), (place::F, f)] {
             for &(register, value) in file {
                 self.put(first + u64::from(register) * 8, &value.to_le_bytes());
@@ -355,7 +355,7 @@ fn integer_instructions_compute_what_they_should() {
                     _ => 0,
                 };
                 let registers = [(10, a), (11, b), (12, 99)];
-                let result = machine.run(number, Unit::Off, &registers, &[], insn.rd);
+                let result = machine.run(number, FpState::Off, &registers, &[], insn.rd);
                 let value = if insn.rd == 0 { 0 } else { expected(insn, x(insn.rs1), x(insn.rs2)) };
                 assert_eq!(result.unwrap().0, value, "{insn} with {a:#x}, {b:#x}");
             }
@@ -585,31 +585,31 @@ fn check_float(
     machine: &mut Machine,
     number: usize,
     insn: &Insn,
-    unit: Unit,
+    state: FpState,
     x: u64,
     f: [u64; 3],
 ) -> bool {
     let to_x = matches!(insn.opcode.format(), Format::FpToX | Format::FpToX2);
     let registers = [(10, f[0]), (11, f[1]), (12, f[2]), (13, 99), (0, 98)];
     let Some((done_x, done_f)) =
-        machine.run(number, unit, &[(10, x), (13, 97)], &registers, insn.rd)
+        machine.run(number, state, &[(10, x), (13, 97)], &registers, insn.rd)
     else {
         return false;
     };
-    assert_ne!(unit, Unit::Off, "{insn}");
+    assert_ne!(state, FpState::Off, "{insn}");
     let f = [insn.rs1, insn.rs2, insn.rs3].map(|register| f[register as usize % 10 % 3]);
     let static_mode = RoundingMode::from_bits(insn.rm);
     let modes = match static_mode {
         // Nothing is known of `frm` unless everything is.
-        None if unit == Unit::Ready => 0..5,
+        None if state == FpState::Ready => 0..5,
         None => 0..1,
         Some(_) => insn.rm..insn.rm + 1,
     };
     for mode in modes.filter_map(RoundingMode::from_bits) {
         let (value, flags) = expected_float(insn, x, f, mode);
-        let text = || std::format!("{insn} rm {} {unit:?} with {x:#x}, {f:#x?}", insn.rm);
+        let text = || std::format!("{insn} rm {} {state:?} with {x:#x}, {f:#x?}", insn.rm);
         assert_eq!(if to_x { done_x } else { done_f }, value, "{}", text());
-        assert_eq!(flags & !if unit == Unit::Fast { NX } else { 0 }, 0, "{}", text());
+        assert_eq!(flags & !if state == FpState::Fast { NX } else { 0 }, 0, "{}", text());
     }
     true
 }
@@ -643,8 +643,11 @@ fn floating_point_instructions_are_exact_or_not_done() {
                 let f = [operand(), operand(), operand()];
                 let x =
                     if round % 2 == 0 { choose(&mut numbers, INTEGERS) } else { numbers.next() };
-                let unit = choose(&mut numbers, &[Unit::Off, Unit::Ready, Unit::Fast, Unit::Fast]);
-                check_float(&mut machine, number, insn, unit, x, f);
+                let state = choose(
+                    &mut numbers,
+                    &[FpState::Off, FpState::Ready, FpState::Fast, FpState::Fast],
+                );
+                check_float(&mut machine, number, insn, state, x, f);
             }
         }
     }
@@ -667,7 +670,7 @@ fn ordinary_numbers_are_not_left_to_the_interpreter() {
                 if zero && divides && insn.rs1 == insn.rs2 {
                     continue;
                 }
-                let done = check_float(&mut machine, number, insn, Unit::Fast, 7, f);
+                let done = check_float(&mut machine, number, insn, FpState::Fast, 7, f);
                 assert!(done, "{insn} {f:#x?}");
             }
         }
@@ -728,8 +731,8 @@ fn what_came_before_is_in_memory_on_every_way_out() {
     {
         machine.put(place::X + 13 * 8, &[0; 8]);
         let registers = [(10, f64::to_bits(a)), (11, f64::to_bits(b))];
-        // Looks at a register that nothing writes.
-        let result = machine.run(0, Unit::Fast, &[], &registers, 15);
+        // Reads a register that nothing writes.
+        let result = machine.run(0, FpState::Fast, &[], &registers, 15);
         assert_eq!(result.is_some(), done, "{a} {b}");
         assert_eq!(machine.get(place::X + 13 * 8), 77, "{a} {b}");
         assert_eq!(f64::from_bits(machine.get(place::F + 12 * 8)), a + b);

@@ -10,22 +10,21 @@ use wasm_encoder::{BlockType, InstructionSink as Sink, ValType};
 /// Instructions that work on what is on the stack.
 type Operation = for<'a, 'b> fn(&'a mut Sink<'b>) -> &'a mut Sink<'b>;
 
-/// Whether it is an instruction of these.
+/// Whether an instruction is one of these.
 pub fn is_translated(insn: &Insn) -> bool {
     computes(insn.opcode) || does_nothing(insn.opcode)
 }
 
-/// Writes an instruction of these. Returns `false`, and has written nothing, for another.
+/// Writes one of these instructions. Returns `false`, and has written nothing, for another.
 pub fn integer(insn: &Insn, body: &mut Builder) -> bool {
     if computes(insn.opcode) && insn.rd != 0 {
-        let mut operands = Operands { insn, body };
-        operands.push_result();
+        IntegerOp { insn, body }.push_result();
         body.set_x(insn.rd);
     }
     is_translated(insn)
 }
 
-/// Whether an instruction has no effect: there is nothing to order, and nobody to wait for.
+/// Whether an instruction has no effect: there is nothing to order, and no other hart to wait for.
 fn does_nothing(opcode: Opcode) -> bool {
     matches!(opcode, Opcode::Fence | Opcode::WrsNto | Opcode::WrsSto)
 }
@@ -40,12 +39,12 @@ fn computes(opcode: Opcode) -> bool {
 }
 
 /// An instruction, and where its result is computed.
-struct Operands<'a> {
+struct IntegerOp<'a> {
     insn: &'a Insn,
     body: &'a mut Builder,
 }
 
-impl Operands<'_> {
+impl IntegerOp<'_> {
     fn push_result(&mut self) {
         use Opcode::*;
         let Insn { opcode, rs1, rs2, imm, .. } = *self.insn;
@@ -393,7 +392,3 @@ impl Width {
         };
     }
 }
-
-#[cfg(test)]
-#[path = "instruction_tests.rs"]
-mod tests;

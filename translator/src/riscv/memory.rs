@@ -19,7 +19,8 @@ pub fn access_of(insn: &Insn) -> Option<MemoryAccess> {
     Some(MemoryAccess { base: insn.rs1, low: insn.imm, end, write })
 }
 
-/// Bytes that a load, store or atomic accesses; `None` for others, and atomics that are not translated.
+/// Bytes that a load, store or atomic accesses; `None` for others, and atomics that are not
+/// translated.
 fn size(opcode: Opcode) -> Option<u32> {
     use Opcode as O;
     Some(match opcode {
@@ -120,8 +121,8 @@ pub fn zero_block(insn: &Insn, body: &mut Builder) -> bool {
     true
 }
 
-/// Writes an atomic instruction. Returns `false`, and has written nothing, for another, or one that is
-/// left to the interpreter.
+/// Writes an atomic instruction. Returns `false`, and has written nothing, for another, or one that
+/// is left to the interpreter.
 pub fn atomic(insn: &Insn, body: &mut Builder) -> bool {
     use Opcode as O;
     let size = size(insn.opcode).filter(|_| is_translated_atomic(insn));

@@ -5,6 +5,8 @@ mod coverage;
 mod float;
 mod fused;
 mod insn;
+#[cfg(test)]
+mod instruction_tests;
 mod integer;
 mod memory;
 mod system;

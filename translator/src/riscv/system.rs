@@ -21,8 +21,8 @@ pub fn is_translated(insn: &Insn) -> bool {
     }
 }
 
-/// Writes an access to a control and status register. Returns `false`, and has written nothing, for what
-/// is left to the interpreter.
+/// Writes an access to a control and status register. Returns `false`, and has written nothing, for
+/// what is left to the interpreter.
 pub fn system(insn: &Insn, body: &mut Builder) -> bool {
     if body.user || !is_translated(insn) {
         return false;

@@ -1,8 +1,8 @@
-//! Comparisons, which make masks, and what looks into masks.
+//! Comparisons, which make masks, and operations on masks.
 //!
 //! A mask has a bit for each element, up to 128: two halves.
 
-use super::{Operation, Vop, place_in, require};
+use super::{Operation, VectorOp, require, vector_field};
 use c2w_emulator::cpu::isa::Opcode;
 use wasm_encoder::{BlockType, ValType};
 
@@ -70,7 +70,7 @@ pub fn is_translated_scalar(opcode: Opcode) -> bool {
     matches!(opcode, Opcode::VmvXS | Opcode::VfirstM | Opcode::VcpopM)
 }
 
-impl Vop<'_> {
+impl VectorOp<'_> {
     /// What writes a mask.
     pub fn mask(&mut self) -> Option<()> {
         if let Some(operation) = combination(self.insn.opcode) {
@@ -135,9 +135,9 @@ impl Vop<'_> {
     /// Pushes what is compared.
     fn sources(&mut self, comparison: &Comparison, number: u8) {
         let flip = comparison.unsigned && self.width == 3;
-        let turn_sign = |vop: &mut Self| {
+        let turn_sign = |op: &mut Self| {
             if flip {
-                vop.body.code().i64_const(i64::MIN).i64x2_splat().v128_xor();
+                op.body.code().i64_const(i64::MIN).i64x2_splat().v128_xor();
             }
         };
         self.v(self.insn.rs2 + number);
@@ -148,19 +148,19 @@ impl Vop<'_> {
 
     /// Pushes half of a mask.
     fn half(&mut self, register: u8, half: u64) {
-        let place = place_in(register, half * 8, self.body);
-        self.body.code().i32_const(0).i64_load(place);
+        let field = vector_field(register, half * 8, self.body);
+        self.body.code().i32_const(0).i64_load(field);
     }
 
     /// Writes the bits of a local to half of the mask `vd`, as far as `vl` goes.
     fn write_half(&mut self, half: u64, new: u32) {
-        let place = place_in(self.insn.rd, half * 8, self.body);
+        let field = vector_field(self.insn.rd, half * 8, self.body);
         self.body.code().i32_const(0);
         self.half(self.insn.rd, half);
         self.half(self.insn.rd, half);
         self.body.code().local_get(new).i64_xor();
         self.below_length(half);
-        self.body.code().i64_and().i64_xor().i64_store(place);
+        self.body.code().i64_and().i64_xor().i64_store(field);
     }
 
     /// Pushes the bits of half a mask that are of elements below `vl`.
@@ -204,14 +204,14 @@ impl Vop<'_> {
     }
 
     fn first_element(&mut self) {
-        let place = place_in(self.insn.rs2, 0, self.body);
+        let field = vector_field(self.insn.rs2, 0, self.body);
         let mut code = self.body.code();
         code.i32_const(0);
         match self.width {
-            0 => code.i64_load8_s(place),
-            1 => code.i64_load16_s(place),
-            2 => code.i64_load32_s(place),
-            _ => code.i64_load(place),
+            0 => code.i64_load8_s(field),
+            1 => code.i64_load16_s(field),
+            2 => code.i64_load32_s(field),
+            _ => code.i64_load(field),
         };
     }
 

@@ -3,8 +3,9 @@
 //!
 //! A register group is one to eight registers, and each is worked on whole; elements from `vl` on
 //! keep what they had, as the interpreter has it. The vector type must be known when the code is
-//! written: from a `vsetvli` before, in the block or on all ways that lead to it. Where control comes
-//! from outside, the type is checked ([`crate::guest::Guest::Assumption`]). So `vstart` is known to be 0.
+//! written: from a `vsetvli` before, in the block or on all ways that lead to it. Where control
+//! comes from outside, the type is checked ([`crate::guest::Guest::Assumption`]). So `vstart` is
+//! known to be 0.
 //!
 //! The registers stay in the hart's state: they are too many for locals.
 
@@ -71,25 +72,25 @@ pub fn vector(insn: &Insn, body: &mut Builder) -> bool {
         return true;
     }
     let Some(vtype) = body.assumption.filter(|_| insn.unmasked()) else { return false };
-    let mut vop = Vop { insn, body, vtype, width: vtype.width() };
+    let mut op = VectorOp { insn, body, vtype, width: vtype.width() };
     let done = match format {
-        Format::VMem => vop.transfer_group(),
-        Format::VToX => vop.scalar_result(),
-        Format::Vv | Format::Vx | Format::Vi | Format::Vu => vop.arithmetic(),
-        Format::VFromV | Format::VFromX | Format::VFromI => vop.fill(),
+        Format::VMem => op.transfer_group(),
+        Format::VToX => op.scalar_result(),
+        Format::Vv | Format::Vx | Format::Vi | Format::Vu => op.arithmetic(),
+        Format::VFromV | Format::VFromX | Format::VFromI => op.fill(),
         _ => None,
     };
     done.is_some()
 }
 
-/// Whether an access to a control and status register of the vector unit is translated, `vtype` where it
-/// is known.
+/// Whether an access to a control and status register of the vector unit is translated, `vtype`
+/// where it is known.
 pub fn is_translated_register(insn: &Insn) -> bool {
     reads(insn) && matches!(insn.imm, csr::VL | csr::VTYPE | csr::VLENB)
 }
 
-/// Writes a read of a control and status register of the vector unit. Returns `false`, and has written
-/// nothing, for other accesses.
+/// Writes a read of a control and status register of the vector unit. Returns `false`, and has
+/// written nothing, for other accesses.
 pub fn register(insn: &Insn, body: &mut Builder) -> bool {
     if !is_translated_register(insn) {
         return false;
@@ -150,7 +151,7 @@ fn set_type(insn: &Insn, body: &mut Builder) -> Option<()> {
 
 /// An instruction on vectors of a known type. Its methods return `None`, and have written nothing,
 /// for what is left to the interpreter: what is illegal among it.
-struct Vop<'a> {
+struct VectorOp<'a> {
     insn: &'a Insn,
     body: &'a mut Builder,
     vtype: Vtype,
@@ -159,7 +160,7 @@ struct Vop<'a> {
 }
 
 /// The memory operand of bytes in a vector register, for address 0.
-fn place_in(register: u8, byte: u64, body: &Builder) -> MemArg {
+fn vector_field(register: u8, byte: u64, body: &Builder) -> MemArg {
     body.field(place::V + u64::from(register) * VLENB as u64 + byte, 0)
 }
 
@@ -173,7 +174,7 @@ fn require(condition: bool) -> Option<()> {
     condition.then_some(())
 }
 
-impl Vop<'_> {
+impl VectorOp<'_> {
     /// Registers of a group of the type.
     fn registers(&self) -> u8 {
         size(self.vtype.multiplier())
@@ -186,8 +187,8 @@ impl Vop<'_> {
 
     /// Pushes a vector register.
     fn v(&mut self, register: u8) {
-        let place = place_in(register, 0, self.body);
-        self.body.code().i32_const(0).v128_load(place);
+        let field = vector_field(register, 0, self.body);
+        self.body.code().i32_const(0).v128_load(field);
     }
 
     /// Pushes the vector length, an `i32`.

@@ -1,6 +1,6 @@
 //! Loads and stores of elements side by side: of a group, and of whole registers.
 
-use super::{Vop, place_in, require, size};
+use super::{VectorOp, require, size, vector_field};
 use crate::emit::{at, memory};
 use crate::riscv::Builder;
 use c2w_emulator::cpu::isa::{Insn, Opcode};
@@ -49,8 +49,8 @@ pub fn is_translated_group(insn: &Insn) -> bool {
     kind(insn.opcode).is_some() && insn.extra_fields() == 0
 }
 
-/// Writes a load or store of whole registers, whatever type and length are. Returns `false`, and has
-/// written nothing, for other instructions.
+/// Writes a load or store of whole registers, whatever type and length are. Returns `false`, and
+/// has written nothing, for other instructions.
 pub fn whole_registers(insn: &Insn, body: &mut Builder) -> bool {
     let registers = insn.extra_fields() as u8 + 1;
     let stores = stores_whole(insn.opcode).filter(|_| is_translated_whole(insn));
@@ -74,7 +74,7 @@ pub fn whole_registers(insn: &Insn, body: &mut Builder) -> bool {
 fn copy_registers(first: u8, count: u8, write: bool, address: u32, body: &mut Builder) {
     for number in 0..count {
         let outside = at(u64::from(number) * VLENB as u64, 0);
-        let register = place_in(first + number, 0, body);
+        let register = vector_field(first + number, 0, body);
         let mut code = body.code();
         if write {
             code.local_get(address).i32_const(0).v128_load(register).v128_store(outside);
@@ -84,8 +84,8 @@ fn copy_registers(first: u8, count: u8, write: bool, address: u32, body: &mut Bu
     }
 }
 
-impl Vop<'_> {
-    /// A load or store of `vl` elements, which must lie on one page that is there.
+impl VectorOp<'_> {
+    /// A load or store of `vl` elements, which must lie on one page that the TLB has.
     pub fn transfer_group(&mut self) -> Option<()> {
         let (width, write) = kind(self.insn.opcode)?;
         let multiplier = self.vtype.multiplier() + width as i32 - self.width as i32;
