@@ -23,7 +23,7 @@ impl<G: Emit> Emitter<'_, G> {
             Flow::Branch(distance) => self.branch(number, block, insn, target(distance)),
             Flow::Jump(distance) => {
                 G::link(insn, block.end(), &mut self.body);
-                self.spend_all();
+                self.complete(insn);
                 match block.taken {
                     Some(to) => self.go(number, to, true),
                     None => self.tail_call(block, target(distance)),
@@ -31,7 +31,7 @@ impl<G: Emit> Emitter<'_, G> {
             }
             Flow::Call(distance) => {
                 G::link(insn, block.end(), &mut self.body);
-                self.spend_all();
+                self.complete(insn);
                 self.call(block, target(distance));
                 self.return_site(number, block);
             }
@@ -43,15 +43,17 @@ impl<G: Emit> Emitter<'_, G> {
         }
     }
 
-    /// Takes the block's instructions off the budget, the last one too.
-    fn spend_all(&mut self) {
+    /// Behind the last instruction: forgets what it has overwritten, and takes the block's
+    /// instructions off the budget.
+    fn complete(&mut self, insn: &G::Insn) {
+        self.body.facts.overwritten(G::registers(insn).written);
         self.body.done += 1;
         self.spend();
     }
 
     /// A branch; `target` is the offset that it leads to when it is taken.
     fn branch(&mut self, number: usize, block: &Block<G>, insn: &G::Insn, target: i64) {
-        self.spend_all();
+        self.complete(insn);
         G::condition(insn, &mut self.body);
         let direct = block.taken.filter(|&to| {
             let same_loop = self.promoting_loop(number) == self.promoting_loop(to);
@@ -201,7 +203,7 @@ impl<G: Emit> Emitter<'_, G> {
         G::target(insn, &mut self.body);
         self.body.code().local_set(target);
         G::link(insn, block.end(), &mut self.body);
-        self.spend_all();
+        self.complete(insn);
         match flow {
             Flow::Return => {
                 self.body.store_promoted();
