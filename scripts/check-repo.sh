@@ -55,7 +55,7 @@ walls() {
     cat << 'END'
 emulator/src/engine crate::cpu
 translator/src c2w_session|c2w_p9
-translator/src/plan crate::(emit|riscv)|c2w_emulator::cpu
+translator/src/plan crate::(emit|riscv)|c2w_emulator::cpu|wasm_encoder
 translator/src/emit crate::riscv|c2w_emulator::cpu
 module-abi/src c2w_(emulator|session|translator|p9|guest_abi)
 p9/src c2w_session|c2w_translator
