@@ -16,8 +16,10 @@ use c2w_guest_abi::{Mount, RunRequest, Stream};
 use c2w_p9::Server;
 use c2w_session::options::{self, Environment, Invocation};
 use c2w_session::{Closed, Outside, Session, Step};
-use c2w_translator::profile::{Profile, Shared};
-use c2w_translator::select::{Code, Selection};
+use c2w_translator::Riscv;
+use c2w_translator::plan::code::ProfiledCode;
+use c2w_translator::plan::profile::{Profile, SharedProfile};
+use c2w_translator::plan::select::Selection;
 use directory::MemoryDirectory;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -156,7 +158,7 @@ fn request(words: &[String]) -> Result<RunRequest> {
 /// What was run for training.
 pub struct Trained {
     /// The code to translate.
-    pub selection: Selection,
+    pub selection: Selection<Riscv>,
     /// Each run.
     pub runs: Vec<Run>,
     /// Executions that were counted.
@@ -216,7 +218,7 @@ pub fn train(
             let directory = MemoryDirectory::with_files(MAPPED_FILES, time);
             session.share(Box::new(Server::new(directory)));
         }
-        session.sample(Box::new(Shared(profile.clone())), ALL);
+        session.sample(Box::new(SharedProfile(profile.clone())), ALL);
         let (instructions, failure) = run(&mut session, request, options.limit(), &mut world)?;
         profile.borrow_mut().interrupt();
         done.push(Run { name, instructions, failure: failure.filter(|_| !is_usual) });
@@ -224,7 +226,7 @@ pub fn train(
     }
     let profile = profile.borrow();
     let page = |address| memory.slice(address, PAGE_SIZE).ok();
-    let selection = Code::new(&profile, page).select(options.budget());
+    let selection = ProfiledCode::new(&profile, page).select(options.budget());
     let total = profile.total();
     Ok((memory, Trained { selection, runs: done, total }))
 }

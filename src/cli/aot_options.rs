@@ -61,7 +61,7 @@ pub(super) fn report(trained: &Trained, bytes: u64) -> String {
     format!(
         "translated {} instructions in {} functions, {} MiB: {share:.1} % of what {} executed",
         selection.instructions,
-        selection.units.len(),
+        selection.regions.len(),
         text::mib(bytes),
         runs.collect::<Vec<_>>().join(", "),
     )

@@ -11,8 +11,10 @@ use c2w_emulator::riscv::linkage;
 use c2w_emulator::{BootConfig, Exit, GuestMemory, Host, Machine, PAGE_SIZE, PortId, Region};
 use c2w_guest_abi::port;
 use c2w_streams::operands::Random;
-use c2w_translator::profile::{Profile, Shared};
-use c2w_translator::select::{Code, Selection};
+use c2w_translator::Riscv;
+use c2w_translator::plan::code::ProfiledCode;
+use c2w_translator::plan::profile::{Profile, SharedProfile};
+use c2w_translator::plan::select::Selection;
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -74,11 +76,11 @@ fn go_on(machine: &mut Machine, budget: u64, world: &mut World) -> Exit {
 }
 
 /// What a boot executes most.
-fn selection(kernel: &[u8], initramfs: &[u8]) -> Selection {
+fn selection(kernel: &[u8], initramfs: &[u8]) -> Selection<Riscv> {
     let profile = Rc::new(RefCell::new(Profile::default()));
     let memory = GuestMemory::allocate(RAM.start, RAM.length, IMAGE.start, IMAGE.length);
     let mut machine = boot(memory.unwrap(), kernel, initramfs);
-    machine.observe(Box::new(Shared(profile.clone())));
+    machine.observe(Box::new(SharedProfile(profile.clone())));
     let mut world = World::default();
     while !world.spoken_to {
         go_on(&mut machine, 1 << 20, &mut world);
@@ -86,7 +88,7 @@ fn selection(kernel: &[u8], initramfs: &[u8]) -> Selection {
     let memory = machine.into_memory();
     let page = |address| memory.slice(address, PAGE_SIZE).ok();
     let profile = profile.take();
-    Code::new(&profile, page).select(BUDGET)
+    ProfiledCode::new(&profile, page).select(BUDGET)
 }
 
 #[test]

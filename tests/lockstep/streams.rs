@@ -22,8 +22,10 @@ use c2w_streams::list::Encoding;
 use c2w_streams::operands::Random;
 use c2w_streams::program::{self, Program, TEXT};
 use c2w_streams::stream::Stream;
-use c2w_translator::profile::{Profile, Shared};
-use c2w_translator::select::{Bounds, Code, Selection};
+use c2w_translator::Riscv;
+use c2w_translator::plan::code::{Bounds, ProfiledCode};
+use c2w_translator::plan::profile::{Profile, SharedProfile};
+use c2w_translator::plan::select::Selection;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
@@ -192,8 +194,8 @@ impl Run {
 struct Case<'a> {
     program: &'a Program,
     kernel: &'a Kernel,
-    profile: Profile,
-    selection: Selection,
+    profile: Profile<Riscv>,
+    selection: Selection<Riscv>,
     whole_units: bool,
     random: u64,
 }
@@ -203,7 +205,7 @@ impl<'a> Case<'a> {
     fn new(program: &'a Program, kernel: &'a Kernel, whole_units: bool, seed: u64) -> Self {
         let profile = Rc::new(RefCell::new(Profile::default()));
         let mut machine = kernel.boot(bare::memory());
-        machine.observe(Box::new(Shared(profile.clone())));
+        machine.observe(Box::new(SharedProfile(profile.clone())));
         let exit = machine.run(kernel.budget, &mut NoHost);
         assert!(matches!(exit, Exit::Power(_)), "the program of {seed:#x} does not end: {exit:?}");
         let memory = machine.into_memory();
@@ -212,7 +214,7 @@ impl<'a> Case<'a> {
         let sizes = if whole_units { &WHOLE_UNITS[..] } else { &UNITS };
         let instructions = sizes[(seed / BATCH) as usize % sizes.len()];
         let bounds = Bounds { executions: 1, instructions };
-        let selection = Code::new(&profile, page).bounded(bounds).select(usize::MAX);
+        let selection = ProfiledCode::new(&profile, page).bounded(bounds).select(usize::MAX);
         Self { program, kernel, profile, selection, whole_units, random: seed }
     }
 

@@ -1,7 +1,9 @@
 //! Hot guest code becomes functions of the module.
 //!
 //! ```text
-//! profile, pages of code -> units -> loops and regions -> one WebAssembly function each
+//! profile, pages of code --plan--> regions --emit--> one WebAssembly function each
+//!                            \                /
+//!                             guest: an instruction set
 //! ```
 //!
 //! What is translated does what the interpreter does, bit for bit; what is not translated, or comes
@@ -11,31 +13,22 @@
 
 extern crate alloc;
 
-mod analysis;
-mod body;
 mod emit;
-mod facts;
-mod float;
-mod fused;
-mod integer;
-mod memory;
-mod outline;
-pub mod profile;
-mod regions;
-pub mod select;
-mod strip;
-mod system;
-mod trace;
-pub mod unit;
-mod vector;
+pub mod guest;
+pub mod plan;
+mod riscv;
+
+pub use riscv::Riscv;
 
 use alloc::vec::Vec;
 use c2w_module_abi::Helpers;
+use emit::Emit;
+use plan::select::Selection;
 
 /// Indices in the module that the functions become part of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Linkage {
-    /// Address of the hart's state in memory.
+    /// Address of the CPU's state in memory.
     pub state: u32,
     /// Function index of region 0; the others follow.
     pub first_region: u32,
@@ -54,10 +47,10 @@ pub struct Translation {
     pub index: Vec<u8>,
 }
 
-/// Translates units; `index` says where they can be entered.
-pub fn translate(selection: &select::Selection, linkage: &Linkage) -> Translation {
+/// Translates the regions of a selection.
+pub fn translate<G: Emit>(selection: &Selection<G>, linkage: &Linkage) -> Translation {
     Translation {
-        functions: selection.units.iter().map(|unit| emit::function(unit, linkage)).collect(),
+        functions: selection.regions.iter().map(|region| emit::function(region, linkage)).collect(),
         index: selection.index.encode(),
     }
 }

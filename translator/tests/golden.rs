@@ -1,7 +1,8 @@
 //! What is emitted for a few small programs, as text: so that a change of the emitter can be read.
 //!
-//! `C2W_BLESS=1 cargo test -p c2w-translator --test golden` writes the files in `golden/` anew. The words of
-//! a program come from `riscv64-linux-gnu-as -march=rv64gcv_zba_zbb`, with `.option norvc`.
+//! `C2W_BLESS=1 cargo test -p c2w-translator --test golden` writes the files in `golden/` anew. The
+//! words of a program come from `riscv64-linux-gnu-as -march=rv64gcv_zba_zbb`, with `.option
+//! norvc`.
 
 #[path = "golden/programs.rs"]
 mod programs;
@@ -9,9 +10,9 @@ mod programs;
 use c2w_emulator::engine::observe::{Block, Observer};
 use c2w_emulator::riscv::isa::decode;
 use c2w_module_abi::{HELPERS, Helpers, REGION, Signature, ValueType};
-use c2w_translator::profile::Profile;
-use c2w_translator::select::{Bounds, Code};
-use c2w_translator::{Linkage, Translation, translate};
+use c2w_translator::plan::code::{Bounds, ProfiledCode};
+use c2w_translator::plan::profile::Profile;
+use c2w_translator::{Linkage, Riscv, Translation, translate};
 use programs::{PROGRAMS, Program};
 use std::fmt::Write as _;
 use std::fs;
@@ -38,7 +39,7 @@ fn page(program: &Program) -> Vec<u8> {
 }
 
 /// Goes the way of the program's trace often enough for all of it to be hot.
-fn profile(program: &Program, page: &[u8]) -> Profile {
+fn profile(program: &Program, page: &[u8]) -> Profile<Riscv> {
     const RUNS: usize = 100;
     let mut profile = Profile::default();
     for _ in 0..RUNS {
@@ -122,7 +123,7 @@ fn module(translation: &Translation) -> Vec<u8> {
 fn text(program: &Program) -> String {
     let page = page(program);
     let profile = profile(program, &page);
-    let code = Code::new(&profile, |address| (address == PAGE).then_some(&page[..]));
+    let code = ProfiledCode::new(&profile, |address| (address == PAGE).then_some(&page[..]));
     let bounds = Bounds { executions: 1, ..Bounds::default() };
     let translation = translate(&code.bounded(bounds).select(1000), &LINKAGE);
     assert!(!translation.functions.is_empty(), "{}", program.name);

@@ -43,6 +43,19 @@ pub const PROGRAMS: &[Program] = &[
         trace: &[0],
     },
     Program {
+        name: "linked_base",
+        about: "A jump that overwrites a base register: what was probed there is forgotten.",
+        user: true,
+        words: &[
+            0x00053583, // ld a1,0(a0)
+            0x0080056f, // jal a0,1f
+            0x00000013, // nop
+            0x00053603, // 1: ld a2,0(a0)
+            0x00008067, // ret
+        ],
+        trace: &[0, 3],
+    },
+    Program {
         name: "diamond",
         about: "A branch whose ways meet: registers that only one of them has loaded.",
         user: true,

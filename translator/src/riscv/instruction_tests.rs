@@ -4,16 +4,16 @@ extern crate std;
 
 // Its random numbers are all that is used here.
 #[allow(dead_code)]
-#[path = "../../emulator/tests/softfloat/operands.rs"]
+#[path = "../../../emulator/tests/softfloat/operands.rs"]
 mod operands;
 
-use super::integer;
+use super::integer::integer;
 use crate::Linkage;
-use crate::body::{Body, Registers};
-use crate::float::float;
+use crate::riscv::float::float;
+use crate::riscv::{Builder, insn};
 use alloc::vec::Vec;
 use c2w_emulator::riscv::isa::{Format, Insn, Opcode, Row, TABLE, constants, decode};
-use c2w_emulator::riscv::linkage::state_offsets as place;
+use c2w_emulator::riscv::linkage::state_offsets;
 use c2w_emulator::softfloat::{self as soft, F32, F64, NX, RoundingMode, fast};
 use c2w_module_abi::Helpers;
 use operands::Random;
@@ -34,9 +34,9 @@ const LINKAGE: Linkage = Linkage {
     helpers: Helpers { invoke: 0, status: 0, resume: 0, system_call: 0, map: 0, fma32: 0 },
 };
 
-/// What is known of the floating-point unit.
+/// What is known of floating point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Unit {
+enum FpState {
     Off,
     Ready,
     Fast,
@@ -52,10 +52,10 @@ struct Machine {
 }
 
 impl Machine {
-    /// With a function for each instruction that `emit` knows; those come back, too.
+    /// With a function for each instruction that `emit` writes; gives those, too.
     fn new(
         insns: impl IntoIterator<Item = Insn>,
-        emit: fn(&Insn, &mut Body) -> bool,
+        emit: fn(&Insn, &mut Builder) -> bool,
     ) -> (Self, Vec<Insn>) {
         let mut code = CodeSection::new();
         let known: Vec<_> = insns
@@ -96,27 +96,27 @@ impl Machine {
     fn run(
         &mut self,
         number: usize,
-        unit: Unit,
+        state: FpState,
         x: &[(u8, u64)],
         f: &[(u8, u64)],
         rd: u8,
     ) -> Option<(u64, u64)> {
-        self.put(place::FP_READY, &[u8::from(unit != Unit::Off)]);
-        self.put(place::FP_FAST, &[u8::from(unit == Unit::Fast)]);
-        for (first, file) in [(place::X, x), (place::F, f)] {
+        self.put(state_offsets::FP_READY, &[u8::from(state != FpState::Off)]);
+        self.put(state_offsets::FP_FAST, &[u8::from(state == FpState::Fast)]);
+        for (first, file) in [(state_offsets::X, x), (state_offsets::F, f)] {
             for &(register, value) in file {
                 self.put(first + u64::from(register) * 8, &value.to_le_bytes());
             }
         }
         let read = |machine: &Self| {
             let offset = u64::from(rd) * 8;
-            (machine.get(place::X + offset), machine.get(place::F + offset))
+            (machine.get(state_offsets::X + offset), machine.get(state_offsets::F + offset))
         };
         let before = read(self);
         let function = self.functions[number].clone();
         let next = function.call(&mut self.store, (BASE, 0, 0)).unwrap();
         // There was no budget, and what was done has been taken off.
-        let done = 0_u64.wrapping_sub(self.get(place::BUDGET));
+        let done = 0_u64.wrapping_sub(self.get(state_offsets::BUDGET));
         let after = read(self);
         match next - BASE {
             0 => {
@@ -132,10 +132,10 @@ impl Machine {
     }
 }
 
-fn function(insn: &Insn, emit: fn(&Insn, &mut Body) -> bool) -> Option<Vec<u8>> {
-    let mut body = Body::new(&LINKAGE);
+fn function(insn: &Insn, emit: fn(&Insn, &mut Builder) -> bool) -> Option<Vec<u8>> {
+    let mut body = Builder::new(&LINKAGE);
     for register in [insn.rs1, insn.rs2, insn.rs3] {
-        body.need(Registers::x(register).with(Registers::f(register)));
+        body.load(insn::x(register).with(insn::f(register)));
     }
     if !emit(insn, &mut body) {
         return None;
@@ -355,7 +355,7 @@ fn integer_instructions_compute_what_they_should() {
                     _ => 0,
                 };
                 let registers = [(10, a), (11, b), (12, 99)];
-                let result = machine.run(number, Unit::Off, &registers, &[], insn.rd);
+                let result = machine.run(number, FpState::Off, &registers, &[], insn.rd);
                 let value = if insn.rd == 0 { 0 } else { expected(insn, x(insn.rs1), x(insn.rs2)) };
                 assert_eq!(result.unwrap().0, value, "{insn} with {a:#x}, {b:#x}");
             }
@@ -585,38 +585,38 @@ fn check_float(
     machine: &mut Machine,
     number: usize,
     insn: &Insn,
-    unit: Unit,
+    state: FpState,
     x: u64,
     f: [u64; 3],
 ) -> bool {
     let to_x = matches!(insn.opcode.format(), Format::FpToX | Format::FpToX2);
     let registers = [(10, f[0]), (11, f[1]), (12, f[2]), (13, 99), (0, 98)];
     let Some((done_x, done_f)) =
-        machine.run(number, unit, &[(10, x), (13, 97)], &registers, insn.rd)
+        machine.run(number, state, &[(10, x), (13, 97)], &registers, insn.rd)
     else {
         return false;
     };
-    assert_ne!(unit, Unit::Off, "{insn}");
+    assert_ne!(state, FpState::Off, "{insn}");
     let f = [insn.rs1, insn.rs2, insn.rs3].map(|register| f[register as usize % 10 % 3]);
     let static_mode = RoundingMode::from_bits(insn.rm);
     let modes = match static_mode {
         // Nothing is known of `frm` unless everything is.
-        None if unit == Unit::Ready => 0..5,
+        None if state == FpState::Ready => 0..5,
         None => 0..1,
         Some(_) => insn.rm..insn.rm + 1,
     };
     for mode in modes.filter_map(RoundingMode::from_bits) {
         let (value, flags) = expected_float(insn, x, f, mode);
-        let text = || std::format!("{insn} rm {} {unit:?} with {x:#x}, {f:#x?}", insn.rm);
+        let text = || std::format!("{insn} rm {} {state:?} with {x:#x}, {f:#x?}", insn.rm);
         assert_eq!(if to_x { done_x } else { done_f }, value, "{}", text());
-        assert_eq!(flags & !if unit == Unit::Fast { NX } else { 0 }, 0, "{}", text());
+        assert_eq!(flags & !if state == FpState::Fast { NX } else { 0 }, 0, "{}", text());
     }
     true
 }
 
 /// The rows of which something is translated.
 fn float_rows() -> impl Iterator<Item = (&'static Row, Machine, Vec<Insn>)> {
-    let emit = |insn: &Insn, body: &mut Body| float(insn, body);
+    let emit = |insn: &Insn, body: &mut Builder| float(insn, body);
     TABLE.iter().filter(|row| !is_integer(row) && !row.format.is_vector()).filter_map(move |row| {
         let (machine, insns) = Machine::new(float_variants(row), emit);
         (!insns.is_empty()).then_some((row, machine, insns))
@@ -643,8 +643,11 @@ fn floating_point_instructions_are_exact_or_not_done() {
                 let f = [operand(), operand(), operand()];
                 let x =
                     if round % 2 == 0 { choose(&mut numbers, INTEGERS) } else { numbers.next() };
-                let unit = choose(&mut numbers, &[Unit::Off, Unit::Ready, Unit::Fast, Unit::Fast]);
-                check_float(&mut machine, number, insn, unit, x, f);
+                let state = choose(
+                    &mut numbers,
+                    &[FpState::Off, FpState::Ready, FpState::Fast, FpState::Fast],
+                );
+                check_float(&mut machine, number, insn, state, x, f);
             }
         }
     }
@@ -667,7 +670,7 @@ fn ordinary_numbers_are_not_left_to_the_interpreter() {
                 if zero && divides && insn.rs1 == insn.rs2 {
                     continue;
                 }
-                let done = check_float(&mut machine, number, insn, Unit::Fast, 7, f);
+                let done = check_float(&mut machine, number, insn, FpState::Fast, 7, f);
                 assert!(done, "{insn} {f:#x?}");
             }
         }
@@ -676,7 +679,7 @@ fn ordinary_numbers_are_not_left_to_the_interpreter() {
 
 #[test]
 fn what_is_translated_of_floating_point() {
-    let emit = |insn: &Insn, body: &mut Body| float(insn, body);
+    let emit = |insn: &Insn, body: &mut Builder| float(insn, body);
     for row in TABLE.iter().filter(|row| !row.format.is_vector()) {
         use Opcode::*;
         let to_x = matches!(row.format, Format::FpToX | Format::FpToX2);
@@ -717,7 +720,7 @@ fn what_is_translated_of_floating_point() {
 #[test]
 fn what_came_before_is_in_memory_on_every_way_out() {
     // fadd.d f12, f10, f11; addi a3, zero, 77; fmul.d f14, f10, f11
-    let emit = |insn: &Insn, body: &mut Body| {
+    let emit = |insn: &Insn, body: &mut Builder| {
         let [fadd, addi] = [0x02b5_0653, 0x04d0_0693].map(|bits| decode(bits).unwrap());
         // The first leaves if it has to, so that there is no other reason to flush.
         float(&fadd, body) && integer(&addi, body) && float(insn, body)
@@ -726,12 +729,12 @@ fn what_came_before_is_in_memory_on_every_way_out() {
     for (a, b, done) in
         [(2.0, 3.0, true), (0.0, 3.0, true), (f64::MIN_POSITIVE, f64::MIN_POSITIVE, false)]
     {
-        machine.put(place::X + 13 * 8, &[0; 8]);
+        machine.put(state_offsets::X + 13 * 8, &[0; 8]);
         let registers = [(10, f64::to_bits(a)), (11, f64::to_bits(b))];
-        // Looks at a register that nothing writes.
-        let result = machine.run(0, Unit::Fast, &[], &registers, 15);
+        // Reads a register that nothing writes.
+        let result = machine.run(0, FpState::Fast, &[], &registers, 15);
         assert_eq!(result.is_some(), done, "{a} {b}");
-        assert_eq!(machine.get(place::X + 13 * 8), 77, "{a} {b}");
-        assert_eq!(f64::from_bits(machine.get(place::F + 12 * 8)), a + b);
+        assert_eq!(machine.get(state_offsets::X + 13 * 8), 77, "{a} {b}");
+        assert_eq!(f64::from_bits(machine.get(state_offsets::F + 12 * 8)), a + b);
     }
 }

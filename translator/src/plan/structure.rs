@@ -1,19 +1,20 @@
-//! Structured control flow: the blocks of a unit in loops and in between.
+//! Structured control flow: the blocks of a region in loops and in between.
 //!
-//! WebAssembly has blocks, which are left forwards, and loops, which are gone back in to their
-//! start. So blocks are put into an order in which every edge leads forwards, but for those to the
-//! header of a loop that they are in. A loop is a strongly connected component of the graph; without
-//! its header, its blocks are ordered the same way again.
+//! In WebAssembly control leaves a block forwards, and goes back to the start of a loop. So the
+//! blocks are put into an order in which every edge leads forwards, except those to the header of a
+//! loop around them. A loop is a strongly connected component of the graph; without its header, its
+//! blocks are ordered the same way again.
 //!
-//! A loop may be entered elsewhere than at its header: where the unit can be entered, or because the
-//! guest's code is like that. Such a way goes through the header, which looks where it is to lead to.
+//! A loop may be entered elsewhere than at its header: where the region can be entered, or because
+//! the guest's code is irreducible. Such an edge goes through the header, which dispatches it.
 
-use crate::unit::Unit;
+use super::region::Region;
+use crate::guest::Guest;
 use alloc::collections::BTreeSet;
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// A part of a region.
+/// A part of a structured region.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item {
     /// A block.
@@ -25,11 +26,11 @@ pub enum Item {
 /// A loop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loop {
-    /// The block that every round begins with.
+    /// The block that every iteration begins with.
     pub header: usize,
-    /// Blocks in the loop that its header leads to on somebody's behalf.
+    /// Other blocks of the loop that are entered from outside, by way of the header.
     pub dispatch: Vec<usize>,
-    /// What is in it: the header, and what follows.
+    /// Its contents: the header, and what follows.
     pub items: Vec<Item>,
 }
 
@@ -43,21 +44,21 @@ impl Item {
     }
 }
 
-/// The blocks of a unit in order, and the loops that each is in.
-pub struct Regions {
-    /// The whole unit.
+/// The blocks of a region in order, and the loops that each is in.
+pub struct Structure {
+    /// The whole region.
     pub items: Vec<Item>,
     /// For each block, the headers of the loops around it, the innermost last.
     pub loops: Vec<Vec<usize>>,
 }
 
-impl Regions {
-    /// Puts the blocks of a unit in order.
-    pub fn new(unit: &Unit) -> Self {
-        let count = unit.blocks.len();
+impl Structure {
+    /// Puts the blocks of a region in order.
+    pub fn new<G: Guest>(region: &Region<G>) -> Self {
+        let count = region.blocks.len();
         let mut graph = Graph {
-            // What a call comes back to follows it, too.
-            successors: unit
+            // What a call returns to follows it, too.
+            successors: region
                 .blocks
                 .iter()
                 .map(|block| block.successors().chain(block.returns()).collect())
@@ -70,7 +71,7 @@ impl Regions {
                 graph.predecessors[successor].push(block);
             }
         }
-        let entered: BTreeSet<usize> = unit.entries.iter().copied().collect();
+        let entered: BTreeSet<usize> = region.entries.iter().copied().collect();
         let nodes: Vec<usize> = (0..count).collect();
         let items = graph.order(&nodes, &entered);
         Self { items, loops: graph.loops }
@@ -96,6 +97,14 @@ pub fn blocks(items: &[Item]) -> Vec<usize> {
     items.iter().flat_map(one).collect()
 }
 
+/// How often control came to a loop's header from outside of the loop.
+pub fn times_entered<G: Guest>(region: &Region<G>, inside: &[usize], header: usize) -> u64 {
+    let outside = region.blocks.iter().enumerate().filter(|(from, block)| {
+        !inside.contains(from) && block.successors().any(|to| to == header)
+    });
+    outside.map(|(_, block)| block.count).sum()
+}
+
 struct Graph {
     successors: Vec<Vec<usize>>,
     predecessors: Vec<Vec<usize>>,
@@ -103,7 +112,7 @@ struct Graph {
 }
 
 impl Graph {
-    /// The items that some blocks make, of which `entered` are come to from elsewhere.
+    /// The items that some blocks make, of which `entered` are entered from elsewhere.
     fn order(&mut self, nodes: &[usize], entered: &BTreeSet<usize>) -> Vec<Item> {
         let components = Components::of(&self.successors, nodes);
         components.into_iter().map(|component| self.item(component, entered)).collect()
@@ -119,7 +128,7 @@ impl Graph {
         let inside: BTreeSet<usize> = component.iter().copied().collect();
         let from_outside =
             |block: &usize| self.predecessors[*block].iter().any(|from| !inside.contains(from));
-        // The guest's own way in is the header; places where only we can enter come after it.
+        // Where the guest enters it is the header; where only the runtime does comes after that.
         let header = component.iter().copied().find(|block| from_outside(block));
         let header = header.unwrap_or(component[0]);
         let dispatch: Vec<usize> = component
@@ -183,10 +192,10 @@ impl<'a> Components<'a> {
     /// Visits a node and all that it leads to, without recursion.
     fn visit(&mut self, root: usize) {
         let mut path = vec![self.begin(root)];
-        while let Some((node, place)) = path.last_mut() {
+        while let Some((node, index)) = path.last_mut() {
             let node = *node;
-            if let Some(&successor) = self.successors[node].get(*place) {
-                *place += 1;
+            if let Some(&successor) = self.successors[node].get(*index) {
+                *index += 1;
                 match self.visited[successor] {
                     None => {}
                     Some(0) => path.push(self.begin(successor)),
@@ -223,14 +232,17 @@ impl<'a> Components<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::unit::Block;
+    use crate::plan::region::Block;
+    use crate::plan::toy::Toy;
 
-    /// A unit of empty blocks with these edges.
-    fn regions(edges: &[&[usize]], entries: &[usize]) -> Regions {
-        let block =
-            |successors: &&[usize]| Block { indirect: successors.to_vec(), ..Block::default() };
+    /// A region of empty blocks with these edges.
+    fn structure(edges: &[&[usize]], entries: &[usize]) -> Structure {
+        let block = |successors: &&[usize]| Block::<Toy> {
+            indirect: successors.to_vec(),
+            ..Block::default()
+        };
         let blocks = edges.iter().map(block).collect();
-        Regions::new(&Unit { blocks, entries: entries.to_vec(), ..Unit::default() })
+        Structure::new(&Region { blocks, entries: entries.to_vec(), ..Region::default() })
     }
 
     fn shape(items: &[Item]) -> alloc::string::String {
@@ -243,27 +255,27 @@ mod tests {
 
     #[test]
     fn a_diamond_is_in_order() {
-        assert_eq!(shape(&regions(&[&[2, 1], &[3], &[3], &[]], &[0]).items), "0 1 2 3");
+        assert_eq!(shape(&structure(&[&[2, 1], &[3], &[3], &[]], &[0]).items), "0 1 2 3");
     }
 
     #[test]
     fn loops_are_nested() {
         // 0 -> 1 -> 2 -> 2, 2 -> 1, 1 -> 3
-        let regions = regions(&[&[1], &[3, 2], &[2, 1], &[]], &[0]);
-        assert_eq!(shape(&regions.items), "0 [](1 [](2)) 3");
-        assert_eq!(regions.loops[2], [1, 2]);
-        assert!(regions.is_back(2, 1) && regions.is_back(2, 2) && !regions.is_back(1, 2));
+        let structure = structure(&[&[1], &[3, 2], &[2, 1], &[]], &[0]);
+        assert_eq!(shape(&structure.items), "0 [](1 [](2)) 3");
+        assert_eq!(structure.loops[2], [1, 2]);
+        assert!(structure.is_back(2, 1) && structure.is_back(2, 2) && !structure.is_back(1, 2));
     }
 
     #[test]
     fn entries_in_a_loop_go_through_its_header() {
-        let regions = regions(&[&[1], &[3, 2], &[2, 1], &[]], &[0, 2]);
-        assert_eq!(shape(&regions.items), "0 [2](1 [](2)) 3");
+        let structure = structure(&[&[1], &[3, 2], &[2, 1], &[]], &[0, 2]);
+        assert_eq!(shape(&structure.items), "0 [2](1 [](2)) 3");
     }
 
     #[test]
     fn a_loop_with_two_ways_in_has_one_header() {
         // 0 -> 1, 0 -> 2, 1 <-> 2
-        assert_eq!(shape(&regions(&[&[1, 2], &[2], &[1]], &[0]).items), "0 [2](1 2)");
+        assert_eq!(shape(&structure(&[&[1, 2], &[2], &[1]], &[0]).items), "0 [2](1 2)");
     }
 }

@@ -1,50 +1,49 @@
 //! What a guest executed, counted while the interpreter runs it.
 
+use crate::guest::Guest;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::vec;
 use alloc::vec::Vec;
 use c2w_emulator::PAGE_SIZE;
-use c2w_emulator::engine::observe::{Block, Observer};
+use c2w_emulator::engine::observe::{self, Observer};
 use core::cell::RefCell;
+use core::marker::PhantomData;
 
-/// Halfwords of a page.
-pub const SLOTS: usize = PAGE_SIZE / 2;
-
-/// How often the code of a page was executed, in one mode.
+/// How often the code of a page was executed, with one privilege. Offsets are in bytes.
 #[derive(Clone, Debug)]
 pub struct PageProfile {
     /// Guest-physical address of the page.
     pub physical: u64,
-    /// Whether it was U-mode.
+    /// Whether it was the user's.
     pub user: bool,
-    /// Executions of the instruction that starts at each halfword.
+    /// Executions of the instruction at each of the page's [`Guest::SLOTS`].
     pub counts: Box<[u32]>,
-    /// How often the slow path has executed the instruction at a halfword.
+    /// How often the slow path has executed the instruction at an offset.
     pub slow: BTreeMap<u16, u32>,
     /// Where control went from the page, other than to the next instruction in it.
     pub edges: BTreeMap<Edge, u32>,
-    /// Where control came to from nowhere: after traps, and back from them.
+    /// Where control came to from outside of the program: after traps, and back from them.
     pub arrivals: BTreeMap<u16, u32>,
 }
 
 /// Control that went from one instruction to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Edge {
-    /// Halfword of the instruction that it left.
+    /// Offset of the instruction that it left.
     pub from: u16,
-    /// Halfword of the instruction that it came to.
+    /// Offset of the instruction that it came to.
     pub to: u16,
     /// Pages from the one to the other, in virtual addresses.
     pub distance: i64,
-    /// The page that it came to, by its place in the profile.
+    /// The page that it came to, by its index in the profile.
     pub page: u32,
 }
 
 /// A profile.
 #[derive(Clone, Debug, Default)]
-pub struct Profile {
+pub struct Profile<G> {
     /// All pages with code that was executed.
     pub pages: Vec<PageProfile>,
     index: BTreeMap<(u64, bool), u32>,
@@ -53,20 +52,21 @@ pub struct Profile {
     gap: bool,
     /// How many blocks one that is reported stands for, less one.
     more: u32,
+    guest: PhantomData<G>,
 }
 
 /// The block that was executed last.
 #[derive(Clone, Copy, Debug)]
 struct Last {
     page: u32,
-    /// Halfword of its last instruction, and that instruction's page.
+    /// Offset of its last instruction.
     from: u16,
     pc: u64,
     next: u64,
     user: bool,
 }
 
-impl Profile {
+impl<G: Guest> Profile<G> {
     /// Forgets what was executed last: another run begins.
     pub fn interrupt(&mut self) {
         (self.last, self.more) = (None, 0);
@@ -90,7 +90,7 @@ impl Profile {
             pages.push(PageProfile {
                 physical,
                 user,
-                counts: vec![0; SLOTS].into_boxed_slice(),
+                counts: vec![0; G::SLOTS].into_boxed_slice(),
                 slow: BTreeMap::new(),
                 edges: BTreeMap::new(),
                 arrivals: BTreeMap::new(),
@@ -99,45 +99,54 @@ impl Profile {
         })
     }
 
-    fn arrive(&mut self, page: u32, block: &Block<'_>) {
+    /// Counts how control came to a block.
+    fn count_edge(&mut self, page: u32, block: &observe::Block<'_>) {
         if core::mem::take(&mut self.gap) {
             return;
         }
-        let (to, weight) = (slot(block.pc), self.more + 1);
+        let (to, weight) = (in_page(block.pc), self.more + 1);
         let from = self.last.filter(|last| last.next == block.pc && last.user == block.user);
         let Some(last) = from else {
             *self.pages[page as usize].arrivals.entry(to).or_default() += weight;
             return;
         };
-        let distance = (block.pc >> 12).wrapping_sub(last.pc >> 12) as i64;
+        let [to_page, from_page] = [block.pc, last.pc].map(|pc| pc / PAGE_SIZE as u64);
+        let distance = to_page.wrapping_sub(from_page) as i64;
         let edge = Edge { from: last.from, to, distance, page };
         *self.pages[last.page as usize].edges.entry(edge).or_default() += weight;
     }
-}
 
-fn slot(address: u64) -> u16 {
-    (address as usize & (PAGE_SIZE - 1)) as u16 / 2
-}
-
-impl Observer for Profile {
-    fn block(&mut self, block: &Block<'_>) {
+    /// Counts the instructions of a block, and gives the offset of the last one.
+    fn count_instructions(&mut self, page: u32, block: &observe::Block<'_>) -> u16 {
         let weight = self.more + 1;
-        let page = self.page(block.physical & !(PAGE_SIZE as u64 - 1), block.user);
-        self.arrive(page, block);
-        if block.slow {
-            *self.pages[page as usize].slow.entry(slot(block.pc)).or_default() += weight;
-        }
         let counts = &mut self.pages[page as usize].counts;
-        let start = usize::from(slot(block.pc));
-        let (mut at, mut from) = (0, start);
-        while let Some(&low) = block.code.get(at) {
-            from = start + at / 2;
-            if let Some(count) = counts.get_mut(from) {
+        let start = usize::from(in_page(block.pc));
+        let (mut at, mut last) = (0, start);
+        while let Some(length) = block.code.get(at..).and_then(G::length_at) {
+            last = start + at;
+            if let Some(count) = counts.get_mut(last >> G::CODE_SHIFT) {
                 *count = count.saturating_add(weight);
             }
-            at += if low & 3 == 3 { 4 } else { 2 };
+            at += length;
         }
-        let from = from.min(SLOTS - 1) as u16;
+        last.min((G::SLOTS - 1) << G::CODE_SHIFT) as u16
+    }
+}
+
+/// The offset of an address in its page.
+fn in_page(address: u64) -> u16 {
+    (address as usize & (PAGE_SIZE - 1)) as u16
+}
+
+impl<G: Guest> Observer for Profile<G> {
+    fn block(&mut self, block: &observe::Block<'_>) {
+        let page = self.page(block.physical & !(PAGE_SIZE as u64 - 1), block.user);
+        self.count_edge(page, block);
+        if block.slow {
+            let slow = &mut self.pages[page as usize].slow;
+            *slow.entry(in_page(block.pc)).or_default() += self.more + 1;
+        }
+        let from = self.count_instructions(page, block);
         self.last = Some(Last { page, from, pc: block.pc, next: block.next, user: block.user });
     }
 
@@ -151,10 +160,10 @@ impl Observer for Profile {
 }
 
 /// A profile that outlives the machine that fills it.
-pub struct Shared(pub Rc<RefCell<Profile>>);
+pub struct SharedProfile<G>(pub Rc<RefCell<Profile<G>>>);
 
-impl Observer for Shared {
-    fn block(&mut self, block: &Block<'_>) {
+impl<G: Guest> Observer for SharedProfile<G> {
+    fn block(&mut self, block: &observe::Block<'_>) {
         self.0.borrow_mut().block(block);
     }
 

@@ -3,21 +3,22 @@
 //!
 //! A register group is one to eight registers, and each is worked on whole; elements from `vl` on
 //! keep what they had, as the interpreter has it. The vector type must be known when the code is
-//! written: from a `vsetvli` before, in the block or on all ways that lead to it. Where control comes
-//! from outside, the type is looked at ([`find_types`]). So `vstart` is known to be 0.
+//! written: from a `vsetvli` before, in the block or on all ways that lead to it. Where control
+//! comes from outside, the type is checked ([`crate::guest::Guest::Assumption`]). So `vstart` is
+//! known to be 0.
 //!
 //! The registers stay in the hart's state: they are too many for locals.
 
 mod lanes;
 mod mask;
 mod transfer;
-mod types;
 
-use crate::body::Body;
+use super::Builder;
+use super::system::reads;
+use crate::guest::AssumptionUse;
 use c2w_emulator::riscv::isa::{Format, Insn, Opcode};
-use c2w_emulator::riscv::linkage::state_offsets as place;
+use c2w_emulator::riscv::linkage::state_offsets;
 use c2w_emulator::riscv::vector::{VLENB, Vtype};
-pub use types::find_types;
 use wasm_encoder::{InstructionSink as Sink, MemArg, ValType};
 
 /// Instructions that work on what is on the stack.
@@ -30,9 +31,36 @@ mod csr {
     pub const VLENB: i32 = 0xc22;
 }
 
+/// Whether a vector instruction is translated where the vector type is one that it can have.
+pub fn is_translated(insn: &Insn) -> bool {
+    match insn.opcode.format() {
+        Format::VSetVli | Format::VSetIvli => type_set_by(insn).is_some(),
+        _ if transfer::is_translated_whole(insn) => true,
+        _ if !insn.unmasked() => false,
+        Format::VMem => transfer::is_translated_group(insn),
+        Format::VToX => mask::is_translated_scalar(insn.opcode),
+        Format::Vv | Format::Vx | Format::Vi | Format::Vu => {
+            lanes::is_translated(insn.opcode) || mask::is_translated(insn.opcode)
+        }
+        Format::VFromV | Format::VFromX | Format::VFromI => true,
+        _ => false,
+    }
+}
+
+/// What an instruction has to do with the vector type.
+pub fn assumption_use(insn: &Insn) -> AssumptionUse<Vtype> {
+    match insn.opcode.format() {
+        Format::VSetVli | Format::VSetIvli | Format::VSetVl => {
+            AssumptionUse::Sets(type_set_by(insn))
+        }
+        format if format.is_vector() => AssumptionUse::Needs,
+        _ => AssumptionUse::Ignores,
+    }
+}
+
 /// Writes a vector instruction. Returns `false`, and has written nothing, for another and for one
 /// that is left to the interpreter.
-pub fn vector(insn: &Insn, body: &mut Body) -> bool {
+pub fn vector(insn: &Insn, body: &mut Builder) -> bool {
     let format = insn.opcode.format();
     if !format.is_vector() {
         return false;
@@ -43,26 +71,31 @@ pub fn vector(insn: &Insn, body: &mut Body) -> bool {
     if transfer::whole_registers(insn, body) {
         return true;
     }
-    let Some(vtype) = body.vtype.filter(|_| insn.unmasked()) else { return false };
-    let mut vop = Vop { insn, body, vtype, width: vtype.width() };
+    let Some(vtype) = body.assumption.filter(|_| insn.unmasked()) else { return false };
+    let mut op = VectorOp { insn, body, vtype, width: vtype.width() };
     let done = match format {
-        Format::VMem => vop.transfer_group(),
-        Format::VToX => vop.scalar_result(),
-        Format::Vv | Format::Vx | Format::Vi | Format::Vu => vop.arithmetic(),
-        Format::VFromV | Format::VFromX | Format::VFromI => vop.fill(),
+        Format::VMem => op.transfer_group(),
+        Format::VToX => op.scalar_result(),
+        Format::Vv | Format::Vx | Format::Vi | Format::Vu => op.arithmetic(),
+        Format::VFromV | Format::VFromX | Format::VFromI => op.fill(),
         _ => None,
     };
     done.is_some()
 }
 
-/// Writes a read of a control and status register of the vector unit; `false`, and nothing, for
-/// other accesses.
-pub fn register(insn: &Insn, body: &mut Body) -> bool {
-    let reads = insn.opcode == Opcode::Csrrs && insn.rs1 == 0;
-    if !reads || !matches!(insn.imm, csr::VL | csr::VTYPE | csr::VLENB) {
+/// Whether an access to a control and status register of the vector unit is translated, `vtype`
+/// where it is known.
+pub fn is_translated_register(insn: &Insn) -> bool {
+    reads(insn) && matches!(insn.imm, csr::VL | csr::VTYPE | csr::VLENB)
+}
+
+/// Writes a read of a control and status register of the vector unit. Returns `false`, and has
+/// written nothing, for other accesses.
+pub fn register(insn: &Insn, body: &mut Builder) -> bool {
+    if !is_translated_register(insn) {
         return false;
     }
-    let known = match (insn.imm, body.vtype) {
+    let known = match (insn.imm, body.assumption) {
         (csr::VLENB, _) => Some(VLENB as u64),
         (csr::VTYPE, Some(vtype)) => Some(vtype.bits()),
         (csr::VTYPE, None) => return false,
@@ -72,7 +105,7 @@ pub fn register(insn: &Insn, body: &mut Body) -> bool {
     match known {
         Some(value) => _ = body.code().i64_const(value as i64),
         None => {
-            let field = body.field(place::VL, 0);
+            let field = body.field(state_offsets::VL, 0);
             body.code().i32_const(0).i64_load8_u(field);
         }
     }
@@ -88,7 +121,7 @@ fn type_set_by(insn: &Insn) -> Option<Vtype> {
 }
 
 /// `vsetvli` and `vsetivli`.
-fn set_type(insn: &Insn, body: &mut Body) -> Option<()> {
+fn set_type(insn: &Insn, body: &mut Builder) -> Option<()> {
     let vtype = type_set_by(insn)?;
     let longest = vtype.max_length() as i64;
     body.need_vectors();
@@ -103,7 +136,8 @@ fn set_type(insn: &Insn, body: &mut Body) -> Option<()> {
             body.code().i64_const(longest).i64_lt_u().select();
         }
     }
-    let fields = [place::VTYPE, place::VL, place::VSTART].map(|field| body.field(field, 0));
+    let fields = [state_offsets::VTYPE, state_offsets::VL, state_offsets::VSTART]
+        .map(|field| body.field(field, 0));
     let mut code = body.code();
     code.local_set(length);
     code.i32_const(0).i32_const(vtype.code().into()).i32_store8(fields[0]);
@@ -112,23 +146,23 @@ fn set_type(insn: &Insn, body: &mut Body) -> Option<()> {
     code.local_get(length);
     body.set_x(insn.rd);
     body.give(length);
-    body.vtype = Some(vtype);
+    body.assumption = Some(vtype);
     Some(())
 }
 
 /// An instruction on vectors of a known type. Its methods return `None`, and have written nothing,
 /// for what is left to the interpreter: what is illegal among it.
-struct Vop<'a> {
+struct VectorOp<'a> {
     insn: &'a Insn,
-    body: &'a mut Body,
+    body: &'a mut Builder,
     vtype: Vtype,
     /// log2 of the bytes of an element (SEW).
     width: u32,
 }
 
 /// The memory operand of bytes in a vector register, for address 0.
-fn place_in(register: u8, byte: u64, body: &Body) -> MemArg {
-    body.field(place::V + u64::from(register) * VLENB as u64 + byte, 0)
+fn vector_field(register: u8, byte: u64, body: &Builder) -> MemArg {
+    body.field(state_offsets::V + u64::from(register) * VLENB as u64 + byte, 0)
 }
 
 /// Registers of a group.
@@ -141,7 +175,7 @@ fn require(condition: bool) -> Option<()> {
     condition.then_some(())
 }
 
-impl Vop<'_> {
+impl VectorOp<'_> {
     /// Registers of a group of the type.
     fn registers(&self) -> u8 {
         size(self.vtype.multiplier())
@@ -154,13 +188,13 @@ impl Vop<'_> {
 
     /// Pushes a vector register.
     fn v(&mut self, register: u8) {
-        let place = place_in(register, 0, self.body);
-        self.body.code().i32_const(0).v128_load(place);
+        let field = vector_field(register, 0, self.body);
+        self.body.code().i32_const(0).v128_load(field);
     }
 
     /// Pushes the vector length, an `i32`.
     fn length(&mut self) {
-        let field = self.body.field(place::VL, 0);
+        let field = self.body.field(state_offsets::VL, 0);
         self.body.code().i32_const(0).i32_load8_u(field);
     }
 

@@ -3,29 +3,30 @@
 //! An instruction's operands are pushed, an operation works on them, and what it leaves on the
 //! stack goes to `rd`. Nothing here traps.
 
-use crate::body::Body;
+use super::Builder;
 use c2w_emulator::riscv::isa::{Format, Insn, Opcode};
 use wasm_encoder::{BlockType, InstructionSink as Sink, ValType};
 
 /// Instructions that work on what is on the stack.
 type Operation = for<'a, 'b> fn(&'a mut Sink<'b>) -> &'a mut Sink<'b>;
 
-/// Writes an instruction that computes with registers and immediates; `false`, and nothing, if it
-/// is none.
-pub fn integer(insn: &Insn, body: &mut Body) -> bool {
-    // Nothing to order, and nobody to wait for.
-    if matches!(insn.opcode, Opcode::Fence | Opcode::WrsNto | Opcode::WrsSto) {
-        return true;
-    }
-    if !computes(insn.opcode) {
-        return false;
-    }
-    if insn.rd != 0 {
-        let mut operands = Operands { insn, body };
-        operands.push_result();
+/// Whether an instruction is one of these.
+pub fn is_translated(insn: &Insn) -> bool {
+    computes(insn.opcode) || does_nothing(insn.opcode)
+}
+
+/// Writes one of these instructions. Returns `false`, and has written nothing, for another.
+pub fn integer(insn: &Insn, body: &mut Builder) -> bool {
+    if computes(insn.opcode) && insn.rd != 0 {
+        IntegerOp { insn, body }.push_result();
         body.set_x(insn.rd);
     }
-    true
+    is_translated(insn)
+}
+
+/// Whether an instruction has no effect: there is nothing to order, and no other hart to wait for.
+fn does_nothing(opcode: Opcode) -> bool {
+    matches!(opcode, Opcode::Fence | Opcode::WrsNto | Opcode::WrsSto)
 }
 
 /// Whether an instruction does nothing but compute a value for `rd`.
@@ -38,12 +39,12 @@ fn computes(opcode: Opcode) -> bool {
 }
 
 /// An instruction, and where its result is computed.
-struct Operands<'a> {
+struct IntegerOp<'a> {
     insn: &'a Insn,
-    body: &'a mut Body,
+    body: &'a mut Builder,
 }
 
-impl Operands<'_> {
+impl IntegerOp<'_> {
     fn push_result(&mut self) {
         use Opcode::*;
         let Insn { opcode, rs1, rs2, imm, .. } = *self.insn;
@@ -150,7 +151,7 @@ impl Operands<'_> {
             CzeroEqz => self.zero_if(|code| code.i64_eqz()),
             CzeroNez => self.zero_if(|code| code.i64_const(0).i64_ne()),
 
-            // May-be-operations, of which nothing makes anything.
+            // Zimop: reserved, write 0.
             MopR | MopRr => self.constant(0),
             other => unreachable!("{other:?} computes nothing"),
         }
@@ -391,7 +392,3 @@ impl Width {
         };
     }
 }
-
-#[cfg(test)]
-#[path = "instruction_tests.rs"]
-mod tests;

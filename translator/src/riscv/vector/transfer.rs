@@ -1,10 +1,10 @@
 //! Loads and stores of elements side by side: of a group, and of whole registers.
 
-use super::{Vop, place_in, require, size};
-use crate::body::{Body, at};
-use crate::memory;
+use super::{VectorOp, require, size, vector_field};
+use crate::emit::{at, memory};
+use crate::riscv::Builder;
 use c2w_emulator::riscv::isa::{Insn, Opcode};
-use c2w_emulator::riscv::linkage::state_offsets as place;
+use c2w_emulator::riscv::linkage::state_offsets;
 use c2w_emulator::riscv::vector::VLENB;
 use wasm_encoder::{BlockType, ValType};
 
@@ -38,22 +38,32 @@ fn stores_whole(opcode: Opcode) -> Option<bool> {
     }
 }
 
-/// Writes a load or store of whole registers, whatever type and length are. Returns `false`, and has
-/// written nothing, for other instructions.
-pub fn whole_registers(insn: &Insn, body: &mut Body) -> bool {
+/// Whether an instruction is a load or store of whole registers that is translated.
+pub fn is_translated_whole(insn: &Insn) -> bool {
     let registers = insn.extra_fields() as u8 + 1;
-    let Some(write) = stores_whole(insn.opcode).filter(|_| insn.rd & (registers - 1) == 0) else {
-        return false;
-    };
+    stores_whole(insn.opcode).is_some() && insn.rd & (registers - 1) == 0
+}
+
+/// Whether an instruction is a load or store of a group that is translated.
+pub fn is_translated_group(insn: &Insn) -> bool {
+    kind(insn.opcode).is_some() && insn.extra_fields() == 0
+}
+
+/// Writes a load or store of whole registers, whatever type and length are. Returns `false`, and
+/// has written nothing, for other instructions.
+pub fn whole_registers(insn: &Insn, body: &mut Builder) -> bool {
+    let registers = insn.extra_fields() as u8 + 1;
+    let stores = stores_whole(insn.opcode).filter(|_| is_translated_whole(insn));
+    let Some(write) = stores else { return false };
     body.need_vectors();
-    if body.vtype.is_none() {
-        let start = body.field(place::VSTART, 0);
+    if body.assumption.is_none() {
+        let start = body.field(state_offsets::VSTART, 0);
         body.leave_if(|body| _ = body.code().i32_const(0).i32_load8_u(start));
     }
     let length = body.take(ValType::I32);
     let address = body.take(ValType::I32);
     body.code().i32_const(i32::from(registers) * VLENB as i32).local_set(length);
-    memory::look_up_bytes(insn.rs1, length, write, address, body);
+    memory::probe_bytes(insn.rs1, length, write, address, body);
     copy_registers(insn.rd, registers, write, address, body);
     body.give(length);
     body.give(address);
@@ -61,10 +71,10 @@ pub fn whole_registers(insn: &Insn, body: &mut Body) -> bool {
 }
 
 /// Copies registers to or from what a local points to.
-fn copy_registers(first: u8, count: u8, write: bool, address: u32, body: &mut Body) {
+fn copy_registers(first: u8, count: u8, write: bool, address: u32, body: &mut Builder) {
     for number in 0..count {
         let outside = at(u64::from(number) * VLENB as u64, 0);
-        let register = place_in(first + number, 0, body);
+        let register = vector_field(first + number, 0, body);
         let mut code = body.code();
         if write {
             code.local_get(address).i32_const(0).v128_load(register).v128_store(outside);
@@ -74,8 +84,8 @@ fn copy_registers(first: u8, count: u8, write: bool, address: u32, body: &mut Bo
     }
 }
 
-impl Vop<'_> {
-    /// A load or store of `vl` elements, which must lie on one page that is there.
+impl VectorOp<'_> {
+    /// A load or store of `vl` elements, which must lie on one page that the TLB has.
     pub fn transfer_group(&mut self) -> Option<()> {
         let (width, write) = kind(self.insn.opcode)?;
         let multiplier = self.vtype.multiplier() + width as i32 - self.width as i32;
@@ -88,7 +98,7 @@ impl Vop<'_> {
         self.length_in_bytes(width);
         self.body.code().local_set(length);
         self.body.leave_if(|body| _ = body.code().local_get(length).i32_eqz());
-        memory::look_up_bytes(self.insn.rs1, length, write, address, self.body);
+        memory::probe_bytes(self.insn.rs1, length, write, address, self.body);
         let whole = (self.vtype.max_length() << width) as u32;
         if whole == u32::from(registers) * VLENB as u32 {
             self.body.code().local_get(length).i32_const(whole as i32).i32_eq();
@@ -107,7 +117,7 @@ impl Vop<'_> {
 
     /// Copies as many bytes as a local says.
     fn copy_some(&mut self, write: bool, address: u32, length: u32) {
-        let group = place::V + u64::from(self.insn.rd) * VLENB as u64;
+        let group = state_offsets::V + u64::from(self.insn.rd) * VLENB as u64;
         let group = (u64::from(self.body.linkage.state) + group) as i32;
         let mut code = self.body.code();
         if write {

@@ -1,8 +1,8 @@
-//! Comparisons, which make masks, and what looks into masks.
+//! Comparisons, which make masks, and operations on masks.
 //!
 //! A mask has a bit for each element, up to 128: two halves.
 
-use super::{Operation, Vop, place_in, require};
+use super::{Operation, VectorOp, require, vector_field};
 use c2w_emulator::riscv::isa::Opcode;
 use wasm_encoder::{BlockType, ValType};
 
@@ -60,7 +60,17 @@ fn combination(opcode: Opcode) -> Option<Operation> {
     })
 }
 
-impl Vop<'_> {
+/// Whether an instruction that writes a mask is translated.
+pub fn is_translated(opcode: Opcode) -> bool {
+    combination(opcode).is_some() || comparison(opcode).is_some()
+}
+
+/// Whether an instruction that writes an integer register is translated.
+pub fn is_translated_scalar(opcode: Opcode) -> bool {
+    matches!(opcode, Opcode::VmvXS | Opcode::VfirstM | Opcode::VcpopM)
+}
+
+impl VectorOp<'_> {
     /// What writes a mask.
     pub fn mask(&mut self) -> Option<()> {
         if let Some(operation) = combination(self.insn.opcode) {
@@ -125,9 +135,9 @@ impl Vop<'_> {
     /// Pushes what is compared.
     fn sources(&mut self, comparison: &Comparison, number: u8) {
         let flip = comparison.unsigned && self.width == 3;
-        let turn_sign = |vop: &mut Self| {
+        let turn_sign = |op: &mut Self| {
             if flip {
-                vop.body.code().i64_const(i64::MIN).i64x2_splat().v128_xor();
+                op.body.code().i64_const(i64::MIN).i64x2_splat().v128_xor();
             }
         };
         self.v(self.insn.rs2 + number);
@@ -138,19 +148,19 @@ impl Vop<'_> {
 
     /// Pushes half of a mask.
     fn half(&mut self, register: u8, half: u64) {
-        let place = place_in(register, half * 8, self.body);
-        self.body.code().i32_const(0).i64_load(place);
+        let field = vector_field(register, half * 8, self.body);
+        self.body.code().i32_const(0).i64_load(field);
     }
 
     /// Writes the bits of a local to half of the mask `vd`, as far as `vl` goes.
     fn write_half(&mut self, half: u64, new: u32) {
-        let place = place_in(self.insn.rd, half * 8, self.body);
+        let field = vector_field(self.insn.rd, half * 8, self.body);
         self.body.code().i32_const(0);
         self.half(self.insn.rd, half);
         self.half(self.insn.rd, half);
         self.body.code().local_get(new).i64_xor();
         self.below_length(half);
-        self.body.code().i64_and().i64_xor().i64_store(place);
+        self.body.code().i64_and().i64_xor().i64_store(field);
     }
 
     /// Pushes the bits of half a mask that are of elements below `vl`.
@@ -175,7 +185,7 @@ impl Vop<'_> {
     /// `vmv.x.s`, `vfirst.m`, `vcpop.m`.
     pub fn scalar_result(&mut self) -> Option<()> {
         use Opcode::*;
-        require(matches!(self.insn.opcode, VmvXS | VfirstM | VcpopM))?;
+        require(is_translated_scalar(self.insn.opcode))?;
         self.body.need_vectors();
         match self.insn.opcode {
             VmvXS => self.first_element(),
@@ -194,14 +204,14 @@ impl Vop<'_> {
     }
 
     fn first_element(&mut self) {
-        let place = place_in(self.insn.rs2, 0, self.body);
+        let field = vector_field(self.insn.rs2, 0, self.body);
         let mut code = self.body.code();
         code.i32_const(0);
         match self.width {
-            0 => code.i64_load8_s(place),
-            1 => code.i64_load16_s(place),
-            2 => code.i64_load32_s(place),
-            _ => code.i64_load(place),
+            0 => code.i64_load8_s(field),
+            1 => code.i64_load16_s(field),
+            2 => code.i64_load32_s(field),
+            _ => code.i64_load(field),
         };
     }
 

@@ -4,14 +4,14 @@
 //! call would have the engine keep all floating-point registers in memory. What those steps cannot
 //! decide is left to the interpreter.
 
-use crate::body::Body;
+use super::Builder;
 use wasm_encoder::{BlockType, InstructionSink as Sink, ValType};
 
 /// 2^27 + 1: splits a double into two halves of its digits (Veltkamp).
 const SPLITTER: f64 = 134_217_729.0;
 
 /// `a * b + c` from locals, into `a`.
-pub fn fused_double(a: u32, b: u32, c: u32, body: &mut Body) {
+pub fn fused_double(a: u32, b: u32, c: u32, body: &mut Builder) {
     // Before the code that is rarely executed, which may leave.
     body.flush();
     let locals: [u32; 7] = core::array::from_fn(|_| body.take(ValType::F64));
@@ -56,7 +56,7 @@ fn rounded(code: &mut Sink<'_>, sum: u32, tail: u32, factor: f64) {
 }
 
 /// Two numbers of half as many digits whose sum a local is.
-fn split(whole: u32, high: u32, low: u32, body: &mut Body) {
+fn split(whole: u32, high: u32, low: u32, body: &mut Builder) {
     let mut code = body.code();
     code.local_get(whole).f64_const(SPLITTER.into()).f64_mul().local_tee(high);
     // high = scaled - (scaled - whole)
@@ -71,7 +71,7 @@ fn is_middle(code: &mut Sink<'_>, operand: u32) {
 }
 
 /// When an operand is zero, at most one rounding happens anyway; else this is for the interpreter.
-fn with_zero(a: u32, b: u32, c: u32, result: u32, body: &mut Body) {
+fn with_zero(a: u32, b: u32, c: u32, result: u32, body: &mut Builder) {
     body.leave_if(|body| {
         let mut code = body.code();
         let zero = |code: &mut Sink<'_>, operand: u32| {

@@ -1,12 +1,12 @@
 //! Floating point without memory: F and D, as far as WebAssembly's arithmetic does the same.
 //!
 //! WebAssembly rounds to nearest and has no flags. Where an operation can be inexact, it is done
-//! only while that changes no flag ([`Body::need_fast_fp`]), and a result that may come with
+//! only while that changes no flag ([`Builder::need_fast_fp`]), and a result that may come with
 //! another flag, or a NaN, is left to the interpreter. All of that is found out before a register
 //! changes.
 
-use crate::body::Body;
-use crate::fused::fused_double;
+use super::Builder;
+use super::fused::fused_double;
 use c2w_emulator::riscv::isa::{Insn, Opcode, constants};
 use wasm_encoder::{BlockType, InstructionSink as Sink, ValType};
 
@@ -19,26 +19,65 @@ const BOX: i64 = 0xffff_ffff_0000_0000_u64 as i64;
 /// The sign of a single.
 const SIGN: i64 = 0x8000_0000;
 
-/// Writes a floating-point instruction that is no load or store; `false`, and nothing, if it is
-/// none or has to be the interpreter's.
-pub fn float(insn: &Insn, body: &mut Body) -> bool {
-    let mut operands = Operands { insn, body };
-    operands.moves() || operands.compares() || operands.rounds() || operands.converts_to_integer()
+/// Whether a floating-point instruction, not a load or store, is translated. Without a destination,
+/// or in other rounding modes, it is the interpreter's.
+pub fn is_translated(insn: &Insn) -> bool {
+    use Opcode::*;
+    match insn.opcode {
+        FmvDX | FmvWX | FliD | FliS => true,
+        FsgnjD | FsgnjnD | FsgnjxD | FsgnjS | FsgnjnS | FsgnjxS => true,
+        FminD | FminmD | FmaxD | FmaxmD | FminS | FminmS | FmaxS | FmaxmS => true,
+        FmvXD | FmvXW | FeqD | FltD | FltqD | FleD | FleqD | FeqS | FltS | FltqS | FleS | FleqS => {
+            insn.rd != 0
+        }
+        FaddD | FsubD | FmulD | FdivD | FsqrtD | FaddS | FsubS | FmulS | FdivS | FsqrtS
+        | FmaddD | FmsubD | FnmsubD | FnmaddD | FmaddS | FmsubS | FnmsubS | FnmaddS | FcvtDS
+        | FcvtSD | FcvtDW | FcvtDWu | FcvtDL | FcvtDLu | FcvtSW | FcvtSWu | FcvtSL | FcvtSLu => {
+            rounds_to_nearest(insn)
+        }
+        FcvtWD | FcvtWuD | FcvtLD | FcvtLuD | FcvtWS | FcvtWuS | FcvtLS | FcvtLuS => {
+            insn.rd != 0 && rounding(insn).is_some()
+        }
+        _ => false,
+    }
+}
+
+/// Whether an instruction rounds to nearest, as far as is known before it is executed.
+fn rounds_to_nearest(insn: &Insn) -> bool {
+    matches!(insn.rm, 0 | 7)
+}
+
+/// How an instruction rounds to an integer, if WebAssembly can.
+fn rounding(insn: &Insn) -> Option<Operation> {
+    Some(match insn.rm {
+        0 | 7 => |code| code.f64_nearest(),
+        1 => |code| code,
+        2 => |code| code.f64_floor(),
+        3 => |code| code.f64_ceil(),
+        _ => return None,
+    })
+}
+
+/// Writes a floating-point instruction, not a load or store. Returns `false`, and has written
+/// nothing, for another, or one that is left to the interpreter.
+pub fn float(insn: &Insn, body: &mut Builder) -> bool {
+    let mut op = FloatOp { insn, body };
+    op.moves() || op.compares() || op.rounds() || op.converts_to_integer()
 }
 
 /// An instruction, and where it is written to.
-struct Operands<'a> {
+struct FloatOp<'a> {
     insn: &'a Insn,
-    body: &'a mut Body,
+    body: &'a mut Builder,
 }
 
-impl Operands<'_> {
+impl FloatOp<'_> {
     /// Moves and sign injection.
     fn moves(&mut self) -> bool {
         use Opcode::*;
         let Insn { opcode, rd, rs1, rs2, .. } = *self.insn;
         match opcode {
-            // The interpreter does not expect these to write nothing.
+            // The interpreter has no fast path for these without a destination.
             FmvXD | FmvXW if rd == 0 => return false,
             FmvXD | FmvXW | FmvDX | FmvWX | FliD | FliS | FsgnjD | FsgnjnD | FsgnjxD => {
                 self.body.need_fp();
@@ -138,67 +177,67 @@ impl Operands<'_> {
     fn compares(&mut self) -> bool {
         use Opcode::*;
         match self.insn.opcode {
-            FminD | FminmD => self.extreme(Format::Double, |code| code.f64_min()),
-            FmaxD | FmaxmD => self.extreme(Format::Double, |code| code.f64_max()),
-            FminS | FminmS => self.extreme(Format::Single, |code| code.f32_min()),
-            FmaxS | FmaxmS => self.extreme(Format::Single, |code| code.f32_max()),
-            // As if `rd` could not be x0: the interpreter does not expect that either.
+            FminD | FminmD => self.extreme(Precision::Double, |code| code.f64_min()),
+            FmaxD | FmaxmD => self.extreme(Precision::Double, |code| code.f64_max()),
+            FminS | FminmS => self.extreme(Precision::Single, |code| code.f32_min()),
+            FmaxS | FmaxmS => self.extreme(Precision::Single, |code| code.f32_max()),
+            // The same for these.
             _ if self.insn.rd == 0 => return false,
-            FeqD => self.compare(Format::Double, |code| code.f64_eq()),
-            FltD | FltqD => self.compare(Format::Double, |code| code.f64_lt()),
-            FleD | FleqD => self.compare(Format::Double, |code| code.f64_le()),
-            FeqS => self.compare(Format::Single, |code| code.f32_eq()),
-            FltS | FltqS => self.compare(Format::Single, |code| code.f32_lt()),
-            FleS | FleqS => self.compare(Format::Single, |code| code.f32_le()),
+            FeqD => self.compare(Precision::Double, |code| code.f64_eq()),
+            FltD | FltqD => self.compare(Precision::Double, |code| code.f64_lt()),
+            FleD | FleqD => self.compare(Precision::Double, |code| code.f64_le()),
+            FeqS => self.compare(Precision::Single, |code| code.f32_eq()),
+            FltS | FltqS => self.compare(Precision::Single, |code| code.f32_lt()),
+            FleS | FleqS => self.compare(Precision::Single, |code| code.f32_le()),
             _ => return false,
         }
         true
     }
 
-    fn compare(&mut self, format: Format, compare: Operation) {
+    fn compare(&mut self, precision: Precision, compare: Operation) {
         let Insn { rd, rs1, rs2, .. } = *self.insn;
         self.body.need_fp();
-        self.need_boxed_if(format, &[rs1, rs2]);
+        self.need_boxed_if(precision, &[rs1, rs2]);
         let body = &mut *self.body;
         body.leave_if(|body| {
-            format.operand(body, rs1);
-            format.operand(body, rs1);
-            format.differs(&mut body.code());
+            precision.operand(body, rs1);
+            precision.operand(body, rs1);
+            precision.differs(&mut body.code());
             if rs1 != rs2 {
-                format.operand(body, rs2);
-                format.operand(body, rs2);
-                format.differs(&mut body.code()).i32_or();
+                precision.operand(body, rs2);
+                precision.operand(body, rs2);
+                precision.differs(&mut body.code()).i32_or();
             }
         });
-        format.operand(body, rs1);
-        format.operand(body, rs2);
+        precision.operand(body, rs1);
+        precision.operand(body, rs2);
         compare(&mut body.code()).i64_extend_i32_u();
         body.set_x(rd);
     }
 
     /// WebAssembly's minimum and maximum are NaN if an operand is.
-    fn extreme(&mut self, format: Format, choose: Operation) {
+    fn extreme(&mut self, precision: Precision, choose: Operation) {
         self.body.need_fp();
-        self.two(format, choose);
-        self.finish(format, Range::Number);
+        self.two(precision, choose);
+        self.finish(precision, Accepted::Number);
     }
 
     /// What rounds to nearest.
     fn rounds(&mut self) -> bool {
-        use Format::{Double, Single};
         use Opcode::*;
-        if !matches!(self.insn.rm, 0 | 7) {
+        use Precision::{Double, Single};
+        if !rounds_to_nearest(self.insn) {
             return false;
         }
         match self.insn.opcode {
-            FaddD => self.arithmetic(Double, Range::Finite, |code| code.f64_add()),
-            FsubD => self.arithmetic(Double, Range::Finite, |code| code.f64_sub()),
-            FmulD => self.arithmetic(Double, Range::Product, |code| code.f64_mul()),
-            FdivD => self.arithmetic(Double, Range::Quotient, |code| code.f64_div()),
-            FaddS => self.arithmetic(Single, Range::Finite, |code| code.f32_add()),
-            FsubS => self.arithmetic(Single, Range::Finite, |code| code.f32_sub()),
-            FmulS => self.arithmetic(Single, Range::Product, |code| code.f32_mul()),
-            FdivS => self.arithmetic(Single, Range::Quotient, |code| code.f32_div()),
+            FaddD => self.arithmetic(Double, Accepted::Finite, |code| code.f64_add()),
+            FsubD => self.arithmetic(Double, Accepted::Finite, |code| code.f64_sub()),
+            FmulD => self.arithmetic(Double, Accepted::Product, |code| code.f64_mul()),
+            FdivD => self.arithmetic(Double, Accepted::Quotient, |code| code.f64_div()),
+            FaddS => self.arithmetic(Single, Accepted::Finite, |code| code.f32_add()),
+            FsubS => self.arithmetic(Single, Accepted::Finite, |code| code.f32_sub()),
+            FmulS => self.arithmetic(Single, Accepted::Product, |code| code.f32_mul()),
+            FdivS => self.arithmetic(Single, Accepted::Quotient, |code| code.f32_div()),
             // Never tiny; NaN for less than zero, and infinite for infinity only.
             FsqrtD => self.root(Double, |code| code.f64_sqrt()),
             FsqrtS => self.root(Single, |code| code.f32_sqrt()),
@@ -226,38 +265,42 @@ impl Operands<'_> {
         true
     }
 
-    fn arithmetic(&mut self, format: Format, range: Range, operation: Operation) {
+    fn arithmetic(&mut self, precision: Precision, accepted: Accepted, operation: Operation) {
         self.body.need_fast_fp();
-        self.two(format, operation);
-        self.finish(format, range);
+        self.two(precision, operation);
+        self.finish(precision, accepted);
     }
 
-    fn root(&mut self, format: Format, operation: Operation) {
+    fn root(&mut self, precision: Precision, operation: Operation) {
         let rs1 = self.insn.rs1;
         self.body.need_fast_fp();
-        self.need_boxed_if(format, &[rs1]);
-        format.operand(self.body, rs1);
+        self.need_boxed_if(precision, &[rs1]);
+        precision.operand(self.body, rs1);
         operation(&mut self.body.code());
-        self.finish(format, Range::Finite);
+        self.finish(precision, Accepted::Finite);
     }
 
     /// A fused multiply-add, its product or its addend negated.
-    fn fused(&mut self, format: Format, product: bool, addend: bool) {
+    fn fused(&mut self, precision: Precision, product: bool, addend: bool) {
         let Insn { rs1, rs2, rs3, .. } = *self.insn;
         self.body.need_fast_fp();
-        self.need_boxed_if(format, &[rs1, rs2, rs3]);
-        if format == Format::Double {
+        self.need_boxed_if(precision, &[rs1, rs2, rs3]);
+        if precision == Precision::Double {
             return self.fused_double(product, addend);
         }
         for (register, negated) in [(rs1, product), (rs2, false), (rs3, addend)] {
-            format.operand(self.body, register);
+            precision.operand(self.body, register);
             if negated {
-                format.choose(&mut self.body.code(), |code| code.f32_neg(), |code| code.f64_neg());
+                precision.choose(
+                    &mut self.body.code(),
+                    |code| code.f32_neg(),
+                    |code| code.f64_neg(),
+                );
             }
         }
         let fma32 = self.body.linkage.helpers.fma32;
         self.body.code().call(fma32);
-        self.finish(format, Range::Number);
+        self.finish(precision, Accepted::Number);
     }
 
     fn fused_double(&mut self, product: bool, addend: bool) {
@@ -274,7 +317,7 @@ impl Operands<'_> {
         let [a, b, c] = operands;
         fused_double(a, b, c, self.body);
         self.body.code().local_get(a);
-        self.set(Format::Double);
+        self.set(Precision::Double);
         operands.into_iter().for_each(|local| self.body.give(local));
     }
 
@@ -282,19 +325,19 @@ impl Operands<'_> {
         // A number's conversion is exact.
         self.body.need_fp();
         self.need_boxed(&[self.insn.rs1]);
-        Format::Single.operand(self.body, self.insn.rs1);
+        Precision::Single.operand(self.body, self.insn.rs1);
         self.body.code().f64_promote_f32();
-        self.finish(Format::Double, Range::Finite);
+        self.finish(Precision::Double, Accepted::Finite);
     }
 
     fn narrow(&mut self) {
         self.body.need_fast_fp();
-        Format::Double.operand(self.body, self.insn.rs1);
+        Precision::Double.operand(self.body, self.insn.rs1);
         self.body.code().f32_demote_f64();
-        self.finish(Format::Single, Range::Narrowed);
+        self.finish(Precision::Single, Accepted::Narrowed);
     }
 
-    fn convert_integer(&mut self, format: Format, convert: Operation) {
+    fn convert_integer(&mut self, precision: Precision, convert: Operation) {
         if matches!(self.insn.opcode, Opcode::FcvtDW | Opcode::FcvtDWu) {
             self.body.need_fp();
         } else {
@@ -302,22 +345,16 @@ impl Operands<'_> {
         }
         self.body.x(self.insn.rs1);
         convert(&mut self.body.code());
-        self.set(format);
+        self.set(precision);
     }
 
     /// Conversions to integers, in every rounding mode that WebAssembly has.
     fn converts_to_integer(&mut self) -> bool {
-        use Format::{Double, Single};
         use Opcode::*;
-        let Insn { opcode, rd, rs1, rm, .. } = *self.insn;
-        let round: Operation = match rm {
-            0 | 7 => |code| code.f64_nearest(),
-            1 => |code| code,
-            2 => |code| code.f64_floor(),
-            3 => |code| code.f64_ceil(),
-            _ => return false,
-        };
-        let (format, bits, signed, convert): (_, _, _, Operation) = match opcode {
+        use Precision::{Double, Single};
+        let Insn { opcode, rd, rs1, .. } = *self.insn;
+        let Some(round) = rounding(self.insn) else { return false };
+        let (precision, bits, signed, convert): (_, _, _, Operation) = match opcode {
             _ if rd == 0 => return false,
             FcvtWD => (Double, 32, true, |code| code.i32_trunc_f64_s().i64_extend_i32_s()),
             FcvtWuD => (Double, 32, false, |code| code.i32_trunc_f64_u().i64_extend_i32_s()),
@@ -330,11 +367,11 @@ impl Operands<'_> {
             _ => return false,
         };
         self.body.need_fast_fp();
-        self.need_boxed_if(format, &[rs1]);
+        self.need_boxed_if(precision, &[rs1]);
         let body = &mut *self.body;
         let value = body.take(ValType::F64);
-        format.operand(body, rs1);
-        if format == Single {
+        precision.operand(body, rs1);
+        if precision == Single {
             body.code().f64_promote_f32();
         }
         round(&mut body.code()).local_set(value);
@@ -356,16 +393,16 @@ impl Operands<'_> {
         true
     }
 
-    fn two(&mut self, format: Format, operation: Operation) {
+    fn two(&mut self, precision: Precision, operation: Operation) {
         let Insn { rs1, rs2, .. } = *self.insn;
-        self.need_boxed_if(format, &[rs1, rs2]);
-        format.operand(self.body, rs1);
-        format.operand(self.body, rs2);
+        self.need_boxed_if(precision, &[rs1, rs2]);
+        precision.operand(self.body, rs1);
+        precision.operand(self.body, rs2);
         operation(&mut self.body.code());
     }
 
-    fn need_boxed_if(&mut self, format: Format, registers: &[u8]) {
-        if format == Format::Single {
+    fn need_boxed_if(&mut self, precision: Precision, registers: &[u8]) {
+        if precision == Precision::Single {
             self.need_boxed(registers);
         }
     }
@@ -373,12 +410,12 @@ impl Operands<'_> {
     /// Leaves unless all of these are NaN-boxed singles.
     fn need_boxed(&mut self, registers: &[u8]) {
         self.body.leave_if(|body| {
-            for (place, &register) in registers.iter().enumerate() {
-                if registers[..place].contains(&register) {
+            for (index, &register) in registers.iter().enumerate() {
+                if registers[..index].contains(&register) {
                     continue;
                 }
                 body.f_bits(register);
-                if place > 0 {
+                if index > 0 {
                     body.code().i64_and();
                 }
             }
@@ -386,62 +423,68 @@ impl Operands<'_> {
         });
     }
 
-    /// Leaves unless the value on the stack is in a range, and then makes it `f[rd]`.
-    fn finish(&mut self, format: Format, range: Range) {
-        let value = self.body.take(format.kind());
+    /// Leaves unless the value on the stack is accepted, and then makes it `f[rd]`.
+    fn finish(&mut self, precision: Precision, accepted: Accepted) {
+        let value = self.body.take(precision.kind());
         self.body.code().local_set(value);
         let Insn { rs1, rs2, .. } = *self.insn;
-        match range {
-            Range::Number => self.body.leave_if(|body| {
-                format.differs(body.code().local_get(value).local_get(value));
+        match accepted {
+            Accepted::Number => self.body.leave_if(|body| {
+                precision.differs(body.code().local_get(value).local_get(value));
             }),
-            Range::Finite => self.body.leave_if(|body| format.is_infinite(body, value)),
-            Range::Product => self.normal(format, value, format, &[rs1, rs2]),
-            Range::Quotient => self.normal(format, value, format, &[rs1]),
-            Range::Narrowed => self.normal(format, value, Format::Double, &[rs1]),
+            Accepted::Finite => self.body.leave_if(|body| precision.is_infinite(body, value)),
+            Accepted::Product => self.normal(precision, value, precision, &[rs1, rs2]),
+            Accepted::Quotient => self.normal(precision, value, precision, &[rs1]),
+            Accepted::Narrowed => self.normal(precision, value, Precision::Double, &[rs1]),
         }
         self.body.code().local_get(value);
-        self.set(format);
+        self.set(precision);
         self.body.give(value);
     }
 
     /// Leaves unless a result is normal and not on the edge of underflow, or zero because one of
     /// `operands` is.
-    fn normal(&mut self, format: Format, value: u32, operand_format: Format, operands: &[u8]) {
+    fn normal(
+        &mut self,
+        precision: Precision,
+        value: u32,
+        operand_precision: Precision,
+        operands: &[u8],
+    ) {
         let body = &mut *self.body;
         // Not only where something unusual happens.
         body.flush();
-        format.is_unusual(body, value);
+        precision.is_unusual(body, value);
         body.open_if(BlockType::Empty);
         body.leave_if(|body| {
-            for (place, &operand) in operands.iter().enumerate() {
-                operand_format.operand(body, operand);
-                operand_format.is_zero(&mut body.code());
-                if place > 0 {
+            for (index, &operand) in operands.iter().enumerate() {
+                operand_precision.operand(body, operand);
+                operand_precision.is_zero(&mut body.code());
+                if index > 0 {
                     body.code().i32_or();
                 }
             }
-            format.is_zero(body.code().local_get(value)).i32_and().i32_eqz();
+            precision.is_zero(body.code().local_get(value)).i32_and().i32_eqz();
         });
         body.close();
     }
 
-    /// Pops a number of a format into `f[rd]`.
-    fn set(&mut self, format: Format) {
-        match format {
-            Format::Single => {
+    /// Pops a number into `f[rd]`.
+    fn set(&mut self, precision: Precision) {
+        match precision {
+            Precision::Single => {
                 let mut code = self.body.code();
                 code.i32_reinterpret_f32().i64_extend_i32_u().i64_const(BOX).i64_or();
                 self.body.set_f_bits(self.insn.rd);
             }
-            Format::Double => self.body.set_f(self.insn.rd),
+            Precision::Double => self.body.set_f(self.insn.rd),
         }
     }
 }
 
 /// Which results need no flag but inexact, and are the same everywhere.
 #[derive(Clone, Copy)]
-enum Range {
+enum Accepted {
     /// All but NaN.
     Number,
     /// Not infinite either; zero and subnormal results are exact.
@@ -455,12 +498,12 @@ enum Range {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Format {
+enum Precision {
     Single,
     Double,
 }
 
-impl Format {
+impl Precision {
     fn kind(self) -> ValType {
         match self {
             Self::Single => ValType::F32,
@@ -469,7 +512,7 @@ impl Format {
     }
 
     /// Pushes a register; a single is known to be boxed.
-    fn operand(self, body: &mut Body, register: u8) {
+    fn operand(self, body: &mut Builder, register: u8) {
         match self {
             Self::Single => {
                 body.f_bits(register);
@@ -513,7 +556,7 @@ impl Format {
     }
 
     /// Pushes a number's exponent field.
-    fn exponent(self, body: &mut Body, value: u32) {
+    fn exponent(self, body: &mut Builder, value: u32) {
         let mut code = body.code();
         code.local_get(value);
         match self {
@@ -524,14 +567,14 @@ impl Format {
     }
 
     /// Whether a number is infinite or NaN.
-    fn is_infinite(self, body: &mut Body, value: u32) {
+    fn is_infinite(self, body: &mut Builder, value: u32) {
         self.exponent(body, value);
         body.code().i32_const(self.largest_exponent()).i32_eq();
     }
 
     /// Whether a number is infinite, NaN, zero, subnormal, or may have been rounded from a
     /// subnormal one.
-    fn is_unusual(self, body: &mut Body, value: u32) {
+    fn is_unusual(self, body: &mut Builder, value: u32) {
         self.exponent(body, value);
         let usual = self.largest_exponent() - 2;
         body.code().i32_const(2).i32_sub().i32_const(usual).i32_ge_u();

@@ -1,6 +1,6 @@
 //! Arithmetic on elements of one width.
 
-use super::{Operation, Vop, place_in, require};
+use super::{Operation, VectorOp, require, vector_field};
 use c2w_emulator::riscv::isa::{Format, Opcode};
 use c2w_emulator::riscv::vector::VLENB;
 use wasm_encoder::{BlockType, ValType};
@@ -102,15 +102,20 @@ fn operation(opcode: Opcode) -> Option<(Order, ByWidth)> {
     })
 }
 
-impl Vop<'_> {
+/// Whether arithmetic is translated, for some width of elements.
+pub fn is_translated(opcode: Opcode) -> bool {
+    operation(opcode).is_some()
+}
+
+impl VectorOp<'_> {
     /// Arithmetic with two operands, and what makes masks.
     pub fn arithmetic(&mut self) -> Option<()> {
         let Some((order, by_width)) = operation(self.insn.opcode) else { return self.mask() };
         let operation = by_width[self.width as usize]?;
         self.check_groups()?;
-        self.elementwise(|vop, number| {
-            vop.operands(order, number);
-            operation(&mut vop.body.code());
+        self.elementwise(|op, number| {
+            op.operands(order, number);
+            operation(&mut op.body.code());
         });
         Some(())
     }
@@ -121,7 +126,7 @@ impl Vop<'_> {
             return self.set_first();
         }
         self.check_groups()?;
-        self.elementwise(|vop, number| vop.second(number));
+        self.elementwise(|op, number| op.second(number));
         Some(())
     }
 
@@ -129,17 +134,17 @@ impl Vop<'_> {
     fn set_first(&mut self) -> Option<()> {
         require(self.insn.opcode == Opcode::VmvSX)?;
         self.body.need_vectors();
-        let place = place_in(self.insn.rd, 0, self.body);
+        let field = vector_field(self.insn.rd, 0, self.body);
         self.length();
         self.body.open_if(BlockType::Empty);
         self.body.code().i32_const(0);
         self.body.x(self.insn.rs1);
         let mut code = self.body.code();
         match self.width {
-            0 => code.i64_store8(place),
-            1 => code.i64_store16(place),
-            2 => code.i64_store32(place),
-            _ => code.i64_store(place),
+            0 => code.i64_store8(field),
+            1 => code.i64_store16(field),
+            2 => code.i64_store32(field),
+            _ => code.i64_store(field),
         };
         self.body.close();
         Some(())
@@ -181,8 +186,8 @@ impl Vop<'_> {
         if self.has_vs1() { self.v(self.insn.rs1 + number) } else { self.scalar() }
     }
 
-    /// Has the group `vd` be what `compute` pushes for each register, as far as `vl` goes. Sources may
-    /// be the same group.
+    /// Has the group `vd` be what `compute` pushes for each register, as far as `vl` goes. Sources
+    /// may be the same group.
     fn elementwise(&mut self, compute: impl Fn(&mut Self, u8)) {
         self.body.need_vectors();
         let length = self.body.take(ValType::I32);
@@ -192,11 +197,11 @@ impl Vop<'_> {
             self.body.code().i32_const(0);
             compute(self, number);
             self.v(self.insn.rd + number);
-            let place = place_in(self.insn.rd + number, 0, self.body);
+            let field = vector_field(self.insn.rd + number, 0, self.body);
             let numbers = numbers_from(number * VLENB as u8);
             let mut code = self.body.code();
             code.v128_const(numbers).local_get(length).i8x16_splat().i8x16_lt_u();
-            code.v128_bitselect().v128_store(place);
+            code.v128_bitselect().v128_store(field);
         }
         self.body.give(length);
     }
