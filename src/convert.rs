@@ -100,7 +100,8 @@ fn unpack_image(
         source.progress.stage(Stage::Layer { number: number + 1, of });
         let name = || format!("layer {} ({})", number + 1, layer.descriptor.digest);
         let mut reader = layer.open()?;
-        let applied = apply_layer(&mut tree, &mut spool, &mut reader).with_context(name)?;
+        let applied =
+            apply_layer(&mut tree, &mut spool, &ext4::LIMITS, &mut reader).with_context(name)?;
         for warning in applied.warnings {
             source.progress.warning(&format_args!("{}: {warning}", name()));
         }
@@ -118,7 +119,7 @@ fn unpack_plain(
     timing: &mut Timing,
 ) -> Result<Rootfs> {
     progress.stage(Stage::Files);
-    let Plain { tree, spool, identity, notes } = plain::read(reference, spool)?;
+    let Plain { tree, spool, identity, notes } = plain::read(reference, spool, &ext4::LIMITS)?;
     for note in notes {
         progress.warning(&note);
     }

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use c2w::ext4::{self, Ext4Error, Options};
+use c2w::ext4::{self, Ext4Error, LIMITS, Options};
 use c2w::oci::{self, ImageRef, SourceOptions};
 use c2w::rootfs::apply::{AppliedLayer, LayerError, apply_layer};
 use c2w::rootfs::spool::Spool;
@@ -37,7 +37,7 @@ fn merge(name: &str) -> Result<Merged, LayerError> {
     let mut layers = Vec::new();
     for layer in image.layers() {
         let mut reader = layer.open().unwrap();
-        layers.push(apply_layer(&mut tree, &mut spool, &mut reader)?);
+        layers.push(apply_layer(&mut tree, &mut spool, &LIMITS, &mut reader)?);
         reader.finish().unwrap();
     }
     Ok(Merged { tree, spool, layers })
@@ -208,7 +208,7 @@ proptest! {
         }
         let (mut tree, mut spool) = (Tree::new(), Spool::new().unwrap());
         let applied = layers.iter().try_for_each(|layer| {
-            apply_layer(&mut tree, &mut spool, &layer[..]).map(drop)
+            apply_layer(&mut tree, &mut spool, &LIMITS, &layer[..]).map(drop)
         });
         let directory = tempfile::tempdir().unwrap();
         if applied.is_ok() && let Ok(path) = write(&tree, &spool, &directory) {

@@ -5,6 +5,7 @@ use crate::row;
 use crate::tree_rows;
 use crate::truth;
 
+use c2w::ext4::LIMITS;
 use c2w::oci::digest::{Algorithm, Digest};
 use c2w::oci::{self, SourceOptions};
 use c2w::place::Place;
@@ -28,9 +29,8 @@ fn is_root() -> bool {
 
 fn read(place: &str) -> Result<Plain, String> {
     match place.parse().unwrap() {
-        Place::Plain(place) => {
-            plain::read(&place, Spool::new().unwrap()).map_err(|error| format!("{error:#}"))
-        }
+        Place::Plain(place) => plain::read(&place, Spool::new().unwrap(), &LIMITS)
+            .map_err(|error| format!("{error:#}")),
         Place::Image(_) => panic!("{place} is an image"),
     }
 }

@@ -5,6 +5,7 @@ use crate::row;
 use crate::tree_rows;
 use crate::truth;
 
+use c2w::ext4::LIMITS;
 use c2w::oci::{self, SourceOptions};
 use c2w::rootfs::apply::apply_layer;
 use c2w::rootfs::spool::Spool;
@@ -48,7 +49,7 @@ fn merge(name: &str) -> anyhow::Result<Rows> {
     let (mut tree, mut spool) = (Tree::new(), Spool::new()?);
     for layer in image.layers() {
         let mut reader = layer.open()?;
-        apply_layer(&mut tree, &mut spool, &mut reader)?;
+        apply_layer(&mut tree, &mut spool, &LIMITS, &mut reader)?;
         reader.finish()?;
     }
     Ok(tree_rows::rows_of(&tree, &spool))

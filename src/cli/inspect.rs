@@ -3,6 +3,7 @@
 use super::parse_place;
 use super::source_options::SourceArgs;
 use super::text::{clean, mib, table};
+use crate::ext4;
 use crate::local;
 use crate::oci::image_config::RunConfig;
 use crate::oci::{self, Image};
@@ -45,7 +46,7 @@ pub(super) fn run(arguments: &Inspect) -> Result<String> {
         }
         Place::Plain(reference) => {
             let spool = Spool::new()?;
-            let (files, name) = (plain::read(reference, spool)?, place.to_string());
+            let (files, name) = (plain::read(reference, spool, &ext4::LIMITS)?, place.to_string());
             let (digest, bytes) = (files.identity.to_string(), files.spool.len());
             Ok(match arguments.json {
                 true => lines(&json!({ "source": name, "digest": digest, "size": bytes })),

@@ -21,9 +21,9 @@ use super::{Ext4Error, ImageSummary, LOST_AND_FOUND};
 use crate::rootfs::tree::{DataExtent, InodeId, Metadata, Node, Tree, Xattrs};
 
 /// Largest file in bytes: the last block number of a file has a meaning of its own.
-pub(crate) const MAX_FILE_SIZE: u64 = (u32::MAX as u64 - 1) * BLOCK_SIZE as u64;
+pub(super) const MAX_FILE_SIZE: u64 = (u32::MAX as u64 - 1) * BLOCK_SIZE as u64;
 /// Most names of one file.
-pub(crate) const MAX_LINKS: u32 = 65_000;
+pub(super) const MAX_LINKS: u32 = 65_000;
 
 /// How the image is divided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,6 +9,7 @@ use crate::input::Input;
 use crate::oci::Platform;
 use crate::oci::digest::Digest;
 use crate::oci::image_config::{ImageConfig, RunConfig};
+use crate::rootfs::limits::Limits;
 use crate::rootfs::spool::Spool;
 use crate::rootfs::tree::Tree;
 use anyhow::{Context, Result};
@@ -39,17 +40,17 @@ pub struct Plain {
 /// Most notes that are kept; the rest is only counted.
 const MAX_NOTES: usize = 50;
 
-/// Reads all of a plain root filesystem; contents go to `spool`.
+/// Reads all of a plain root filesystem into a tree of these `limits`; contents go to `spool`.
 ///
 /// # Errors
 /// When it cannot be read, names the file in question.
-pub fn read(place: &PlainRef, mut spool: Spool) -> Result<Plain> {
+pub fn read(place: &PlainRef, mut spool: Spool, limits: &Limits) -> Result<Plain> {
     let mut tree = Tree::new();
     let (identity, notes) = match place {
-        PlainRef::Tarball(input) => tarball::read(input, &mut tree, &mut spool)
+        PlainRef::Tarball(input) => tarball::read(input, &mut tree, &mut spool, limits)
             .with_context(|| format!("tarball:{input}"))?,
         PlainRef::Directory(path) => {
-            let notes = directory::read(path, &mut tree, &mut spool)
+            let notes = directory::read(path, &mut tree, &mut spool, limits)
                 .with_context(|| format!("rootfs:{}", path.display()))?;
             let identity = identity::of(&tree, &spool).context("cannot read a temporary file")?;
             (identity, notes)
