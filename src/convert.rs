@@ -9,7 +9,7 @@ use crate::local;
 use crate::oci::{self, ImageConfig, ImageRef, SourceOptions};
 use crate::place::Place;
 use crate::plain::{self, Plain, PlainRef};
-use crate::progress::{Progress, Stage};
+use crate::progress::{self, Progress, Stage};
 use crate::rootfs::apply::apply_layer;
 use crate::rootfs::spool::Spool;
 use crate::rootfs::tree::{Timestamp, Tree};
@@ -27,6 +27,7 @@ use c2w_session::{Outside, Session};
 use sha2::{Digest, Sha256};
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 /// What a conversion is told beside the image.
 #[derive(Clone, Debug)]
@@ -41,6 +42,8 @@ pub struct Options {
     pub assets: Assets,
     /// What to translate.
     pub translation: train::Options,
+    /// Hears how far the work is.
+    pub progress: Arc<dyn Progress>,
 }
 
 impl Default for Options {
@@ -51,6 +54,7 @@ impl Default for Options {
             kernel_log: None,
             assets: Assets::default(),
             translation: train::Options::default(),
+            progress: Arc::new(progress::Silent),
         }
     }
 }
@@ -75,12 +79,13 @@ pub fn unpack(
     place: &Place,
     source: &SourceOptions,
     limit: Option<u64>,
+    progress: &Arc<dyn Progress>,
     timing: &mut Timing,
 ) -> Result<Rootfs> {
     let spool = Spool::new()?.for_image_of(limit);
     match place {
-        Place::Image(reference) => unpack_image(reference, source, spool, timing),
-        Place::Plain(reference) => unpack_plain(reference, source.progress.as_ref(), spool, timing),
+        Place::Image(reference) => unpack_image(reference, source, spool, progress, timing),
+        Place::Plain(reference) => unpack_plain(reference, spool, progress.as_ref(), timing),
     }
 }
 
@@ -88,22 +93,24 @@ fn unpack_image(
     reference: &ImageRef,
     source: &SourceOptions,
     mut spool: Spool,
+    progress: &Arc<dyn Progress>,
     timing: &mut Timing,
 ) -> Result<Rootfs> {
-    source.progress.stage(Stage::Manifest);
-    let image = oci::open(reference, source).map_err(|error| local::with_hint(reference, error))?;
+    progress.stage(Stage::Manifest);
+    let image = oci::open_with_progress(reference, source, progress)
+        .map_err(|error| local::with_hint(reference, error))?;
     timing.stage("manifest");
     let mut tree = Tree::new();
     let layers = image.layers();
     let of = layers.len();
     for (number, layer) in layers.into_iter().enumerate() {
-        source.progress.stage(Stage::Layer { number: number + 1, of });
+        progress.stage(Stage::Layer { number: number + 1, of });
         let name = || format!("layer {} ({})", number + 1, layer.descriptor.digest);
         let mut reader = layer.open()?;
         let applied =
             apply_layer(&mut tree, &mut spool, &ext4::LIMITS, &mut reader).with_context(name)?;
         for warning in applied.warnings {
-            source.progress.warning(&format_args!("{}: {warning}", name()));
+            progress.warning(&format_args!("{}: {warning}", name()));
         }
         reader.finish().with_context(name)?;
     }
@@ -114,8 +121,8 @@ fn unpack_image(
 
 fn unpack_plain(
     reference: &PlainRef,
-    progress: &dyn Progress,
     spool: Spool,
+    progress: &dyn Progress,
     timing: &mut Timing,
 ) -> Result<Rootfs> {
     progress.stage(Stage::Files);
@@ -174,11 +181,12 @@ pub fn rootfs(
     place: &Place,
     output: &Path,
     source: &SourceOptions,
+    progress: &Arc<dyn Progress>,
     timing: &mut Timing,
 ) -> Result<ext4::ImageSummary> {
     let staged = Staged::create(output, place.reads())?;
-    let rootfs = unpack(place, source, None, timing)?;
-    source.progress.stage(Stage::Ext4);
+    let rootfs = unpack(place, source, None, progress, timing)?;
+    progress.stage(Stage::Ext4);
     let takes_holes = staged.takes_holes();
     staged.finish(|out| {
         if !takes_holes {
@@ -210,7 +218,7 @@ fn memory(
     space: Space,
     timing: &mut Timing,
 ) -> Result<GuestMemory> {
-    let progress = &options.source.progress;
+    let progress = &options.progress;
     progress.stage(Stage::Ext4);
     let plan = ext4::plan(&rootfs.tree)?;
     space.check(plan.summary().size, options.memory_mib)?;
@@ -240,9 +248,10 @@ fn prepare_in(
     options: &Options,
     timing: &mut Timing,
 ) -> Result<Prepared> {
-    let rootfs = unpack(place, &options.source, Some(space.image_limit()), timing)?;
+    let rootfs =
+        unpack(place, &options.source, Some(space.image_limit()), &options.progress, timing)?;
     let memory = memory(&rootfs, options, space, timing)?;
-    options.source.progress.stage(Stage::Boot);
+    options.progress.stage(Stage::Boot);
     let boot_options = BootOptions {
         memory_mib: options.memory_mib,
         epoch: rootfs.epoch,
@@ -281,7 +290,7 @@ pub fn convert(
     let kept = training.is_some().then(|| wasm::sparse_copy(region(&memory, memory.ram())));
     let (memory, translated) = match kept.as_deref().zip(training) {
         Some((ram, (linkage, runs))) => {
-            options.source.progress.stage(Stage::Train);
+            options.progress.stage(Stage::Train);
             let kept = Kept { ram, state: &state };
             let (memory, trained) = train::train(memory, &kept, runs, &options.translation, &boot)?;
             timing.stage("train");
@@ -291,7 +300,7 @@ pub fn convert(
         }
         None => (memory, None),
     };
-    options.source.progress.stage(Stage::Package);
+    options.progress.stage(Stage::Package);
     let parts = Parts {
         ram: kept.as_deref().unwrap_or(region(&memory, memory.ram())),
         image: region(&memory, memory.image()),

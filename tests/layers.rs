@@ -10,11 +10,13 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use c2w::convert;
 use c2w::ext4::{self, Ext4Error, LIMITS, Options};
 use c2w::oci::{self, ImageRef, SourceOptions};
 use c2w::rootfs::apply::{AppliedLayer, LayerError, apply_layer};
 use c2w::rootfs::spool::Spool;
 use c2w::rootfs::tree::{Node, Timestamp, Tree};
+use c2w::timing::Timing;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
@@ -73,8 +75,9 @@ fn write(tree: &Tree, spool: &Spool, directory: &tempfile::TempDir) -> Result<Pa
 fn a_limit_names_layer_and_file() {
     let place = format!("oci:{}", fixtures().join("rich").display()).parse().unwrap();
     let unpack = |limit| {
-        let (source, mut timing) = (SourceOptions::default(), c2w::timing::Timing::start());
-        c2w::convert::unpack(&place, &source, limit, &mut timing)
+        let options = convert::Options::default();
+        let mut timing = Timing::start();
+        convert::unpack(&place, &options.source, limit, &options.progress, &mut timing)
     };
     assert!(unpack(None).is_ok() && unpack(Some(1 << 20)).is_ok());
     let error = format!("{:#}", unpack(Some(0)).err().unwrap());

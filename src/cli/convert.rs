@@ -12,6 +12,7 @@ use crate::{convert, staged};
 use anyhow::Result;
 use clap::Args;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 #[derive(Args)]
 pub(super) struct Convert {
@@ -46,8 +47,9 @@ pub(super) fn run(arguments: &Convert) -> Result<()> {
         .map_err(|error| usage!("{error}"))?;
     let place = parse_place(arguments.image.as_deref().unwrap_or_default())?;
     let progress = shown.progress();
-    let source = arguments.source.options(&place, &progress)?;
+    let source = arguments.source.options(&place, progress.as_ref())?;
     let mut options = arguments.machine.options(source, &build_args)?;
+    options.progress = Arc::clone(&progress);
     options.translation = arguments.aot.options()?;
     options.translation.runs().map_err(|error| usage!("{error:#}"))?;
     options.translation.warnings().iter().for_each(|text| progress.warning(text));

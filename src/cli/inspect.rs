@@ -9,7 +9,7 @@ use crate::oci::image_config::RunConfig;
 use crate::oci::{self, Image};
 use crate::place::Place;
 use crate::plain;
-use crate::progress::{Progress, Silent};
+use crate::progress::Silent;
 use crate::rootfs::spool::Spool;
 use crate::wasm::Provenance;
 use anyhow::{Context, Result};
@@ -17,7 +17,6 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 use std::fs::File;
 use std::io::{Read, Seek};
-use std::sync::Arc;
 
 #[derive(Args)]
 pub(super) struct Inspect {
@@ -38,8 +37,7 @@ pub(super) fn run(arguments: &Inspect) -> Result<String> {
     let place = parse_place(&arguments.image)?;
     match &place {
         Place::Image(reference) => {
-            let progress: Arc<dyn Progress> = Arc::new(Silent);
-            let options = arguments.source.any_platform(&place, &progress)?;
+            let options = arguments.source.any_platform(&place, &Silent)?;
             let image = oci::open(reference, &options)
                 .map_err(|error| local::with_hint(reference, error))?;
             Ok(if arguments.json { lines(&image_json(&image)) } else { image_text(&image) })

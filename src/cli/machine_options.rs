@@ -55,7 +55,7 @@ impl MachineArgs {
             memory_mib: self.memory.or(build.memory).unwrap_or(boot::DEFAULT_MEMORY_MIB),
             kernel_log: level.or(self.debug_image.then_some(INFO)),
             assets: assets.unwrap_or_default(),
-            translation: crate::train::Options::default(),
+            ..Options::default()
         })
     }
 }

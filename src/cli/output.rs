@@ -1,7 +1,7 @@
 //! What a command shows on standard error while it works.
 
 use super::bars::Bars;
-use crate::oci::digest::Digest;
+use super::text::{describe, short};
 use crate::progress::{Progress, Silent, Stage};
 use crate::timing::Timing;
 use clap::{Args, ValueEnum};
@@ -61,24 +61,6 @@ impl OutputArgs {
     }
 }
 
-/// A stage in words.
-pub(super) fn describe(stage: Stage) -> String {
-    match stage {
-        Stage::Manifest => "looking for the image".into(),
-        Stage::Layer { number, of } => format!("layer {number} of {of}"),
-        Stage::Files => "reading the files".into(),
-        Stage::Ext4 => "writing the root image".into(),
-        Stage::Boot => "booting".into(),
-        Stage::Train => "looking for hot code".into(),
-        Stage::Package => "writing the module".into(),
-    }
-}
-
-/// The first characters of a digest, as Docker shows it.
-pub(super) fn short(digest: &Digest) -> &str {
-    &digest.hex()[..12]
-}
-
 /// Says not even warnings.
 #[derive(Debug)]
 struct Quiet;
@@ -96,7 +78,7 @@ impl Progress for Plain {
         eprintln!("c2w: {}", describe(stage));
     }
 
-    fn layer_bytes(&self, digest: &Digest, received: u64, of: u64) {
+    fn blob_bytes(&self, digest: &str, received: u64, of: u64) {
         if received == of {
             eprintln!("c2w: received {} ({} MiB)", short(digest), super::text::mib(of));
         }

@@ -28,8 +28,8 @@ pub(super) fn run(arguments: &Rootfs) -> Result<()> {
     let place = parse_place(&arguments.image)?;
     let shown = &arguments.output_options;
     let progress = shown.progress();
-    let source = arguments.source.options(&place, &progress)?;
-    let summary = convert::rootfs(&place, &arguments.output, &source, &mut timing)?;
+    let source = arguments.source.options(&place, progress.as_ref())?;
+    let summary = convert::rootfs(&place, &arguments.output, &source, &progress, &mut timing)?;
     progress.done();
     shown.show_timings(&timing);
     shown.say(&format_args!(

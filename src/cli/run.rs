@@ -10,7 +10,6 @@ use super::usage::usage;
 use super::{must_exist, parse_place};
 use crate::observe::Watch;
 use crate::place::{Place, module_file};
-use crate::progress::Progress;
 use crate::staged::Read;
 use crate::timing::Timing;
 use crate::wasm::Snapshot;
@@ -152,9 +151,10 @@ impl Run {
                 session
             }
             Source::Image(place) => {
-                let progress: Arc<dyn Progress> = shown.progress();
-                let source = self.source.options(place, &progress)?;
-                let options = self.machine.options(source, &BuildArgs::default())?;
+                let progress = shown.progress();
+                let source = self.source.options(place, progress.as_ref())?;
+                let mut options = self.machine.options(source, &BuildArgs::default())?;
+                options.progress = Arc::clone(&progress);
                 let session = convert::prepare(place, &options, &mut timing)?.session;
                 progress.done();
                 session

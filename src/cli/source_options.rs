@@ -8,7 +8,6 @@ use crate::progress::Progress;
 use anyhow::Result;
 use clap::Args;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 #[derive(Args)]
 pub(super) struct SourceArgs {
@@ -54,11 +53,7 @@ impl SourceArgs {
     }
 
     /// What converting `place` takes.
-    pub(super) fn options(
-        &self,
-        place: &Place,
-        progress: &Arc<dyn Progress>,
-    ) -> Result<SourceOptions> {
+    pub(super) fn options(&self, place: &Place, progress: &dyn Progress) -> Result<SourceOptions> {
         let options = self.any_platform(place, progress)?;
         // The machine is one: another platform's programs would only fail later, and obscurely.
         let (runs, asked) = (Platform::linux_riscv64(), &options.platform);
@@ -72,7 +67,7 @@ impl SourceArgs {
     pub(super) fn any_platform(
         &self,
         place: &Place,
-        progress: &Arc<dyn Progress>,
+        progress: &dyn Progress,
     ) -> Result<SourceOptions> {
         let platform = match (&self.target_arch, &self.platform) {
             (Some(architecture), _) => format!("linux/{architecture}").parse()?,
@@ -86,8 +81,7 @@ impl SourceArgs {
             creds: self.creds.clone(),
             cert_dir: self.cert_dir.clone(),
             auth_file: self.authfile.clone(),
-            store: if use_cache { cache::open(progress.as_ref()) } else { None },
-            progress: Arc::clone(progress),
+            store: if use_cache { cache::open(progress) } else { None },
             ..SourceOptions::default()
         })
     }

@@ -16,7 +16,7 @@ use super::platform::Platform;
 use super::reference::ImageRef;
 use super::store::Store;
 use crate::input::Input;
-use crate::progress::{Progress, Silent};
+use crate::progress::Progress;
 use archive::Archive;
 use cached::Cached;
 use docker_archive::DockerArchive;
@@ -122,8 +122,6 @@ pub struct SourceOptions {
     pub retries: u32,
     /// The first pause before sending again; each next one is twice as long.
     pub backoff: Duration,
-    /// Hears how far downloads are.
-    pub progress: Arc<dyn Progress>,
 }
 
 impl Default for SourceOptions {
@@ -139,7 +137,6 @@ impl Default for SourceOptions {
             stall_timeout: Duration::from_secs(30),
             retries: 4,
             backoff: Duration::from_millis(500),
-            progress: Arc::new(Silent),
         }
     }
 }
@@ -167,11 +164,12 @@ pub(super) fn blob(source: &dyn Source, descriptor: &Descriptor) -> Result<Blob,
 pub(super) fn open(
     reference: &ImageRef,
     options: &SourceOptions,
+    progress: &Arc<dyn Progress>,
 ) -> Result<Box<dyn Source>, ErrorKind> {
     Ok(match reference {
         ImageRef::Registry(reference) => match &options.store {
-            Some(store) => Box::new(Cached::new(store, reference, options)),
-            None => Box::new(Registry::open(reference, options)?),
+            Some(store) => Box::new(Cached::new(store, reference, options, progress)),
+            None => Box::new(Registry::open(reference, options, progress)?),
         },
         ImageRef::Layout { dir, select } => Box::new(Layout::open(Files::directory(dir)?, select)?),
         ImageRef::LayoutArchive { file, select } => Box::new(Layout::open(archive(file)?, select)?),

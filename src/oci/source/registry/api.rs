@@ -42,6 +42,7 @@ impl Api {
     pub(super) fn connect(
         location: &Location,
         options: &SourceOptions,
+        progress: Arc<dyn Progress>,
         stop: Arc<AtomicBool>,
     ) -> Result<Self, ErrorKind> {
         let reference = &location.reference;
@@ -64,7 +65,7 @@ impl Api {
         }
         Ok(Self {
             http,
-            progress: Arc::clone(&options.progress),
+            progress,
             base,
             reference: reference.clone(),
             is_mirror: location.is_mirror,

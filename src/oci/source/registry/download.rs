@@ -29,6 +29,8 @@ const BLOB: &str = "a blob";
 /// A blob's file with what is there of it.
 struct Part<'a> {
     blob: &'a Descriptor,
+    /// The blob's digest as text.
+    blob_name: String,
     file: &'a mut File,
     have: u64,
     /// Where patience last began.
@@ -130,7 +132,7 @@ impl Api {
                 return Err(answer.in_place_of(BLOB, &buffer[..count]));
             }
             part.write(&buffer[..count])?;
-            self.progress.layer_bytes(&part.blob.digest, part.have, part.blob.size);
+            self.progress.blob_bytes(&part.blob_name, part.have, part.blob.size);
         }
         Ok(None)
     }
@@ -140,7 +142,8 @@ impl<'a> Part<'a> {
     /// Takes up what an earlier run or another place left, unless it is too much.
     fn found(blob: &'a Descriptor, file: &'a mut File) -> Result<Self, ErrorKind> {
         let hasher = Hasher::for_digest(&blob.digest);
-        let mut part = Self { blob, file, have: 0, reached: 0, pieced: false, hasher };
+        let blob_name = blob.digest.to_string();
+        let mut part = Self { blob, blob_name, file, have: 0, reached: 0, pieced: false, hasher };
         let length = part.file.metadata().map_err(unwritable)?.len();
         if length > blob.size {
             part.restart()?;

@@ -36,6 +36,7 @@ use crate::oci::digest::Digest;
 use crate::oci::manifest::Descriptor;
 use crate::oci::reference::Reference;
 use crate::oci::store;
+use crate::progress::Progress;
 use api::Api;
 use places::Places;
 use std::collections::{HashMap, VecDeque};
@@ -59,8 +60,12 @@ pub(super) struct Registry {
 
 impl Registry {
     /// Connects, and fetches the manifest or index.
-    pub(super) fn open(reference: &Reference, options: &SourceOptions) -> Result<Self, ErrorKind> {
-        let places = Places::of(reference, options)?;
+    pub(super) fn open(
+        reference: &Reference,
+        options: &SourceOptions,
+        progress: &Arc<dyn Progress>,
+    ) -> Result<Self, ErrorKind> {
+        let places = Places::of(reference, options, progress)?;
         let root = places.ask(Api::root)?;
         Ok(Self { places: Arc::new(places), root, coming: Mutex::default() })
     }

@@ -6,6 +6,7 @@ use super::registries_conf::{self, Location};
 use crate::oci::reference::Reference;
 use crate::oci::store::Store;
 use crate::oci::{ErrorKind, SourceOptions};
+use crate::progress::Progress;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -14,6 +15,7 @@ pub(super) struct Places {
     /// The registry that was asked for, wherever it is.
     registry: String,
     options: SourceOptions,
+    progress: Arc<dyn Progress>,
     /// The place that last had what was asked: the first one to ask for what belongs to it.
     chosen: AtomicUsize,
     stop: Arc<AtomicBool>,
@@ -25,13 +27,18 @@ struct Place {
 }
 
 impl Places {
-    pub(super) fn of(reference: &Reference, options: &SourceOptions) -> Result<Self, ErrorKind> {
+    pub(super) fn of(
+        reference: &Reference,
+        options: &SourceOptions,
+        progress: &Arc<dyn Progress>,
+    ) -> Result<Self, ErrorKind> {
         let locations = registries_conf::locations(reference)?;
         let place = |location| Place { location, api: Mutex::default() };
         Ok(Self {
             all: locations.into_iter().map(place).collect(),
             registry: reference.registry.clone(),
             options: options.clone(),
+            progress: Arc::clone(progress),
             chosen: AtomicUsize::new(0),
             stop: Arc::default(),
         })
@@ -96,7 +103,8 @@ impl Places {
             // They are for the registry on the command line, not for whoever mirrors it.
             options.creds = None;
         }
-        let new = Api::connect(&place.location, &options, Arc::clone(&self.stop))?;
+        let (progress, stop) = (Arc::clone(&self.progress), Arc::clone(&self.stop));
+        let new = Api::connect(&place.location, &options, progress, stop)?;
         Ok(Arc::clone(api.insert(Arc::new(new))))
     }
 }
