@@ -20,6 +20,7 @@ mod observe;
 pub mod oci;
 pub mod place;
 pub mod plain;
+mod printable;
 pub mod progress;
 pub mod rootfs;
 pub mod run;

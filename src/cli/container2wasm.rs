@@ -1,7 +1,7 @@
 //! Options of container2wasm's `c2w`, so that its users' scripts go on to work: what has a meaning
 //! here is done, what no longer needs doing is said, what cannot be done is refused with the reason.
 
-use super::machine_options::{loglevel, memory};
+use super::machine_options::{BuildArgs, loglevel, memory};
 use anyhow::{Result, anyhow, bail, ensure};
 use clap::Args;
 use std::ffi::OsString;
@@ -48,13 +48,6 @@ pub(super) struct Container2wasm {
     extra_flag: Vec<OsString>,
     #[arg(long, hide = true, value_name = "DIR")]
     pack: Option<OsString>,
-}
-
-/// What the build arguments ask for.
-#[derive(Default)]
-pub(super) struct BuildArgs {
-    pub(super) memory: Option<u64>,
-    pub(super) loglevel: Option<u8>,
 }
 
 impl Container2wasm {

@@ -1,6 +1,5 @@
 //! Options that say what the machine is like.
 
-use super::container2wasm::BuildArgs;
 use crate::assets::Assets;
 use crate::boot;
 use crate::convert::Options;
@@ -28,6 +27,13 @@ pub(super) struct MachineArgs {
     /// initramfs.cpio.zst, runtime.wasm).
     #[arg(long, value_name = "DIR")]
     assets: Option<PathBuf>,
+}
+
+/// What container2wasm's build arguments ask for.
+#[derive(Default)]
+pub(super) struct BuildArgs {
+    pub(super) memory: Option<u64>,
+    pub(super) loglevel: Option<u8>,
 }
 
 impl MachineArgs {

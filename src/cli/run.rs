@@ -1,9 +1,8 @@
 //! `c2w run`.
 
 use super::container_options::{ContainerArgs, read_env_file};
-use super::container2wasm::BuildArgs;
 use super::directories::DirectoryArgs;
-use super::machine_options::MachineArgs;
+use super::machine_options::{BuildArgs, MachineArgs};
 use super::output::OutputArgs;
 use super::source_options::SourceArgs;
 use super::usage::usage;

@@ -19,8 +19,8 @@ mod xattr;
 
 use std::io::{self, Write};
 
+use crate::printable::printable;
 use crate::rootfs::limits::Limits;
-use crate::rootfs::printable;
 use crate::rootfs::spool::Spool;
 use crate::rootfs::tree::{Timestamp, Tree};
 use layout::{MAX_FILE_SIZE, MAX_LINKS};

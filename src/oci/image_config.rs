@@ -4,8 +4,8 @@
 //! [image-spec, config]: https://github.com/opencontainers/image-spec/blob/main/config.md
 
 use super::digest::Digest;
+use super::json::null_default;
 use super::json::{self, JsonError};
-use super::manifest::null_default;
 use super::platform::Platform;
 use c2w_guest_abi::ContainerConfig;
 use serde::Deserialize;

@@ -2,10 +2,11 @@
 //! the same but for its media types.
 
 use super::digest::{Digest, Hasher, InvalidDigest};
+use super::json::null_default;
 use super::json::{self, JsonError};
 use super::platform::Platform;
 use base64::{Engine, prelude::BASE64_STANDARD};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// The most bytes of a manifest or index; registries refuse to store more.
@@ -214,15 +215,6 @@ fn check_image(
         }
     }
     Ok(())
-}
-
-/// Go writes `null` for empty lists, maps and strings: take it for the default.
-pub(super) fn null_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Default + Deserialize<'de>,
-{
-    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 #[cfg(test)]

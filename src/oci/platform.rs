@@ -2,7 +2,7 @@
 //!
 //! [image-spec, image index]: https://github.com/opencontainers/image-spec/blob/main/image-index.md
 
-use super::manifest::null_default;
+use super::json::null_default;
 use serde::Deserialize;
 use std::fmt;
 use std::str::FromStr;

@@ -4,8 +4,8 @@
 //! without a slash in it: no path can lead out, whatever changes while this reads.
 
 use super::MAX_NOTES;
+use crate::printable::printable;
 use crate::rootfs::limits::Limits;
-use crate::rootfs::printable;
 use crate::rootfs::spool::{PIECE, Spool};
 use crate::rootfs::tree::{
     DataExtent, Device, FileContent, Inode, InodeId, Metadata, Node, Timestamp, Tree, Xattrs,

@@ -8,10 +8,10 @@ use std::error::Error;
 use std::io::{self, Read};
 
 use super::limits::Limits;
-use super::printable;
 use super::spool::{Spool, SpoolError};
 use super::tar::{Archive, Entry, EntryKind, Segment, TarError, TarProblem};
 use super::tree::{Device, FileContent, Inode, InodeId, Metadata, Node, Tree, TreeFull, Xattrs};
+use crate::printable::printable;
 
 /// Names in front of which this stands are whiteouts.
 const WHITEOUT_PREFIX: &[u8] = b".wh.";

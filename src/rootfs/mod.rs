@@ -9,11 +9,3 @@ pub mod limits;
 pub mod spool;
 pub mod tar;
 pub mod tree;
-
-/// `bytes` in a form fit for messages: escaped, and shortened when it is very long.
-pub(crate) fn printable(bytes: &[u8]) -> String {
-    const SHOWN: usize = 200;
-    let shown = bytes[..bytes.len().min(SHOWN)].escape_ascii();
-    let rest = bytes.len().saturating_sub(SHOWN);
-    if rest == 0 { shown.to_string() } else { format!("{shown}... ({rest} more bytes)") }
-}

@@ -1,6 +1,6 @@
 //! What a module says about its functions: types, indices, exports and the table they are in.
 
-use super::template::TemplateError;
+use super::error::TemplateError;
 use c2w_module_abi::{HELPERS, REGION, Signature, ValueType};
 use c2w_translator::Linkage;
 use wasmparser::{

@@ -1,6 +1,6 @@
 //! Where everything lies in linear memory.
 
-use super::package::Parts;
+use super::parts::Parts;
 use super::segments::PAGE;
 use c2w_module_abi::{self as module_abi, Placement};
 

@@ -4,6 +4,7 @@
 //! tools must see the same in it: what they could read differently is refused.
 
 use crate::oci::ErrorKind;
+use crate::printable::printable;
 use crate::rootfs::tar::{Archive as Tar, EntryKind};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -181,7 +182,7 @@ fn parent(name: &[u8]) -> &[u8] {
 }
 
 fn text(name: &[u8]) -> String {
-    crate::rootfs::printable(name)
+    printable(name)
 }
 
 fn malformed(reason: String) -> ErrorKind {

@@ -13,9 +13,9 @@ pub use header::BadNumber;
 pub use pax::PaxError;
 pub use sparse::{Segment, SparseError};
 
-use super::printable;
 use super::spool::read_full;
 use super::tree::{Device, Timestamp, Xattrs};
+use crate::printable::printable;
 use header::{BLOCK_SIZE, Block, Header};
 use pax::Pax;
 
