@@ -40,7 +40,7 @@ refuse 'a host that is not on the list' < <(
         done)
 refuse 'a folder of one machine' < <(text -nE "$FOLDERS")
 refuse 'a folder of one machine in a prebuilt file' < <(
-    for file in prebuilt/*.zst prebuilt/*.wasm; do
+    for file in prebuilt/*/*.zst prebuilt/*/*.wasm; do
         zstd -dcfq "$file" | grep -aoE "$FOLDERS[ -~]{0,60}" | sed "s|^|$file: |" || true
     done)
 refuse 'unsafe outside of its files' < <(

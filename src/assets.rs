@@ -40,15 +40,15 @@ pub enum AssetsError {
 impl Default for Assets {
     fn default() -> Self {
         Self {
-            kernel: include_bytes!("../prebuilt/Image.zst").into(),
-            initramfs: include_bytes!("../prebuilt/initramfs.cpio.zst").into(),
-            runtime: include_bytes!("../prebuilt/runtime.wasm").into(),
+            kernel: include_bytes!("../prebuilt/riscv64/Image.zst").into(),
+            initramfs: include_bytes!("../prebuilt/riscv64/initramfs.cpio.zst").into(),
+            runtime: include_bytes!("../prebuilt/riscv64/runtime.wasm").into(),
         }
     }
 }
 
 impl Assets {
-    /// The files in `dir` that are named as in `prebuilt/`, the embedded ones for the others.
+    /// The files in `dir` that are named as in `prebuilt/riscv64/`, the embedded ones for the others.
     ///
     /// # Errors
     /// [`AssetsError`].
@@ -117,7 +117,7 @@ mod tests {
     fn the_embedded_files_are_those_of_the_list() {
         let list = include_str!("../prebuilt/SHA256SUMS");
         for (name, sum) in Assets::default().checksums() {
-            assert!(list.contains(&format!("{sum}  {name}")), "{name}");
+            assert!(list.contains(&format!("{sum}  riscv64/{name}")), "{name}");
         }
     }
 
