@@ -62,6 +62,7 @@ session/src c2w_translator|c2w_p9
 runtime/src c2w_translator
 initramfs/init/src c2w_(emulator|session|translator|p9)
 src/progress.rs crate::
+src/target.rs crate::
 src/oci crate::(rootfs::(apply|limits|spool|tree)|plain|ext4|boot|train|wasm|convert|cli)\b
 src/rootfs crate::(oci|plain|ext4|boot|train|wasm|convert|cli|progress)\b
 src/plain crate::(ext4|boot|train|wasm|convert|cli|progress)\b

@@ -2,8 +2,9 @@
 //! module carries, until its container is created.
 
 use crate::assets::Assets;
+use crate::target::Target;
 use crate::timing::Timing;
-use c2w_emulator::{AllocateError, GuestMemory, layout};
+use c2w_emulator::{AllocateError, GuestMemory};
 use c2w_guest_abi::{ContainerConfig, Stream};
 use c2w_session::{BootFailure, BootPart, Closed, Guest, Outside, Session};
 use sha2::{Digest, Sha256};
@@ -16,24 +17,24 @@ pub const DEFAULT_MEMORY_MIB: u64 = 256;
 /// subsections of 2 MiB.
 const IMAGE_ALIGN: u64 = 2 << 20;
 
-/// Boots without a word unless something goes wrong; a kernel that panics stops at once. Three levels
-/// of page tables are enough for 256 GiB of addresses: with the fourth that the hart has, fork and
-/// exec take 1 % more instructions, and every walk is longer. The machine has one container, so
-/// nobody needs to know whose the kernel's own memory is: counting it is 8 % of a pipe.
-const COMMAND_LINE: &str = "console=hvc0 panic=-1 no4lvl cgroup.memory=nokmem";
-
-/// The kernel's command line, with as much of a log as asked for.
-pub fn command_line(log: Option<u8>) -> String {
-    match log {
+/// The kernel's command line, with as much of a log as asked for. A kernel that panics stops at
+/// once. The machine has one container, so nobody needs to know whose the kernel's own memory is:
+/// counting it is 8 % of a pipe.
+pub fn command_line(target: Target, log: Option<u8>) -> String {
+    let parameters = target.kernel_parameters();
+    let log = match log {
         // At 0 the kernel would not even say why it panics.
-        None => format!("{COMMAND_LINE} quiet loglevel=1"),
-        Some(level) => format!("{COMMAND_LINE} earlycon=sbi loglevel={level}"),
-    }
+        None => "quiet loglevel=1".to_owned(),
+        Some(level) => format!("{} loglevel={level}", target.early_console()),
+    };
+    format!("console=hvc0 panic=-1 {parameters} cgroup.memory=nokmem {log}")
 }
 
 /// What is not the image's about a machine.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// Which machine.
+    pub target: Target,
     /// RAM in MiB.
     pub memory_mib: u64,
     /// Seconds since 1970 that the guest's clock shows while booting.
@@ -73,15 +74,18 @@ pub enum BootError {
     Guest(#[from] BootFailure),
 }
 
-/// Allocates a machine's memory, for a root image of `image_size` bytes.
+/// Allocates the memory of a `target`, for a root image of `image_size` bytes.
 ///
 /// # Errors
 /// [`BootError::TooLarge`], [`BootError::OutOfMemory`].
-pub fn allocate(image_size: u64, memory_mib: u64) -> Result<GuestMemory, BootError> {
+pub fn allocate(
+    target: Target,
+    image_size: u64,
+    memory_mib: u64,
+) -> Result<GuestMemory, BootError> {
     let ram = memory_mib.saturating_mul(1 << 20);
     let image = image_size.checked_next_multiple_of(IMAGE_ALIGN).unwrap_or(u64::MAX);
-    let allocated = GuestMemory::allocate(layout::RAM_BASE, ram, layout::IMAGE_BASE, image);
-    allocated.map_err(|error| match error {
+    target.allocate(ram, image).map_err(|error| match error {
         AllocateError::TooLarge => {
             BootError::TooLarge { image: image_size >> 20, memory: memory_mib }
         }
@@ -110,7 +114,7 @@ pub fn boot(
     let guest = Guest {
         kernel: &kernel,
         initramfs: &initramfs,
-        command_line: &command_line(options.kernel_log),
+        command_line: &command_line(options.target, options.kernel_log),
         seed: &seed,
     };
     Ok(c2w_session::boot(memory, &guest, container, &mut world)?)
@@ -189,13 +193,14 @@ mod tests {
     /// Boots with an empty root in an image of `image_mib`, the rest of which is zeros that cost this
     /// host nothing: the guest has its page structures all the same.
     fn boots(image_mib: u64, memory_mib: u64) -> Result<(), String> {
-        let mut memory = allocate(image_mib << 20, memory_mib).unwrap();
+        let target = Target::default();
+        let mut memory = allocate(target, image_mib << 20, memory_mib).unwrap();
         let region = memory.image();
-        let mut target = memory.slice_mut(region.start, region.length as usize).unwrap();
+        let mut image = memory.slice_mut(region.start, region.length as usize).unwrap();
         let created = Timestamp::default();
         let ext4 = ext4::Options { uuid: [1; 16], created };
-        ext4::write_image(&Tree::new(), &Spool::new().unwrap(), &ext4, &mut target).unwrap();
-        let options = Options { memory_mib, epoch: 0, seed: Vec::new(), kernel_log: None };
+        ext4::write_image(&Tree::new(), &Spool::new().unwrap(), &ext4, &mut image).unwrap();
+        let options = Options { target, memory_mib, epoch: 0, seed: Vec::new(), kernel_log: None };
         let container = ContainerConfig::default();
         let session = boot(memory, container, &Assets::default(), &options, &mut Timing::start());
         session.map(drop).map_err(|error| format!("{:#}", anyhow::Error::from(error)))

@@ -17,6 +17,7 @@ use crate::size;
 use crate::space::Space;
 use crate::sparse::SparseWriter;
 use crate::staged::Staged;
+use crate::target::Target;
 use crate::timing::Timing;
 use crate::train::{self, Aot, Kept, Trained};
 use crate::wasm::{self, Parts, Provenance, Template};
@@ -85,7 +86,9 @@ pub fn unpack(
     let spool = Spool::new()?.for_image_of(limit);
     match place {
         Place::Image(reference) => unpack_image(reference, source, spool, progress, timing),
-        Place::Plain(reference) => unpack_plain(reference, spool, progress.as_ref(), timing),
+        Place::Plain(reference) => {
+            unpack_plain(reference, source, spool, progress.as_ref(), timing)
+        }
     }
 }
 
@@ -121,6 +124,7 @@ fn unpack_image(
 
 fn unpack_plain(
     reference: &PlainRef,
+    source: &SourceOptions,
     spool: Spool,
     progress: &dyn Progress,
     timing: &mut Timing,
@@ -131,7 +135,7 @@ fn unpack_plain(
         progress.warning(&note);
     }
     timing.stage("files");
-    Ok(Rootfs::new(tree, spool, &identity, &plain::config()))
+    Ok(Rootfs::new(tree, spool, &identity, &plain::config(source.platform.clone())))
 }
 
 /// The moment at which a conversion pretends to happen: `SOURCE_DATE_EPOCH`, or when the image
@@ -215,6 +219,7 @@ pub struct Prepared {
 fn memory(
     rootfs: &Rootfs,
     options: &Options,
+    target: Target,
     space: Space,
     timing: &mut Timing,
 ) -> Result<GuestMemory> {
@@ -225,11 +230,11 @@ fn memory(
     if let Some(warning) = size::warning(plan.summary().size) {
         progress.warning(&warning);
     }
-    let mut memory = boot::allocate(plan.summary().size, options.memory_mib)?;
+    let mut memory = boot::allocate(target, plan.summary().size, options.memory_mib)?;
     let image = memory.image();
-    let target = memory.slice_mut(image.start, image.length as usize);
-    let mut target = target.ok().context("the image does not fit into memory")?;
-    plan.write(&rootfs.spool, &rootfs.ext4_options(), &mut target)?;
+    let image = memory.slice_mut(image.start, image.length as usize);
+    let mut image = image.ok().context("the image does not fit into memory")?;
+    plan.write(&rootfs.spool, &rootfs.ext4_options(), &mut image)?;
     timing.stage("ext4");
     Ok(memory)
 }
@@ -248,11 +253,13 @@ fn prepare_in(
     options: &Options,
     timing: &mut Timing,
 ) -> Result<Prepared> {
+    let target = options.source.platform.target()?;
     let rootfs =
         unpack(place, &options.source, Some(space.image_limit()), &options.progress, timing)?;
-    let memory = memory(&rootfs, options, space, timing)?;
+    let memory = memory(&rootfs, options, target, space, timing)?;
     options.progress.stage(Stage::Boot);
     let boot_options = BootOptions {
+        target,
         memory_mib: options.memory_mib,
         epoch: rootfs.epoch,
         seed: rootfs.identity.clone().into_bytes(),
@@ -294,7 +301,7 @@ pub fn convert(
             let kept = Kept { ram, state: &state };
             let (memory, trained) = train::train(memory, &kept, runs, &options.translation, &boot)?;
             timing.stage("train");
-            let translation = c2w_translator::translate(&trained.selection, &linkage);
+            let translation = boot.target.translate(&trained.selection, &linkage);
             timing.stage("translate");
             (memory, Some((trained, translation)))
         }

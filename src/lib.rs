@@ -31,6 +31,7 @@ pub mod size;
 pub mod space;
 pub mod sparse;
 pub mod staged;
+pub mod target;
 mod terminal;
 pub mod timing;
 pub mod train;

@@ -1,8 +1,8 @@
 //! What a guest executed, written to files: block profiles and traces of native runs.
 
 use crate::staged::{self, Read, Staged};
+use crate::target::Target;
 use anyhow::{Context, Result};
-use c2w_emulator::cpu::isa;
 use c2w_emulator::engine::observe::{Block, Observer};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -11,6 +11,9 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::rc::Rc;
+
+/// The machine that is watched.
+const TARGET: Target = Target::Riscv64;
 
 /// Watches a run for `--profile` and `--trace`.
 pub struct Watch {
@@ -76,7 +79,10 @@ impl Observer for Watcher {
 
     fn trap(&mut self, pc: u64, cause: u64, value: u64) {
         if let Some(trace) = &self.trace {
-            trace.borrow_mut().line(format_args!("trap at {pc:x}: scause {cause} stval {value:x}"));
+            let [cause_name, value_name] = TARGET.trap_names();
+            trace
+                .borrow_mut()
+                .line(format_args!("trap at {pc:x}: {cause_name} {cause} {value_name} {value:x}"));
         }
     }
 }
@@ -172,14 +178,13 @@ impl Trace {
     fn block(&mut self, block: &Block<'_>) {
         let mode = if block.user { 'u' } else { 's' };
         let (mut pc, mut code) = (block.pc, block.code);
-        while let Some(&low) = code.first() {
-            let length = if low & 3 == 3 { 4 } else { 2 }.min(code.len());
-            let mut bits = [0; 4];
+        while !code.is_empty() {
+            let (length, text) = TARGET.disassemble(code);
+            let mut bits = [0; 8];
             bits[..length].copy_from_slice(&code[..length]);
-            let bits = u32::from_le_bytes(bits);
-            let width = length * 2;
-            match isa::decode(bits) {
-                Some(insn) => self.line(format_args!("{mode} {pc:016x} {bits:0width$x} {insn}")),
+            let (bits, width) = (u64::from_le_bytes(bits), length * 2);
+            match text {
+                Some(text) => self.line(format_args!("{mode} {pc:016x} {bits:0width$x} {text}")),
                 None => self.line(format_args!("{mode} {pc:016x} {bits:0width$x} ?")),
             }
             pc += length as u64;

@@ -55,12 +55,16 @@ impl MachineArgs {
     /// What a conversion takes; an option of our own goes before a build argument.
     pub(super) fn options(&self, source: SourceOptions, build: &BuildArgs) -> Result<Options> {
         let level = self.loglevel.or(build.loglevel).filter(|&level| level > 0);
-        let assets = self.assets.as_deref().map(Assets::from_dir).transpose()?;
+        let target = source.platform.target()?;
+        let assets = match &self.assets {
+            Some(dir) => Assets::from_dir(dir, target)?,
+            None => Assets::embedded(target),
+        };
         Ok(Options {
             source,
             memory_mib: self.memory.or(build.memory).unwrap_or(boot::DEFAULT_MEMORY_MIB),
             kernel_log: level.or(self.debug_image.then_some(INFO)),
-            assets: assets.unwrap_or_default(),
+            assets,
             ..Options::default()
         })
     }

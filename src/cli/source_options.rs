@@ -5,6 +5,7 @@ use super::usage::usage;
 use crate::oci::{ImageRef, Platform, SourceOptions, UserPassword};
 use crate::place::Place;
 use crate::progress::Progress;
+use crate::target::Target;
 use anyhow::Result;
 use clap::Args;
 use std::path::PathBuf;
@@ -55,11 +56,8 @@ impl SourceArgs {
     /// What converting `place` takes.
     pub(super) fn options(&self, place: &Place, progress: &dyn Progress) -> Result<SourceOptions> {
         let options = self.any_platform(place, progress)?;
-        // The machine is one: another platform's programs would only fail later, and obscurely.
-        let (runs, asked) = (Platform::linux_riscv64(), &options.platform);
-        if !runs.accepts(asked) {
-            return Err(usage!("c2w runs {runs} only, not {asked}"));
-        }
+        // Another platform's programs would only fail later, and obscurely.
+        options.platform.target().map_err(|error| usage!("{error}"))?;
         Ok(options)
     }
 
@@ -72,7 +70,7 @@ impl SourceArgs {
         let platform = match (&self.target_arch, &self.platform) {
             (Some(architecture), _) => format!("linux/{architecture}").parse()?,
             (None, Some(platform)) => platform.clone(),
-            (None, None) => Platform::linux_riscv64(),
+            (None, None) => Platform::from(Target::default()),
         };
         let use_cache = !self.no_cache && matches!(place, Place::Image(ImageRef::Registry(_)));
         Ok(SourceOptions {

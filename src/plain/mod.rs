@@ -61,7 +61,7 @@ pub fn read(place: &PlainRef, mut spool: Spool, limits: &Limits) -> Result<Plain
 
 /// What stands in for the configuration: a shell. As after `docker import`, there is no
 /// environment, no user and no directory.
-pub fn config() -> ImageConfig {
+pub fn config(platform: Platform) -> ImageConfig {
     let run = RunConfig { cmd: vec!["/bin/sh".into()], ..RunConfig::default() };
-    ImageConfig { platform: Platform::linux_riscv64(), run, ..ImageConfig::default() }
+    ImageConfig { platform, run, ..ImageConfig::default() }
 }

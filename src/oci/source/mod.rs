@@ -17,6 +17,7 @@ use super::reference::ImageRef;
 use super::store::Store;
 use crate::input::Input;
 use crate::progress::Progress;
+use crate::target::Target;
 use archive::Archive;
 use cached::Cached;
 use docker_archive::DockerArchive;
@@ -127,7 +128,7 @@ pub struct SourceOptions {
 impl Default for SourceOptions {
     fn default() -> Self {
         Self {
-            platform: Platform::linux_riscv64(),
+            platform: Platform::from(Target::default()),
             tls_verify: None,
             cert_dir: None,
             creds: None,

@@ -107,11 +107,12 @@ fn reason(said: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::target::Target;
 
     #[test]
     fn without_skopeo_the_error_says_what_to_install() {
         let image = SkopeoRef { transport: "docker-daemon", name: "app:v1".into() };
-        let platform = Platform::linux_riscv64();
+        let platform = Platform::from(Target::default());
         let dir = Path::new("none");
         let error = copy("no-such-program", &image, &platform, dir).unwrap_err().to_string();
         assert!(error.contains("apt-get install skopeo"), "{error}");
