@@ -5,14 +5,14 @@
 use crate::assets::Assets;
 use crate::boot::{self, Options as BootOptions};
 use crate::ext4;
+use crate::image_source::Place;
 use crate::local;
 use crate::oci::{self, ImageConfig, ImageRef, SourceOptions};
-use crate::place::Place;
-use crate::plain::{self, Plain, PlainRef};
 use crate::progress::{self, Progress, Stage};
 use crate::rootfs::apply::apply_layer;
 use crate::rootfs::spool::Spool;
 use crate::rootfs::tree::{Timestamp, Tree};
+use crate::rootfs_source::{self, Plain, PlainRef};
 use crate::size;
 use crate::space::Space;
 use crate::sparse::SparseWriter;
@@ -130,12 +130,13 @@ fn unpack_plain(
     timing: &mut Timing,
 ) -> Result<Rootfs> {
     progress.stage(Stage::Files);
-    let Plain { tree, spool, identity, notes } = plain::read(reference, spool, &ext4::LIMITS)?;
+    let Plain { tree, spool, identity, notes } =
+        rootfs_source::read(reference, spool, &ext4::LIMITS)?;
     for note in notes {
         progress.warning(&note);
     }
     timing.stage("files");
-    Ok(Rootfs::new(tree, spool, &identity, &plain::config(source.platform.clone())))
+    Ok(Rootfs::new(tree, spool, &identity, &rootfs_source::config(source.platform.clone())))
 }
 
 /// The moment at which a conversion pretends to happen: `SOURCE_DATE_EPOCH`, or when the image

@@ -4,13 +4,13 @@ use super::parse_place;
 use super::source_options::SourceArgs;
 use super::text::{clean, mib, table};
 use crate::ext4;
+use crate::image_source::Place;
 use crate::local;
 use crate::oci::image_config::RunConfig;
 use crate::oci::{self, Image};
-use crate::place::Place;
-use crate::plain;
 use crate::progress::Silent;
 use crate::rootfs::spool::Spool;
+use crate::rootfs_source;
 use crate::wasm::Provenance;
 use anyhow::{Context, Result};
 use clap::Args;
@@ -44,7 +44,8 @@ pub(super) fn run(arguments: &Inspect) -> Result<String> {
         }
         Place::Plain(reference) => {
             let spool = Spool::new()?;
-            let (files, name) = (plain::read(reference, spool, &ext4::LIMITS)?, place.to_string());
+            let (files, name) =
+                (rootfs_source::read(reference, spool, &ext4::LIMITS)?, place.to_string());
             let (digest, bytes) = (files.identity.to_string(), files.spool.len());
             Ok(match arguments.json {
                 true => lines(&json!({ "source": name, "digest": digest, "size": bytes })),

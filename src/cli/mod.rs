@@ -17,7 +17,7 @@ mod source_options;
 mod text;
 mod usage;
 
-use crate::place::{Place, module_file};
+use crate::image_source::{Place, module_file};
 use crate::staged::{ReaderGone, ReservedName};
 use anyhow::{Context, Result};
 use clap::{ArgAction, Parser};

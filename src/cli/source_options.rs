@@ -2,8 +2,8 @@
 
 use super::cache;
 use super::usage::usage;
+use crate::image_source::Place;
 use crate::oci::{ImageRef, Platform, SourceOptions, UserPassword};
-use crate::place::Place;
 use crate::progress::Progress;
 use crate::target::Target;
 use anyhow::Result;

@@ -4,7 +4,7 @@ use crate::input::Input;
 use crate::local;
 use crate::oci::ImageRef;
 use crate::oci::reference::ReferenceError;
-use crate::plain::PlainRef;
+use crate::rootfs_source::PlainRef;
 use crate::staged::Read;
 use std::fmt;
 use std::fs::{self, File};

@@ -6,11 +6,11 @@ use crate::tree_rows;
 use crate::truth;
 
 use c2w::ext4::LIMITS;
+use c2w::image_source::Place;
 use c2w::oci::digest::{Algorithm, Digest};
 use c2w::oci::{self, SourceOptions};
-use c2w::place::Place;
-use c2w::plain::{self, Plain};
 use c2w::rootfs::spool::Spool;
+use c2w::rootfs_source::{self, Plain};
 use foreign::run;
 use row::{Rows, assert_same};
 use rustix::fs::{CWD, FileType, Mode, XattrFlags, lsetxattr, makedev, mknodat};
@@ -29,7 +29,7 @@ fn is_root() -> bool {
 
 fn read(place: &str) -> Result<Plain, String> {
     match place.parse().unwrap() {
-        Place::Plain(place) => plain::read(&place, Spool::new().unwrap(), &LIMITS)
+        Place::Plain(place) => rootfs_source::read(&place, Spool::new().unwrap(), &LIMITS)
             .map_err(|error| format!("{error:#}")),
         Place::Image(_) => panic!("{place} is an image"),
     }

@@ -2,8 +2,8 @@
 //! of the host. They have no manifest, no configuration and no layers.
 
 mod directory;
-mod identity;
 mod tarball;
+mod tree_digest;
 
 use crate::input::Input;
 use crate::oci::Platform;
@@ -52,7 +52,8 @@ pub fn read(place: &PlainRef, mut spool: Spool, limits: &Limits) -> Result<Plain
         PlainRef::Directory(path) => {
             let notes = directory::read(path, &mut tree, &mut spool, limits)
                 .with_context(|| format!("rootfs:{}", path.display()))?;
-            let identity = identity::of(&tree, &spool).context("cannot read a temporary file")?;
+            let identity =
+                tree_digest::of(&tree, &spool).context("cannot read a temporary file")?;
             (identity, notes)
         }
     };
