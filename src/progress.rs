@@ -14,7 +14,7 @@ pub enum Stage {
         /// Of how many.
         of: usize,
     },
-    /// Reading a plain root filesystem.
+    /// Reading a bare root filesystem.
     Files,
     /// Writing the root image.
     Ext4,

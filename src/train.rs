@@ -79,42 +79,42 @@ impl Options {
     ///
     /// # Errors
     /// When a command cannot be read.
-    pub fn runs(&self) -> Result<Vec<Training>> {
+    pub fn runs(&self) -> Result<Vec<Workload>> {
         let own = match &self.commands[..] {
-            [] => vec![Training::own("the image's command".into(), request(&[])?)],
+            [] => vec![Workload::own("the image's command".into(), request(&[])?)],
             commands => commands.iter().map(|text| named(text)).collect::<Result<_>>()?,
         };
-        let usual = USUAL.iter().map(|words| {
+        let common = COMMON_WORKLOADS.iter().map(|words| {
             let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
             let mut request = request(&words)?;
             request.entrypoint = Some(Vec::new());
             let target = MAPPED.as_bytes().to_vec();
             request.mounts = vec![Mount { name: b"0".to_vec(), target, read_only: false }];
-            Ok(Training { name: words[0].clone(), request, is_usual: true })
+            Ok(Workload { name: words[0].clone(), request, is_common: true })
         });
-        own.into_iter().map(Ok).chain(usual).collect()
+        own.into_iter().map(Ok).chain(common).collect()
     }
 }
 
 /// A command to train on.
 #[derive(Clone, Debug)]
-pub struct Training {
+pub struct Workload {
     /// What to call it.
     name: String,
     request: RunRequest,
     /// Whether it is one that most images have, and nobody misses where it fails.
-    is_usual: bool,
+    is_common: bool,
 }
 
-impl Training {
+impl Workload {
     fn own(name: String, request: RunRequest) -> Self {
-        Self { name, request, is_usual: false }
+        Self { name, request, is_common: false }
     }
 }
 
 /// What most containers do at some time: start programs, read and write files and pipes, those of a
 /// mapped directory too. What an image lacks is passed over.
-const USUAL: [&[&str]; 2] = [
+const COMMON_WORKLOADS: [&[&str]; 2] = [
     &["true"],
     &[
         "sh",
@@ -132,15 +132,15 @@ const MAPPED: &str = "/mnt";
 /// The files that are in it.
 const MAPPED_FILES: u64 = 100;
 
-fn named(text: &str) -> Result<Training> {
+fn named(text: &str) -> Result<Workload> {
     let words = shlex::split(text).filter(|words| !words.is_empty());
     let words = words.with_context(|| format!("cannot read the command {text:?} of --train"))?;
     let request = request(&words).with_context(|| format!("--train {text:?}"))?;
-    Ok(Training::own(text.to_owned(), request))
+    Ok(Workload::own(text.to_owned(), request))
 }
 
-/// Instructions of a run that are all counted; of those behind them a part is.
-const ALL: u64 = 10_000_000;
+/// Instructions at the start of a run that are all counted; those after them are sampled.
+const FULLY_COUNTED: u64 = 10_000_000;
 
 /// The request that a module makes of its arguments, with an empty standard input.
 fn request(words: &[String]) -> Result<RunRequest> {
@@ -152,8 +152,8 @@ fn request(words: &[String]) -> Result<RunRequest> {
     }
 }
 
-/// What was run for training.
-pub struct Trained {
+/// What training has found.
+pub struct TrainingResult {
     /// The code to translate.
     pub selection: Selection,
     /// Each run.
@@ -180,8 +180,8 @@ pub struct Failure {
     pub said: String,
 }
 
-/// RAM of a snapshot, kept while other runs begin from it.
-pub struct Kept<'a> {
+/// The snapshot that each run begins from.
+pub struct Snapshot<'a> {
     /// The bytes of RAM.
     pub ram: &'a [u8],
     /// The machine's other state.
@@ -195,37 +195,37 @@ pub struct Kept<'a> {
 /// When the snapshot cannot be restored, or a command is too long.
 pub fn train(
     mut memory: GuestMemory,
-    kept: &Kept<'_>,
-    runs: Vec<Training>,
+    snapshot: &Snapshot<'_>,
+    runs: Vec<Workload>,
     options: &Options,
     boot: &BootOptions,
-) -> Result<(GuestMemory, Trained)> {
+) -> Result<(GuestMemory, TrainingResult)> {
     let boot = later(boot);
     let mut timing = Timing::start();
     let world = Deterministic::new(&boot, &mut timing);
     let mut world = Listening { world, said: Vec::new() };
     let profile = Rc::new(RefCell::new(Profile::default()));
     let mut done = Vec::new();
-    for Training { name, request, is_usual } in runs {
+    for Workload { name, request, is_common } in runs {
         world.said.clear();
-        restore_ram(&mut memory, kept.ram);
-        let mut session = Session::restore(memory, kept.state)?;
+        restore_ram(&mut memory, snapshot.ram);
+        let mut session = Session::restore(memory, snapshot.state)?;
         if !request.mounts.is_empty() {
             let time = i64::try_from(boot.epoch).unwrap_or(0);
             let directory = MemoryDirectory::with_files(MAPPED_FILES, time);
             session.share(Box::new(Server::new(directory)));
         }
-        session.sample(Box::new(Shared(profile.clone())), ALL);
+        session.sample(Box::new(Shared(profile.clone())), FULLY_COUNTED);
         let (instructions, failure) = run(&mut session, request, options.limit(), &mut world)?;
         profile.borrow_mut().interrupt();
-        done.push(Run { name, instructions, failure: failure.filter(|_| !is_usual) });
+        done.push(Run { name, instructions, failure: failure.filter(|_| !is_common) });
         memory = session.into_memory();
     }
     let profile = profile.borrow();
     let page = |address| memory.slice(address, PAGE_SIZE).ok();
     let selection = Code::new(&profile, page).select(options.budget());
     let total = profile.total();
-    Ok((memory, Trained { selection, runs: done, total }))
+    Ok((memory, TrainingResult { selection, runs: done, total }))
 }
 
 /// The world of a run: a day after the snapshot, as a clock cannot be set to a time before the boot.
@@ -235,9 +235,9 @@ pub fn later(boot: &BootOptions) -> BootOptions {
 
 /// Makes RAM what it was at the snapshot. Only pages that differ are written, so that those never
 /// used need no memory of the host.
-fn restore_ram(memory: &mut GuestMemory, kept: &[u8]) {
+fn restore_ram(memory: &mut GuestMemory, ram: &[u8]) {
     let start = memory.ram().start;
-    for (page, was) in kept.chunks(PAGE_SIZE).enumerate() {
+    for (page, was) in ram.chunks(PAGE_SIZE).enumerate() {
         let address = start + (page * PAGE_SIZE) as u64;
         if memory.slice(address, was.len()).is_ok_and(|is| is != was) {
             let written = memory.write(address, was);
@@ -296,7 +296,7 @@ fn run(
     limit: u64,
     world: &mut Listening<'_>,
 ) -> Result<(u64, Option<Failure>)> {
-    /// Instructions between two looks at the machine.
+    /// Instructions between two checks of the machine.
     const SLICE: u64 = 1 << 20;
     let start = session.steps();
     session.rehearse(request, world)?;

@@ -1,10 +1,10 @@
 //! `c2w inspect`: what a conversion would take, without fetching a layer.
 
-use super::parse_place;
+use super::parse_source;
 use super::source_options::SourceArgs;
 use super::text::{clean, mib, table};
 use crate::ext4;
-use crate::image_source::Place;
+use crate::image_source::ImageSource;
 use crate::local;
 use crate::oci::image_config::RunConfig;
 use crate::oci::{self, Image};
@@ -34,19 +34,19 @@ pub(super) fn run(arguments: &Inspect) -> Result<String> {
     if let Some(module) = module(&arguments.image) {
         return module_text(module, arguments);
     }
-    let place = parse_place(&arguments.image)?;
-    match &place {
-        Place::Image(reference) => {
-            let options = arguments.source.any_platform(&place, &Silent)?;
+    let image = parse_source(&arguments.image)?;
+    match &image {
+        ImageSource::Image(reference) => {
+            let options = arguments.source.any_platform(&image, &Silent)?;
             let image = oci::open(reference, &options)
                 .map_err(|error| local::with_hint(reference, error))?;
             Ok(if arguments.json { lines(&image_json(&image)) } else { image_text(&image) })
         }
-        Place::Plain(reference) => {
+        ImageSource::Rootfs(reference) => {
             let spool = Spool::new()?;
             let (files, name) =
-                (rootfs_source::read(reference, spool, &ext4::LIMITS)?, place.to_string());
-            let (digest, bytes) = (files.identity.to_string(), files.spool.len());
+                (rootfs_source::read(reference, spool, &ext4::LIMITS)?, image.to_string());
+            let (digest, bytes) = (files.digest.to_string(), files.spool.len());
             Ok(match arguments.json {
                 true => lines(&json!({ "source": name, "digest": digest, "size": bytes })),
                 false => table(&[

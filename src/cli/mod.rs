@@ -17,7 +17,7 @@ mod source_options;
 mod text;
 mod usage;
 
-use crate::image_source::{Place, module_file};
+use crate::image_source::{ImageSource, module_file};
 use crate::staged::{ReaderGone, ReservedName};
 use anyhow::{Context, Result};
 use clap::{ArgAction, Parser};
@@ -127,7 +127,7 @@ fn must_exist(module: &Path) -> Result<()> {
     }
 }
 
-fn parse_place(text: &str) -> Result<Place> {
+fn parse_source(text: &str) -> Result<ImageSource> {
     if let Some(module) = module_file(text) {
         let name = module.display();
         must_exist(&module)?;

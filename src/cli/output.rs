@@ -12,8 +12,8 @@ use std::sync::Arc;
 #[derive(Args)]
 pub(super) struct OutputArgs {
     /// How to show the progress: bars on a terminal, or plain lines.
-    #[arg(long, value_name = "HOW", value_enum, default_value_t = Kind::Auto)]
-    progress: Kind,
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = ProgressKind::Auto)]
+    progress: ProgressKind,
     /// Say nothing but errors.
     #[arg(short, long)]
     quiet: bool,
@@ -23,7 +23,7 @@ pub(super) struct OutputArgs {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Kind {
+enum ProgressKind {
     /// Bars on a terminal, else nothing.
     Auto,
     /// Bars.
@@ -39,10 +39,10 @@ impl OutputArgs {
     pub(super) fn progress(&self) -> Arc<dyn Progress> {
         match self.progress {
             _ if self.quiet => Arc::new(Quiet),
-            Kind::Tty => Arc::new(Bars::new()),
-            Kind::Auto if stderr().is_terminal() => Arc::new(Bars::new()),
-            Kind::Plain => Arc::new(Plain),
-            Kind::Auto | Kind::None => Arc::new(Silent),
+            ProgressKind::Tty => Arc::new(Bars::new()),
+            ProgressKind::Auto if stderr().is_terminal() => Arc::new(Bars::new()),
+            ProgressKind::Plain => Arc::new(Plain),
+            ProgressKind::Auto | ProgressKind::None => Arc::new(Silent),
         }
     }
 

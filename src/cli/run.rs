@@ -6,8 +6,8 @@ use super::machine_options::{BuildArgs, MachineArgs};
 use super::output::OutputArgs;
 use super::source_options::SourceArgs;
 use super::usage::usage;
-use super::{must_exist, parse_place};
-use crate::image_source::{Place, module_file};
+use super::{must_exist, parse_source};
+use crate::image_source::{ImageSource, module_file};
 use crate::observe::Watch;
 use crate::staged::Read;
 use crate::timing::Timing;
@@ -59,14 +59,14 @@ pub(super) struct Run {
 /// What is run.
 enum Source {
     Module(PathBuf),
-    Image(Place),
+    Image(ImageSource),
 }
 
 impl Source {
     fn reads(&self) -> Read<'_> {
         match self {
             Self::Module(file) => Read::File(file),
-            Self::Image(place) => place.reads(),
+            Self::Image(image) => image.reads(),
         }
     }
 }
@@ -121,7 +121,7 @@ impl Run {
     /// The module or image, with the options that make sense for it.
     fn source(&self) -> Result<Source> {
         let Some(file) = module_file(&self.image) else {
-            return Ok(Source::Image(parse_place(&self.image)?));
+            return Ok(Source::Image(parse_source(&self.image)?));
         };
         must_exist(&file)?;
         let name = file.display();
@@ -149,12 +149,12 @@ impl Run {
                 timing.stage("module");
                 session
             }
-            Source::Image(place) => {
+            Source::Image(image) => {
                 let progress = shown.progress();
-                let source = self.source.options(place, progress.as_ref())?;
+                let source = self.source.options(image, progress.as_ref())?;
                 let mut options = self.machine.options(source, &BuildArgs::default())?;
                 options.progress = Arc::clone(&progress);
-                let session = convert::prepare(place, &options, &mut timing)?.session;
+                let session = convert::prepare(image, &options, &mut timing)?.session;
                 progress.done();
                 session
             }

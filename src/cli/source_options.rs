@@ -2,7 +2,7 @@
 
 use super::cache;
 use super::usage::usage;
-use crate::image_source::Place;
+use crate::image_source::ImageSource;
 use crate::oci::{ImageRef, Platform, SourceOptions, UserPassword};
 use crate::progress::Progress;
 use crate::target::Target;
@@ -53,18 +53,22 @@ impl SourceArgs {
         given.into_iter().find(|(given, _)| *given).map(|(_, name)| name)
     }
 
-    /// What converting `place` takes.
-    pub(super) fn options(&self, place: &Place, progress: &dyn Progress) -> Result<SourceOptions> {
-        let options = self.any_platform(place, progress)?;
+    /// What converting `image` takes.
+    pub(super) fn options(
+        &self,
+        image: &ImageSource,
+        progress: &dyn Progress,
+    ) -> Result<SourceOptions> {
+        let options = self.any_platform(image, progress)?;
         // Another platform's programs would only fail later, and obscurely.
         options.platform.target().map_err(|error| usage!("{error}"))?;
         Ok(options)
     }
 
-    /// What reading `place` takes. The cache is opened only for what has use for it.
+    /// What reading `image` takes. The cache is opened only for what has use for it.
     pub(super) fn any_platform(
         &self,
-        place: &Place,
+        image: &ImageSource,
         progress: &dyn Progress,
     ) -> Result<SourceOptions> {
         let platform = match (&self.target_arch, &self.platform) {
@@ -72,7 +76,8 @@ impl SourceArgs {
             (None, Some(platform)) => platform.clone(),
             (None, None) => Platform::from(Target::default()),
         };
-        let use_cache = !self.no_cache && matches!(place, Place::Image(ImageRef::Registry(_)));
+        let use_cache =
+            !self.no_cache && matches!(image, ImageSource::Image(ImageRef::Registry(_)));
         Ok(SourceOptions {
             platform,
             tls_verify: self.tls_verify,

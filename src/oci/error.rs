@@ -36,9 +36,15 @@ pub enum ErrorKind {
     /// A layout or an archive has several images and none was chosen.
     #[error("it holds several images: add one of their tags, {0}")]
     Ambiguous(String),
-    /// The directory or the archive is not what it should be.
+    /// The directory is not an OCI layout, or not one that skopeo has written.
     #[error("{0}")]
-    Place(String),
+    Layout(String),
+    /// The archive is damaged, or of another kind.
+    #[error("{0}")]
+    Archive(String),
+    /// skopeo, which alone can read the image, is not there.
+    #[error("{0}")]
+    NoSkopeo(String),
     /// skopeo could not read the image.
     #[error("skopeo cannot read it: {0}")]
     Skopeo(String),
@@ -106,7 +112,7 @@ pub enum ErrorKind {
     /// A proxy's address.
     #[error("cannot use the proxy of the environment: {0}")]
     Proxy(String),
-    /// No place of the image has it.
+    /// No endpoint of the image has it.
     #[error("{error}; its mirrors failed, too: {mirrors}")]
     Mirrors {
         /// What its own registry says.

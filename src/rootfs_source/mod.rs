@@ -1,5 +1,5 @@
-//! Root filesystems that are no images: a tar archive as `docker export` writes it, or a directory
-//! of the host. They have no manifest, no configuration and no layers.
+//! Bare root filesystems, which are not images: a tar archive as `docker export` writes it, or a
+//! directory of the host. They have no manifest, no configuration and no layers.
 
 mod directory;
 mod tarball;
@@ -15,24 +15,24 @@ use crate::rootfs::tree::Tree;
 use anyhow::{Context, Result};
 use std::path::PathBuf;
 
-/// Where a plain root filesystem is.
+/// Where a bare root filesystem is: transport and path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PlainRef {
+pub enum RootfsRef {
     /// A tar archive, maybe compressed: `tarball:FILE`.
     Tarball(Input),
     /// A directory: `rootfs:DIR`.
     Directory(PathBuf),
 }
 
-/// A plain root filesystem, read.
-pub struct Plain {
+/// A bare root filesystem, read.
+pub struct Contents {
     /// Its files.
     pub tree: Tree,
     /// Their contents.
     pub spool: Spool,
-    /// What it is known by: of an archive the digest of the file, of a directory one over all that
-    /// a module can see of it.
-    pub identity: Digest,
+    /// In place of a manifest's digest: of an archive that of the file, of a directory one over all
+    /// that a module can see of it.
+    pub digest: Digest,
     /// What was left out, for the user to read.
     pub notes: Vec<String>,
 }
@@ -40,24 +40,23 @@ pub struct Plain {
 /// Most notes that are kept; the rest is only counted.
 const MAX_NOTES: usize = 50;
 
-/// Reads all of a plain root filesystem into a tree of these `limits`; contents go to `spool`.
+/// Reads all of a bare root filesystem into a tree of these `limits`; contents go to `spool`.
 ///
 /// # Errors
 /// When it cannot be read, names the file in question.
-pub fn read(place: &PlainRef, mut spool: Spool, limits: &Limits) -> Result<Plain> {
+pub fn read(reference: &RootfsRef, mut spool: Spool, limits: &Limits) -> Result<Contents> {
     let mut tree = Tree::new();
-    let (identity, notes) = match place {
-        PlainRef::Tarball(input) => tarball::read(input, &mut tree, &mut spool, limits)
+    let (digest, notes) = match reference {
+        RootfsRef::Tarball(input) => tarball::read(input, &mut tree, &mut spool, limits)
             .with_context(|| format!("tarball:{input}"))?,
-        PlainRef::Directory(path) => {
+        RootfsRef::Directory(path) => {
             let notes = directory::read(path, &mut tree, &mut spool, limits)
                 .with_context(|| format!("rootfs:{}", path.display()))?;
-            let identity =
-                tree_digest::of(&tree, &spool).context("cannot read a temporary file")?;
-            (identity, notes)
+            let digest = tree_digest::of(&tree, &spool).context("cannot read a temporary file")?;
+            (digest, notes)
         }
     };
-    Ok(Plain { tree, spool, identity, notes })
+    Ok(Contents { tree, spool, digest, notes })
 }
 
 /// What stands in for the configuration: a shell. As after `docker import`, there is no

@@ -85,7 +85,7 @@ impl Archive {
                 EntryKind::HardLink => Member::Link(clean(&entry.link, &[])?),
                 EntryKind::Symlink => Member::Link(
                     clean(&entry.link, parent(&name))
-                        .map_err(|error| ErrorKind::Place(format!("{error}: {DEREFERENCE}")))?,
+                        .map_err(|error| ErrorKind::Archive(format!("{error}: {DEREFERENCE}")))?,
                 ),
                 _ => Member::Odd,
             };
@@ -186,7 +186,7 @@ fn text(name: &[u8]) -> String {
 }
 
 fn malformed(reason: String) -> ErrorKind {
-    ErrorKind::Place(format!("the archive is refused: {reason}"))
+    ErrorKind::Archive(format!("the archive is refused: {reason}"))
 }
 
 /// An error with its causes on one line.

@@ -48,7 +48,7 @@ impl Folder {
             Ok(path) => path,
             Err(Fault::Io(error)) => return read(error),
             Err(Fault::Leaves(link, target)) => {
-                return Err(ErrorKind::Place(format!(
+                return Err(ErrorKind::Layout(format!(
                     "{link:?} is a symbolic link to {target:?}, which is not in the directory: \
                      copy all of it with `cp -rL {} COPY`, and use the copy",
                     self.shown.display()
@@ -56,7 +56,7 @@ impl Folder {
             }
             Err(Fault::Circle) => {
                 let text = format!("the symbolic links from {name:?} go round in circles");
-                return Err(ErrorKind::Place(text));
+                return Err(ErrorKind::Layout(text));
             }
         };
         self.open_regular(&found).map(Some).or_else(read)

@@ -1,5 +1,5 @@
-//! Places that only their own programs can read, a Docker daemon and podman's storage: skopeo copies
-//! the image into a temporary directory
+//! What only its own programs can read, a Docker daemon and podman's storage: skopeo copies the image
+//! into a temporary directory
 //! ([why so](../../../docs/decisions/0008-skopeo-for-local-storage.md)).
 
 use super::files::Files;
@@ -90,7 +90,7 @@ fn not_started(image: &SkopeoRef, error: &io::Error) -> ErrorKind {
         io::ErrorKind::NotFound => "which is not installed".to_owned(),
         _ => format!("which does not start: {error}"),
     };
-    ErrorKind::Place(format!(
+    ErrorKind::NoSkopeo(format!(
         "{}: is read with skopeo, {why}: `apt-get install skopeo`, or pipe the image in with \
          `{save} {} | c2w docker-archive:-`",
         image.transport, image.name

@@ -139,7 +139,7 @@ impl Api {
 }
 
 impl<'a> Part<'a> {
-    /// Takes up what an earlier run or another place left, unless it is too much.
+    /// Takes up what an earlier run or another endpoint left, unless it is too much.
     fn found(blob: &'a Descriptor, file: &'a mut File) -> Result<Self, ErrorKind> {
         let hasher = Hasher::for_digest(&blob.digest);
         let blob_name = blob.digest.to_string();
@@ -249,8 +249,8 @@ fn content_range(text: &str) -> Option<(u64, Option<u64>)> {
 }
 
 fn unwritable(error: io::Error) -> ErrorKind {
-    let places = "C2W_CACHE_DIR chooses where, with --no-cache TMPDIR";
-    ErrorKind::io(format!("write what the registry sends ({places})"))(error)
+    let hint = "C2W_CACHE_DIR chooses where, with --no-cache TMPDIR";
+    ErrorKind::io(format!("write what the registry sends ({hint})"))(error)
 }
 
 #[cfg(test)]
