@@ -58,7 +58,7 @@ pub enum BootError {
         /// RAM in MiB.
         memory: u64,
     },
-    /// The host does not give so much memory.
+    /// The host does not have that much memory.
     #[error("not enough memory on this host for a machine of {0} MiB: choose a smaller --memory")]
     OutOfMemory(u64),
     /// Kernel or initramfs cannot be decompressed.

@@ -50,7 +50,7 @@ impl Input {
     /// such a one, else a nameless temporary copy.
     ///
     /// # Errors
-    /// When the file cannot be opened, read or uncompressed, or there is no room for the copy.
+    /// When the file cannot be opened, read or decompressed, or there is no room for the copy.
     pub fn open_seekable(&self) -> io::Result<File> {
         let mut file = self.open()?;
         let metadata = file.metadata()?;

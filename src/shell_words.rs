@@ -1,4 +1,4 @@
-//! What a shell would do with a command and nobody here does: operators, patterns and variables that
+//! What a shell would do with a command and c2w does not: operators, patterns and variables that
 //! are not quoted.
 
 /// The first thing in `text` that only a shell gives a meaning to, as it stands there.

@@ -98,7 +98,7 @@ impl Staged {
             out.flush()?;
             Ok(done)
         });
-        // What an error has left unwritten is of no use to anybody.
+        // After an error, nobody needs the rest.
         let _ = out.into_parts();
         let result = result.and_then(|done| sink.complete().map(|()| done));
         if gone.get() {

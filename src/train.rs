@@ -102,7 +102,7 @@ pub struct Workload {
     /// What to call it.
     name: String,
     request: RunRequest,
-    /// Whether it is one that most images have, and nobody misses where it fails.
+    /// Whether it is of [`COMMON_WORKLOADS`]: no failure, where the image lacks the command.
     is_common: bool,
 }
 

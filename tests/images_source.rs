@@ -75,10 +75,10 @@ fn every_case_is_known_and_behaves() {
     let refused = [
         ("bad-diffid", "not what the configuration says"),
         ("bad-digest", "has wrong content"),
-        ("bad-gz-trailing", "cannot be uncompressed"),
+        ("bad-gz-trailing", "cannot be decompressed"),
         ("bad-layer-count", "2 layers, but its configuration 1 DiffIDs"),
         ("bad-missing-blob", "is not there"),
-        ("bad-truncated-gz", "cannot be uncompressed"),
+        ("bad-truncated-gz", "cannot be decompressed"),
         ("odd-artifact", "OCI artifact of type \"application/x.test\""),
         ("odd-windows", "no linux/riscv64 variant, only windows/amd64"),
         ("ok-two-tags", "add one of their tags, one, two"),

@@ -178,7 +178,7 @@ fn the_old_form_of_docker_save() {
     let archive = dir.tar("old.tar");
     assert_is(&format!("docker-archive:{archive}"), &truth("ok-none"));
 
-    // The same image with one name and another: the names are no part of it.
+    // The same image with one name and another: the names are not part of it.
     let digest = |name: &str| {
         let image = oci::open(&name.parse().unwrap(), &SourceOptions::default()).unwrap();
         image.manifest_digest
@@ -377,7 +377,7 @@ fn no_network_is_touched() {
         assert_eq!(sockets(&["rootfs", &place, &dir.at("out")]), (true, false), "{place}");
         assert_eq!(sockets(&["inspect", &place]), (true, false), "{place}");
     }
-    // The same look at a registry sees something.
+    // The same check of a registry sees something.
     assert_eq!(sockets(&["inspect", "localhost:1/none"]), (false, true));
 }
 

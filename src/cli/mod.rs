@@ -105,7 +105,7 @@ fn complain(what: &dyn Display) {
     let _ = writeln!(std::io::stderr(), "c2w: {what}");
 }
 
-/// Prints a text; a reader that went away is no error.
+/// Prints a text; a reader that went away is not an error.
 fn show(text: Result<String>) -> Result<ExitCode> {
     let mut out = std::io::stdout();
     match out.write_all(text?.as_bytes()).and_then(|()| out.flush()) {

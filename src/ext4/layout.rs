@@ -39,7 +39,7 @@ pub(super) struct Geometry {
 }
 
 impl Geometry {
-    /// The smallest image for so many inodes and blocks of content; `None` when there is none.
+    /// The smallest image for this many inodes and blocks of content; `None` when there is none.
     fn new(used_inodes: u32, content: u64) -> Option<Self> {
         let mut groups = used_inodes.div_ceil(BITS_PER_BLOCK);
         loop {

@@ -90,7 +90,7 @@ pub enum Ext4Error {
         path: Vec<u8>,
     },
     /// A directory over 1 GiB.
-    #[error("\"{}\": ext4 allows no directory with so many names", printable(.path))]
+    #[error("\"{}\": ext4 allows no directory with that many names", printable(.path))]
     DirectoryTooLarge {
         /// The directory's path.
         path: Vec<u8>,

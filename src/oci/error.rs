@@ -128,6 +128,14 @@ pub enum ErrorKind {
         /// What else there is, and how to write it.
         hint: String,
     },
+    /// The registry's address, as the reference or registries.conf has it.
+    #[error("the address {registry} is malformed: {reason}")]
+    Address {
+        /// The registry's host and port.
+        registry: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// No answer.
     #[error(
         "cannot reach {registry}: {reason}; check the name, the network and the proxy settings"
@@ -149,7 +157,7 @@ pub enum ErrorKind {
         /// What happened.
         reason: String,
     },
-    /// An answer that is no good.
+    /// An answer that cannot be used.
     #[error("{registry} answered {reason}")]
     Registry {
         /// The registry's host.

@@ -61,7 +61,7 @@ pub struct RunConfig {
     pub labels: BTreeMap<String, String>,
 }
 
-/// Why a configuration is of no use.
+/// Why a configuration is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// Not the JSON it should be, or JSON that could be read in two ways.

@@ -39,7 +39,7 @@ const DECIDING: [&str; 20] = [
 /// Objects whose keys anybody may choose.
 const FREE: [&str; 4] = ["annotations", "ExposedPorts", "Labels", "Volumes"];
 
-/// Why a document is of no use.
+/// Why a document is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JsonError {
     /// Not the JSON it should be.

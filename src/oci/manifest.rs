@@ -108,7 +108,7 @@ pub enum Document {
     Manifest(Manifest),
 }
 
-/// Why a document is of no use.
+/// Why a document is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {
     /// Not the JSON it should be, or JSON that could be read in two ways.
@@ -157,7 +157,7 @@ struct Raw {
 /// Reads a manifest or an index. `announced` is the media type by which it was found, maybe empty.
 ///
 /// # Errors
-/// [`ManifestError`], among them everything that is no image of layers.
+/// [`ManifestError`], among them everything that is not an image made of layers.
 pub fn parse(bytes: &[u8], announced: &str) -> Result<Document, ManifestError> {
     let raw: Raw = json::parse(bytes)?;
     if raw.schema_version == Some(1) {

@@ -13,9 +13,9 @@ use super::tar::{Archive, Entry, EntryKind, Segment, TarError, TarProblem};
 use super::tree::{Device, FileContent, Inode, InodeId, Metadata, Node, Tree, TreeFull, Xattrs};
 use crate::printable::printable;
 
-/// Names in front of which this stands are whiteouts.
+/// Prefix of a whiteout.
 const WHITEOUT_PREFIX: &[u8] = b".wh.";
-/// Names in front of which this stands belong to the storage driver, except for one.
+/// Prefix of the storage driver's own names; one of them is [`OPAQUE_WHITEOUT`].
 const WHITEOUT_META_PREFIX: &[u8] = b".wh..wh.";
 /// Hides all that lower layers have in the directory that it is in.
 const OPAQUE_WHITEOUT: &[u8] = b".wh..wh..opq";
@@ -171,7 +171,7 @@ pub struct AppliedLayer {
 /// # Errors
 ///
 /// When the stream fails, is not a tar archive, or has an entry that breaks a rule. The tree is then
-/// half changed and of no use.
+/// half changed and must not be used.
 pub fn apply_layer(
     tree: &mut Tree,
     spool: &mut Spool,

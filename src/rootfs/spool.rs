@@ -23,7 +23,7 @@ const BUFFER: usize = 1 << 20;
 /// What a spool takes in unless told otherwise: more than a module can ever carry.
 const DEFAULT_LIMIT: u64 = 64 << 30;
 
-/// Files may have so many times the data that the root image can hold: later layers may remove some.
+/// How many times the data of a root image the spool may hold: later layers may remove some of it.
 const ROOM_FOR_LATER_LAYERS: u64 = 4;
 
 static ZEROS: [u8; PIECE] = [0; PIECE];

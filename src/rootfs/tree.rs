@@ -230,7 +230,7 @@ impl Tree {
         self.inodes.len()
     }
 
-    /// The names in directory `id` in byte order; none when it is no directory.
+    /// The names in directory `id` in byte order; none when it is not a directory.
     pub fn entries(&self, id: InodeId) -> impl ExactSizeIterator<Item = (&[u8], InodeId)> {
         static NONE: BTreeMap<Box<[u8]>, DirectoryEntry> = BTreeMap::new();
         let entries = match &self.inode(id).node {

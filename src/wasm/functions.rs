@@ -130,7 +130,7 @@ impl<'a> Functions<'a> {
 }
 
 impl<'a> Table<'a> {
-    /// `None` if it is no table of functions with 32-bit indices and empty at the start.
+    /// `None` unless it is a table of functions with 32-bit indices that is empty at the start.
     fn new(table: &wasmparser::Table<'_>, count: u32, others: &'a [u8]) -> Option<Self> {
         let TableType { element_type, table64, initial, maximum, shared } = table.ty;
         let is_empty = matches!(table.init, TableInit::RefNull);

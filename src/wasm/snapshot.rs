@@ -55,7 +55,7 @@ pub enum SnapshotError {
          again", ours = env!("CARGO_PKG_VERSION")
     )]
     Version(String),
-    /// The host does not give so much memory.
+    /// The host does not have that much memory.
     #[error("not enough memory on this host for its machine of {0} MiB")]
     OutOfMemory(u64),
     /// The file cannot be read.

@@ -115,7 +115,7 @@ fn passed_on() {
     assert_ends_by(Container::busybox(), Signal::HUP, "HUP");
 }
 
-/// A command that does not end is no reason to stay.
+/// A command that does not end must not keep it.
 fn second_signal() {
     let line = "trap 'echo INT' INT; echo ready; while :; do sleep 0.1; done";
     let (child, command, mut lines) = ready(Container::busybox(), line);

@@ -54,9 +54,9 @@ impl Api {
         let verify = options.tls_verify.unwrap_or(!source.insecure);
         let http = Http::new(options, &tls::config(verify, own)?, verify)?;
         let address = format!("https://{host}/v2/{}/", reference.repository);
-        let mut base = Url::parse(&address).map_err(|error| ErrorKind::Registry {
+        let mut base = Url::parse(&address).map_err(|error| ErrorKind::Address {
             registry: host.to_owned(),
-            reason: format!("nothing: its address is malformed ({error})"),
+            reason: error.to_string(),
         })?;
         let may_be_plain = !verify || base.host_str().is_some_and(is_loopback);
         if may_be_plain && !http.speaks_tls(&base.join("/v2/").unwrap_or(base.clone()))? {

@@ -4,7 +4,7 @@
 
 use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
 
-/// The most bytes of all such headers that are looked at.
+/// The most bytes of all such headers that are read.
 const MAX_HEADERS: usize = 16 << 10;
 
 /// One thing that a registry would take.

@@ -80,7 +80,7 @@ impl Endpoints {
         // The registry itself has the last word, whenever it was asked.
         let at = failed.iter().position(|(index, _)| *index == last).unwrap_or_default();
         let (_, error) = failed.remove(at);
-        // That a mirror lacks something is no news.
+        // A mirror may lack images: that is not worth a word.
         let lacks =
             |error: &ErrorKind| matches!(error, ErrorKind::NotFound(_) | ErrorKind::MissingBlob(_));
         failed.retain(|(_, error)| !lacks(error));

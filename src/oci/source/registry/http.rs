@@ -94,7 +94,7 @@ impl Http {
         }
     }
 
-    /// Sends a request until an answer comes that will not pass by itself. Nobody waits for a
+    /// Sends a request until an answer comes that is not a passing fault. Nobody waits for a
     /// registry that was never there.
     pub(super) fn send(&self, request: &Request, retry: &mut Retry) -> Result<Response, ErrorKind> {
         loop {
