@@ -63,7 +63,8 @@ pub enum BootError {
     OutOfMemory(u64),
     /// Kernel or initramfs cannot be decompressed.
     #[error(
-        "kernel or initramfs cannot be decompressed: a file of --assets is not one that zstd has compressed"
+        "kernel or initramfs cannot be decompressed: a file of --assets is not one that zstd has \
+         compressed"
     )]
     Assets(#[source] io::Error),
     /// The root image could not be produced.
@@ -190,8 +191,8 @@ mod tests {
     use crate::rootfs::tree::{Timestamp, Tree};
     use crate::space::Space;
 
-    /// Boots with an empty root in an image of `image_mib`, the rest of which is zeros that cost this
-    /// host nothing: the guest has its page structures all the same.
+    /// Boots with an empty root in an image of `image_mib`, the rest of which is zeros that cost
+    /// this host nothing: the guest has its page structures all the same.
     fn boots(image_mib: u64, memory_mib: u64) -> Result<(), String> {
         let target = Target::default();
         let mut memory = allocate(target, image_mib << 20, memory_mib).unwrap();

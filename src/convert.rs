@@ -71,8 +71,8 @@ pub struct Rootfs {
     epoch: u64,
 }
 
-/// Reads an image and merges its layers, or reads a bare root filesystem. If the root image may have
-/// `limit` bytes at most, reading ends where its files cannot fit any more.
+/// Reads an image and merges its layers, or reads a bare root filesystem. If the root image may
+/// have `limit` bytes at most, reading ends where its files cannot fit any more.
 ///
 /// # Errors
 /// When the image cannot be had or one of its layers is refused, or a file cannot be read.

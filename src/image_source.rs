@@ -21,8 +21,8 @@ pub enum ImageSource {
     Rootfs(RootfsRef),
 }
 
-/// The file, if a text names a WebAssembly module: `wasm:FILE`, a file that is one, or a name without
-/// a transport or tag that ends in `.wasm`. Nothing but regular files is opened.
+/// The file, if a text names a WebAssembly module: `wasm:FILE`, a file that is one, or a name
+/// without a transport or tag that ends in `.wasm`. Nothing but regular files is opened.
 pub fn module_file(text: &str) -> Option<PathBuf> {
     if let Some(file) = text.strip_prefix("wasm:") {
         return Some(file.into());

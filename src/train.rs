@@ -1,5 +1,5 @@
-//! Which guest code is worth translating: commands are run natively from the snapshot, and what they
-//! execute is counted.
+//! Which guest code is worth translating: commands are run natively from the snapshot, and what
+//! they execute is counted.
 //!
 //! Everything that the guest sees is the same each time: the same image and options make the same
 //! profile, and so the same module.
@@ -119,8 +119,8 @@ const COMMON_WORKLOADS: [&[&str]; 2] = [
     &[
         "sh",
         "-c",
-        "for i in 1 2 3 4 5 6 7 8; do /bin/true; ls -l / >/tmp/c2w; done; ls -l /etc /usr/bin | cat; \
-         for i in 1 2 3 4; do cat /etc/passwd | (read line; echo \"$line\"); done; rm /tmp/c2w; \
+        "for i in 1 2 3 4 5 6 7 8; do /bin/true; ls -l / >/tmp/c2w; done; \
+         ls -l /etc /usr/bin | cat; for i in 1 2 3 4; do cat /etc/passwd | (read line; echo \"$line\"); done; rm /tmp/c2w; \
          cd /mnt && for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do \
          echo a line >f$i; [ -s f$i ] && read line <f$i; done && ls -l && cat f*; rm f*",
     ],
@@ -228,7 +228,8 @@ pub fn train(
     Ok((memory, TrainingResult { selection, runs: done, total }))
 }
 
-/// The world of a run: a day after the snapshot, as a clock cannot be set to a time before the boot.
+/// The world of a run: a day after the snapshot, as a clock cannot be set to a time before the
+/// boot.
 pub fn later(boot: &BootOptions) -> BootOptions {
     BootOptions { epoch: boot.epoch + 24 * 60 * 60, ..boot.clone() }
 }

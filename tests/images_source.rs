@@ -193,8 +193,8 @@ fn what_is_no_layout_says_so() {
     assert!(error.contains("more than 4194304 bytes"), "{error}");
 }
 
-/// A layout in which everything is a symbolic link, as Bazel's rules make it: files are elsewhere in
-/// the directory, and so are `blobs` and `blobs/sha256`.
+/// A layout in which everything is a symbolic link, as Bazel's rules make it: files are elsewhere
+/// in the directory, and so are `blobs` and `blobs/sha256`.
 fn linked(name: &str) -> tempfile::TempDir {
     let dir = copy(name);
     let at = |name: &str| dir.path().join(name);

@@ -70,7 +70,8 @@ fn write(tree: &Tree, spool: &Spool, directory: &tempfile::TempDir) -> Result<Pa
     Ok(path)
 }
 
-/// A module, or a machine of this process, is not made from what cannot fit; files have no such limit.
+/// A module, or a machine of this process, is not made from what cannot fit; files have no such
+/// limit.
 #[test]
 fn a_limit_names_layer_and_file() {
     let place = format!("oci:{}", fixtures().join("rich").display()).parse().unwrap();

@@ -308,7 +308,8 @@ fn as_root_an_unpacked_image_is_the_same_as_its_layer() {
     }
 }
 
-/// Busybox as a bare root filesystem: the shell is the command, and the same files give the same module.
+/// Busybox as a bare root filesystem: the shell is the command, and the same files give the same
+/// module.
 #[test]
 fn a_bare_root_filesystem_runs() {
     let layout = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/busybox");

@@ -1,5 +1,6 @@
 //! Options of container2wasm's `c2w`, so that its users' scripts go on to work: what has a meaning
-//! here is done, what no longer needs doing is said, what cannot be done is refused with the reason.
+//! here is done, what no longer needs doing is said, what cannot be done is refused with the
+//! reason.
 
 use super::machine_options::{BuildArgs, loglevel, memory};
 use anyhow::{Result, anyhow, bail, ensure};

@@ -111,8 +111,8 @@ impl ImageConfig {
     /// Reads the configuration of an image of `layers` layers.
     ///
     /// # Errors
-    /// [`ConfigError`] when the JSON is malformed, has no `rootfs`, has a key twice, has NUL bytes where Linux takes
-    /// none, or another number of DiffIDs.
+    /// [`ConfigError`] when the JSON is malformed, has no `rootfs`, has a key twice, has NUL bytes
+    /// where Linux takes none, or another number of DiffIDs.
     pub fn parse(bytes: &[u8], layers: usize) -> Result<Self, ConfigError> {
         let raw: Raw = json::parse(bytes)?;
         let diff_ids = raw.rootfs.diff_ids;

@@ -84,8 +84,13 @@ impl fmt::Display for Platform {
 
 /// A platform for which there is no machine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("c2w runs {} only, not {_0}", Target::ALL.map(|t| Platform::from(t).to_string()).join(", "))]
+#[error("c2w runs {} only, not {_0}", supported())]
 pub struct UnsupportedPlatform(Platform);
+
+/// All platforms for which there is a machine, for errors.
+fn supported() -> String {
+    Target::ALL.map(|target| Platform::from(target).to_string()).join(", ")
+}
 
 /// A text that is not a platform.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

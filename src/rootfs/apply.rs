@@ -165,13 +165,13 @@ pub struct AppliedLayer {
 }
 
 /// Applies `layer`, an uncompressed tar stream, to `tree`, which is for a filesystem of these
-/// `limits`; contents go to `spool`. The stream is read to its very end. Base layers come first; the
-/// caller knows which layer this is and says so when it reports an error.
+/// `limits`; contents go to `spool`. The stream is read to its very end. Base layers come first;
+/// the caller knows which layer this is and says so when it reports an error.
 ///
 /// # Errors
 ///
-/// When the stream fails, is not a tar archive, or has an entry that breaks a rule. The tree is then
-/// half changed and must not be used.
+/// When the stream fails, is not a tar archive, or has an entry that breaks a rule. The tree is
+/// then half changed and must not be used.
 pub fn apply_layer(
     tree: &mut Tree,
     spool: &mut Spool,

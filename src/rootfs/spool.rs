@@ -54,8 +54,8 @@ pub enum SpoolError {
     },
     /// All files so far have much more data than any root image may have.
     #[error(
-        "with it the files have more than {ROOM_FOR_LATER_LAYERS} times the data that a root image may \
-         have: {}",
+        "with it the files have more than {ROOM_FOR_LATER_LAYERS} times the data that a root image \
+         may have: {}",
         at_most(*.limit)
     )]
     FilesTooLarge {
@@ -119,8 +119,8 @@ impl Spool {
         })
     }
 
-    /// Takes in no more than makes sense for a root image of at most `limit` bytes: a small layer can
-    /// hold enough to fill the host's disk. Only what no later layer can make good is refused.
+    /// Takes in no more than makes sense for a root image of at most `limit` bytes: a small layer
+    /// can hold enough to fill the host's disk. Only what no later layer can make good is refused.
     #[must_use]
     pub fn for_image_of(mut self, limit: Option<u64>) -> Self {
         self.image_limit = limit;

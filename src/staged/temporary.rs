@@ -1,8 +1,8 @@
 //! Files without a name, or with one for the time being.
 //!
 //! Nothing is left when the program is killed: where the filesystem can, a file has no name until
-//! it is complete (`O_TMPFILE`, open(2)). Elsewhere its maker holds a lock on it (flock(2)), and the
-//! next one removes those that nobody holds.
+//! it is complete (`O_TMPFILE`, open(2)). Elsewhere its maker holds a lock on it (flock(2)), and
+//! the next one removes those that nobody holds.
 
 use crate::interrupt::Guard;
 use rustix::fs::{

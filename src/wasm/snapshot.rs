@@ -265,7 +265,8 @@ impl<'a> Linear<'a> {
         }
     }
 
-    /// Reads memory at an address into `out`, which is all zero: only bytes of the file are written.
+    /// Reads memory at an address into `out`, which is all zero: only bytes of the file are
+    /// written.
     fn read(&self, address: u64, out: &mut [u8]) -> Result<(), SnapshotError> {
         let end = address + out.len() as u64;
         let first = self.segments.partition_point(|segment| segment.end() <= address);

@@ -50,7 +50,8 @@ fn image() -> &'static Container {
     })
 }
 
-/// An archive of `/` itself, unlike what a directory is by default, and of a link to a missing place.
+/// An archive of `/` itself, unlike what a directory is by default, and of a link to a missing
+/// place.
 fn make_layer_of_the_root(layer: &Path) {
     let root = tempfile::tempdir().unwrap();
     std::fs::create_dir(root.path().join("made")).unwrap();

@@ -136,7 +136,10 @@ fn blob(files: &Files, name: &str, diff_id: &Digest) -> Result<Descriptor, Error
 }
 
 fn manifest(config: &(Digest, Vec<u8>), layers: &[Descriptor]) -> (Descriptor, Vec<u8>) {
-    let descriptor = |media_type: &str, digest: &Digest, size: u64| json!({ "mediaType": media_type, "digest": digest.to_string(), "size": size });
+    let descriptor = |media_type: &str, digest: &Digest, size: u64| {
+        let digest = digest.to_string();
+        json!({ "mediaType": media_type, "digest": digest, "size": size })
+    };
     let layers: Vec<_> = layers
         .iter()
         .map(|layer| descriptor(&layer.media_type, &layer.digest, layer.size))

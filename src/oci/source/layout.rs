@@ -1,6 +1,7 @@
 //! An OCI image layout, in a directory or in an archive ([image-spec, image layout]).
 //!
-//! [image-spec, image layout]: https://github.com/opencontainers/image-spec/blob/main/image-layout.md
+//! [image-spec, image layout]:
+//! https://github.com/opencontainers/image-spec/blob/main/image-layout.md
 
 use super::files::Files;
 use super::{Blob, Source};

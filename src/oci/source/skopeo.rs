@@ -1,5 +1,5 @@
-//! What only its own programs can read, a Docker daemon and podman's storage: skopeo copies the image
-//! into a temporary directory
+//! What only its own programs can read, a Docker daemon and podman's storage: skopeo copies the
+//! image into a temporary directory
 //! ([why so](../../../docs/decisions/0008-skopeo-for-local-storage.md)).
 
 use super::files::Files;
