@@ -120,7 +120,8 @@ const COMMON_WORKLOADS: [&[&str]; 2] = [
         "sh",
         "-c",
         "for i in 1 2 3 4 5 6 7 8; do /bin/true; ls -l / >/tmp/c2w; done; \
-         ls -l /etc /usr/bin | cat; for i in 1 2 3 4; do cat /etc/passwd | (read line; echo \"$line\"); done; rm /tmp/c2w; \
+         ls -l /etc /usr/bin | cat; \
+         for i in 1 2 3 4; do cat /etc/passwd | (read line; echo \"$line\"); done; rm /tmp/c2w; \
          cd /mnt && for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do \
          echo a line >f$i; [ -s f$i ] && read line <f$i; done && ls -l && cat f*; rm f*",
     ],
