@@ -1,6 +1,7 @@
 #!/bin/bash
 # The checks that take long, on Debian 12 as root: README's first command, licences and sources of
-# dependencies, a real distribution, the fuzzers for SECONDS each (default 60). scripts/nightly.sh [SECONDS]
+# dependencies, a real distribution, the fuzzers for SECONDS each (default 60).
+# scripts/nightly.sh [SECONDS]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib/packages.sh

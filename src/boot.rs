@@ -32,7 +32,7 @@ pub fn command_line(target: Target, log: Option<u8>) -> String {
 
 /// What is not the image's about a machine.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct BootOptions {
     /// Which machine.
     pub target: Target,
     /// RAM in MiB.
@@ -103,7 +103,7 @@ pub fn boot(
     memory: GuestMemory,
     container: ContainerConfig,
     assets: &Assets,
-    options: &Options,
+    options: &BootOptions,
     timing: &mut Timing,
 ) -> Result<Session, BootError> {
     let kernel = assets.kernel().map_err(BootError::Assets)?;
@@ -123,7 +123,7 @@ pub fn boot(
 
 /// A world without chance: the same image always boots to the same snapshot.
 pub struct Deterministic<'a> {
-    options: &'a Options,
+    options: &'a BootOptions,
     timing: &'a mut Timing,
     /// Blocks of entropy so far.
     blocks: u64,
@@ -133,7 +133,7 @@ pub struct Deterministic<'a> {
 
 impl<'a> Deterministic<'a> {
     /// The world of a machine with these options; `timing` hears of the parts of its boot.
-    pub fn new(options: &'a Options, timing: &'a mut Timing) -> Self {
+    pub fn new(options: &'a BootOptions, timing: &'a mut Timing) -> Self {
         Self { options, timing, blocks: 0, steps: 0 }
     }
 }
@@ -201,7 +201,8 @@ mod tests {
         let created = Timestamp::default();
         let ext4 = ext4::Options { uuid: [1; 16], created };
         ext4::write_image(&Tree::new(), &Spool::new().unwrap(), &ext4, &mut image).unwrap();
-        let options = Options { target, memory_mib, epoch: 0, seed: Vec::new(), kernel_log: None };
+        let options =
+            BootOptions { target, memory_mib, epoch: 0, seed: Vec::new(), kernel_log: None };
         let container = ContainerConfig::default();
         let session = boot(memory, container, &Assets::default(), &options, &mut Timing::start());
         session.map(drop).map_err(|error| format!("{:#}", anyhow::Error::from(error)))

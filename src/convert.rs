@@ -3,7 +3,7 @@
 //! reference → source → layers → tree → ext4 image → snapshot → wasm
 
 use crate::assets::Assets;
-use crate::boot::{self, Options as BootOptions};
+use crate::boot::{self, BootOptions};
 use crate::ext4;
 use crate::image_source::ImageSource;
 use crate::local;

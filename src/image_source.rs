@@ -5,10 +5,10 @@ use crate::local;
 use crate::oci::ImageRef;
 use crate::oci::reference::ReferenceError;
 use crate::rootfs_source::RootfsRef;
-use crate::staged::Read;
+use crate::staged::InputPath;
 use std::fmt;
 use std::fs::{self, File};
-use std::io::Read as _;
+use std::io::Read;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -56,21 +56,21 @@ impl FromStr for ImageSource {
 
 impl ImageSource {
     /// What is read where the image is on this machine.
-    pub fn reads(&self) -> Read<'_> {
+    pub fn reads(&self) -> InputPath<'_> {
         let file = match self {
-            Self::Rootfs(RootfsRef::Directory(dir)) => return Read::Tree(dir),
+            Self::Rootfs(RootfsRef::Directory(dir)) => return InputPath::Tree(dir),
             Self::Image(ImageRef::Layout { dir, .. } | ImageRef::Directory(dir)) => {
-                return Read::Layout(dir);
+                return InputPath::Layout(dir);
             }
-            Self::Image(ImageRef::Registry(_) | ImageRef::Skopeo(_)) => return Read::Nothing,
+            Self::Image(ImageRef::Registry(_) | ImageRef::Skopeo(_)) => return InputPath::Nothing,
             Self::Rootfs(RootfsRef::Tarball(file))
             | Self::Image(
                 ImageRef::LayoutArchive { file, .. } | ImageRef::DockerArchive { file, .. },
             ) => file,
         };
         match file {
-            Input::File(path) => Read::File(path),
-            Input::Stdin => Read::Stdin,
+            Input::File(path) => InputPath::File(path),
+            Input::Stdin => InputPath::Stdin,
         }
     }
 

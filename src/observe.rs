@@ -1,6 +1,6 @@
 //! What a guest executed, written to files: block profiles and traces of native runs.
 
-use crate::staged::{self, Read, Staged};
+use crate::staged::{self, InputPath, Staged};
 use crate::target::Target;
 use anyhow::{Context, Result};
 use c2w_emulator::engine::observe::{Block, Observer};
@@ -26,7 +26,7 @@ impl Watch {
     ///
     /// # Errors
     /// When one of the files cannot be written.
-    pub fn new(profile: Option<&Path>, trace: Option<&Path>, read: Read<'_>) -> Result<Self> {
+    pub fn new(profile: Option<&Path>, trace: Option<&Path>, read: InputPath<'_>) -> Result<Self> {
         let staged = profile.map(|path| Staged::create(path, read)).transpose();
         let trace = trace.map(|path| Trace::create(path, read)).transpose()?;
         Ok(Self {
@@ -161,7 +161,7 @@ struct Trace {
 }
 
 impl Trace {
-    fn create(path: &Path, read: Read<'_>) -> Result<Self> {
+    fn create(path: &Path, read: InputPath<'_>) -> Result<Self> {
         let name = staged::name(path);
         let file = staged::open_growing(path, read)
             .with_context(|| format!("cannot create the trace {name}"))?;

@@ -6,7 +6,7 @@
 
 mod directory;
 
-use crate::boot::{Deterministic, Options as BootOptions};
+use crate::boot::{BootOptions, Deterministic};
 use crate::shell_words::shell_syntax;
 use crate::timing::Timing;
 use anyhow::{Context, Result, bail};

@@ -9,7 +9,7 @@ use super::usage::usage;
 use super::{must_exist, parse_source};
 use crate::image_source::{ImageSource, module_file};
 use crate::observe::Watch;
-use crate::staged::Read;
+use crate::staged::InputPath;
 use crate::timing::Timing;
 use crate::wasm::Snapshot;
 use crate::{convert, run, terminal};
@@ -57,15 +57,15 @@ pub(super) struct Run {
 }
 
 /// What is run.
-enum Source {
+enum Runnable {
     Module(PathBuf),
     Image(ImageSource),
 }
 
-impl Source {
-    fn reads(&self) -> Read<'_> {
+impl Runnable {
+    fn reads(&self) -> InputPath<'_> {
         match self {
-            Self::Module(file) => Read::File(file),
+            Self::Module(file) => InputPath::File(file),
             Self::Image(image) => image.reads(),
         }
     }
@@ -119,9 +119,9 @@ impl Run {
     }
 
     /// The module or image, with the options that make sense for it.
-    fn source(&self) -> Result<Source> {
+    fn source(&self) -> Result<Runnable> {
         let Some(file) = module_file(&self.image) else {
-            return Ok(Source::Image(parse_source(&self.image)?));
+            return Ok(Runnable::Image(parse_source(&self.image)?));
         };
         must_exist(&file)?;
         let name = file.display();
@@ -135,21 +135,21 @@ impl Run {
                 "{name} is a module, for which no image is read: leave out {option}"
             ));
         }
-        Ok(Source::Module(file))
+        Ok(Runnable::Module(file))
     }
 
     /// A machine whose container waits for its command.
-    fn session(&self, source: &Source) -> Result<Session> {
+    fn session(&self, source: &Runnable) -> Result<Session> {
         let mut timing = Timing::start();
         let shown = &self.output_options;
         let session = match source {
-            Source::Module(file) => {
+            Runnable::Module(file) => {
                 let session = restore(file);
                 let session = session.with_context(|| format!("cannot run {}", file.display()))?;
                 timing.stage("module");
                 session
             }
-            Source::Image(image) => {
+            Runnable::Image(image) => {
                 let progress = shown.progress();
                 let source = self.source.options(image, progress.as_ref())?;
                 let mut options = self.machine.options(source, &BuildArgs::default())?;

@@ -6,7 +6,7 @@ mod boot;
 mod streams;
 mod units;
 
-use c2w::boot::{Deterministic, Options as BootOptions};
+use c2w::boot::{BootOptions, Deterministic};
 use c2w::convert::{self, Options, Prepared};
 use c2w::timing::Timing;
 use c2w::train::{self, Aot};

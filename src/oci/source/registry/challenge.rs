@@ -23,7 +23,7 @@ impl Challenge {
         known.into_iter().nth(bearer.unwrap_or(0))
     }
 
-    fn of(read: &Read) -> Option<Self> {
+    fn of(read: &AuthScheme) -> Option<Self> {
         match read.scheme.to_ascii_lowercase().as_str() {
             "basic" => Some(Self::Basic),
             "bearer" => Some(Self::Bearer {
@@ -44,12 +44,12 @@ pub(super) fn text(headers: &HeaderMap) -> String {
 }
 
 /// A scheme, and what is said of it.
-struct Read {
+struct AuthScheme {
     scheme: String,
     parameters: Vec<(String, String)>,
 }
 
-impl Read {
+impl AuthScheme {
     /// The first value of a parameter that is not empty.
     fn get(&self, name: &str) -> Option<String> {
         let mut parameters = self.parameters.iter();
@@ -60,8 +60,8 @@ impl Read {
 }
 
 /// A word with `=` behind it is a parameter of the scheme before it; any other is a scheme.
-fn read(text: &str) -> Vec<Read> {
-    let mut all: Vec<Read> = Vec::new();
+fn read(text: &str) -> Vec<AuthScheme> {
+    let mut all: Vec<AuthScheme> = Vec::new();
     let mut rest = text;
     loop {
         rest = rest.trim_start_matches(|c| !is_word(c));
@@ -71,7 +71,7 @@ fn read(text: &str) -> Vec<Read> {
         }
         rest = match after.trim_start().strip_prefix('=') {
             None => {
-                all.push(Read { scheme: word.to_owned(), parameters: Vec::new() });
+                all.push(AuthScheme { scheme: word.to_owned(), parameters: Vec::new() });
                 after
             }
             Some(value) => {
