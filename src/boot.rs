@@ -30,7 +30,7 @@ pub fn command_line(target: Target, log: Option<u8>) -> String {
     format!("console=hvc0 panic=-1 {parameters} cgroup.memory=nokmem {log}")
 }
 
-/// What is not the image's about a machine.
+/// How to make and boot a machine, apart from the image.
 #[derive(Clone, Debug)]
 pub struct BootOptions {
     /// Which machine.
@@ -95,7 +95,7 @@ pub fn allocate(
 }
 
 /// Boots a machine whose memory holds the root image, and creates the container in it. `timing`
-/// hears of the parts.
+/// records the parts.
 ///
 /// # Errors
 /// [`BootError`].

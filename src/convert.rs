@@ -30,7 +30,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-/// What a conversion is told beside the image.
+/// Options of a conversion.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// How to read the image.
@@ -285,7 +285,7 @@ pub fn convert(
 ) -> Result<Summary> {
     let staged = Staged::create(output, image.reads())?;
     let template = Template::parse(options.assets.runtime())?;
-    // What is asked for in vain is refused before the work.
+    // Before the work: a runtime or a command that cannot be used.
     let training = match options.translation.aot {
         Aot::Off => None,
         _ => Some((template.linkage()?, options.translation.runs()?)),

@@ -7,7 +7,8 @@ use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::path::PathBuf;
 
-/// The most bytes that are put aside of what cannot be read in place: more than a module can carry.
+/// The most bytes that are copied of an input that cannot be read in place: more than a module can
+/// carry.
 const SPOOL_LIMIT: u64 = 64 << 30;
 
 /// Where bytes come from.

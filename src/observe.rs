@@ -93,7 +93,7 @@ struct Profile {
     blocks: HashMap<BlockKey, Counted>,
 }
 
-/// Blocks are told apart by place and length: a branch in the middle may or may not be taken.
+/// Blocks differ by address and length: a branch in the middle may or may not be taken.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct BlockKey {
     physical: u64,

@@ -276,7 +276,7 @@ impl Outside for Listening<'_> {
     }
 
     fn output(&mut self, stream: Stream, bytes: &[u8]) -> Result<(), Closed> {
-        /// The longest line that is of interest.
+        /// Most bytes kept of standard error.
         const KEPT: usize = 300;
         if stream == Stream::Stderr {
             self.said.extend_from_slice(bytes);

@@ -38,7 +38,7 @@ impl AotArgs {
 
 /// What to say of commands that were trained on and failed: their code may be the wrong one.
 pub(super) fn failures(result: &TrainingResult) -> Vec<String> {
-    /// More of a line than this is not of interest.
+    /// Most characters shown of a line.
     const LONGEST: usize = 200;
     let line = |run: &train::Run| {
         let Failure { status, said } = run.failure.as_ref()?;

@@ -52,7 +52,7 @@ pub(super) struct Container2wasm {
 }
 
 impl Container2wasm {
-    /// What is asked for; `note` hears what has no effect.
+    /// The build arguments; `note` is called with each option that has no effect.
     pub(super) fn build_args(&self, note: &dyn Fn(&str)) -> Result<BuildArgs> {
         self.refuse()?;
         if self.builder.is_some() {

@@ -100,7 +100,7 @@ pub fn main() -> ExitCode {
     })
 }
 
-/// Says what is wrong, if anybody can be told.
+/// Prints an error, if standard error can be written.
 fn complain(what: &dyn Display) {
     let _ = writeln!(std::io::stderr(), "c2w: {what}");
 }

@@ -35,7 +35,7 @@ enum ProgressKind {
 }
 
 impl OutputArgs {
-    /// Who shows the progress.
+    /// The display of progress that the options ask for.
     pub(super) fn progress(&self) -> Arc<dyn Progress> {
         match self.progress {
             _ if self.quiet => Arc::new(Quiet),

@@ -56,7 +56,7 @@ pub(super) struct Run {
     container: ContainerArgs,
 }
 
-/// What is run.
+/// What to run.
 enum Runnable {
     Module(PathBuf),
     Image(ImageSource),

@@ -1,4 +1,4 @@
-//! Command lines that make no sense: what is said of them, and what is mended before.
+//! Errors of usage: their texts, and what is corrected in command lines before they are parsed.
 
 use super::Cli;
 use clap::error::{ContextKind, ContextValue, ErrorKind};

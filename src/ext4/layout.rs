@@ -20,7 +20,7 @@ use super::xattr::{self, EncodedXattrs, MAX_SHARES};
 use super::{Ext4Error, ImageSummary, LOST_AND_FOUND};
 use crate::rootfs::tree::{DataExtent, InodeId, Metadata, Node, Tree, Xattrs};
 
-/// Largest file in bytes: the last block number of a file has a meaning of its own.
+/// Largest file in bytes: the last block number of a file is reserved.
 pub(super) const MAX_FILE_SIZE: u64 = (u32::MAX as u64 - 1) * BLOCK_SIZE as u64;
 /// Most names of one file.
 pub(super) const MAX_LINKS: u32 = 65_000;

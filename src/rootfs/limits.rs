@@ -1,5 +1,5 @@
-//! What the filesystem that a tree is made for can hold. Who merges refuses the rest, because only
-//! there the layer and the entry are known; who writes the filesystem says what the limits are.
+//! What the filesystem that a tree is made for can hold. The merge refuses the rest, because only
+//! there the layer and the entry are known; the writer of the filesystem gives the limits.
 
 use super::tree::Xattrs;
 use std::error::Error;

@@ -20,7 +20,7 @@ const BLOCK: usize = 4096;
 const MAX_FINE_RUNS: usize = 1 << 16;
 /// Bytes gathered before they are written out.
 const BUFFER: usize = 1 << 20;
-/// What a spool takes in unless told otherwise: more than a module can ever carry.
+/// Default limit of a spool in bytes: more than a module can ever carry.
 const DEFAULT_LIMIT: u64 = 64 << 30;
 
 /// How many times the data of a root image the spool may hold: later layers may remove some of it.
@@ -155,7 +155,7 @@ impl Spool {
         length: u64,
         extents: &mut Vec<DataExtent>,
     ) -> Result<(), SpoolError> {
-        // What is there of the file so far were holes only.
+        // The file has had nothing but holes so far.
         if extents.is_empty() {
             self.of_file = 0;
         }
@@ -456,7 +456,7 @@ mod tests {
         let one_more = spool.store(&mut &[1][..], 2 * limit, 1, &mut extents);
         assert!(matches!(one_more, Err(SpoolError::FileTooLarge { .. })), "{one_more:?}");
         spool.release(&extents).unwrap();
-        // What is gone gives its room to others.
+        // Released space is used again.
         let mut files: Vec<_> = (0..4).map(|_| store(&mut spool, &content[1..])).collect();
         let one_more = spool.store(&mut &[1][..], 0, 1, &mut Vec::new());
         assert!(matches!(one_more, Err(SpoolError::FilesTooLarge { .. })), "{one_more:?}");

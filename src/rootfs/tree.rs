@@ -102,7 +102,7 @@ pub struct DirectoryEntry {
     layer: u32,
 }
 
-/// The type of an inode with what belongs to that type alone.
+/// The type of an inode, with the data specific to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Node {
     /// Names in byte order.

@@ -37,7 +37,7 @@ const FOREIGN_XATTRS: [&[u8]; 6] = [
     b"trusted.overlay.",
 ];
 
-/// Attributes that go along.
+/// Attributes that are copied.
 const XATTRS: [&[u8]; 5] =
     [b"user.", b"trusted.", b"security.", b"system.posix_acl_access", b"system.posix_acl_default"];
 

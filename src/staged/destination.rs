@@ -173,7 +173,7 @@ fn stream(file: File) -> Result<Destination> {
     Ok(Destination::Stream(file))
 }
 
-/// Who may not write a file may not replace it either.
+/// Without permission to write a file, it must not be replaced either.
 fn writable(path: &Path) -> Result<()> {
     accessat(CWD, path, Access::WRITE_OK, AtFlags::EACCESS)?;
     Ok(())
@@ -207,7 +207,7 @@ fn refuse_if_read(output: &Metadata, read: InputPath<'_>) -> Result<()> {
         _ => return Ok(()),
     };
     let same = |input: Metadata| (input.dev(), input.ino()) == (output.dev(), output.ino());
-    // The null device is both without harm. What cannot be read is reported by who reads it.
+    // The null device can be both. An input that cannot be read is reported where it is read.
     let is_read = !output.file_type().is_char_device() && input.is_ok_and(same);
     ensure!(!is_read, "it is the file that is read: name another");
     Ok(())

@@ -34,7 +34,7 @@ pub struct Table<'a> {
 }
 
 impl<'a> Functions<'a> {
-    /// Takes from a section of `module` what is of interest.
+    /// Reads the sections of `module` that are about functions.
     ///
     /// # Errors
     /// When the section is damaged.

@@ -36,7 +36,7 @@ pub struct Provenance {
     pub assets: BTreeMap<String, String>,
 }
 
-/// Why a file tells nothing.
+/// Why a file has no provenance.
 #[derive(Debug, thiserror::Error)]
 pub enum ProvenanceError {
     /// The file is of another kind.

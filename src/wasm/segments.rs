@@ -1,4 +1,4 @@
-//! What of a memory is worth storing.
+//! The parts of a memory that are stored: runs of non-zero pages.
 
 use std::ops::Range;
 

@@ -62,7 +62,7 @@ impl Folder {
         self.open_regular(&found).map(Some).or_else(read)
     }
 
-    /// Looks before it opens: that alone can do something to a device.
+    /// Checks the type before it opens: opening alone can have an effect on a device.
     fn open_regular(&self, path: &Path) -> io::Result<File> {
         let odd = || io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file");
         if !self.dir.symlink_metadata(path)?.is_file() {

@@ -7,7 +7,7 @@ use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
 /// The most bytes of all such headers that are read.
 const MAX_HEADERS: usize = 16 << 10;
 
-/// One thing that a registry would take.
+/// One scheme that a registry accepts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Challenge {
     Basic,
@@ -43,7 +43,7 @@ pub(super) fn text(headers: &HeaderMap) -> String {
     String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_HEADERS)]).into_owned()
 }
 
-/// A scheme, and what is said of it.
+/// An authentication scheme with its parameters (RFC 9110, section 11.3).
 struct AuthScheme {
     scheme: String,
     parameters: Vec<(String, String)>,
@@ -202,7 +202,7 @@ mod tests {
         ] {
             assert_eq!(find(&[&text.replace('\n', " ")]), good, "{text}");
         }
-        // What is odd ends nothing but itself.
+        // A malformed scheme does not affect the others.
         assert_eq!(find(&[r#"Basic realm="x", ===="#]), Some(Challenge::Basic));
         assert_eq!(find(&["\u{e4}\u{201c}, =, Basic realm=\"\u{e4}\""]), Some(Challenge::Basic));
         assert_eq!(find(&["Bearer realm=\"open"]), bearer("open", None, None));

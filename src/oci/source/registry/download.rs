@@ -14,13 +14,13 @@ use std::cmp::Ordering;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
-/// So many bytes more than ever before were worth a connection that broke: patience begins anew. So
-/// a hostile server gets no more connections than a blob has of these, and the tries.
-const WORTH: u64 = 1 << 20;
+/// Progress in bytes after which a broken connection does not count as a failed try: the number of
+/// tries and the pauses start over. It also bounds how many connections a hostile server gets.
+const PROGRESS: u64 = 1 << 20;
 
 const BUFFER: usize = 64 << 10;
 
-/// The most bytes that are read of a page in place of a blob.
+/// The most bytes that are read of a web page sent in place of a blob.
 const MAX_PAGE: u64 = 4096;
 
 /// What is asked for here.
@@ -66,14 +66,14 @@ impl Api {
             let error = match self.fetch_rest(part, &mut retry) {
                 Ok(None) => break,
                 Ok(Some(broken)) => broken,
-                // Who is at a loss with ranges may still send all of it.
+                // A server that does not know ranges may still send the whole blob.
                 Err(error @ (ErrorKind::Registry { .. } | ErrorKind::Content(_))) if resumes => {
                     part.restart()?;
                     error
                 }
                 Err(error) => return Err(error),
             };
-            if part.have.saturating_sub(part.reached) >= WORTH {
+            if part.have.saturating_sub(part.reached) >= PROGRESS {
                 part.reached = part.have;
                 retry.renew();
             }

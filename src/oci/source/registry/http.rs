@@ -111,8 +111,7 @@ impl Http {
         }
     }
 
-    /// Goes where redirects lead. What is secret stays behind when host, port or scheme change, and
-    /// does not come back.
+    /// Follows redirects. Credentials are dropped for good when host, port or scheme change.
     fn follow(&self, request: &Request) -> Result<Response, Failure> {
         let mut url = request.url.clone();
         let mut authorization = request.authorization.as_ref();

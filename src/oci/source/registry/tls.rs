@@ -1,4 +1,4 @@
-//! Whom we believe to be the registry, and who we are to it.
+//! TLS configuration: trusted authorities and the client's certificate.
 
 use super::certs_d::Certificates;
 use super::environment::variable;
