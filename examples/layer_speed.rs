@@ -2,6 +2,7 @@
 //! `cargo run --release --example layer_speed -- LAYOUT` (see `scripts/bench-layers.sh`).
 
 use anyhow::{Context, Result};
+use c2w::ext4::LIMITS;
 use c2w::oci::{self, ImageRef, SourceOptions};
 use c2w::rootfs::apply::apply_layer;
 use c2w::rootfs::spool::Spool;
@@ -22,7 +23,7 @@ fn main() -> Result<()> {
         let bytes = measure("inflater alone", || inflate(&blob))?;
         measure("layer to tree", || {
             let mut reader = layer.open()?;
-            apply_layer(&mut Tree::new(), &mut Spool::new()?, &mut reader)?;
+            apply_layer(&mut Tree::new(), &mut Spool::new()?, &LIMITS, &mut reader)?;
             reader.finish()?;
             Ok(bytes)
         })?;

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Builds prebuilt/initramfs.cpio.zst: initramfs/init for riscv64, and Debian trixie's runc with
-# the libraries it loads. Needs no root. BUILD_DIR (default: a temporary folder) is kept when given.
+# Builds prebuilt/riscv64/initramfs.cpio.zst: initramfs/init for riscv64, and Debian trixie's
+# runc with the libraries it loads. Needs no root. BUILD_DIR (default: a temporary folder) is kept when given.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 top=$PWD
@@ -48,9 +48,9 @@ done
 find "$root" -exec touch --no-dereference --date=@0 {} +
 (cd "$root" && find . -mindepth 1 | LC_ALL=C sort \
     | cpio --quiet --create --format=newc --owner=0:0 --reproducible) > "$build/initramfs.cpio"
-zstd -q -19 --force "$build/initramfs.cpio" -o prebuilt/initramfs.cpio.zst
+zstd -q -19 --force "$build/initramfs.cpio" -o prebuilt/riscv64/initramfs.cpio.zst
 
-record_packages initramfs.cpio.zst rustc-web cargo-web rust-web-src gcc-riscv64-linux-gnu \
+record_packages riscv64/initramfs.cpio.zst rustc-web cargo-web rust-web-src gcc-riscv64-linux-gnu \
     gcc-12-riscv64-linux-gnu binutils-riscv64-linux-gnu libc6-dev-riscv64-cross cpio zstd
-record_artifact initramfs.cpio.zst
-ls -l prebuilt/initramfs.cpio.zst
+record_artifact riscv64/initramfs.cpio.zst
+ls -l prebuilt/riscv64/initramfs.cpio.zst

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Builds prebuilt/Image.zst: Linux from Debian trixie's source package, kernel/config and
+# Builds prebuilt/riscv64/Image.zst: Linux from Debian trixie's source package, kernel/config and
 # kernel/patches. Needs no root. BUILD_DIR (default: a new temporary folder) is kept when given.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -37,9 +37,9 @@ make -s KCONFIG_ALLCONFIG="$top/kernel/config" allnoconfig
 echo "== build"
 make -s -j"${JOBS:-$(nproc)}" Image
 chmod 0644 arch/riscv/boot/Image
-zstd -q -19 --force arch/riscv/boot/Image -o "$top/prebuilt/Image.zst"
+zstd -q -19 --force arch/riscv/boot/Image -o "$top/prebuilt/riscv64/Image.zst"
 cd "$top"
-record_packages Image.zst \
+record_packages riscv64/Image.zst \
     gcc-riscv64-linux-gnu gcc-12-riscv64-linux-gnu binutils-riscv64-linux-gnu make bison flex bc zstd
-record_artifact Image.zst
-ls -l prebuilt/Image.zst
+record_artifact riscv64/Image.zst
+ls -l prebuilt/riscv64/Image.zst

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Builds prebuilt/runtime.wasm: the emulator as a WASI program, without libc and standard library.
-# Needs no root. BUILD_DIR (default: a temporary folder) is kept when given.
+# Builds prebuilt/riscv64/runtime.wasm: the emulator as a WASI program, without libc and standard
+# library. Needs no root. BUILD_DIR (default: a temporary folder) is kept when given.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 top=$PWD
@@ -24,7 +24,7 @@ $RUST_REMAPS --remap-path-prefix=$CARGO_TARGET_DIR=/target"
 /usr/bin/cargo build -q --locked --release -p c2w-runtime --target "$target" \
     -Zbuild-std=core,alloc -Zbuild-std-features=compiler-builtins-mem
 
-install -m 0644 "$CARGO_TARGET_DIR/$target/release/c2w_runtime.wasm" prebuilt/runtime.wasm
-record_packages runtime.wasm rustc-web cargo-web rust-web-src "lld-${linker##*-}"
-record_artifact runtime.wasm
-ls -l prebuilt/runtime.wasm
+install -m 0644 "$CARGO_TARGET_DIR/$target/release/c2w_runtime.wasm" prebuilt/riscv64/runtime.wasm
+record_packages riscv64/runtime.wasm rustc-web cargo-web rust-web-src "lld-${linker##*-}"
+record_artifact riscv64/runtime.wasm
+ls -l prebuilt/riscv64/runtime.wasm

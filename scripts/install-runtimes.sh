@@ -27,7 +27,7 @@ from_debian() {
     local root loader name
     root=$home/$SUITE-$(IFS=-; echo "$*")
     rm -rf "$root"
-    # A mirror that is a day behind is no harm here; signatures are checked all the same.
+    # A mirror that is a day behind does no harm here; signatures are checked all the same.
     mmdebstrap --quiet --variant=extract --aptopt='Acquire::Check-Valid-Until "false"' \
         --include="$(IFS=,; echo "$*")" "$SUITE" "$root" \
         "deb [signed-by=$DEBIAN_KEYRING] $(debian_mirror) $SUITE main"

@@ -7,9 +7,9 @@ cd "$(dirname "$0")/.."
 
 builder() {
     case $1 in
-        Image.zst) echo build-kernel.sh ;;
-        initramfs.cpio.zst) echo build-initramfs.sh ;;
-        runtime.wasm) echo build-runtime.sh ;;
+        riscv64/Image.zst) echo build-kernel.sh ;;
+        riscv64/initramfs.cpio.zst) echo build-initramfs.sh ;;
+        riscv64/runtime.wasm) echo build-runtime.sh ;;
         *) echo "no such artifact: $1" >&2; return 2 ;;
     esac
 }
@@ -21,7 +21,7 @@ same_tools() {
     diff -q <(LC_ALL=C sort <<< "$installed") "prebuilt/$1.packages" > /dev/null
 }
 
-[ $# -gt 0 ] || set -- runtime.wasm initramfs.cpio.zst Image.zst
+[ $# -gt 0 ] || set -- riscv64/{runtime.wasm,initramfs.cpio.zst,Image.zst}
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 git ls-files -z | xargs -0 cp --parents -t "$copy"

@@ -1,5 +1,6 @@
 //! The guest's own software and the runtime: prebuilt and embedded, or from a directory.
 
+use crate::target::{Prebuilt, Target};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::fmt;
@@ -33,27 +34,32 @@ pub enum AssetsError {
         source: io::Error,
     },
     /// There is nothing to use.
-    #[error("{} holds none of {KERNEL}, {INITRAMFS} and {RUNTIME}, which scripts/build-*.sh make", .0.display())]
+    #[error(
+        "{} holds none of {KERNEL}, {INITRAMFS} and {RUNTIME}, which scripts/build-*.sh make",
+        .0.display()
+    )]
     Nothing(PathBuf),
 }
 
 impl Default for Assets {
     fn default() -> Self {
-        Self {
-            kernel: include_bytes!("../prebuilt/Image.zst").into(),
-            initramfs: include_bytes!("../prebuilt/initramfs.cpio.zst").into(),
-            runtime: include_bytes!("../prebuilt/runtime.wasm").into(),
-        }
+        Self::embedded(Target::default())
     }
 }
 
 impl Assets {
+    /// Those that this program was built with.
+    pub fn embedded(target: Target) -> Self {
+        let Prebuilt { kernel, initramfs, runtime } = target.prebuilt();
+        Self { kernel: kernel.into(), initramfs: initramfs.into(), runtime: runtime.into() }
+    }
+
     /// The files in `dir` that are named as in `prebuilt/`, the embedded ones for the others.
     ///
     /// # Errors
     /// [`AssetsError`].
-    pub fn from_dir(dir: &Path) -> Result<Self, AssetsError> {
-        let mut assets = Self::default();
+    pub fn from_dir(dir: &Path, target: Target) -> Result<Self, AssetsError> {
+        let mut assets = Self::embedded(target);
         let mut found = false;
         let places = [
             (KERNEL, &mut assets.kernel),
@@ -74,7 +80,7 @@ impl Assets {
     /// Linux `Image`, decompressed.
     ///
     /// # Errors
-    /// When it is no zstd stream.
+    /// When it is not a zstd stream.
     pub fn kernel(&self) -> io::Result<Vec<u8>> {
         zstd::decode_all(&*self.kernel)
     }
@@ -116,23 +122,26 @@ mod tests {
     #[test]
     fn the_embedded_files_are_those_of_the_list() {
         let list = include_str!("../prebuilt/SHA256SUMS");
-        for (name, sum) in Assets::default().checksums() {
-            assert!(list.contains(&format!("{sum}  {name}")), "{name}");
+        for target in Target::ALL {
+            for (name, sum) in Assets::embedded(target).checksums() {
+                let line = format!("{sum}  {}/{name}\n", target.architecture());
+                assert!(list.contains(&line), "{line}");
+            }
         }
     }
 
     #[test]
     fn a_directory_replaces_what_it_has() {
         let dir = tempfile::tempdir().unwrap();
-        let error = Assets::from_dir(dir.path()).unwrap_err().to_string();
+        let error = Assets::from_dir(dir.path(), Target::default()).unwrap_err().to_string();
         assert!(error.contains("holds none of"), "{error}");
         std::fs::write(dir.path().join(KERNEL), zstd::encode_all(&b"kernel"[..], 1).unwrap())
             .unwrap();
-        let assets = Assets::from_dir(dir.path()).unwrap();
+        let assets = Assets::from_dir(dir.path(), Target::default()).unwrap();
         assert_eq!(assets.kernel().unwrap(), b"kernel");
         assert_eq!(assets.runtime(), Assets::default().runtime());
         std::fs::create_dir(dir.path().join(RUNTIME)).unwrap();
-        let error = Assets::from_dir(dir.path()).unwrap_err().to_string();
+        let error = Assets::from_dir(dir.path(), Target::default()).unwrap_err().to_string();
         assert!(error.contains(RUNTIME), "{error}");
     }
 }

@@ -2,9 +2,8 @@
 //! module carries, until its container is created.
 
 use crate::assets::Assets;
+use crate::target::Target;
 use crate::timing::Timing;
-use c2w_emulator::riscv::board::RiscvBoard;
-use c2w_emulator::riscv::board::layout;
 use c2w_emulator::{AllocateError, GuestMemory};
 use c2w_guest_abi::{ContainerConfig, Stream};
 use c2w_session::{BootFailure, BootPart, Closed, Guest, Outside, Session};
@@ -18,24 +17,24 @@ pub const DEFAULT_MEMORY_MIB: u64 = 256;
 /// subsections of 2 MiB.
 const IMAGE_ALIGN: u64 = 2 << 20;
 
-/// Boots without a word unless something goes wrong; a kernel that panics stops at once. Three levels
-/// of page tables are enough for 256 GiB of addresses: with the fourth that the hart has, fork and
-/// exec take 1 % more instructions, and every walk is longer. The machine has one container, so
-/// nobody needs to know whose the kernel's own memory is: counting it is 8 % of a pipe.
-const COMMAND_LINE: &str = "console=hvc0 panic=-1 no4lvl cgroup.memory=nokmem";
-
-/// The kernel's command line, with as much of a log as asked for.
-pub fn command_line(log: Option<u8>) -> String {
-    match log {
+/// The kernel's command line, with as much of a log as asked for. A kernel that panics stops at
+/// once. The machine has one container, so nobody needs to know whose the kernel's own memory is:
+/// counting it is 8 % of a pipe.
+pub fn command_line(target: Target, log: Option<u8>) -> String {
+    let parameters = target.kernel_parameters();
+    let log = match log {
         // At 0 the kernel would not even say why it panics.
-        None => format!("{COMMAND_LINE} quiet loglevel=1"),
-        Some(level) => format!("{COMMAND_LINE} earlycon=sbi loglevel={level}"),
-    }
+        None => "quiet loglevel=1".to_owned(),
+        Some(level) => format!("{} loglevel={level}", target.early_console()),
+    };
+    format!("console=hvc0 panic=-1 {parameters} cgroup.memory=nokmem {log}")
 }
 
-/// What is not the image's about a machine.
+/// How to make and boot a machine, apart from the image.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct BootOptions {
+    /// Which machine.
+    pub target: Target,
     /// RAM in MiB.
     pub memory_mib: u64,
     /// Seconds since 1970 that the guest's clock shows while booting.
@@ -59,12 +58,13 @@ pub enum BootError {
         /// RAM in MiB.
         memory: u64,
     },
-    /// The host does not give so much memory.
+    /// The host does not have that much memory.
     #[error("not enough memory on this host for a machine of {0} MiB: choose a smaller --memory")]
     OutOfMemory(u64),
     /// Kernel or initramfs cannot be decompressed.
     #[error(
-        "kernel or initramfs cannot be decompressed: a file of --assets is not one that zstd has compressed"
+        "kernel or initramfs cannot be decompressed: a file of --assets is not one that zstd has \
+         compressed"
     )]
     Assets(#[source] io::Error),
     /// The root image could not be produced.
@@ -75,15 +75,18 @@ pub enum BootError {
     Guest(#[from] BootFailure),
 }
 
-/// Allocates a machine's memory, for a root image of `image_size` bytes.
+/// Allocates the memory of a `target`, for a root image of `image_size` bytes.
 ///
 /// # Errors
 /// [`BootError::TooLarge`], [`BootError::OutOfMemory`].
-pub fn allocate(image_size: u64, memory_mib: u64) -> Result<GuestMemory, BootError> {
+pub fn allocate(
+    target: Target,
+    image_size: u64,
+    memory_mib: u64,
+) -> Result<GuestMemory, BootError> {
     let ram = memory_mib.saturating_mul(1 << 20);
     let image = image_size.checked_next_multiple_of(IMAGE_ALIGN).unwrap_or(u64::MAX);
-    let allocated = GuestMemory::allocate(layout::RAM_BASE, ram, layout::IMAGE_BASE, image);
-    allocated.map_err(|error| match error {
+    target.allocate(ram, image).map_err(|error| match error {
         AllocateError::TooLarge => {
             BootError::TooLarge { image: image_size >> 20, memory: memory_mib }
         }
@@ -92,7 +95,7 @@ pub fn allocate(image_size: u64, memory_mib: u64) -> Result<GuestMemory, BootErr
 }
 
 /// Boots a machine whose memory holds the root image, and creates the container in it. `timing`
-/// hears of the parts.
+/// records the parts.
 ///
 /// # Errors
 /// [`BootError`].
@@ -100,7 +103,7 @@ pub fn boot(
     memory: GuestMemory,
     container: ContainerConfig,
     assets: &Assets,
-    options: &Options,
+    options: &BootOptions,
     timing: &mut Timing,
 ) -> Result<Session, BootError> {
     let kernel = assets.kernel().map_err(BootError::Assets)?;
@@ -110,10 +113,10 @@ pub fn boot(
     let mut seed = [0; 64];
     world.entropy(&mut seed);
     let guest = Guest {
-        board: &RiscvBoard,
+        board: options.target.board(),
         kernel: &kernel,
         initramfs: &initramfs,
-        command_line: &command_line(options.kernel_log),
+        command_line: &command_line(options.target, options.kernel_log),
         seed: &seed,
     };
     Ok(c2w_session::boot(memory, &guest, container, &mut world)?)
@@ -121,7 +124,7 @@ pub fn boot(
 
 /// A world without chance: the same image always boots to the same snapshot.
 pub struct Deterministic<'a> {
-    options: &'a Options,
+    options: &'a BootOptions,
     timing: &'a mut Timing,
     /// Blocks of entropy so far.
     blocks: u64,
@@ -131,7 +134,7 @@ pub struct Deterministic<'a> {
 
 impl<'a> Deterministic<'a> {
     /// The world of a machine with these options; `timing` hears of the parts of its boot.
-    pub fn new(options: &'a Options, timing: &'a mut Timing) -> Self {
+    pub fn new(options: &'a BootOptions, timing: &'a mut Timing) -> Self {
         Self { options, timing, blocks: 0, steps: 0 }
     }
 }
@@ -189,16 +192,18 @@ mod tests {
     use crate::rootfs::tree::{Timestamp, Tree};
     use crate::space::Space;
 
-    /// Boots with an empty root in an image of `image_mib`, the rest of which is zeros that cost this
-    /// host nothing: the guest has its page structures all the same.
+    /// Boots with an empty root in an image of `image_mib`, the rest of which is zeros that cost
+    /// this host nothing: the guest has its page structures all the same.
     fn boots(image_mib: u64, memory_mib: u64) -> Result<(), String> {
-        let mut memory = allocate(image_mib << 20, memory_mib).unwrap();
+        let target = Target::default();
+        let mut memory = allocate(target, image_mib << 20, memory_mib).unwrap();
         let region = memory.image();
-        let mut target = memory.slice_mut(region.start, region.length as usize).unwrap();
+        let mut image = memory.slice_mut(region.start, region.length as usize).unwrap();
         let created = Timestamp::default();
         let ext4 = ext4::Options { uuid: [1; 16], created };
-        ext4::write_image(&Tree::new(), &Spool::new().unwrap(), &ext4, &mut target).unwrap();
-        let options = Options { memory_mib, epoch: 0, seed: Vec::new(), kernel_log: None };
+        ext4::write_image(&Tree::new(), &Spool::new().unwrap(), &ext4, &mut image).unwrap();
+        let options =
+            BootOptions { target, memory_mib, epoch: 0, seed: Vec::new(), kernel_log: None };
         let container = ContainerConfig::default();
         let session = boot(memory, container, &Assets::default(), &options, &mut Timing::start());
         session.map(drop).map_err(|error| format!("{:#}", anyhow::Error::from(error)))

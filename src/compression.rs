@@ -63,7 +63,7 @@ impl fmt::Display for Compression {
     }
 }
 
-/// The uncompressed bytes of a stream, however it is compressed.
+/// The decompressed bytes of a stream, however it is compressed.
 pub struct Decoder<R: BufRead>(Kind<R>);
 
 enum Kind<R: BufRead> {

@@ -3,22 +3,23 @@
 //! reference → source → layers → tree → ext4 image → snapshot → wasm
 
 use crate::assets::Assets;
-use crate::boot::{self, Options as BootOptions};
+use crate::boot::{self, BootOptions};
 use crate::ext4;
+use crate::image_source::ImageSource;
 use crate::local;
 use crate::oci::{self, ImageConfig, ImageRef, SourceOptions};
-use crate::place::Place;
-use crate::plain::{self, Plain, PlainRef};
-use crate::progress::{Progress, Stage};
+use crate::progress::{self, Progress, Stage};
 use crate::rootfs::apply::apply_layer;
 use crate::rootfs::spool::Spool;
 use crate::rootfs::tree::{Timestamp, Tree};
+use crate::rootfs_source::{self, Contents, RootfsRef};
 use crate::size;
 use crate::space::Space;
 use crate::sparse::SparseWriter;
 use crate::staged::Staged;
+use crate::target::Target;
 use crate::timing::Timing;
-use crate::train::{self, Aot, Kept, Trained};
+use crate::train::{self, Aot, Snapshot, TrainingResult};
 use crate::wasm::{self, Parts, Provenance, Template};
 use anyhow::{Context, Result};
 use c2w_emulator::{GuestMemory, Region};
@@ -27,8 +28,9 @@ use c2w_session::{Outside, Session};
 use sha2::{Digest, Sha256};
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
-/// What a conversion is told beside the image.
+/// Options of a conversion.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// How to read the image.
@@ -41,6 +43,8 @@ pub struct Options {
     pub assets: Assets,
     /// What to translate.
     pub translation: train::Options,
+    /// Hears how far the work is.
+    pub progress: Arc<dyn Progress>,
 }
 
 impl Default for Options {
@@ -51,6 +55,7 @@ impl Default for Options {
             kernel_log: None,
             assets: Assets::default(),
             translation: train::Options::default(),
+            progress: Arc::new(progress::Silent),
         }
     }
 }
@@ -60,27 +65,30 @@ pub struct Rootfs {
     tree: Tree,
     spool: Spool,
     container: ContainerConfig,
-    identity: String,
+    digest: String,
     /// The image's name in a registry, if a layout or an archive says so.
     name: Option<String>,
     epoch: u64,
 }
 
-/// Reads an image and merges its layers, or reads a plain root filesystem. If the root image may have
-/// `limit` bytes at most, reading ends where its files cannot fit any more.
+/// Reads an image and merges its layers, or reads a bare root filesystem. If the root image may
+/// have `limit` bytes at most, reading ends where its files cannot fit any more.
 ///
 /// # Errors
 /// When the image cannot be had or one of its layers is refused, or a file cannot be read.
 pub fn unpack(
-    place: &Place,
+    image: &ImageSource,
     source: &SourceOptions,
     limit: Option<u64>,
+    progress: &Arc<dyn Progress>,
     timing: &mut Timing,
 ) -> Result<Rootfs> {
     let spool = Spool::new()?.for_image_of(limit);
-    match place {
-        Place::Image(reference) => unpack_image(reference, source, spool, timing),
-        Place::Plain(reference) => unpack_plain(reference, source.progress.as_ref(), spool, timing),
+    match image {
+        ImageSource::Image(reference) => unpack_image(reference, source, spool, progress, timing),
+        ImageSource::Rootfs(reference) => {
+            unpack_rootfs(reference, source, spool, progress.as_ref(), timing)
+        }
     }
 }
 
@@ -88,21 +96,24 @@ fn unpack_image(
     reference: &ImageRef,
     source: &SourceOptions,
     mut spool: Spool,
+    progress: &Arc<dyn Progress>,
     timing: &mut Timing,
 ) -> Result<Rootfs> {
-    source.progress.stage(Stage::Manifest);
-    let image = oci::open(reference, source).map_err(|error| local::with_hint(reference, error))?;
+    progress.stage(Stage::Manifest);
+    let image = oci::open_with_progress(reference, source, progress)
+        .map_err(|error| local::with_hint(reference, error))?;
     timing.stage("manifest");
     let mut tree = Tree::new();
     let layers = image.layers();
     let of = layers.len();
     for (number, layer) in layers.into_iter().enumerate() {
-        source.progress.stage(Stage::Layer { number: number + 1, of });
+        progress.stage(Stage::Layer { number: number + 1, of });
         let name = || format!("layer {} ({})", number + 1, layer.descriptor.digest);
         let mut reader = layer.open()?;
-        let applied = apply_layer(&mut tree, &mut spool, &mut reader).with_context(name)?;
+        let applied =
+            apply_layer(&mut tree, &mut spool, &ext4::LIMITS, &mut reader).with_context(name)?;
         for warning in applied.warnings {
-            source.progress.warning(&format_args!("{}: {warning}", name()));
+            progress.warning(&format_args!("{}: {warning}", name()));
         }
         reader.finish().with_context(name)?;
     }
@@ -111,19 +122,21 @@ fn unpack_image(
     Ok(Rootfs { name, ..Rootfs::new(tree, spool, &image.manifest_digest, &image.config) })
 }
 
-fn unpack_plain(
-    reference: &PlainRef,
-    progress: &dyn Progress,
+fn unpack_rootfs(
+    reference: &RootfsRef,
+    source: &SourceOptions,
     spool: Spool,
+    progress: &dyn Progress,
     timing: &mut Timing,
 ) -> Result<Rootfs> {
     progress.stage(Stage::Files);
-    let Plain { tree, spool, identity, notes } = plain::read(reference, spool)?;
+    let Contents { tree, spool, digest, notes } =
+        rootfs_source::read(reference, spool, &ext4::LIMITS)?;
     for note in notes {
         progress.warning(&note);
     }
     timing.stage("files");
-    Ok(Rootfs::new(tree, spool, &identity, &plain::config()))
+    Ok(Rootfs::new(tree, spool, &digest, &rootfs_source::config(source.platform.clone())))
 }
 
 /// The moment at which a conversion pretends to happen: `SOURCE_DATE_EPOCH`, or when the image
@@ -134,14 +147,14 @@ fn epoch(config: &ImageConfig) -> u64 {
 }
 
 impl Rootfs {
-    fn new(tree: Tree, spool: Spool, identity: &oci::digest::Digest, config: &ImageConfig) -> Self {
+    fn new(tree: Tree, spool: Spool, digest: &oci::digest::Digest, config: &ImageConfig) -> Self {
         // As Docker names a container after its id; this one is known by its image.
-        let hostname = identity.hex().as_bytes()[..12].to_vec();
+        let hostname = digest.hex().as_bytes()[..12].to_vec();
         Self {
             tree,
             spool,
             container: ContainerConfig { hostname, ..oci::guest_config(config) },
-            identity: identity.to_string(),
+            digest: digest.to_string(),
             name: None,
             epoch: epoch(config),
         }
@@ -159,7 +172,7 @@ impl Rootfs {
     }
 
     fn ext4_options(&self) -> ext4::Options {
-        let uuid = Sha256::digest(&self.identity)[..16].try_into().expect("16 bytes");
+        let uuid = Sha256::digest(&self.digest)[..16].try_into().expect("16 bytes");
         let created = Timestamp { seconds: self.epoch as i64, nanoseconds: 0 };
         ext4::Options { uuid, created }
     }
@@ -170,14 +183,15 @@ impl Rootfs {
 /// # Errors
 /// When the image cannot be had, one of its layers is refused, or the output cannot be written.
 pub fn rootfs(
-    place: &Place,
+    image: &ImageSource,
     output: &Path,
     source: &SourceOptions,
+    progress: &Arc<dyn Progress>,
     timing: &mut Timing,
 ) -> Result<ext4::ImageSummary> {
-    let staged = Staged::create(output, place.reads())?;
-    let rootfs = unpack(place, source, None, timing)?;
-    source.progress.stage(Stage::Ext4);
+    let staged = Staged::create(output, image.reads())?;
+    let rootfs = unpack(image, source, None, progress, timing)?;
+    progress.stage(Stage::Ext4);
     let takes_holes = staged.takes_holes();
     staged.finish(|out| {
         if !takes_holes {
@@ -194,8 +208,8 @@ pub fn rootfs(
 pub struct Prepared {
     /// The machine.
     pub session: Session,
-    /// Digest of the image's manifest, or of the plain root filesystem.
-    pub identity: String,
+    /// Digest of the image's manifest, or of the bare root filesystem.
+    pub digest: String,
     /// The image's name in a registry, if a layout or an archive says so.
     pub name: Option<String>,
     /// What it was booted with.
@@ -206,21 +220,22 @@ pub struct Prepared {
 fn memory(
     rootfs: &Rootfs,
     options: &Options,
+    target: Target,
     space: Space,
     timing: &mut Timing,
 ) -> Result<GuestMemory> {
-    let progress = &options.source.progress;
+    let progress = &options.progress;
     progress.stage(Stage::Ext4);
     let plan = ext4::plan(&rootfs.tree)?;
     space.check(plan.summary().size, options.memory_mib)?;
     if let Some(warning) = size::warning(plan.summary().size) {
         progress.warning(&warning);
     }
-    let mut memory = boot::allocate(plan.summary().size, options.memory_mib)?;
+    let mut memory = boot::allocate(target, plan.summary().size, options.memory_mib)?;
     let image = memory.image();
-    let target = memory.slice_mut(image.start, image.length as usize);
-    let mut target = target.ok().context("the image does not fit into memory")?;
-    plan.write(&rootfs.spool, &rootfs.ext4_options(), &mut target)?;
+    let image = memory.slice_mut(image.start, image.length as usize);
+    let mut image = image.ok().context("the image does not fit into memory")?;
+    plan.write(&rootfs.spool, &rootfs.ext4_options(), &mut image)?;
     timing.stage("ext4");
     Ok(memory)
 }
@@ -229,30 +244,33 @@ fn memory(
 ///
 /// # Errors
 /// When the image cannot be had, does not fit, or the container cannot be created.
-pub fn prepare(place: &Place, options: &Options, timing: &mut Timing) -> Result<Prepared> {
-    prepare_in(Space::native(), place, options, timing)
+pub fn prepare(image: &ImageSource, options: &Options, timing: &mut Timing) -> Result<Prepared> {
+    prepare_in(Space::native(), image, options, timing)
 }
 
 fn prepare_in(
     space: Space,
-    place: &Place,
+    image: &ImageSource,
     options: &Options,
     timing: &mut Timing,
 ) -> Result<Prepared> {
-    let rootfs = unpack(place, &options.source, Some(space.image_limit()), timing)?;
-    let memory = memory(&rootfs, options, space, timing)?;
-    options.source.progress.stage(Stage::Boot);
+    let target = options.source.platform.target()?;
+    let rootfs =
+        unpack(image, &options.source, Some(space.image_limit()), &options.progress, timing)?;
+    let memory = memory(&rootfs, options, target, space, timing)?;
+    options.progress.stage(Stage::Boot);
     let boot_options = BootOptions {
+        target,
         memory_mib: options.memory_mib,
         epoch: rootfs.epoch,
-        seed: rootfs.identity.clone().into_bytes(),
+        seed: rootfs.digest.clone().into_bytes(),
         kernel_log: options.kernel_log,
     };
     let session = boot::boot(memory, rootfs.container, &options.assets, &boot_options, timing)?;
     timing.stage("boot");
     timing.note(boot::instructions(session.steps()));
-    let Rootfs { identity, name, .. } = rootfs;
-    Ok(Prepared { session, identity, name, boot: boot_options })
+    let Rootfs { digest, name, .. } = rootfs;
+    Ok(Prepared { session, digest, name, boot: boot_options })
 }
 
 /// Converts an image to a module at `output` ([`Staged`]).
@@ -260,43 +278,44 @@ fn prepare_in(
 /// # Errors
 /// As [`prepare`], or when the output cannot be written.
 pub fn convert(
-    place: &Place,
+    image: &ImageSource,
     output: &Path,
     options: &Options,
     timing: &mut Timing,
 ) -> Result<Summary> {
-    let staged = Staged::create(output, place.reads())?;
+    let staged = Staged::create(output, image.reads())?;
     let template = Template::parse(options.assets.runtime())?;
-    // What is asked for in vain is refused before the work.
+    // Before the work: a runtime or a command that cannot be used.
     let training = match options.translation.aot {
         Aot::Off => None,
         _ => Some((template.linkage()?, options.translation.runs()?)),
     };
     let space = Space::module(template.memory_bytes());
-    let Prepared { mut session, identity, name, boot } = prepare_in(space, place, options, timing)?;
+    let Prepared { mut session, digest, name, boot } = prepare_in(space, image, options, timing)?;
     let state = session.save(&mut Silent);
     let memory = session.into_memory();
     // Training goes on from here and leaves its traces in RAM.
-    let kept = training.is_some().then(|| wasm::sparse_copy(region(&memory, memory.ram())));
-    let (memory, translated) = match kept.as_deref().zip(training) {
+    let snapshot_ram = training.is_some().then(|| wasm::sparse_copy(region(&memory, memory.ram())));
+    let (memory, translated) = match snapshot_ram.as_deref().zip(training) {
         Some((ram, (linkage, runs))) => {
-            options.source.progress.stage(Stage::Train);
-            let kept = Kept { ram, state: &state };
-            let (memory, trained) = train::train(memory, &kept, runs, &options.translation, &boot)?;
+            options.progress.stage(Stage::Train);
+            let snapshot = Snapshot { ram, state: &state };
+            let (memory, trained) =
+                train::train(memory, &snapshot, runs, &options.translation, &boot)?;
             timing.stage("train");
-            let translation = c2w_translator::translate(&trained.selection, &linkage);
+            let translation = boot.target.translate(&trained.selection, &linkage);
             timing.stage("translate");
             (memory, Some((trained, translation)))
         }
         None => (memory, None),
     };
-    options.source.progress.stage(Stage::Package);
+    options.progress.stage(Stage::Package);
     let parts = Parts {
-        ram: kept.as_deref().unwrap_or(region(&memory, memory.ram())),
+        ram: snapshot_ram.as_deref().unwrap_or(region(&memory, memory.ram())),
         image: region(&memory, memory.image()),
         state: &state,
         translation: translated.as_ref().map(|(_, translation)| translation),
-        provenance: &provenance(place.without_path(name.as_deref()), identity, options),
+        provenance: &provenance(image.without_path(name.as_deref()), digest, options),
     };
     let module = staged.finish(|out| Ok(wasm::package(&template, &parts, out)?))?;
     timing.stage("package");
@@ -308,7 +327,7 @@ pub struct Summary {
     /// The module.
     pub module: wasm::Summary,
     /// What was translated in it.
-    pub trained: Option<Trained>,
+    pub trained: Option<TrainingResult>,
 }
 
 /// The bytes of a region of a machine's memory.

@@ -7,7 +7,8 @@ use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::path::PathBuf;
 
-/// The most bytes that are put aside of what cannot be read in place: more than a module can carry.
+/// The most bytes that are copied of an input that cannot be read in place: more than a module can
+/// carry.
 const SPOOL_LIMIT: u64 = 64 << 30;
 
 /// Where bytes come from.
@@ -50,7 +51,7 @@ impl Input {
     /// such a one, else a nameless temporary copy.
     ///
     /// # Errors
-    /// When the file cannot be opened, read or uncompressed, or there is no room for the copy.
+    /// When the file cannot be opened, read or decompressed, or there is no room for the copy.
     pub fn open_seekable(&self) -> io::Result<File> {
         let mut file = self.open()?;
         let metadata = file.metadata()?;

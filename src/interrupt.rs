@@ -29,7 +29,7 @@ enum Undo {
 
 impl Undo {
     fn execute(self) {
-        // There is nobody left to be told of an error.
+        // An error cannot be reported any more.
         let _ = match self {
             Self::Remove(path) if path.is_dir() => std::fs::remove_dir_all(path),
             Self::Remove(path) => std::fs::remove_file(path),

@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::io::{Read, Seek};
 use std::path::Path;
 
-/// The most bytes of an archive that are looked at.
+/// The most bytes of an archive that are read.
 const MAX_ARCHIVE: u64 = 128 << 20;
 
 /// Folders that root filesystems have.
@@ -21,6 +21,7 @@ pub fn with_hint(reference: &ImageRef, error: oci::Error) -> oci::Error {
         error.kind,
         ErrorKind::NotFound(_)
             | ErrorKind::Unauthorized { .. }
+            | ErrorKind::Address { .. }
             | ErrorKind::Unreachable { .. }
             | ErrorKind::Tls { .. }
             | ErrorKind::Registry { .. }

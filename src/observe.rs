@@ -1,9 +1,9 @@
 //! What a guest executed, written to files: block profiles and traces of native runs.
 
-use crate::staged::{self, Read, Staged};
+use crate::staged::{self, InputPath, Staged};
+use crate::target::Target;
 use anyhow::{Context, Result};
 use c2w_emulator::engine::observe::{Block, Observer};
-use c2w_emulator::riscv::isa;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -11,6 +11,9 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::rc::Rc;
+
+/// The machine that is watched.
+const TARGET: Target = Target::Riscv64;
 
 /// Watches a run for `--profile` and `--trace`.
 pub struct Watch {
@@ -23,7 +26,7 @@ impl Watch {
     ///
     /// # Errors
     /// When one of the files cannot be written.
-    pub fn new(profile: Option<&Path>, trace: Option<&Path>, read: Read<'_>) -> Result<Self> {
+    pub fn new(profile: Option<&Path>, trace: Option<&Path>, read: InputPath<'_>) -> Result<Self> {
         let staged = profile.map(|path| Staged::create(path, read)).transpose();
         let trace = trace.map(|path| Trace::create(path, read)).transpose()?;
         Ok(Self {
@@ -76,7 +79,10 @@ impl Observer for Watcher {
 
     fn trap(&mut self, pc: u64, cause: u64, value: u64) {
         if let Some(trace) = &self.trace {
-            trace.borrow_mut().line(format_args!("trap at {pc:x}: scause {cause} stval {value:x}"));
+            let [cause_name, value_name] = TARGET.trap_names();
+            trace
+                .borrow_mut()
+                .line(format_args!("trap at {pc:x}: {cause_name} {cause} {value_name} {value:x}"));
         }
     }
 }
@@ -87,7 +93,7 @@ struct Profile {
     blocks: HashMap<BlockKey, Counted>,
 }
 
-/// Blocks are told apart by place and length: a branch in the middle may or may not be taken.
+/// Blocks differ by address and length: a branch in the middle may or may not be taken.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct BlockKey {
     physical: u64,
@@ -155,7 +161,7 @@ struct Trace {
 }
 
 impl Trace {
-    fn create(path: &Path, read: Read<'_>) -> Result<Self> {
+    fn create(path: &Path, read: InputPath<'_>) -> Result<Self> {
         let name = staged::name(path);
         let file = staged::open_growing(path, read)
             .with_context(|| format!("cannot create the trace {name}"))?;
@@ -172,14 +178,13 @@ impl Trace {
     fn block(&mut self, block: &Block<'_>) {
         let mode = if block.user { 'u' } else { 's' };
         let (mut pc, mut code) = (block.pc, block.code);
-        while let Some(&low) = code.first() {
-            let length = if low & 3 == 3 { 4 } else { 2 }.min(code.len());
-            let mut bits = [0; 4];
+        while !code.is_empty() {
+            let (length, text) = TARGET.disassemble(code);
+            let mut bits = [0; 8];
             bits[..length].copy_from_slice(&code[..length]);
-            let bits = u32::from_le_bytes(bits);
-            let width = length * 2;
-            match isa::decode(bits) {
-                Some(insn) => self.line(format_args!("{mode} {pc:016x} {bits:0width$x} {insn}")),
+            let (bits, width) = (u64::from_le_bytes(bits), length * 2);
+            match text {
+                Some(text) => self.line(format_args!("{mode} {pc:016x} {bits:0width$x} {text}")),
                 None => self.line(format_args!("{mode} {pc:016x} {bits:0width$x} ?")),
             }
             pc += length as u64;

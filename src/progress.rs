@@ -1,6 +1,5 @@
 //! What a conversion says about its progress, to whoever shows it.
 
-use crate::oci::digest::Digest;
 use std::fmt::{Debug, Display};
 
 /// A part of a conversion.
@@ -15,7 +14,7 @@ pub enum Stage {
         /// Of how many.
         of: usize,
     },
-    /// Reading a plain root filesystem.
+    /// Reading a bare root filesystem.
     Files,
     /// Writing the root image.
     Ext4,
@@ -32,9 +31,9 @@ pub trait Progress: Debug + Send + Sync {
     /// A stage begins; the one before is over.
     fn stage(&self, _stage: Stage) {}
 
-    /// Of the blob `digest`, `received` of its `of` bytes are here. Less than before means that the
-    /// download began anew.
-    fn layer_bytes(&self, _digest: &Digest, _received: u64, _of: u64) {}
+    /// Of the blob with this digest, `received` of its `of` bytes are here. Less than before means
+    /// that the download began anew.
+    fn blob_bytes(&self, _digest: &str, _received: u64, _of: u64) {}
 
     /// Something that the user should know, although the work goes on.
     fn warning(&self, text: &dyn Display) {

@@ -12,7 +12,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-/// Instructions between two looks at standard input: a few milliseconds.
+/// Instructions between two polls of standard input: a few milliseconds.
 const BUDGET: u64 = 1 << 21;
 /// Most bytes of standard input read at once.
 const INPUT_CHUNK: usize = 256 << 10;
@@ -146,7 +146,7 @@ fn is_device() -> bool {
     status.is_ok_and(|status| FileType::from_raw_mode(status.st_mode).is_char_device())
 }
 
-/// One line from c2w itself. A raw terminal begins no line at the left by itself.
+/// One line from c2w itself. A raw terminal does not return to the left margin by itself.
 fn complain(message: &str, in_terminal: Option<Terminal>) {
     let raw = in_terminal.is_some_and(|terminal| terminal.mode == TerminalMode::Raw);
     let line = format!("c2w: {message}{}", if raw { "\r\n" } else { "\n" });

@@ -39,8 +39,8 @@ pub enum SpaceError {
     },
     /// With more memory they would.
     #[error(
-        "a root image of {image} MiB needs more memory than {memory} MiB, its page structures alone \
-         take {structs}: choose --memory from {least} to {most}"
+        "a root image of {image} MiB needs more memory than {memory} MiB, its page structures \
+         alone take {structs}: choose --memory from {least} to {most}"
     )]
     TooLittleMemory {
         /// The root image.

@@ -3,14 +3,15 @@
 //! Only a regular file is ever replaced, by rename(2). Devices, pipes and open descriptors are
 //! written to as streams; a symbolic link is followed; a directory or a socket is refused.
 
+mod destination;
 mod in_place;
-mod target;
 mod temporary;
 
-pub use target::{Read, ReservedName};
+pub use destination::{InputPath, ReservedName};
 
 use crate::{scratch, writable};
 use anyhow::{Context, Result, anyhow};
+use destination::Destination;
 use rustix::fs::{Gid, Uid, fchmod, fchown};
 use std::cell::Cell;
 use std::fs::{File, Metadata};
@@ -18,7 +19,6 @@ use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use target::Target;
 use temporary::Temporary;
 
 /// Nobody reads a stream any more.
@@ -48,22 +48,22 @@ impl Staged {
     ///
     /// # Errors
     /// When it cannot be written, is a terminal, or is what the command reads.
-    pub fn create(output: &Path, read: Read<'_>) -> Result<Self> {
+    pub fn create(output: &Path, read: InputPath<'_>) -> Result<Self> {
         let name = name(output);
         let sink = Self::open(output, read).with_context(|| format!("cannot write {name}"))?;
         Ok(Self { name, sink })
     }
 
-    fn open(output: &Path, read: Read<'_>) -> Result<Sink> {
-        let (path, old) = match Target::find(output, read)? {
-            Target::Stream(file) => return Ok(Sink::Stream(file)),
-            Target::File { path, old } => (path, old),
+    fn open(output: &Path, read: InputPath<'_>) -> Result<Sink> {
+        let (path, old) = match Destination::find(output, read)? {
+            Destination::Stream(file) => return Ok(Sink::Stream(file)),
+            Destination::File { path, old } => (path, old),
         };
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         match Temporary::create(folder.unwrap_or(Path::new("."))) {
             Ok(temporary) => Ok(Sink::Named { temporary, path, old: old.map(Box::new) }),
             Err(error) if old.is_some() && is_forbidden(&error) => {
-                let target = target::open_in_place(&path)?;
+                let target = destination::open_in_place(&path)?;
                 let spool = scratch::file()?;
                 Ok(Sink::InPlace { spool, target })
             }
@@ -98,7 +98,7 @@ impl Staged {
             out.flush()?;
             Ok(done)
         });
-        // What an error has left unwritten is of no use to anybody.
+        // After an error, nobody needs the rest.
         let _ = out.into_parts();
         let result = result.and_then(|done| sink.complete().map(|()| done));
         if gone.get() {
@@ -114,7 +114,7 @@ impl Sink {
             Self::Stream(_) => Ok(()),
             Self::InPlace { spool, target } => Ok(in_place::fill(&spool, &target)?),
             Self::Named { temporary, path, old } => {
-                target::check_unchanged(&path)?;
+                destination::check_unchanged(&path)?;
                 if let Some(old) = &old {
                     inherit(temporary.file(), old);
                 }
@@ -123,7 +123,7 @@ impl Sink {
                     // A mount point, or another's file in a folder such as /tmp: it can be written,
                     // but not replaced.
                     Err((error, spool)) if old.is_some() && is_forbidden(&error) => {
-                        Ok(in_place::fill(&spool, &target::open_in_place(&path)?)?)
+                        Ok(in_place::fill(&spool, &destination::open_in_place(&path)?)?)
                     }
                     Err((error, _)) => Err(error.into()),
                 }
@@ -134,7 +134,7 @@ impl Sink {
 
 /// What to call an output in messages.
 pub fn name(output: &Path) -> String {
-    match target::is_stdout(output) {
+    match destination::is_stdout(output) {
         true => "standard output".into(),
         false => output.display().to_string(),
     }
@@ -144,10 +144,10 @@ pub fn name(output: &Path) -> String {
 ///
 /// # Errors
 /// As [`Staged::create`].
-pub fn open_growing(output: &Path, read: Read<'_>) -> Result<File> {
-    match Target::find(output, read)? {
-        Target::Stream(file) => Ok(file),
-        Target::File { path, .. } => Ok(File::create(path)?),
+pub fn open_growing(output: &Path, read: InputPath<'_>) -> Result<File> {
+    match Destination::find(output, read)? {
+        Destination::Stream(file) => Ok(file),
+        Destination::File { path, .. } => Ok(File::create(path)?),
     }
 }
 

@@ -30,7 +30,7 @@ impl Raw {
     /// Makes the terminal raw.
     ///
     /// # Errors
-    /// When standard input is no terminal.
+    /// When standard input is not a terminal.
     pub fn new() -> io::Result<Self> {
         let before = tcgetattr(stdin())?;
         let interrupts = Guard::terminal(before.clone());

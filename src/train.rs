@@ -1,16 +1,15 @@
-//! Which guest code is worth translating: commands are run natively from the snapshot, and what they
-//! execute is counted.
+//! Which guest code is worth translating: commands are run natively from the snapshot, and what
+//! they execute is counted.
 //!
 //! Everything that the guest sees is the same each time: the same image and options make the same
 //! profile, and so the same module.
 
 mod directory;
 
-use crate::boot::{Deterministic, Options as BootOptions};
+use crate::boot::{BootOptions, Deterministic};
 use crate::shell_words::shell_syntax;
 use crate::timing::Timing;
 use anyhow::{Context, Result, bail};
-use c2w_emulator::riscv::board::RiscvBoard;
 use c2w_emulator::{GuestMemory, PAGE_SIZE};
 use c2w_guest_abi::{Mount, RunRequest, Stream};
 use c2w_p9::Server;
@@ -82,47 +81,48 @@ impl Options {
     ///
     /// # Errors
     /// When a command cannot be read.
-    pub fn runs(&self) -> Result<Vec<Training>> {
+    pub fn runs(&self) -> Result<Vec<Workload>> {
         let own = match &self.commands[..] {
-            [] => vec![Training::own("the image's command".into(), request(&[])?)],
+            [] => vec![Workload::own("the image's command".into(), request(&[])?)],
             commands => commands.iter().map(|text| named(text)).collect::<Result<_>>()?,
         };
-        let usual = USUAL.iter().map(|words| {
+        let common = COMMON_WORKLOADS.iter().map(|words| {
             let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
             let mut request = request(&words)?;
             request.entrypoint = Some(Vec::new());
             let target = MAPPED.as_bytes().to_vec();
             request.mounts = vec![Mount { name: b"0".to_vec(), target, read_only: false }];
-            Ok(Training { name: words[0].clone(), request, is_usual: true })
+            Ok(Workload { name: words[0].clone(), request, is_common: true })
         });
-        own.into_iter().map(Ok).chain(usual).collect()
+        own.into_iter().map(Ok).chain(common).collect()
     }
 }
 
 /// A command to train on.
 #[derive(Clone, Debug)]
-pub struct Training {
+pub struct Workload {
     /// What to call it.
     name: String,
     request: RunRequest,
-    /// Whether it is one that most images have, and nobody misses where it fails.
-    is_usual: bool,
+    /// Whether it is of [`COMMON_WORKLOADS`]: no failure, where the image lacks the command.
+    is_common: bool,
 }
 
-impl Training {
+impl Workload {
     fn own(name: String, request: RunRequest) -> Self {
-        Self { name, request, is_usual: false }
+        Self { name, request, is_common: false }
     }
 }
 
 /// What most containers do at some time: start programs, read and write files and pipes, those of a
 /// mapped directory too. What an image lacks is passed over.
-const USUAL: [&[&str]; 2] = [
+const COMMON_WORKLOADS: [&[&str]; 2] = [
     &["true"],
     &[
         "sh",
         "-c",
-        "for i in 1 2 3 4 5 6 7 8; do /bin/true; ls -l / >/tmp/c2w; done; ls -l /etc /usr/bin | cat; \
+        "for i in 1 2 3 4 5 6 7 8; do /bin/true; ls -l / >/tmp/c2w; done; \
+         ls -l /etc /usr/bin | cat; \
          for i in 1 2 3 4; do cat /etc/passwd | (read line; echo \"$line\"); done; rm /tmp/c2w; \
          cd /mnt && for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do \
          echo a line >f$i; [ -s f$i ] && read line <f$i; done && ls -l && cat f*; rm f*",
@@ -135,15 +135,15 @@ const MAPPED: &str = "/mnt";
 /// The files that are in it.
 const MAPPED_FILES: u64 = 100;
 
-fn named(text: &str) -> Result<Training> {
+fn named(text: &str) -> Result<Workload> {
     let words = shlex::split(text).filter(|words| !words.is_empty());
     let words = words.with_context(|| format!("cannot read the command {text:?} of --train"))?;
     let request = request(&words).with_context(|| format!("--train {text:?}"))?;
-    Ok(Training::own(text.to_owned(), request))
+    Ok(Workload::own(text.to_owned(), request))
 }
 
-/// Instructions of a run that are all counted; of those behind them a part is.
-const ALL: u64 = 10_000_000;
+/// Instructions at the start of a run that are all counted; those after them are sampled.
+const FULLY_COUNTED: u64 = 10_000_000;
 
 /// The request that a module makes of its arguments, with an empty standard input.
 fn request(words: &[String]) -> Result<RunRequest> {
@@ -155,8 +155,8 @@ fn request(words: &[String]) -> Result<RunRequest> {
     }
 }
 
-/// What was run for training.
-pub struct Trained {
+/// What training has found.
+pub struct TrainingResult {
     /// The code to translate.
     pub selection: Selection<Riscv>,
     /// Each run.
@@ -183,8 +183,8 @@ pub struct Failure {
     pub said: String,
 }
 
-/// RAM of a snapshot, kept while other runs begin from it.
-pub struct Kept<'a> {
+/// The snapshot that each run begins from.
+pub struct Snapshot<'a> {
     /// The bytes of RAM.
     pub ram: &'a [u8],
     /// The machine's other state.
@@ -198,49 +198,50 @@ pub struct Kept<'a> {
 /// When the snapshot cannot be restored, or a command is too long.
 pub fn train(
     mut memory: GuestMemory,
-    kept: &Kept<'_>,
-    runs: Vec<Training>,
+    snapshot: &Snapshot<'_>,
+    runs: Vec<Workload>,
     options: &Options,
     boot: &BootOptions,
-) -> Result<(GuestMemory, Trained)> {
+) -> Result<(GuestMemory, TrainingResult)> {
     let boot = later(boot);
     let mut timing = Timing::start();
     let world = Deterministic::new(&boot, &mut timing);
     let mut world = Listening { world, said: Vec::new() };
     let profile = Rc::new(RefCell::new(Profile::default()));
     let mut done = Vec::new();
-    for Training { name, request, is_usual } in runs {
+    for Workload { name, request, is_common } in runs {
         world.said.clear();
-        restore_ram(&mut memory, kept.ram);
-        let mut session = Session::restore(&RiscvBoard, memory, kept.state)?;
+        restore_ram(&mut memory, snapshot.ram);
+        let mut session = Session::restore(boot.target.board(), memory, snapshot.state)?;
         if !request.mounts.is_empty() {
             let time = i64::try_from(boot.epoch).unwrap_or(0);
             let directory = MemoryDirectory::with_files(MAPPED_FILES, time);
             session.share(Box::new(Server::new(directory)));
         }
-        session.sample(Box::new(SharedProfile(profile.clone())), ALL);
+        session.sample(Box::new(SharedProfile(profile.clone())), FULLY_COUNTED);
         let (instructions, failure) = run(&mut session, request, options.limit(), &mut world)?;
         profile.borrow_mut().interrupt();
-        done.push(Run { name, instructions, failure: failure.filter(|_| !is_usual) });
+        done.push(Run { name, instructions, failure: failure.filter(|_| !is_common) });
         memory = session.into_memory();
     }
     let profile = profile.borrow();
     let page = |address| memory.slice(address, PAGE_SIZE).ok();
     let selection = ProfiledCode::new(&profile, page).select(options.budget());
     let total = profile.total();
-    Ok((memory, Trained { selection, runs: done, total }))
+    Ok((memory, TrainingResult { selection, runs: done, total }))
 }
 
-/// The world of a run: a day after the snapshot, as a clock cannot be set to a time before the boot.
+/// The world of a run: a day after the snapshot, as a clock cannot be set to a time before the
+/// boot.
 pub fn later(boot: &BootOptions) -> BootOptions {
     BootOptions { epoch: boot.epoch + 24 * 60 * 60, ..boot.clone() }
 }
 
 /// Makes RAM what it was at the snapshot. Only pages that differ are written, so that those never
 /// used need no memory of the host.
-fn restore_ram(memory: &mut GuestMemory, kept: &[u8]) {
+fn restore_ram(memory: &mut GuestMemory, ram: &[u8]) {
     let start = memory.ram().start;
-    for (page, was) in kept.chunks(PAGE_SIZE).enumerate() {
+    for (page, was) in ram.chunks(PAGE_SIZE).enumerate() {
         let address = start + (page * PAGE_SIZE) as u64;
         if memory.slice(address, was.len()).is_ok_and(|is| is != was) {
             let written = memory.write(address, was);
@@ -277,7 +278,7 @@ impl Outside for Listening<'_> {
     }
 
     fn output(&mut self, stream: Stream, bytes: &[u8]) -> Result<(), Closed> {
-        /// The longest line that is of interest.
+        /// Most bytes kept of standard error.
         const KEPT: usize = 300;
         if stream == Stream::Stderr {
             self.said.extend_from_slice(bytes);
@@ -299,7 +300,7 @@ fn run(
     limit: u64,
     world: &mut Listening<'_>,
 ) -> Result<(u64, Option<Failure>)> {
-    /// Instructions between two looks at the machine.
+    /// Instructions between two checks of the machine.
     const SLICE: u64 = 1 << 20;
     let start = session.steps();
     session.rehearse(request, world)?;

@@ -4,8 +4,8 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use std::os::fd::BorrowedFd;
 
-/// Waits until something that takes nothing for the moment (`EAGAIN`) takes more: whoever made such a
-/// pipe shares it with us, so it stays as it is.
+/// Waits until something that takes nothing for the moment (`EAGAIN`) takes more: whoever made such
+/// a pipe shares it with us, so it stays as it is.
 ///
 /// # Errors
 /// When it cannot be waited for.

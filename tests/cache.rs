@@ -49,7 +49,7 @@ fn tars(image: &Image) -> Result<Vec<Vec<u8>>, oci::Error> {
     image.layers().iter().map(read).collect()
 }
 
-/// An image of one layer, which is no tar, as a registry holds it.
+/// An image of one layer, which is not a tar, as a registry holds it.
 struct Stored {
     manifest: String,
     config: String,
@@ -157,7 +157,7 @@ fn a_tag_is_asked_for_and_its_blobs_are_not() {
     assert_eq!(server.count(&path), 3);
 }
 
-/// `c2w IMAGE` with its cache in `dir`. The layer is no tar, so no run comes far.
+/// `c2w IMAGE` with its cache in `dir`. The layer is not a tar, so no run comes far.
 fn c2w(server: &FaultyServer, dir: &Path) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_c2w"));
     command.arg(format!("{}/a:v1", server.host())).arg(dir.join("out.wasm"));

@@ -50,7 +50,7 @@ fn assert_right(world: &World, times: &[u64]) {
     }
 }
 
-/// An hour passes between the host's look at its clock and the first instruction of the guest.
+/// An hour passes between the host's reading of its clock and the first instruction of the guest.
 #[test]
 fn the_clock_is_right_however_slow_the_start() {
     let mut world = World::default();

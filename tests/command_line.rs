@@ -150,7 +150,7 @@ fn a_run_that_makes_no_sense_says_why() {
         (&["run", "--creds", "a:b", "@"], 2, "leave out --creds"),
         (&["run", "@", "--no-cache"], 2, "leave out --no-cache"),
         (&["run", "absent.wasm"], 2, "no file absent.wasm"),
-        (&["run", "wasm:prebuilt/runtime.wasm"], 125, "c2w did not make it"),
+        (&["run", "wasm:prebuilt/riscv64/runtime.wasm"], 125, "c2w did not make it"),
         (&["run", "wasm:README.md"], 125, "WebAssembly module"),
         (&["@"], 2, "c2w run or a WASI runtime"),
         (&["absent.wasm", "/nowhere/out"], 2, "an image of this name"),
@@ -327,7 +327,7 @@ fn a_module_tells_where_it_comes_from_but_not_from_which_folder() {
     assert_eq!(json["size"], module.len());
     let sums = fs::read_to_string("prebuilt/SHA256SUMS").unwrap();
     for (name, sum) in json["assets"].as_object().unwrap() {
-        assert!(sums.contains(&format!("{}  {name}\n", sum.as_str().unwrap())), "{name}");
+        assert!(sums.contains(&format!("{}  riscv64/{name}\n", sum.as_str().unwrap())), "{name}");
     }
     let text = stdout(&["inspect", file.to_str().unwrap()]);
     assert!(text.contains("made by") && text.contains("runtime.wasm"), "{text}");
@@ -336,7 +336,7 @@ fn a_module_tells_where_it_comes_from_but_not_from_which_folder() {
     assert!(said.contains(&format!("(root image {mib},")), "{mib}: {said}");
     assert!(text.contains(&mib), "{mib}: {text}");
 
-    let said = refusal(&["inspect", "prebuilt/runtime.wasm"]);
+    let said = refusal(&["inspect", "prebuilt/riscv64/runtime.wasm"]);
     assert!(said.contains("c2w did not make it"), "{said}");
     fs::write(&file, &module[..module.len() / 2]).unwrap();
     let said = refusal(&["inspect", file.to_str().unwrap()]);
@@ -374,7 +374,7 @@ fn assets_of_ones_own_take_the_place_of_the_embedded_ones() {
     let said = refusal(&[IMAGE, "/nowhere/out.wasm", "--assets", assets]);
     assert!(said.contains("holds none of Image.zst"), "{said}");
     for name in ["Image.zst", "initramfs.cpio.zst", "runtime.wasm"] {
-        fs::copy(Path::new("prebuilt").join(name), dir.path().join(name)).unwrap();
+        fs::copy(Path::new("prebuilt/riscv64").join(name), dir.path().join(name)).unwrap();
     }
     assert!(convert(IMAGE, &["--assets", assets]).0 == convert(IMAGE, &[]).0);
 
@@ -387,6 +387,6 @@ fn assets_of_ones_own_take_the_place_of_the_embedded_ones() {
         fs::write(dir.path().join(name), bytes).unwrap();
         let said = refusal(&[IMAGE, output.to_str().unwrap(), "--assets", assets]);
         assert!(said.contains(reason) && !output.exists(), "{said}");
-        fs::copy(Path::new("prebuilt").join(name), dir.path().join(name)).unwrap();
+        fs::copy(Path::new("prebuilt/riscv64").join(name), dir.path().join(name)).unwrap();
     }
 }

@@ -277,7 +277,7 @@ fn images_are_no_larger_than_those_of_mke2fs() {
 #[derive(Debug, Clone)]
 enum Kind {
     Directory,
-    /// Pieces: a gap, then a byte so many times.
+    /// Pieces: a gap, then a byte that many times.
     File(Vec<(u16, u8, u16)>),
     Symlink(Vec<u8>),
     CharDevice(u32, u32),

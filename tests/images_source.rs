@@ -75,10 +75,10 @@ fn every_case_is_known_and_behaves() {
     let refused = [
         ("bad-diffid", "not what the configuration says"),
         ("bad-digest", "has wrong content"),
-        ("bad-gz-trailing", "cannot be uncompressed"),
+        ("bad-gz-trailing", "cannot be decompressed"),
         ("bad-layer-count", "2 layers, but its configuration 1 DiffIDs"),
         ("bad-missing-blob", "is not there"),
-        ("bad-truncated-gz", "cannot be uncompressed"),
+        ("bad-truncated-gz", "cannot be decompressed"),
         ("odd-artifact", "OCI artifact of type \"application/x.test\""),
         ("odd-windows", "no linux/riscv64 variant, only windows/amd64"),
         ("ok-two-tags", "add one of their tags, one, two"),
@@ -193,8 +193,8 @@ fn what_is_no_layout_says_so() {
     assert!(error.contains("more than 4194304 bytes"), "{error}");
 }
 
-/// A layout in which everything is a symbolic link, as Bazel's rules make it: files are elsewhere in
-/// the directory, and so are `blobs` and `blobs/sha256`.
+/// A layout in which everything is a symbolic link, as Bazel's rules make it: files are elsewhere
+/// in the directory, and so are `blobs` and `blobs/sha256`.
 fn linked(name: &str) -> tempfile::TempDir {
     let dir = copy(name);
     let at = |name: &str| dir.path().join(name);

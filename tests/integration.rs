@@ -1,5 +1,6 @@
-//! All tests that need more than one module, but for `end_to_end` and `lockstep`: in one program, which
-//! is linked once, and whose tests run side by side. Folders of tests stand here by their `main.rs`.
+//! All tests that need more than one module, but for `end_to_end` and `lockstep`: in one program,
+//! which is linked once, and whose tests run side by side. Folders of tests stand here by their
+//! `main.rs`.
 
 #[path = "layer_cases/main.rs"]
 mod layer_cases;
@@ -16,8 +17,8 @@ mod idle;
 mod images_source;
 mod inspect;
 mod layers;
-mod plain;
 mod rootfs_command;
+mod rootfs_source;
 mod same_result;
 mod shared;
 mod transports;

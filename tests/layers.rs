@@ -10,11 +10,13 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use c2w::ext4::{self, Ext4Error, Options};
+use c2w::convert;
+use c2w::ext4::{self, Ext4Error, LIMITS, Options};
 use c2w::oci::{self, ImageRef, SourceOptions};
 use c2w::rootfs::apply::{AppliedLayer, LayerError, apply_layer};
 use c2w::rootfs::spool::Spool;
 use c2w::rootfs::tree::{Node, Timestamp, Tree};
+use c2w::timing::Timing;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
@@ -37,7 +39,7 @@ fn merge(name: &str) -> Result<Merged, LayerError> {
     let mut layers = Vec::new();
     for layer in image.layers() {
         let mut reader = layer.open().unwrap();
-        layers.push(apply_layer(&mut tree, &mut spool, &mut reader)?);
+        layers.push(apply_layer(&mut tree, &mut spool, &LIMITS, &mut reader)?);
         reader.finish().unwrap();
     }
     Ok(Merged { tree, spool, layers })
@@ -68,13 +70,15 @@ fn write(tree: &Tree, spool: &Spool, directory: &tempfile::TempDir) -> Result<Pa
     Ok(path)
 }
 
-/// A module, or a machine of this process, is not made from what cannot fit; files have no such limit.
+/// A module, or a machine of this process, is not made from what cannot fit; files have no such
+/// limit.
 #[test]
 fn a_limit_names_layer_and_file() {
     let place = format!("oci:{}", fixtures().join("rich").display()).parse().unwrap();
     let unpack = |limit| {
-        let (source, mut timing) = (SourceOptions::default(), c2w::timing::Timing::start());
-        c2w::convert::unpack(&place, &source, limit, &mut timing)
+        let options = convert::Options::default();
+        let mut timing = Timing::start();
+        convert::unpack(&place, &options.source, limit, &options.progress, &mut timing)
     };
     assert!(unpack(None).is_ok() && unpack(Some(1 << 20)).is_ok());
     let error = format!("{:#}", unpack(Some(0)).err().unwrap());
@@ -208,7 +212,7 @@ proptest! {
         }
         let (mut tree, mut spool) = (Tree::new(), Spool::new().unwrap());
         let applied = layers.iter().try_for_each(|layer| {
-            apply_layer(&mut tree, &mut spool, &layer[..]).map(drop)
+            apply_layer(&mut tree, &mut spool, &LIMITS, &layer[..]).map(drop)
         });
         let directory = tempfile::tempdir().unwrap();
         if applied.is_ok() && let Ok(path) = write(&tree, &spool, &directory) {

@@ -248,8 +248,8 @@ fn a_file_that_is_replaced_hands_on_its_mode() {
     }
 }
 
-/// A user who is not root: may not replace what may not be written, and writes a file in a folder that
-/// takes no new names.
+/// A user who is not root: may not replace what may not be written, and writes a file in a folder
+/// that takes no new names.
 #[test]
 fn permissions_are_those_of_writing() {
     let outputs = Outputs::new();

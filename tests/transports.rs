@@ -5,6 +5,7 @@ use crate::row;
 use crate::tree_rows;
 use crate::truth;
 
+use c2w::ext4::LIMITS;
 use c2w::oci::{self, SourceOptions};
 use c2w::rootfs::apply::apply_layer;
 use c2w::rootfs::spool::Spool;
@@ -48,7 +49,7 @@ fn merge(name: &str) -> anyhow::Result<Rows> {
     let (mut tree, mut spool) = (Tree::new(), Spool::new()?);
     for layer in image.layers() {
         let mut reader = layer.open()?;
-        apply_layer(&mut tree, &mut spool, &mut reader)?;
+        apply_layer(&mut tree, &mut spool, &LIMITS, &mut reader)?;
         reader.finish()?;
     }
     Ok(tree_rows::rows_of(&tree, &spool))
@@ -177,7 +178,7 @@ fn the_old_form_of_docker_save() {
     let archive = dir.tar("old.tar");
     assert_is(&format!("docker-archive:{archive}"), &truth("ok-none"));
 
-    // The same image with one name and another: the names are no part of it.
+    // The same image with one name and another: the names are not part of it.
     let digest = |name: &str| {
         let image = oci::open(&name.parse().unwrap(), &SourceOptions::default()).unwrap();
         image.manifest_digest
@@ -376,7 +377,7 @@ fn no_network_is_touched() {
         assert_eq!(sockets(&["rootfs", &place, &dir.at("out")]), (true, false), "{place}");
         assert_eq!(sockets(&["inspect", &place]), (true, false), "{place}");
     }
-    // The same look at a registry sees something.
+    // The same check of a registry sees something.
     assert_eq!(sockets(&["inspect", "localhost:1/none"]), (false, true));
 }
 

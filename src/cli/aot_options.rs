@@ -2,7 +2,7 @@
 
 use super::text;
 use super::usage::usage;
-use crate::train::{self, Aot, Failure, Options, Trained};
+use crate::train::{self, Aot, Failure, Options, TrainingResult};
 use anyhow::Result;
 use clap::Args;
 
@@ -37,8 +37,8 @@ impl AotArgs {
 }
 
 /// What to say of commands that were trained on and failed: their code may be the wrong one.
-pub(super) fn failures(trained: &Trained) -> Vec<String> {
-    /// More of a line than this is not of interest.
+pub(super) fn failures(result: &TrainingResult) -> Vec<String> {
+    /// Most characters shown of a line.
     const LONGEST: usize = 200;
     let line = |run: &train::Run| {
         let Failure { status, said } = run.failure.as_ref()?;
@@ -47,17 +47,17 @@ pub(super) fn failures(trained: &Trained) -> Vec<String> {
         let name = text::clean(&run.name);
         Some(format!("training on {name:?} ended with status {status}{said}"))
     };
-    trained.runs.iter().filter_map(line).collect()
+    result.runs.iter().filter_map(line).collect()
 }
 
 /// What was trained on, and what came of it.
-pub(super) fn report(trained: &Trained, bytes: u64) -> String {
-    let runs = trained.runs.iter().map(|run| {
+pub(super) fn report(result: &TrainingResult, bytes: u64) -> String {
+    let runs = result.runs.iter().map(|run| {
         let millions = run.instructions as f64 / 1e6;
         format!("{} ({millions:.1} M instructions)", text::clean(&run.name))
     });
-    let selection = &trained.selection;
-    let share = 100.0 * selection.covered as f64 / trained.total.max(1) as f64;
+    let selection = &result.selection;
+    let share = 100.0 * selection.covered as f64 / result.total.max(1) as f64;
     format!(
         "translated {} instructions in {} functions, {} MiB: {share:.1} % of what {} executed",
         selection.instructions,

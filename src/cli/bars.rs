@@ -1,7 +1,6 @@
 //! Progress on a terminal: a line for the stage, a bar for each blob that is under way.
 
-use super::output::{describe, short};
-use crate::oci::digest::Digest;
+use super::text::{describe, short};
 use crate::progress::{Progress, Stage};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::collections::HashMap;
@@ -17,7 +16,7 @@ const TICK: Duration = Duration::from_millis(120);
 pub(super) struct Bars {
     lines: MultiProgress,
     stage: ProgressBar,
-    blobs: Mutex<HashMap<Digest, ProgressBar>>,
+    blobs: Mutex<HashMap<String, ProgressBar>>,
 }
 
 impl Bars {
@@ -29,11 +28,11 @@ impl Bars {
         Self { lines, stage, blobs: Mutex::default() }
     }
 
-    fn blobs(&self) -> MutexGuard<'_, HashMap<Digest, ProgressBar>> {
+    fn blobs(&self) -> MutexGuard<'_, HashMap<String, ProgressBar>> {
         self.blobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn bar(&self, digest: &Digest, of: u64) -> ProgressBar {
+    fn bar(&self, digest: &str, of: u64) -> ProgressBar {
         let bar = self.lines.insert_before(&self.stage, ProgressBar::new(of));
         let parts = "{msg} {wide_bar} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec}";
         bar.set_style(style(parts));
@@ -51,9 +50,9 @@ impl Progress for Bars {
         self.stage.set_message(describe(stage));
     }
 
-    fn layer_bytes(&self, digest: &Digest, received: u64, of: u64) {
+    fn blob_bytes(&self, digest: &str, received: u64, of: u64) {
         let mut blobs = self.blobs();
-        let bar = blobs.entry(digest.clone()).or_insert_with(|| self.bar(digest, of));
+        let bar = blobs.entry(digest.to_owned()).or_insert_with(|| self.bar(digest, of));
         bar.set_position(received);
         if received == of {
             bar.finish_and_clear();

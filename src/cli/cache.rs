@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-/// Blobs that nobody used for so long go when `prune` is told nothing.
+/// How long a blob must be unused to be removed by `prune` without options.
 const DEFAULT_DAYS: u64 = 30;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -41,7 +41,7 @@ pub(super) struct Prune {
     /// Remove everything.
     #[arg(long)]
     all: bool,
-    /// Remove what was not used for so many days.
+    /// Remove what was not used for this many days.
     #[arg(long, value_name = "DAYS")]
     older_than: Option<u64>,
     /// Remove what was not used for the longest time, until no more than SIZE is left (500M, 2G).

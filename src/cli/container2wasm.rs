@@ -1,7 +1,8 @@
 //! Options of container2wasm's `c2w`, so that its users' scripts go on to work: what has a meaning
-//! here is done, what no longer needs doing is said, what cannot be done is refused with the reason.
+//! here is done, what no longer needs doing is said, what cannot be done is refused with the
+//! reason.
 
-use super::machine_options::{loglevel, memory};
+use super::machine_options::{BuildArgs, loglevel, memory};
 use anyhow::{Result, anyhow, bail, ensure};
 use clap::Args;
 use std::ffi::OsString;
@@ -50,15 +51,8 @@ pub(super) struct Container2wasm {
     pack: Option<OsString>,
 }
 
-/// What the build arguments ask for.
-#[derive(Default)]
-pub(super) struct BuildArgs {
-    pub(super) memory: Option<u64>,
-    pub(super) loglevel: Option<u8>,
-}
-
 impl Container2wasm {
-    /// What is asked for; `note` hears what has no effect.
+    /// The build arguments; `note` is called with each option that has no effect.
     pub(super) fn build_args(&self, note: &dyn Fn(&str)) -> Result<BuildArgs> {
         self.refuse()?;
         if self.builder.is_some() {

@@ -1,7 +1,7 @@
 //! The options of a run, `docker run`'s, in front of IMAGE: those that a module takes, read from
 //! the one list of them, so that help, completions and manual pages know them, too.
 
-use crate::rootfs::printable;
+use crate::printable::printable;
 use anyhow::{Context, Result, ensure};
 use c2w_session::options::{OPTIONS, OptionSpec};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};

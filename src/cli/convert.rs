@@ -6,18 +6,19 @@ use super::machine_options::MachineArgs;
 use super::output::OutputArgs;
 use super::source_options::SourceArgs;
 use super::usage::usage;
-use super::{parse_place, text};
+use super::{parse_source, text};
 use crate::timing::Timing;
 use crate::{convert, staged};
 use anyhow::Result;
 use clap::Args;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 #[derive(Args)]
 pub(super) struct Convert {
     /// A registry reference (debian, docker.io/library/debian:trixie, host:5000/a@sha256:...),
     /// oci:DIR[:TAG|@DIGEST], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME], dir:DIR,
-    /// docker-daemon:NAME, containers-storage:NAME, or a plain root filesystem, tarball:FILE or
+    /// docker-daemon:NAME, containers-storage:NAME, or a bare root filesystem, tarball:FILE or
     /// rootfs:DIR; a FILE of - is standard input.
     #[arg(required = true)]
     image: Option<String>,
@@ -44,15 +45,16 @@ pub(super) fn run(arguments: &Convert) -> Result<()> {
         .container2wasm
         .build_args(&|note| shown.say(&format_args!("c2w: note: {note}")))
         .map_err(|error| usage!("{error}"))?;
-    let place = parse_place(arguments.image.as_deref().unwrap_or_default())?;
+    let image = parse_source(arguments.image.as_deref().unwrap_or_default())?;
     let progress = shown.progress();
-    let source = arguments.source.options(&place, &progress)?;
+    let source = arguments.source.options(&image, progress.as_ref())?;
     let mut options = arguments.machine.options(source, &build_args)?;
+    options.progress = Arc::clone(&progress);
     options.translation = arguments.aot.options()?;
     options.translation.runs().map_err(|error| usage!("{error:#}"))?;
     options.translation.warnings().iter().for_each(|text| progress.warning(text));
     let convert::Summary { module: summary, trained } =
-        convert::convert(&place, &arguments.output, &options, &mut timing)?;
+        convert::convert(&image, &arguments.output, &options, &mut timing)?;
     progress.done();
     shown.show_timings(&timing);
     if let Some(trained) = &trained {

@@ -21,7 +21,7 @@ pub(super) struct DirectoryArgs {
     volumes: Vec<OsString>,
 }
 
-/// Directories, opened: who answers for them, and where they are mounted.
+/// Opened directories: their 9p server, and where they are mounted.
 pub(super) struct Opened {
     pub server: Box<dyn P9Server>,
     pub mounts: Vec<Mount>,

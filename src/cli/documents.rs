@@ -1,7 +1,7 @@
 //! Completions and manual pages, made from the options themselves.
 
 use super::Cli;
-use crate::staged::{Read, Staged};
+use crate::staged::{InputPath, Staged};
 use anyhow::{Context, Result};
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
@@ -49,6 +49,6 @@ fn write_pages(command: clap::Command, dir: &Path) -> Result<()> {
         write_pages(below.clone(), dir)?;
     }
     let page = Page::new(command);
-    let staged = Staged::create(&dir.join(page.get_filename()), Read::Nothing)?;
+    let staged = Staged::create(&dir.join(page.get_filename()), InputPath::Nothing)?;
     staged.finish(|out| Ok(page.render(out)?))
 }

@@ -1,22 +1,22 @@
 //! `c2w inspect`: what a conversion would take, without fetching a layer.
 
-use super::parse_place;
+use super::parse_source;
 use super::source_options::SourceArgs;
 use super::text::{clean, mib, table};
+use crate::ext4;
+use crate::image_source::ImageSource;
 use crate::local;
 use crate::oci::image_config::RunConfig;
 use crate::oci::{self, Image};
-use crate::place::Place;
-use crate::plain;
-use crate::progress::{Progress, Silent};
+use crate::progress::Silent;
 use crate::rootfs::spool::Spool;
+use crate::rootfs_source;
 use crate::wasm::Provenance;
 use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::{Map, Value, json};
 use std::fs::File;
 use std::io::{Read, Seek};
-use std::sync::Arc;
 
 #[derive(Args)]
 pub(super) struct Inspect {
@@ -34,19 +34,19 @@ pub(super) fn run(arguments: &Inspect) -> Result<String> {
     if let Some(module) = module(&arguments.image) {
         return module_text(module, arguments);
     }
-    let place = parse_place(&arguments.image)?;
-    match &place {
-        Place::Image(reference) => {
-            let progress: Arc<dyn Progress> = Arc::new(Silent);
-            let options = arguments.source.any_platform(&place, &progress)?;
+    let image = parse_source(&arguments.image)?;
+    match &image {
+        ImageSource::Image(reference) => {
+            let options = arguments.source.any_platform(&image, &Silent)?;
             let image = oci::open(reference, &options)
                 .map_err(|error| local::with_hint(reference, error))?;
             Ok(if arguments.json { lines(&image_json(&image)) } else { image_text(&image) })
         }
-        Place::Plain(reference) => {
+        ImageSource::Rootfs(reference) => {
             let spool = Spool::new()?;
-            let (files, name) = (plain::read(reference, spool)?, place.to_string());
-            let (digest, bytes) = (files.identity.to_string(), files.spool.len());
+            let (files, name) =
+                (rootfs_source::read(reference, spool, &ext4::LIMITS)?, image.to_string());
+            let (digest, bytes) = (files.digest.to_string(), files.spool.len());
             Ok(match arguments.json {
                 true => lines(&json!({ "source": name, "digest": digest, "size": bytes })),
                 false => table(&[

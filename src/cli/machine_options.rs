@@ -1,6 +1,5 @@
 //! Options that say what the machine is like.
 
-use super::container2wasm::BuildArgs;
 use crate::assets::Assets;
 use crate::boot;
 use crate::convert::Options;
@@ -30,6 +29,13 @@ pub(super) struct MachineArgs {
     assets: Option<PathBuf>,
 }
 
+/// What container2wasm's build arguments ask for.
+#[derive(Default)]
+pub(super) struct BuildArgs {
+    pub(super) memory: Option<u64>,
+    pub(super) loglevel: Option<u8>,
+}
+
 impl MachineArgs {
     /// Whether the guest kernel's console is to be shown.
     pub(super) fn debug_image(&self) -> bool {
@@ -49,13 +55,17 @@ impl MachineArgs {
     /// What a conversion takes; an option of our own goes before a build argument.
     pub(super) fn options(&self, source: SourceOptions, build: &BuildArgs) -> Result<Options> {
         let level = self.loglevel.or(build.loglevel).filter(|&level| level > 0);
-        let assets = self.assets.as_deref().map(Assets::from_dir).transpose()?;
+        let target = source.platform.target()?;
+        let assets = match &self.assets {
+            Some(dir) => Assets::from_dir(dir, target)?,
+            None => Assets::embedded(target),
+        };
         Ok(Options {
             source,
             memory_mib: self.memory.or(build.memory).unwrap_or(boot::DEFAULT_MEMORY_MIB),
             kernel_log: level.or(self.debug_image.then_some(INFO)),
-            assets: assets.unwrap_or_default(),
-            translation: crate::train::Options::default(),
+            assets,
+            ..Options::default()
         })
     }
 }

@@ -17,7 +17,7 @@ mod source_options;
 mod text;
 mod usage;
 
-use crate::place::{Place, module_file};
+use crate::image_source::{ImageSource, module_file};
 use crate::staged::{ReaderGone, ReservedName};
 use anyhow::{Context, Result};
 use clap::{ArgAction, Parser};
@@ -100,12 +100,12 @@ pub fn main() -> ExitCode {
     })
 }
 
-/// Says what is wrong, if anybody can be told.
+/// Prints an error, if standard error can be written.
 fn complain(what: &dyn Display) {
     let _ = writeln!(std::io::stderr(), "c2w: {what}");
 }
 
-/// Prints a text; a reader that went away is no error.
+/// Prints a text; a reader that went away is not an error.
 fn show(text: Result<String>) -> Result<ExitCode> {
     let mut out = std::io::stdout();
     match out.write_all(text?.as_bytes()).and_then(|()| out.flush()) {
@@ -127,7 +127,7 @@ fn must_exist(module: &Path) -> Result<()> {
     }
 }
 
-fn parse_place(text: &str) -> Result<Place> {
+fn parse_source(text: &str) -> Result<ImageSource> {
     if let Some(module) = module_file(text) {
         let name = module.display();
         must_exist(&module)?;

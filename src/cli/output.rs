@@ -1,7 +1,7 @@
 //! What a command shows on standard error while it works.
 
 use super::bars::Bars;
-use crate::oci::digest::Digest;
+use super::text::{describe, short};
 use crate::progress::{Progress, Silent, Stage};
 use crate::timing::Timing;
 use clap::{Args, ValueEnum};
@@ -12,8 +12,8 @@ use std::sync::Arc;
 #[derive(Args)]
 pub(super) struct OutputArgs {
     /// How to show the progress: bars on a terminal, or plain lines.
-    #[arg(long, value_name = "HOW", value_enum, default_value_t = Kind::Auto)]
-    progress: Kind,
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = ProgressKind::Auto)]
+    progress: ProgressKind,
     /// Say nothing but errors.
     #[arg(short, long)]
     quiet: bool,
@@ -23,7 +23,7 @@ pub(super) struct OutputArgs {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Kind {
+enum ProgressKind {
     /// Bars on a terminal, else nothing.
     Auto,
     /// Bars.
@@ -35,14 +35,14 @@ enum Kind {
 }
 
 impl OutputArgs {
-    /// Who shows the progress.
+    /// The display of progress that the options ask for.
     pub(super) fn progress(&self) -> Arc<dyn Progress> {
         match self.progress {
             _ if self.quiet => Arc::new(Quiet),
-            Kind::Tty => Arc::new(Bars::new()),
-            Kind::Auto if stderr().is_terminal() => Arc::new(Bars::new()),
-            Kind::Plain => Arc::new(Plain),
-            Kind::Auto | Kind::None => Arc::new(Silent),
+            ProgressKind::Tty => Arc::new(Bars::new()),
+            ProgressKind::Auto if stderr().is_terminal() => Arc::new(Bars::new()),
+            ProgressKind::Plain => Arc::new(Plain),
+            ProgressKind::Auto | ProgressKind::None => Arc::new(Silent),
         }
     }
 
@@ -59,24 +59,6 @@ impl OutputArgs {
             eprintln!("{line}");
         }
     }
-}
-
-/// A stage in words.
-pub(super) fn describe(stage: Stage) -> String {
-    match stage {
-        Stage::Manifest => "looking for the image".into(),
-        Stage::Layer { number, of } => format!("layer {number} of {of}"),
-        Stage::Files => "reading the files".into(),
-        Stage::Ext4 => "writing the root image".into(),
-        Stage::Boot => "booting".into(),
-        Stage::Train => "looking for hot code".into(),
-        Stage::Package => "writing the module".into(),
-    }
-}
-
-/// The first characters of a digest, as Docker shows it.
-pub(super) fn short(digest: &Digest) -> &str {
-    &digest.hex()[..12]
 }
 
 /// Says not even warnings.
@@ -96,7 +78,7 @@ impl Progress for Plain {
         eprintln!("c2w: {}", describe(stage));
     }
 
-    fn layer_bytes(&self, digest: &Digest, received: u64, of: u64) {
+    fn blob_bytes(&self, digest: &str, received: u64, of: u64) {
         if received == of {
             eprintln!("c2w: received {} ({} MiB)", short(digest), super::text::mib(of));
         }

@@ -2,7 +2,7 @@
 
 use super::output::OutputArgs;
 use super::source_options::SourceArgs;
-use super::{parse_place, text};
+use super::{parse_source, text};
 use crate::timing::Timing;
 use crate::{convert, staged};
 use anyhow::Result;
@@ -25,11 +25,11 @@ pub(super) struct Rootfs {
 /// Writes the root filesystem of an image.
 pub(super) fn run(arguments: &Rootfs) -> Result<()> {
     let mut timing = Timing::start();
-    let place = parse_place(&arguments.image)?;
+    let image = parse_source(&arguments.image)?;
     let shown = &arguments.output_options;
     let progress = shown.progress();
-    let source = arguments.source.options(&place, &progress)?;
-    let summary = convert::rootfs(&place, &arguments.output, &source, &mut timing)?;
+    let source = arguments.source.options(&image, progress.as_ref())?;
+    let summary = convert::rootfs(&image, &arguments.output, &source, &progress, &mut timing)?;
     progress.done();
     shown.show_timings(&timing);
     shown.say(&format_args!(

@@ -1,22 +1,20 @@
 //! `c2w run`.
 
 use super::container_options::{ContainerArgs, read_env_file};
-use super::container2wasm::BuildArgs;
 use super::directories::DirectoryArgs;
-use super::machine_options::MachineArgs;
+use super::machine_options::{BuildArgs, MachineArgs};
 use super::output::OutputArgs;
 use super::source_options::SourceArgs;
 use super::usage::usage;
-use super::{must_exist, parse_place};
+use super::{must_exist, parse_source};
+use crate::image_source::{ImageSource, module_file};
 use crate::observe::Watch;
-use crate::place::{Place, module_file};
-use crate::progress::Progress;
-use crate::staged::Read;
+use crate::staged::InputPath;
+use crate::target::Target;
 use crate::timing::Timing;
 use crate::wasm::Snapshot;
 use crate::{convert, run, terminal};
 use anyhow::{Context, Result};
-use c2w_emulator::riscv::board::RiscvBoard;
 use c2w_session::options::{self, Environment, Invocation};
 use c2w_session::terminal::choose;
 use c2w_session::{Session, check_mounts};
@@ -59,17 +57,17 @@ pub(super) struct Run {
     container: ContainerArgs,
 }
 
-/// What is run.
-enum Source {
+/// What to run.
+enum Runnable {
     Module(PathBuf),
-    Image(Place),
+    Image(ImageSource),
 }
 
-impl Source {
-    fn reads(&self) -> Read<'_> {
+impl Runnable {
+    fn reads(&self) -> InputPath<'_> {
         match self {
-            Self::Module(file) => Read::File(file),
-            Self::Image(place) => place.reads(),
+            Self::Module(file) => InputPath::File(file),
+            Self::Image(image) => image.reads(),
         }
     }
 }
@@ -122,9 +120,9 @@ impl Run {
     }
 
     /// The module or image, with the options that make sense for it.
-    fn source(&self) -> Result<Source> {
+    fn source(&self) -> Result<Runnable> {
         let Some(file) = module_file(&self.image) else {
-            return Ok(Source::Image(parse_place(&self.image)?));
+            return Ok(Runnable::Image(parse_source(&self.image)?));
         };
         must_exist(&file)?;
         let name = file.display();
@@ -138,25 +136,26 @@ impl Run {
                 "{name} is a module, for which no image is read: leave out {option}"
             ));
         }
-        Ok(Source::Module(file))
+        Ok(Runnable::Module(file))
     }
 
     /// A machine whose container waits for its command.
-    fn session(&self, source: &Source) -> Result<Session> {
+    fn session(&self, source: &Runnable) -> Result<Session> {
         let mut timing = Timing::start();
         let shown = &self.output_options;
         let session = match source {
-            Source::Module(file) => {
+            Runnable::Module(file) => {
                 let session = restore(file);
                 let session = session.with_context(|| format!("cannot run {}", file.display()))?;
                 timing.stage("module");
                 session
             }
-            Source::Image(place) => {
-                let progress: Arc<dyn Progress> = shown.progress();
-                let source = self.source.options(place, &progress)?;
-                let options = self.machine.options(source, &BuildArgs::default())?;
-                let session = convert::prepare(place, &options, &mut timing)?.session;
+            Runnable::Image(image) => {
+                let progress = shown.progress();
+                let source = self.source.options(image, progress.as_ref())?;
+                let mut options = self.machine.options(source, &BuildArgs::default())?;
+                options.progress = Arc::clone(&progress);
+                let session = convert::prepare(image, &options, &mut timing)?.session;
                 progress.done();
                 session
             }
@@ -169,7 +168,7 @@ impl Run {
 /// Takes the machine out of a module. Translated code in it is for WebAssembly: it is not used.
 fn restore(file: &Path) -> Result<Session> {
     let snapshot = Snapshot::read(&File::open(file)?)?;
-    let session = Session::restore(&RiscvBoard, snapshot.memory, &snapshot.state);
+    let session = Session::restore(Target::default().board(), snapshot.memory, &snapshot.state);
     session.context("another c2w has made it, or it is damaged: convert its image again")
 }
 

@@ -2,13 +2,13 @@
 
 use super::cache;
 use super::usage::usage;
+use crate::image_source::ImageSource;
 use crate::oci::{ImageRef, Platform, SourceOptions, UserPassword};
-use crate::place::Place;
 use crate::progress::Progress;
+use crate::target::Target;
 use anyhow::Result;
 use clap::Args;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 #[derive(Args)]
 pub(super) struct SourceArgs {
@@ -53,41 +53,38 @@ impl SourceArgs {
         given.into_iter().find(|(given, _)| *given).map(|(_, name)| name)
     }
 
-    /// What converting `place` takes.
+    /// What converting `image` takes.
     pub(super) fn options(
         &self,
-        place: &Place,
-        progress: &Arc<dyn Progress>,
+        image: &ImageSource,
+        progress: &dyn Progress,
     ) -> Result<SourceOptions> {
-        let options = self.any_platform(place, progress)?;
-        // The machine is one: another platform's programs would only fail later, and obscurely.
-        let (runs, asked) = (Platform::linux_riscv64(), &options.platform);
-        if !runs.accepts(asked) {
-            return Err(usage!("c2w runs {runs} only, not {asked}"));
-        }
+        let options = self.any_platform(image, progress)?;
+        // Another platform's programs would only fail later, and obscurely.
+        options.platform.target().map_err(|error| usage!("{error}"))?;
         Ok(options)
     }
 
-    /// What reading `place` takes. The cache is opened only for what has use for it.
+    /// What reading `image` takes. The cache is opened only for what has use for it.
     pub(super) fn any_platform(
         &self,
-        place: &Place,
-        progress: &Arc<dyn Progress>,
+        image: &ImageSource,
+        progress: &dyn Progress,
     ) -> Result<SourceOptions> {
         let platform = match (&self.target_arch, &self.platform) {
             (Some(architecture), _) => format!("linux/{architecture}").parse()?,
             (None, Some(platform)) => platform.clone(),
-            (None, None) => Platform::linux_riscv64(),
+            (None, None) => Platform::from(Target::default()),
         };
-        let use_cache = !self.no_cache && matches!(place, Place::Image(ImageRef::Registry(_)));
+        let use_cache =
+            !self.no_cache && matches!(image, ImageSource::Image(ImageRef::Registry(_)));
         Ok(SourceOptions {
             platform,
             tls_verify: self.tls_verify,
             creds: self.creds.clone(),
             cert_dir: self.cert_dir.clone(),
             auth_file: self.authfile.clone(),
-            store: if use_cache { cache::open(progress.as_ref()) } else { None },
-            progress: Arc::clone(progress),
+            store: if use_cache { cache::open(progress) } else { None },
             ..SourceOptions::default()
         })
     }

@@ -1,4 +1,6 @@
-//! Tables and numbers for people to read.
+//! Tables, numbers and words for people to read.
+
+use crate::progress::Stage;
 
 /// Bytes in MiB, with one digit behind the point.
 pub(super) fn mib(bytes: u64) -> String {
@@ -21,6 +23,25 @@ pub(super) fn table<const N: usize>(rows: &[[String; N]]) -> String {
 /// A text that others wrote, on one line and without what could play with a terminal.
 pub(super) fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// A stage in words.
+pub(super) fn describe(stage: Stage) -> String {
+    match stage {
+        Stage::Manifest => "looking for the image".into(),
+        Stage::Layer { number, of } => format!("layer {number} of {of}"),
+        Stage::Files => "reading the files".into(),
+        Stage::Ext4 => "writing the root image".into(),
+        Stage::Boot => "booting".into(),
+        Stage::Train => "looking for hot code".into(),
+        Stage::Package => "writing the module".into(),
+    }
+}
+
+/// The first characters of a digest, as Docker shows it.
+pub(super) fn short(digest: &str) -> &str {
+    let (_, hex) = digest.split_once(':').unwrap_or(("", digest));
+    hex.get(..12).unwrap_or(hex)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Command lines that make no sense: what is said of them, and what is mended before.
+//! Errors of usage: their texts, and what is corrected in command lines before they are parsed.
 
 use super::Cli;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -46,7 +46,8 @@ const DOCKERS: &[(&[&str], &str)] = &[
     ),
     (
         &["--name", "--label", "-l", "--label-file", "--cidfile", "--restart"],
-        "nothing is kept of a container that has ended, nor does anybody else find it: leave it out",
+        "nothing is kept of a container that has ended, nor does anybody else find it: leave it \
+         out",
     ),
     (&["--mount"], "write -v HOST:GUEST[:ro], or --tmpfs DIR"),
     (&["--cpus", "--cpuset-cpus", "-c", "--cpu-shares"], "the machine has one processor"),
@@ -125,8 +126,8 @@ pub(super) fn in_order(mut words: Vec<OsString>) -> Vec<OsString> {
     words
 }
 
-/// With another entrypoint, what stands behind IMAGE are its arguments, as Docker has it, whatever they
-/// begin with: `c2w run --entrypoint sh IMAGE -c LINE`.
+/// With another entrypoint, what stands behind IMAGE are its arguments, as Docker has it, whatever
+/// they begin with: `c2w run --entrypoint sh IMAGE -c LINE`.
 fn end_options_behind_image(root: &Command, words: &mut Vec<OsString>) {
     let Some(run) = root.find_subcommand("run") else { return };
     let image = 2 + leading_options(run, &words[2..]);

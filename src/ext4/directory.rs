@@ -42,7 +42,7 @@ pub(super) struct Shape {
     pub(super) hashed: bool,
 }
 
-/// The blocks of a directory with these names; `None` when no directory holds so many.
+/// The blocks of a directory with these names; `None` when no directory can hold that many.
 pub(super) fn shape<'a>(names: impl Iterator<Item = &'a [u8]> + Clone) -> Option<Shape> {
     let linear = pack(names.clone().map(entry_size), DOTS_SIZE).count();
     if linear <= MAX_LINEAR_BLOCKS {

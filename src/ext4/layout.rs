@@ -20,10 +20,10 @@ use super::xattr::{self, EncodedXattrs, MAX_SHARES};
 use super::{Ext4Error, ImageSummary, LOST_AND_FOUND};
 use crate::rootfs::tree::{DataExtent, InodeId, Metadata, Node, Tree, Xattrs};
 
-/// Largest file in bytes: the last block number of a file has a meaning of its own.
-pub(crate) const MAX_FILE_SIZE: u64 = (u32::MAX as u64 - 1) * BLOCK_SIZE as u64;
+/// Largest file in bytes: the last block number of a file is reserved.
+pub(super) const MAX_FILE_SIZE: u64 = (u32::MAX as u64 - 1) * BLOCK_SIZE as u64;
 /// Most names of one file.
-pub(crate) const MAX_LINKS: u32 = 65_000;
+pub(super) const MAX_LINKS: u32 = 65_000;
 
 /// How the image is divided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub(super) struct Geometry {
 }
 
 impl Geometry {
-    /// The smallest image for so many inodes and blocks of content; `None` when there is none.
+    /// The smallest image for this many inodes and blocks of content; `None` when there is none.
     fn new(used_inodes: u32, content: u64) -> Option<Self> {
         let mut groups = used_inodes.div_ceil(BITS_PER_BLOCK);
         loop {

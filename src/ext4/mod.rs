@@ -19,11 +19,20 @@ mod xattr;
 
 use std::io::{self, Write};
 
-use crate::rootfs::printable;
+use crate::printable::printable;
+use crate::rootfs::limits::Limits;
 use crate::rootfs::spool::Spool;
-use crate::rootfs::tree::{Timestamp, Tree, Xattrs};
-pub(crate) use layout::{MAX_FILE_SIZE, MAX_LINKS};
+use crate::rootfs::tree::{Timestamp, Tree};
+use layout::{MAX_FILE_SIZE, MAX_LINKS};
 pub use xattr::XattrError;
+
+/// What a tree may hold to become an image.
+pub const LIMITS: Limits = Limits {
+    filesystem: "ext4",
+    max_links: MAX_LINKS,
+    max_file_size: MAX_FILE_SIZE,
+    check_xattrs: |xattrs| Ok(xattr::encode(xattrs).map(drop)?),
+};
 
 /// The directory that e2fsck puts files without a name into; it must be there.
 const LOST_AND_FOUND: &[u8] = b"lost+found";
@@ -81,7 +90,7 @@ pub enum Ext4Error {
         path: Vec<u8>,
     },
     /// A directory over 1 GiB.
-    #[error("\"{}\": ext4 allows no directory with so many names", printable(.path))]
+    #[error("\"{}\": ext4 allows no directory with that many names", printable(.path))]
     DirectoryTooLarge {
         /// The directory's path.
         path: Vec<u8>,
@@ -95,15 +104,6 @@ pub enum Ext4Error {
     /// The image could not be written.
     #[error("cannot write the ext4 image")]
     Write(#[source] io::Error),
-}
-
-/// Says whether an inode can have these attributes.
-///
-/// # Errors
-///
-/// When ext4 has no room or no name for them, or an access control list is malformed.
-pub(crate) fn check_xattrs(xattrs: &Xattrs) -> Result<(), XattrError> {
-    if xattrs.is_empty() { Ok(()) } else { xattr::encode(xattrs).map(drop) }
 }
 
 /// A tree laid out as an image: its size is known, nothing is written yet.

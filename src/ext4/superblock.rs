@@ -20,7 +20,7 @@ pub(super) fn superblock(geometry: &Geometry, options: &Options) -> [u8; 1024] {
     put_u32(&mut sb, 0x20, geometry.blocks_per_group);
     put_u32(&mut sb, 0x24, geometry.blocks_per_group);
     put_u32(&mut sb, 0x28, geometry.inodes_per_group);
-    put_u16(&mut sb, 0x36, u16::MAX); // No check after so many mounts.
+    put_u16(&mut sb, 0x36, u16::MAX); // No check by the number of mounts.
     put_u16(&mut sb, 0x38, 0xef53);
     put_u16(&mut sb, 0x3a, 1); // Cleanly unmounted.
     put_u16(&mut sb, 0x3c, 1); // Go on after errors.

@@ -1,6 +1,7 @@
 //! Content digests ([image-spec descriptor, "Digests"]) and the reader that holds bytes to them.
 //!
-//! [image-spec descriptor, "Digests"]: https://github.com/opencontainers/image-spec/blob/main/descriptor.md#digests
+//! [image-spec descriptor, "Digests"]:
+//! https://github.com/opencontainers/image-spec/blob/main/descriptor.md#digests
 
 use serde::{Deserialize, Deserializer};
 use sha2::{Digest as _, Sha256, Sha512};

@@ -36,9 +36,15 @@ pub enum ErrorKind {
     /// A layout or an archive has several images and none was chosen.
     #[error("it holds several images: add one of their tags, {0}")]
     Ambiguous(String),
-    /// The directory or the archive is not what it should be.
+    /// The directory is not an OCI layout, or not one that skopeo has written.
     #[error("{0}")]
-    Place(String),
+    Layout(String),
+    /// The archive is damaged, or of another kind.
+    #[error("{0}")]
+    Archive(String),
+    /// skopeo, which alone can read the image, is not there.
+    #[error("{0}")]
+    NoSkopeo(String),
     /// skopeo could not read the image.
     #[error("skopeo cannot read it: {0}")]
     Skopeo(String),
@@ -106,7 +112,7 @@ pub enum ErrorKind {
     /// A proxy's address.
     #[error("cannot use the proxy of the environment: {0}")]
     Proxy(String),
-    /// No place of the image has it.
+    /// No endpoint of the image has it.
     #[error("{error}; its mirrors failed, too: {mirrors}")]
     Mirrors {
         /// What its own registry says.
@@ -121,6 +127,14 @@ pub enum ErrorKind {
         error: Box<ErrorKind>,
         /// What else there is, and how to write it.
         hint: String,
+    },
+    /// The registry's address, as the reference or registries.conf has it.
+    #[error("the address {registry} is malformed: {reason}")]
+    Address {
+        /// The registry's host and port.
+        registry: String,
+        /// What is wrong with it.
+        reason: String,
     },
     /// No answer.
     #[error(
@@ -143,7 +157,7 @@ pub enum ErrorKind {
         /// What happened.
         reason: String,
     },
-    /// An answer that is no good.
+    /// An answer that cannot be used.
     #[error("{registry} answered {reason}")]
     Registry {
         /// The registry's host.
@@ -191,11 +205,12 @@ fn list(platforms: &[Platform]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::target::Target;
 
     #[test]
     fn what_an_image_says_cannot_play_with_the_terminal() {
         let odd = Platform { os: "a\u{1b}[31m\nb".into(), ..Platform::default() };
-        let want = Platform::linux_riscv64();
+        let want = Platform::from(Target::default());
         let error = ErrorKind::Platform { want, have: vec![odd; 1000] }.of("x\r").to_string();
         assert!(!error.chars().any(char::is_control), "{error}");
         assert!(error.contains("a\u{fffd}[31m\u{fffd}b"), "{error}");

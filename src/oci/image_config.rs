@@ -4,8 +4,8 @@
 //! [image-spec, config]: https://github.com/opencontainers/image-spec/blob/main/config.md
 
 use super::digest::Digest;
+use super::json::null_default;
 use super::json::{self, JsonError};
-use super::manifest::null_default;
 use super::platform::Platform;
 use c2w_guest_abi::ContainerConfig;
 use serde::Deserialize;
@@ -61,7 +61,7 @@ pub struct RunConfig {
     pub labels: BTreeMap<String, String>,
 }
 
-/// Why a configuration is of no use.
+/// Why a configuration is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// Not the JSON it should be, or JSON that could be read in two ways.
@@ -111,8 +111,8 @@ impl ImageConfig {
     /// Reads the configuration of an image of `layers` layers.
     ///
     /// # Errors
-    /// [`ConfigError`] when the JSON is malformed, has no `rootfs`, has a key twice, has NUL bytes where Linux takes
-    /// none, or another number of DiffIDs.
+    /// [`ConfigError`] when the JSON is malformed, has no `rootfs`, has a key twice, has NUL bytes
+    /// where Linux takes none, or another number of DiffIDs.
     pub fn parse(bytes: &[u8], layers: usize) -> Result<Self, ConfigError> {
         let raw: Raw = json::parse(bytes)?;
         let diff_ids = raw.rootfs.diff_ids;
@@ -175,6 +175,7 @@ fn absolute(path: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::target::Target;
 
     #[test]
     fn a_full_configuration_reaches_the_guest() {
@@ -184,7 +185,7 @@ mod tests {
             "ExposedPorts":{"80/tcp":{}},"Labels":{"a":"b"},"StopSignal":"SIGINT","Unknown":1},
             "rootfs":{"type":"layers","diff_ids":[]},"history":[{}]}"#;
         let config = ImageConfig::parse(json, 0).unwrap();
-        assert_eq!(config.platform, Platform::linux_riscv64());
+        assert_eq!(config.platform, Platform::from(Target::default()));
         assert_eq!(config.created.as_deref(), Some("2023-11-14T22:13:20Z"));
         assert_eq!(config.run.exposed_ports, ["80/tcp"]);
         assert_eq!((config.run.stop_signal.as_str(), &config.run.labels["a"][..]), ("SIGINT", "b"));
@@ -204,7 +205,7 @@ mod tests {
             "env":["A=b"],"user":"5","workingdir":"/w","volumes":{"/Data":{}}},
             "RootFS":{"Diff_IDs":[]}}"#;
         let config = ImageConfig::parse(json, 0).unwrap();
-        assert_eq!(config.platform, Platform::linux_riscv64());
+        assert_eq!(config.platform, Platform::from(Target::default()));
         let guest = guest_config(&config);
         assert_eq!(guest.cmd, [b"/bin/id".to_vec()]);
         assert_eq!(guest.env, [b"A=b".to_vec()]);

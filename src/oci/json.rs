@@ -7,7 +7,7 @@
 mod read;
 
 use read::fold;
-use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer};
+use serde::de::{Deserialize, DeserializeOwned, DeserializeSeed, Deserializer};
 use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use std::collections::HashSet;
 use std::fmt;
@@ -39,7 +39,7 @@ const DECIDING: [&str; 20] = [
 /// Objects whose keys anybody may choose.
 const FREE: [&str; 4] = ["annotations", "ExposedPorts", "Labels", "Volumes"];
 
-/// Why a document is of no use.
+/// Why a document is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JsonError {
     /// Not the JSON it should be.
@@ -184,6 +184,15 @@ fn distinct(key: &str, at: Path<'_>) -> String {
     let folded = fold(key);
     let deciding = !at.is_free() && DECIDING.contains(&folded.as_str());
     if deciding { folded } else { key.to_owned() }
+}
+
+/// Go writes `null` for empty lists, maps and strings: take it for the default.
+pub(super) fn null_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 #[cfg(test)]

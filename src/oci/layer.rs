@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! thread 1    read and hash the blob
-//! thread 2    uncompress
+//! thread 2    decompress
 //! caller      hash the tar, and use it
 //! ```
 
@@ -41,8 +41,8 @@ pub enum LayerError {
         /// What differs.
         source: ContentError,
     },
-    /// The blob has the right digest, but is no well-formed stream; or it could not be read.
-    #[error("layer {layer} cannot be uncompressed: {source}")]
+    /// The blob has the right digest, but is not a well-formed stream; or it could not be read.
+    #[error("layer {layer} cannot be decompressed: {source}")]
     Stream {
         /// The digest of the blob.
         layer: Digest,
@@ -233,7 +233,7 @@ mod tests {
         let trailing = [gzip(&tar), b"garbage".to_vec()].concat();
         for blob in [cut(gzip(&tar)), cut(zstd(&tar)), trailing] {
             let error = read(&blob, &blob, &tar).unwrap_err();
-            assert!(error.contains("cannot be uncompressed"), "{error}");
+            assert!(error.contains("cannot be decompressed"), "{error}");
         }
     }
 

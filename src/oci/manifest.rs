@@ -2,10 +2,11 @@
 //! the same but for its media types.
 
 use super::digest::{Digest, Hasher, InvalidDigest};
+use super::json::null_default;
 use super::json::{self, JsonError};
 use super::platform::Platform;
 use base64::{Engine, prelude::BASE64_STANDARD};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// The most bytes of a manifest or index; registries refuse to store more.
@@ -107,7 +108,7 @@ pub enum Document {
     Manifest(Manifest),
 }
 
-/// Why a document is of no use.
+/// Why a document is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {
     /// Not the JSON it should be, or JSON that could be read in two ways.
@@ -156,7 +157,7 @@ struct Raw {
 /// Reads a manifest or an index. `announced` is the media type by which it was found, maybe empty.
 ///
 /// # Errors
-/// [`ManifestError`], among them everything that is no image of layers.
+/// [`ManifestError`], among them everything that is not an image made of layers.
 pub fn parse(bytes: &[u8], announced: &str) -> Result<Document, ManifestError> {
     let raw: Raw = json::parse(bytes)?;
     if raw.schema_version == Some(1) {
@@ -214,15 +215,6 @@ fn check_image(
         }
     }
     Ok(())
-}
-
-/// Go writes `null` for empty lists, maps and strings: take it for the default.
-pub(super) fn null_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Default + Deserialize<'de>,
-{
-    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 #[cfg(test)]

@@ -33,9 +33,11 @@ pub use platform::Platform;
 pub use reference::ImageRef;
 pub use source::{SourceOptions, UserPassword};
 
+use crate::progress::{Progress, Silent};
 use digest::Digest;
 use manifest::Descriptor;
 use source::Source;
+use std::sync::Arc;
 
 /// An image, found and described; its layers are read on demand.
 pub struct Image {
@@ -65,9 +67,21 @@ pub struct Layer<'a> {
 /// # Errors
 /// [`Error`], which names the image, the fault and what to do.
 pub fn open(reference: &ImageRef, options: &SourceOptions) -> Result<Image, Error> {
+    open_with_progress(reference, options, &(Arc::new(Silent) as _))
+}
+
+/// As [`open`]; `progress` hears how far downloads are, of the layers' too.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_with_progress(
+    reference: &ImageRef,
+    options: &SourceOptions,
+    progress: &Arc<dyn Progress>,
+) -> Result<Image, Error> {
     let name = reference.to_string();
     let open = || -> Result<Image, ErrorKind> {
-        let source = source::open(reference, options)?;
+        let source = source::open(reference, options, progress)?;
         let found = resolve::resolve(source.as_ref(), &options.platform)?;
         Ok(Image {
             platform: found.descriptor.platform.unwrap_or_else(|| found.config.platform.clone()),

@@ -2,7 +2,8 @@
 //!
 //! [image-spec, image index]: https://github.com/opencontainers/image-spec/blob/main/image-index.md
 
-use super::manifest::null_default;
+use super::json::null_default;
+use crate::target::Target;
 use serde::Deserialize;
 use std::fmt;
 use std::str::FromStr;
@@ -22,9 +23,13 @@ pub struct Platform {
 }
 
 impl Platform {
-    /// linux/riscv64, what the emulated machine runs.
-    pub fn linux_riscv64() -> Self {
-        Self { os: "linux".into(), architecture: "riscv64".into(), variant: String::new() }
+    /// The machine that runs images of this platform.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn target(&self) -> Result<Target, UnsupportedPlatform> {
+        let runs = |target: &Target| Self::from(*target).accepts(self);
+        Target::ALL.into_iter().find(runs).ok_or_else(|| UnsupportedPlatform(self.clone()))
     }
 
     /// Whether an image of platform `other` is what `self` asks for. A variant counts only when
@@ -57,6 +62,16 @@ impl Platform {
     }
 }
 
+impl From<Target> for Platform {
+    fn from(target: Target) -> Self {
+        Self {
+            os: target.os().into(),
+            architecture: target.architecture().into(),
+            variant: String::new(),
+        }
+    }
+}
+
 impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.os, self.architecture)?;
@@ -67,7 +82,17 @@ impl fmt::Display for Platform {
     }
 }
 
-/// A text that is no platform.
+/// A platform for which there is no machine.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("c2w runs {} only, not {_0}", supported())]
+pub struct UnsupportedPlatform(Platform);
+
+/// All platforms for which there is a machine, for errors.
+fn supported() -> String {
+    Target::ALL.map(|target| Platform::from(target).to_string()).join(", ")
+}
+
+/// A text that is not a platform.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a platform: write OS/ARCHITECTURE[/VARIANT], for example linux/riscv64")]
 pub struct InvalidPlatform(String);

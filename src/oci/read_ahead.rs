@@ -89,7 +89,8 @@ fn fill(inner: &mut impl Read, bytes: &mut [u8]) -> (usize, Option<io::Error>) {
 impl BufRead for ReadAhead {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.position == self.chunk.len() && !self.ended {
-            // A thread that is gone without a last word has failed; that is no end.
+            // A thread that is gone without a last word has failed: that is not the end of the
+            // data.
             let gone = |_| io::Error::other("reading on was tried after an error");
             let next = self.chunks.recv().map_err(gone)??;
             self.ended = next.is_empty();

@@ -58,8 +58,8 @@ pub struct SkopeoRef {
 pub enum Select {
     /// The only one there is.
     Only,
-    /// The one whose `org.opencontainers.image.ref.name`, or in a Docker archive whose name and tag,
-    /// is this.
+    /// The one whose `org.opencontainers.image.ref.name`, or in a Docker archive whose name and
+    /// tag, is this.
     Tag(String),
     /// The one with this digest of its manifest or index.
     Digest(Digest),
@@ -160,7 +160,8 @@ impl SkopeoRef {
         Self { transport, name: name.to_owned() }
     }
 
-    /// The name without the `[DRIVER@DIRECTORY+...]` in front, which says where podman's storage is.
+    /// The name without the `[DRIVER@DIRECTORY+...]` in front, which says where podman's storage
+    /// is.
     fn without_store(&self) -> &str {
         let inside = self.name.strip_prefix('[').and_then(|rest| rest.split_once(']'));
         inside.map_or(&self.name, |(_, name)| name)

@@ -42,7 +42,7 @@ struct Search<'a> {
     want: &'a Platform,
     /// Platforms seen and passed over.
     have: Vec<Platform>,
-    /// The first thing that turned out to be no image.
+    /// The first entry that turned out not to be an image.
     refused: Option<ErrorKind>,
     read: usize,
 }

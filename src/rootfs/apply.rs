@@ -4,18 +4,18 @@
 //! here touches the host's filesystem; a name is only ever looked up in the tree.
 
 use std::collections::VecDeque;
+use std::error::Error;
 use std::io::{self, Read};
 
-use super::printable;
+use super::limits::Limits;
 use super::spool::{Spool, SpoolError};
 use super::tar::{Archive, Entry, EntryKind, Segment, TarError, TarProblem};
 use super::tree::{Device, FileContent, Inode, InodeId, Metadata, Node, Tree, TreeFull, Xattrs};
-// What the filesystem cannot hold is refused here, where the layer and the entry are known.
-use crate::ext4::{MAX_FILE_SIZE, MAX_LINKS, XattrError, check_xattrs};
+use crate::printable::printable;
 
-/// Names in front of which this stands are whiteouts.
+/// Prefix of a whiteout.
 const WHITEOUT_PREFIX: &[u8] = b".wh.";
-/// Names in front of which this stands belong to the storage driver, except for one.
+/// Prefix of the storage driver's own names; one of them is [`OPAQUE_WHITEOUT`].
 const WHITEOUT_META_PREFIX: &[u8] = b".wh..wh.";
 /// Hides all that lower layers have in the directory that it is in.
 const OPAQUE_WHITEOUT: &[u8] = b".wh..wh..opq";
@@ -127,15 +127,26 @@ pub enum EntryError {
     /// A device number that Linux does not have.
     #[error("the device number {}:{} does not exist", .0.major, .0.minor)]
     DeviceNumber(Device),
-    /// More names for one file than ext4 counts.
-    #[error("hard link to \"{0}\", which has {MAX_LINKS} names already: ext4 allows no more")]
-    TooManyLinks(String),
-    /// A file that ext4 cannot hold.
-    #[error("a file of {0} bytes: ext4 allows {MAX_FILE_SIZE}")]
-    FileTooLarge(u64),
-    /// Extended attributes that ext4 cannot hold.
+    /// More names for one file than the filesystem counts.
+    #[error("hard link to \"{target}\", which has {} names already: {} allows no more",
+        .limits.max_links, .limits.filesystem)]
+    TooManyLinks {
+        /// What the file is called in the link.
+        target: String,
+        /// The filesystem's.
+        limits: Limits,
+    },
+    /// A file that the filesystem cannot hold.
+    #[error("a file of {size} bytes: {} allows {}", .limits.filesystem, .limits.max_file_size)]
+    FileTooLarge {
+        /// Its length in bytes.
+        size: u64,
+        /// The filesystem's.
+        limits: Limits,
+    },
+    /// Extended attributes that the filesystem cannot hold.
     #[error(transparent)]
-    Xattrs(#[from] XattrError),
+    Xattrs(Box<dyn Error + Send + Sync>),
     /// The content could not be stored.
     #[error(transparent)]
     Content(#[from] SpoolError),
@@ -153,22 +164,23 @@ pub struct AppliedLayer {
     pub warnings: Vec<String>,
 }
 
-/// Applies `layer`, an uncompressed tar stream, to `tree`; contents go to `spool`. The stream is
-/// read to its very end. Base layers come first; the caller knows which layer this is and says so
-/// when it reports an error.
+/// Applies `layer`, an uncompressed tar stream, to `tree`, which is for a filesystem of these
+/// `limits`; contents go to `spool`. The stream is read to its very end. Base layers come first;
+/// the caller knows which layer this is and says so when it reports an error.
 ///
 /// # Errors
 ///
-/// When the stream fails, is no tar archive, or has an entry that breaks a rule. The tree is then
-/// half changed and of no use.
+/// When the stream fails, is not a tar archive, or has an entry that breaks a rule. The tree is
+/// then half changed and must not be used.
 pub fn apply_layer(
     tree: &mut Tree,
     spool: &mut Spool,
+    limits: &Limits,
     layer: impl Read,
 ) -> Result<AppliedLayer, LayerError> {
     tree.begin_layer();
     let mut archive = Archive::new(layer);
-    let mut applier = Applier { tree, spool, entries: 0, warnings: Vec::new(), unkept: 0 };
+    let mut applier = Applier { tree, spool, limits, entries: 0, warnings: Vec::new(), unkept: 0 };
     while let Some(entry) = archive.next_entry()? {
         applier.entries += 1;
         applier
@@ -186,6 +198,7 @@ pub fn apply_layer(
 struct Applier<'a> {
     tree: &'a mut Tree,
     spool: &'a mut Spool,
+    limits: &'a Limits,
     entries: u64,
     warnings: Vec<String>,
     unkept: u64,
@@ -312,8 +325,11 @@ impl Applier<'_> {
         if self.tree.inode(inode).node.is_directory() {
             return Err(to_directory());
         }
-        if self.tree.inode(inode).name_count() >= MAX_LINKS {
-            return Err(EntryError::TooManyLinks(printable(target)));
+        if self.tree.inode(inode).name_count() >= self.limits.max_links {
+            return Err(EntryError::TooManyLinks {
+                target: printable(target),
+                limits: *self.limits,
+            });
         }
         Ok(self.tree.link(parent, name, inode)?)
     }
@@ -345,8 +361,8 @@ impl Applier<'_> {
         map: &[Segment],
         data: &mut impl Read,
     ) -> Result<FileContent, EntryError> {
-        if size > MAX_FILE_SIZE {
-            return Err(EntryError::FileTooLarge(size));
+        if size > self.limits.max_file_size {
+            return Err(EntryError::FileTooLarge { size, limits: *self.limits });
         }
         let mut extents = Vec::new();
         for segment in map {
@@ -370,7 +386,7 @@ impl Applier<'_> {
                 }
             }
         }
-        check_xattrs(&xattrs)?;
+        (self.limits.check_xattrs)(&xattrs).map_err(EntryError::Xattrs)?;
         let uid = self.owner(entry, "uid", entry.uid);
         let gid = self.owner(entry, "gid", entry.gid);
         Ok(Metadata { mode: entry.mode, uid, gid, mtime: entry.mtime, xattrs })
@@ -600,12 +616,25 @@ mod tests {
         Entry { link: target.as_bytes().to_vec(), ..entry(path, kind) }
     }
 
+    const UNLIMITED: Limits = Limits {
+        filesystem: "none",
+        max_links: u32::MAX,
+        max_file_size: u64::MAX,
+        check_xattrs: |_| Ok(()),
+    };
+
     /// Applies entries without data as one layer.
     fn apply(tree: &mut Tree, entries: &[Entry]) -> Result<(), EntryError> {
         tree.begin_layer();
         let mut spool = Spool::new().unwrap();
-        let (warnings, unkept) = (Vec::new(), 0);
-        let mut applier = Applier { tree, spool: &mut spool, entries: 0, warnings, unkept };
+        let mut applier = Applier {
+            tree,
+            spool: &mut spool,
+            limits: &UNLIMITED,
+            entries: 0,
+            warnings: Vec::new(),
+            unkept: 0,
+        };
         entries.iter().try_for_each(|entry| applier.apply(entry, &mut io::empty()))
     }
 

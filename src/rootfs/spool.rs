@@ -20,10 +20,10 @@ const BLOCK: usize = 4096;
 const MAX_FINE_RUNS: usize = 1 << 16;
 /// Bytes gathered before they are written out.
 const BUFFER: usize = 1 << 20;
-/// What a spool takes in unless told otherwise: more than a module can ever carry.
+/// Default limit of a spool in bytes: more than a module can ever carry.
 const DEFAULT_LIMIT: u64 = 64 << 30;
 
-/// Files may have so many times the data that the root image can hold: later layers may remove some.
+/// How many times the data of a root image the spool may hold: later layers may remove some of it.
 const ROOM_FOR_LATER_LAYERS: u64 = 4;
 
 static ZEROS: [u8; PIECE] = [0; PIECE];
@@ -54,8 +54,8 @@ pub enum SpoolError {
     },
     /// All files so far have much more data than any root image may have.
     #[error(
-        "with it the files have more than {ROOM_FOR_LATER_LAYERS} times the data that a root image may \
-         have: {}",
+        "with it the files have more than {ROOM_FOR_LATER_LAYERS} times the data that a root image \
+         may have: {}",
         at_most(*.limit)
     )]
     FilesTooLarge {
@@ -119,8 +119,8 @@ impl Spool {
         })
     }
 
-    /// Takes in no more than makes sense for a root image of at most `limit` bytes: a small layer can
-    /// hold enough to fill the host's disk. Only what no later layer can make good is refused.
+    /// Takes in no more than makes sense for a root image of at most `limit` bytes: a small layer
+    /// can hold enough to fill the host's disk. Only what no later layer can make good is refused.
     #[must_use]
     pub fn for_image_of(mut self, limit: Option<u64>) -> Self {
         self.image_limit = limit;
@@ -155,7 +155,7 @@ impl Spool {
         length: u64,
         extents: &mut Vec<DataExtent>,
     ) -> Result<(), SpoolError> {
-        // What is there of the file so far were holes only.
+        // The file has had nothing but holes so far.
         if extents.is_empty() {
             self.of_file = 0;
         }
@@ -456,7 +456,7 @@ mod tests {
         let one_more = spool.store(&mut &[1][..], 2 * limit, 1, &mut extents);
         assert!(matches!(one_more, Err(SpoolError::FileTooLarge { .. })), "{one_more:?}");
         spool.release(&extents).unwrap();
-        // What is gone gives its room to others.
+        // Released space is used again.
         let mut files: Vec<_> = (0..4).map(|_| store(&mut spool, &content[1..])).collect();
         let one_more = spool.store(&mut &[1][..], 0, 1, &mut Vec::new());
         assert!(matches!(one_more, Err(SpoolError::FilesTooLarge { .. })), "{one_more:?}");

@@ -102,7 +102,7 @@ pub struct DirectoryEntry {
     layer: u32,
 }
 
-/// The type of an inode with what belongs to that type alone.
+/// The type of an inode, with the data specific to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Node {
     /// Names in byte order.
@@ -230,7 +230,7 @@ impl Tree {
         self.inodes.len()
     }
 
-    /// The names in directory `id` in byte order; none when it is no directory.
+    /// The names in directory `id` in byte order; none when it is not a directory.
     pub fn entries(&self, id: InodeId) -> impl ExactSizeIterator<Item = (&[u8], InodeId)> {
         static NONE: BTreeMap<Box<[u8]>, DirectoryEntry> = BTreeMap::new();
         let entries = match &self.inode(id).node {

@@ -1,7 +1,7 @@
 //! A file that keeps its place and gets other bytes.
 //!
-//! It cannot be replaced at one stroke, so what can be known beforehand is: the space is taken before
-//! the first old byte goes.
+//! It cannot be replaced at one stroke, so what can be known beforehand is: the space is taken
+//! before the first old byte goes.
 
 use crate::sparse::SparseWriter;
 use rustix::fs::{FallocateFlags, SeekFrom, fallocate, seek};
@@ -17,8 +17,8 @@ const PIECE: usize = 256 << 10;
 /// Fills a file with another's bytes.
 ///
 /// # Errors
-/// When there is no room for them: the file has its old bytes then. When they cannot be written all the
-/// same, it is left empty.
+/// When there is no room for them: the file has its old bytes then. When they cannot be written all
+/// the same, it is left empty.
 pub fn fill(from: &File, to: &File) -> io::Result<()> {
     let old = to.metadata()?.len();
     let length = from.metadata()?.len();

@@ -1,8 +1,8 @@
 //! Files without a name, or with one for the time being.
 //!
 //! Nothing is left when the program is killed: where the filesystem can, a file has no name until
-//! it is complete (`O_TMPFILE`, open(2)). Elsewhere its maker holds a lock on it (flock(2)), and the
-//! next one removes those that nobody holds.
+//! it is complete (`O_TMPFILE`, open(2)). Elsewhere its maker holds a lock on it (flock(2)), and
+//! the next one removes those that nobody holds.
 
 use crate::interrupt::Guard;
 use rustix::fs::{
@@ -27,7 +27,7 @@ const TRIES: usize = 8;
 pub struct Temporary {
     file: File,
     folder: PathBuf,
-    /// The name for the time being, with who removes it at an interrupt.
+    /// The temporary name, and the guard that removes it at an interrupt.
     name: Option<(TempPath, Guard)>,
 }
 
@@ -79,7 +79,7 @@ impl Temporary {
     }
 }
 
-/// An error without the name for the time being, which tells nobody anything.
+/// An error without the temporary name, which would mean nothing to the user.
 pub fn bare(error: io::Error) -> io::Error {
     let inner = error.get_ref().and_then(|error| error.source());
     let code = inner.and_then(|inner| inner.downcast_ref()).and_then(io::Error::raw_os_error);
@@ -92,7 +92,7 @@ fn builder() -> Builder<'static, 'static> {
     builder
 }
 
-/// A file that nobody can find, with the mode of any other new one.
+/// A file without a name (`O_TMPFILE`), with the mode of any other new one.
 fn nameless(folder: &Path) -> Option<File> {
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
     let file = File::from(open(folder, flags, Mode::from_raw_mode(0o666)).ok()?);

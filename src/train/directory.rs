@@ -1,5 +1,5 @@
-//! A directory in memory, mapped into the container for training: one of the host's would have other
-//! numbers and times with each conversion, and so another profile.
+//! A directory in memory, mapped into the container for training: one of the host's would have
+//! other numbers and times with each conversion, and so another profile.
 
 use c2w_p9::{
     Entry, Errno, HostDirectories, Kind, OpenHow, Place, Result, SetTime, Stat, Target, Time,

@@ -2,8 +2,9 @@
 
 use xxhash_rust::xxh3::Xxh3;
 
-/// XXH3 (64 bits) of what a module carries of its machine, in this order: the runs of RAM's pages, those
-/// pages, the root image, the state. It is against accidents; who means harm can make another.
+/// XXH3 (64 bits) of what a module carries of its machine, in this order: the runs of RAM's pages,
+/// those pages, the root image, the state. It is against accidents; an attacker can make
+/// another.
 #[derive(Clone, Default)]
 pub(super) struct Checksum(Xxh3);
 

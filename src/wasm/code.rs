@@ -1,7 +1,7 @@
 //! Translated functions become part of the module: a type, an entry in table 0 and a body for
 //! each, behind what the runtime has.
 
-use super::package::PackageError;
+use super::error::PackageError;
 use super::sections::{Piece, Section, append, leb128, replace};
 use super::template::Template;
 use c2w_module_abi::{REGION, ValueType};

@@ -1,6 +1,6 @@
 //! What a module says about its functions: types, indices, exports and the table they are in.
 
-use super::template::TemplateError;
+use super::error::TemplateError;
 use c2w_module_abi::{HELPERS, REGION, Signature, ValueType};
 use c2w_translator::Linkage;
 use wasmparser::{
@@ -34,7 +34,7 @@ pub struct Table<'a> {
 }
 
 impl<'a> Functions<'a> {
-    /// Takes from a section of `module` what is of interest.
+    /// Reads the sections of `module` that are about functions.
     ///
     /// # Errors
     /// When the section is damaged.
@@ -130,7 +130,7 @@ impl<'a> Functions<'a> {
 }
 
 impl<'a> Table<'a> {
-    /// `None` if it is no table of functions with 32-bit indices and empty at the start.
+    /// `None` unless it is a table of functions with 32-bit indices that is empty at the start.
     fn new(table: &wasmparser::Table<'_>, count: u32, others: &'a [u8]) -> Option<Self> {
         let TableType { element_type, table64, initial, maximum, shared } = table.ty;
         let is_empty = matches!(table.init, TableInit::RefNull);

@@ -1,6 +1,6 @@
 //! Where everything lies in linear memory.
 
-use super::package::Parts;
+use super::parts::Parts;
 use super::segments::PAGE;
 use c2w_module_abi::{self as module_abi, Placement};
 
@@ -8,22 +8,22 @@ use c2w_module_abi::{self as module_abi, Placement};
 pub(super) const WASM_PAGE: u64 = 1 << 16;
 
 /// Address and length in bytes, which may be beyond linear memory.
-type Range = (u64, u64);
+type Span = (u64, u64);
 
 /// Where everything would lie in linear memory.
 pub struct Layout {
     /// The root image.
-    pub image: Range,
+    pub image: Span,
     /// RAM's non-zero pages.
-    pub pages: Range,
+    pub pages: Span,
     /// Which those are.
-    pub runs: Range,
+    pub runs: Span,
     /// The machine's other state.
-    pub state: Range,
+    pub state: Span,
     /// Where translated functions can be entered; nothing at 0 when there are none.
-    pub translation: Range,
+    pub translation: Span,
     /// RAM.
-    pub ram: Range,
+    pub ram: Span,
 }
 
 impl Layout {
@@ -53,7 +53,7 @@ impl Layout {
 
     /// As the runtime reads it; `first_region` of table 0 is the first translated function.
     pub fn placement(&self, first_region: u32) -> Placement {
-        let range = |(address, length): Range| module_abi::Range {
+        let range = |(address, length): Span| module_abi::Range {
             address: address as u32,
             length: length as u32,
         };

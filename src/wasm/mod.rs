@@ -15,9 +15,11 @@
 
 mod checksum;
 mod code;
+mod error;
 mod functions;
 mod layout;
 mod package;
+mod parts;
 mod provenance;
 mod scan;
 mod sections;
@@ -27,8 +29,10 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-pub use package::{PackageError, Parts, Summary, package};
+pub use error::{PackageError, TemplateError};
+pub use package::{Summary, package};
+pub use parts::Parts;
 pub use provenance::{Provenance, ProvenanceError};
 pub use segments::sparse_copy;
 pub use snapshot::{Snapshot, SnapshotError};
-pub use template::{Template, TemplateError};
+pub use template::Template;

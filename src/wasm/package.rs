@@ -2,39 +2,19 @@
 
 use super::checksum::Checksum;
 use super::code;
+use super::error::PackageError;
 use super::layout::Layout;
+use super::parts::Parts;
 use super::provenance::Provenance;
 use super::sections::{Piece, Section, insert};
 use super::segments::{PAGE, merge_to, non_zero_runs};
-use super::template::{Template, TemplateError};
-use c2w_translator::Translation;
+use super::template::Template;
 use std::io::{self, Write};
 use std::ops::Range;
 use wasm_encoder::{ConstExpr, Encode, MemoryType, Module, SectionId};
 
 /// Engines accept 100,000 data segments (WebAssembly JavaScript interface, "Limits").
 const MAX_SEGMENTS: usize = 90_000;
-
-/// What a module is made of.
-pub struct Parts<'a> {
-    /// RAM at the snapshot.
-    pub ram: &'a [u8],
-    /// The root image.
-    pub image: &'a [u8],
-    /// The machine's other state.
-    pub state: &'a [u8],
-    /// Guest code as functions, made with the [`Template::linkage`] of the same runtime.
-    pub translation: Option<&'a Translation>,
-    /// Where all this comes from; the bytes of the root image are counted here.
-    pub provenance: &'a Provenance,
-}
-
-impl<'a> Parts<'a> {
-    /// The translation, if there are functions in it.
-    pub(super) fn functions(&self) -> Option<&'a Translation> {
-        self.translation.filter(|translation| !translation.functions.is_empty())
-    }
-}
 
 /// What a module has become.
 #[derive(Clone, Copy, Debug)]
@@ -47,44 +27,6 @@ pub struct Summary {
     pub image: u64,
     /// Bytes of translated functions and of their index.
     pub translated: u64,
-}
-
-/// Why a module cannot be written.
-#[derive(Debug, thiserror::Error)]
-pub enum PackageError {
-    /// wasm32 ends at 4 GiB.
-    #[error(
-        "the machine does not fit into 4 GiB of WebAssembly memory: image {image} MiB, \
-         memory {ram} MiB; make the image smaller or give less --memory"
-    )]
-    TooLarge {
-        /// Size of the root image in MiB.
-        image: u64,
-        /// Size of RAM in MiB.
-        ram: u64,
-    },
-    /// Engines would refuse the module.
-    #[error("too much translated code: {is} {what}, and engines accept {limit}; translate less")]
-    Code {
-        /// What there is too much of.
-        what: &'static str,
-        /// How much.
-        is: u64,
-        /// How much there may be.
-        limit: u64,
-    },
-    /// Nothing can be added to the runtime's functions.
-    #[error(transparent)]
-    Runtime(#[from] TemplateError),
-    /// The output cannot be written.
-    #[error("cannot write the module")]
-    Write(#[from] io::Error),
-}
-
-impl From<wasmparser::BinaryReaderError> for PackageError {
-    fn from(error: wasmparser::BinaryReaderError) -> Self {
-        Self::Runtime(error.into())
-    }
 }
 
 /// Bytes and the address where they belong.

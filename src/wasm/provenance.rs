@@ -19,7 +19,7 @@ pub struct Provenance {
     /// The image's reference; of a local one only the transport and the name or tag that it has
     /// there, as its path says nothing elsewhere.
     pub source: String,
-    /// Digest of the image's manifest, or of the plain root filesystem.
+    /// Digest of the image's manifest, or of the bare root filesystem.
     pub digest: String,
     /// What the image runs on.
     pub platform: String,
@@ -36,7 +36,7 @@ pub struct Provenance {
     pub assets: BTreeMap<String, String>,
 }
 
-/// Why a file tells nothing.
+/// Why a file has no provenance.
 #[derive(Debug, thiserror::Error)]
 pub enum ProvenanceError {
     /// The file is of another kind.

@@ -1,8 +1,8 @@
-//! What of a memory is worth storing.
+//! The parts of a memory that are stored: runs of non-zero pages.
 
 use std::ops::Range;
 
-/// The unit in which memory is looked at, in bytes.
+/// The unit in which memory is searched for zeros, in bytes.
 pub const PAGE: usize = 4096;
 
 /// The runs of pages that are not all zero, as ranges of page numbers. A last, shorter page

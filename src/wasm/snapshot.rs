@@ -10,7 +10,7 @@ use super::provenance::{Provenance, ProvenanceError};
 use super::scan::{Found, ScanError, Scanner, leb128};
 use super::segments::PAGE;
 use super::template::constant;
-use c2w_emulator::riscv::board::layout::{IMAGE_BASE, RAM_BASE};
+use crate::target::Target;
 use c2w_emulator::{AllocateError, GuestMemory};
 use c2w_module_abi::{PLACEMENT_EXPORT, Placement};
 use std::fs::File;
@@ -25,6 +25,8 @@ const MAX_SECTION: u64 = 1 << 20;
 const MAX_SEGMENTS: u32 = 100_000;
 /// What a machine may have as RAM, in bytes.
 const RAM: std::ops::RangeInclusive<u64> = 64 << 20..=3072 << 20;
+/// The machine of all modules of this version.
+const TARGET: Target = Target::Riscv64;
 /// Where linear memory ends.
 const END: u64 = 1 << 32;
 
@@ -53,7 +55,7 @@ pub enum SnapshotError {
          again", ours = env!("CARGO_PKG_VERSION")
     )]
     Version(String),
-    /// The host does not give so much memory.
+    /// The host does not have that much memory.
     #[error("not enough memory on this host for its machine of {0} MiB")]
     OutOfMemory(u64),
     /// The file cannot be read.
@@ -263,7 +265,8 @@ impl<'a> Linear<'a> {
         }
     }
 
-    /// Reads memory at an address into `out`, which is all zero: only bytes of the file are written.
+    /// Reads memory at an address into `out`, which is all zero: only bytes of the file are
+    /// written.
     fn read(&self, address: u64, out: &mut [u8]) -> Result<(), SnapshotError> {
         let end = address + out.len() as u64;
         let first = self.segments.partition_point(|segment| segment.end() <= address);
@@ -303,13 +306,13 @@ impl<'a> Linear<'a> {
         if image + image_length > END {
             return Err(damaged("its root image lies outside of it"));
         }
-        let (ram_start, image_start) = (RAM_BASE, IMAGE_BASE);
-        let memory = GuestMemory::allocate(ram_start, ram_length, image_start, image_length);
+        let memory = TARGET.allocate(ram_length, image_length);
         let mut memory = memory.map_err(|error| match error {
             AllocateError::TooLarge => damaged("its machine is larger than 4 GiB"),
             AllocateError::OutOfMemory(bytes) => SnapshotError::OutOfMemory((bytes >> 20) as u64),
         })?;
         self.restore_ram(layout, &mut memory, checksum)?;
+        let image_start = memory.image().start;
         let place = memory.slice_mut(image_start, image_length as usize);
         let place = place.map_err(|_| damaged("its root image does not fit"))?;
         self.read(image, place)?;

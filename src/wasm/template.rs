@@ -1,34 +1,13 @@
 //! The prebuilt runtime module, taken apart as far as packaging needs.
 
+use super::error::TemplateError;
 use super::functions::Functions;
 use super::layout::WASM_PAGE;
 use super::sections::Section;
 use c2w_module_abi::{PLACEMENT_EXPORT, STATE_EXPORT};
 use c2w_translator::Linkage;
 use std::collections::BTreeMap;
-use wasmparser::{DataKind, ExternalKind, FuncType, Operator, Parser, Payload};
-
-/// Why a file is no runtime of ours.
-#[derive(Debug, thiserror::Error)]
-pub enum TemplateError {
-    /// Not WebAssembly, or damaged.
-    #[error("the runtime is not a valid WebAssembly module")]
-    Parse(#[from] wasmparser::BinaryReaderError),
-    /// WebAssembly, but another program.
-    #[error("the runtime module has no {0}")]
-    Missing(&'static str),
-    /// A runtime of another version.
-    #[error(
-        "the runtime module does not export {name} as {ty}, which translated code calls: use the \
-         runtime of this version of c2w"
-    )]
-    Function {
-        /// The name of the export.
-        name: &'static str,
-        /// The type that the function has to have.
-        ty: FuncType,
-    },
-}
+use wasmparser::{DataKind, ExternalKind, Operator, Parser, Payload};
 
 /// The runtime module.
 pub struct Template<'a> {

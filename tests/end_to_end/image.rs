@@ -50,7 +50,8 @@ fn image() -> &'static Container {
     })
 }
 
-/// An archive of `/` itself, unlike what a directory is by default, and of a link to a missing place.
+/// An archive of `/` itself, unlike what a directory is by default, and of a link to a missing
+/// place.
 fn make_layer_of_the_root(layer: &Path) {
     let root = tempfile::tempdir().unwrap();
     std::fs::create_dir(root.path().join("made")).unwrap();
@@ -115,7 +116,7 @@ fn passed_on() {
     assert_ends_by(Container::busybox(), Signal::HUP, "HUP");
 }
 
-/// A command that does not end is no reason to stay.
+/// A command that does not end must not keep it.
 fn second_signal() {
     let line = "trap 'echo INT' INT; echo ready; while :; do sleep 0.1; done";
     let (child, command, mut lines) = ready(Container::busybox(), line);

@@ -127,7 +127,7 @@ fn process_1() -> Vec<Case> {
 fn privileges() -> Vec<Case> {
     let fuse = "true <> /dev/fuse && stat -c '%a %t:%T' /dev/fuse";
     let no_fuse = "ls /dev/fuse 2>/dev/null; mknod /fuse c 10 229; true <> /fuse || echo refused";
-    // In namespaces of an unprivileged user, so that the kernel looks at what covers /proc.
+    // In namespaces of an unprivileged user, so that the kernel checks what covers /proc.
     let own_proc = "mkdir /p && unshare -Urpfm sh -c 'mount -t proc p /p && ls -d /p/1'";
     let elsewhere = "true < /x/f && true <> /x/f || echo refused; ls /dev/fuse";
     let system = "grep CapEff /proc/self/status | cut -f 2

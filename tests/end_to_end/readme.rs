@@ -1,5 +1,5 @@
-//! The command lines that the documentation has for the program wasmtime, and for c2w on the module that
-//! it has made, run as they stand there.
+//! The command lines that the documentation has for the program wasmtime, and for c2w on the module
+//! that it has made, run as they stand there.
 
 use crate::container::{Container, text};
 use crate::runtimes::find;
@@ -34,7 +34,8 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-/// A folder with `out.wasm` and `here`, in which lines are run that call wasmtime and c2w by their names.
+/// A folder with `out.wasm` and `here`, in which lines are run that call wasmtime and c2w by their
+/// names.
 struct Shell {
     folder: tempfile::TempDir,
     wasmtime: PathBuf,

@@ -1,8 +1,8 @@
 //! WASI runtimes that people have, found on this machine: each runs the cases of all engines.
 //!
 //! Looked for in the folders of `C2W_RUNTIMES`, where `scripts/install-runtimes.sh` puts what it
-//! gets, and in `PATH`; `C2W_RUNTIME_NAMES` can say which ones. `docs/runtimes.md` tells their users
-//! what is written here.
+//! gets, and in `PATH`; `C2W_RUNTIME_NAMES` can say which ones. `docs/runtimes.md` tells their
+//! users what is written here.
 
 use crate::container::Surroundings;
 use crate::engine::Directory;

@@ -44,7 +44,7 @@ struct Dialogue {
     master: File,
     slave: OwnedFd,
     shown: Receiver<Vec<u8>>,
-    /// What was shown and not yet looked at.
+    /// What was shown and not yet compared.
     rest: Vec<u8>,
 }
 

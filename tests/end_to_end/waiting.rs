@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-/// Time for what a start leaves to be done, then time that is looked at.
+/// Time for what a start leaves to be done, then time that is measured.
 const SETTLED: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_secs(4);
 /// The kernel's unit in /proc/PID/stat, for user space.

@@ -136,7 +136,7 @@ fn zeros_take_no_space_and_no_memory() {
     let mut tree = c2w::rootfs::tree::Tree::new();
     let mut spool = c2w::rootfs::spool::Spool::new().unwrap();
     let stream = std::io::Read::chain(&layer[..], zeros);
-    c2w::rootfs::apply::apply_layer(&mut tree, &mut spool, stream).unwrap();
+    c2w::rootfs::apply::apply_layer(&mut tree, &mut spool, &c2w::ext4::LIMITS, stream).unwrap();
     assert!(spool.is_empty());
 }
 
@@ -145,7 +145,8 @@ fn apply_within(limit: u64, layers: &[Vec<u8>]) -> Result<(), String> {
     let mut tree = c2w::rootfs::tree::Tree::new();
     let mut spool = c2w::rootfs::spool::Spool::new().unwrap().for_image_of(Some(limit));
     layers.iter().try_for_each(|layer| {
-        let applied = c2w::rootfs::apply::apply_layer(&mut tree, &mut spool, &layer[..]);
+        let applied =
+            c2w::rootfs::apply::apply_layer(&mut tree, &mut spool, &c2w::ext4::LIMITS, &layer[..]);
         applied.map(drop).map_err(|error| crate::layered::chain(&error))
     })
 }
@@ -191,7 +192,8 @@ fn names_without_end_are_refused_before_memory_is() {
     let mut spool = c2w::rootfs::spool::Spool::new().unwrap();
     let below = format!("/{}", "n".repeat(255)).repeat(19);
     let input = std::io::BufReader::with_capacity(1 << 16, Endless(0, below));
-    let error = c2w::rootfs::apply::apply_layer(&mut tree, &mut spool, input).unwrap_err();
+    let error = c2w::rootfs::apply::apply_layer(&mut tree, &mut spool, &c2w::ext4::LIMITS, input)
+        .unwrap_err();
     let error = crate::layered::chain(&error);
     assert!(error.contains("the image's names and attributes need more than 1024 MiB"), "{error}");
 }

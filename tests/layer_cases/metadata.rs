@@ -179,7 +179,7 @@ fn attributes_of_every_namespace_and_any_bytes() {
         (b"user.a=b", b"="),
         (b"trusted.t", b"\n\n"),
         (b"system.posix_acl_access", &acl),
-        (b"user.\xff\xfe", b"name that is no text"),
+        (b"user.\xff\xfe", b"name that is not text"),
     ];
     // A name with "=" cannot be written in a record; all after the first one is its value.
     let expected = [

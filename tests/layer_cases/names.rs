@@ -235,7 +235,7 @@ fn parents_that_lead_nowhere_are_refused() {
         vec![tar().file("f", "").symlink("l", "f").end(), tar().file("l/x", "").end()],
         r#"layer entry "l/x": "f" in the path is not a directory"#,
     );
-    // A lower file in the way is no reason when the layer replaces it first.
+    // A lower file in the way does not matter when the layer replaces it first.
     becomes(vec![tar().file("f", "").end(), tar().dir("f").file("f/x", "").end()], &["f/", "f/x="]);
 }
 

@@ -16,7 +16,7 @@ fn whiteouts_hide_lower_layers_in_whatever_order() {
         vec![base(), tar().file("f/.wh.x", "").end()],
         &["d/", "d/a=old", "d/b/", "d/b/c=old", "f=old"],
     );
-    // Twice, of nothing, and with a type that is no file.
+    // Twice, of nothing, and with a type that is not a file.
     let odd = tar().file(".wh.f", "").file(".wh.f", "").file("no/.wh.f", "").dir(".wh.none/");
     becomes(vec![base(), odd.end()], &["d/", "d/a=old", "d/b/", "d/b/c=old"]);
     // A link of a lower layer is hidden even when the layer's files went through it.

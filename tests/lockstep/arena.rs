@@ -1,9 +1,9 @@
 //! Linear memory of an engine in which native objects live, too.
 //!
-//! Translated code finds TLBs and other tables by pointers in the hart's state, of which it takes the
-//! lower 32 bits: in a module those are addresses in linear memory. Here linear memory begins at a
-//! multiple of 4 GiB, and the allocator puts what is large into it while [`inside`] runs. So the same
-//! bits are right for both.
+//! Translated code finds TLBs and other tables by pointers in the hart's state, of which it takes
+//! the lower 32 bits: in a module those are addresses in linear memory. Here linear memory begins
+//! at a multiple of 4 GiB, and the allocator puts what is large into it while [`inside`] runs. So
+//! the same bits are right for both.
 
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
 use std::alloc::{GlobalAlloc, Layout, System};

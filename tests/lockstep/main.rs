@@ -6,10 +6,10 @@ mod boot;
 mod regions;
 mod streams;
 
-use c2w::boot::{Deterministic, Options as BootOptions};
+use c2w::boot::{BootOptions, Deterministic};
 use c2w::convert::{self, Options, Prepared};
 use c2w::timing::Timing;
-use c2w::train::{self, Aot, Kept};
+use c2w::train::{self, Aot};
 use c2w_emulator::riscv::board::RiscvBoard;
 use c2w_emulator::riscv::linkage;
 use c2w_emulator::{GuestMemory, Region};
@@ -145,7 +145,7 @@ fn compare(
     seed: u64,
 ) -> u64 {
     let mut budgets = Budgets(Random(seed));
-    let kept = Kept { ram: &snapshot.ram, state: &snapshot.state };
+    let kept = train::Snapshot { ram: &snapshot.ram, state: &snapshot.state };
     let runs = options.runs().unwrap();
     let trained = train::train(snapshot.memory(), &kept, runs, options, &snapshot.boot);
     let (_, trained) = trained.unwrap();

@@ -42,8 +42,8 @@ const VECTOR_BATCHES: u64 = 8;
 const UNITS: [usize; 6] = [3000, 1, 3000, 3, 3000, 12];
 /// The same where units are to run to their ends. What is behind an exit is in the next unit.
 const WHOLE_UNITS: [usize; 4] = [10, 3000, 14, 20];
-/// One in so many steps is followed by a machine without anything cached: where units are small, and
-/// where they are to run to their ends.
+/// One in so many steps is followed by a machine without anything cached: where units are small,
+/// and where they are to run to their ends.
 const CACHES_DROPPED: [u64; 2] = [40, 100];
 /// The most instructions that are run at a time where units are to run to their ends.
 const WHOLE: u64 = 3000;
@@ -54,8 +54,8 @@ const RAM_COMPARED: u64 = 1000;
 struct Bench {
     generator: Generator,
     input: Vec<u8>,
-    /// Whether units are large and mostly run to their ends, without interrupts: the type of a vector is
-    /// only known in units that set it.
+    /// Whether units are large and mostly run to their ends, without interrupts: the type of a
+    /// vector is only known in units that set it.
     whole_units: bool,
     done: RefCell<Done>,
 }

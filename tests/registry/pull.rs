@@ -2,8 +2,8 @@
 
 use super::client::{anonymous, assert_same_as_layout, error_of, fixture, open};
 use crate::docker_registry::{DockerRegistry, Guard};
-use c2w::oci::ErrorKind;
 use c2w::oci::digest::{Algorithm, Digest};
+use c2w::oci::{self, ErrorKind};
 use c2w::progress::Progress;
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -31,12 +31,12 @@ fn images_come_out_as_they_went_in() {
 
 /// The highest count for each blob, and its size.
 #[derive(Debug, Default)]
-struct Counted(Mutex<BTreeMap<Digest, (u64, u64)>>);
+struct Counted(Mutex<BTreeMap<String, (u64, u64)>>);
 
 impl Progress for Counted {
-    fn layer_bytes(&self, digest: &Digest, received: u64, of: u64) {
+    fn blob_bytes(&self, digest: &str, received: u64, of: u64) {
         let mut counts = self.0.lock().unwrap();
-        let count = counts.entry(digest.clone()).or_default();
+        let count = counts.entry(digest.to_owned()).or_default();
         assert!(received > count.0 && received <= of, "{digest}: {received} of {of}");
         *count = (received, of);
     }
@@ -47,15 +47,15 @@ fn progress_is_told_for_each_layer() {
     let registry = DockerRegistry::start(Guard::Open);
     registry.push(&fixture("rich"), "latest", "a:v1");
     let counted = Arc::new(Counted::default());
-    let mut client = anonymous();
-    client.options.progress = counted.clone();
-    let image = open(&format!("{}/a:v1", registry.host), &client).unwrap();
+    let name = format!("{}/a:v1", registry.host).parse().unwrap();
+    let progress: Arc<dyn Progress> = counted.clone();
+    let image = oci::open_with_progress(&name, &anonymous().options, &progress).unwrap();
     let layers = image.layers();
     assert!(!layers.is_empty());
     for layer in &layers {
         layer.open().unwrap();
         let size = layer.descriptor.size;
-        assert_eq!(counted.0.lock().unwrap()[&layer.descriptor.digest], (size, size));
+        assert_eq!(counted.0.lock().unwrap()[&layer.descriptor.digest.to_string()], (size, size));
     }
 }
 

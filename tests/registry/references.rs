@@ -96,5 +96,5 @@ fn names_lead_where_skopeo_goes() {
         assert_eq!(asked(&server), expected, "{name}: {said}");
         refused += usize::from(expected.is_none());
     }
-    assert_eq!(refused, 22, "skopeo refuses what is no name, and nothing else");
+    assert_eq!(refused, 22, "skopeo refuses what is not a name, and nothing else");
 }

@@ -179,7 +179,7 @@ fn a_server_that_is_at_a_loss_with_ranges_sends_all_of_it() {
     }
 }
 
-/// What a server sends again and again is no progress, however much it is.
+/// What a server sends again and again is not progress, however much it is.
 #[test]
 fn beginning_again_has_an_end() {
     type Answer = fn(&[u8]) -> Reply;

@@ -34,7 +34,7 @@ impl Stored {
         Self::of_size(400_000)
     }
 
-    /// With a layer of so many bytes.
+    /// With a layer of this many bytes.
     fn of_size(size: u32) -> Self {
         let layer: Vec<u8> = (0..size / 4).flat_map(|i| (i / 3).to_le_bytes()).collect();
         let config = format!(

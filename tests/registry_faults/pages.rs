@@ -1,5 +1,5 @@
 //! Pages for people in place of what was asked for: of networks that want a login, proxies, and web
-//! servers that are no registries.
+//! servers that are not registries.
 
 use super::{MANIFEST_PATH, Stored, layer_path, pull, registry};
 use crate::faulty_server::{FaultyServer, Reply};

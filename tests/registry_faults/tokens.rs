@@ -168,7 +168,7 @@ fn a_challenge_that_is_a_little_off_is_answered() {
     }
 }
 
-/// A token is no password: one that is not sent was not refused either.
+/// A token is not a password: one that is not sent was not refused either.
 #[test]
 fn an_identity_token_does_not_answer_a_demand_for_a_password() {
     let server = registry(MANIFEST_PATH, |_, _, _| {

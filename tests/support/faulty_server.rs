@@ -37,7 +37,7 @@ pub struct Reply {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
-    /// Sends only so many bytes of the body.
+    /// Sends only this many bytes of the body.
     pub cut: Option<usize>,
     /// In place of an end, keeps the connection open and silent.
     pub stall: bool,

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use c2w::ext4::LIMITS;
 use c2w::rootfs::apply::{AppliedLayer, apply_layer};
 use c2w::rootfs::spool::Spool;
 use c2w::rootfs::tree::{Metadata, Node, Tree};
@@ -18,7 +19,8 @@ pub fn apply(layers: &[Vec<u8>]) -> Result<Merged, String> {
     let (mut tree, mut spool) = (Tree::new(), Spool::new().unwrap());
     let mut applied = Vec::new();
     for layer in layers {
-        applied.push(apply_layer(&mut tree, &mut spool, &layer[..]).map_err(|e| chain(&e))?);
+        applied
+            .push(apply_layer(&mut tree, &mut spool, &LIMITS, &layer[..]).map_err(|e| chain(&e))?);
     }
     Ok(Merged { tree, spool, layers: applied })
 }

@@ -112,6 +112,7 @@ impl Registers {
             fp_fast: false,
             may_zero: false,
             vector_ready: false,
+            unused: 0,
         }
     }
 

@@ -45,6 +45,8 @@ pub struct HartState {
     pub may_zero: bool,
     /// `sstatus.VS` is Dirty: vector registers may be used without further notice.
     pub vector_ready: bool,
+    /// Free.
+    pub(super) unused: u8,
     /// The vector unit.
     pub vector: VectorState,
     /// What read and write TLB become in S-mode when `sstatus.SUM` changes.

@@ -2,7 +2,7 @@
 
 use crate::{UpTo, pax};
 use arbitrary::Arbitrary;
-use c2w::ext4::{self, Options};
+use c2w::ext4::{self, LIMITS, Options};
 use c2w::rootfs::apply::apply_layer;
 use c2w::rootfs::spool::Spool;
 use c2w::rootfs::tree::{InodeId, Node, Timestamp, Tree};
@@ -80,7 +80,7 @@ pub fn image(bytes: &[u8]) -> Option<Vec<u8>> {
     let input: Input = crate::parse(bytes)?;
     let (mut tree, mut spool) = (Tree::new(), Spool::new().expect("a temporary file"));
     for layer in &input.layers.0 {
-        let applied = apply_layer(&mut tree, &mut spool, &layer.tar()[..]);
+        let applied = apply_layer(&mut tree, &mut spool, &LIMITS, &layer.tar()[..]);
         check_tree(&tree, &spool);
         applied.ok()?;
     }

@@ -1,6 +1,6 @@
-//! JSON values into Rust's types in the way of Go's `encoding/json`, which Docker and containerd read
-//! images with: a key counts as a field's name whatever its capital letters, unless a key is there that
-//! is the name itself. Faults say where they are, and what should be there.
+//! JSON values into Rust's types in the way of Go's `encoding/json`, which Docker and containerd
+//! read images with: a key counts as a field's name whatever its capital letters, unless a key is
+//! there that is the name itself. Faults say where they are, and what should be there.
 
 use serde::de::value::StringDeserializer;
 use serde::de::{

@@ -4,6 +4,7 @@
 //! tools must see the same in it: what they could read differently is refused.
 
 use crate::oci::ErrorKind;
+use crate::printable::printable;
 use crate::rootfs::tar::{Archive as Tar, EntryKind};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -84,7 +85,7 @@ impl Archive {
                 EntryKind::HardLink => Member::Link(clean(&entry.link, &[])?),
                 EntryKind::Symlink => Member::Link(
                     clean(&entry.link, parent(&name))
-                        .map_err(|error| ErrorKind::Place(format!("{error}: {DEREFERENCE}")))?,
+                        .map_err(|error| ErrorKind::Archive(format!("{error}: {DEREFERENCE}")))?,
                 ),
                 _ => Member::Odd,
             };
@@ -181,11 +182,11 @@ fn parent(name: &[u8]) -> &[u8] {
 }
 
 fn text(name: &[u8]) -> String {
-    crate::rootfs::printable(name)
+    printable(name)
 }
 
 fn malformed(reason: String) -> ErrorKind {
-    ErrorKind::Place(format!("the archive is refused: {reason}"))
+    ErrorKind::Archive(format!("the archive is refused: {reason}"))
 }
 
 /// An error with its causes on one line.

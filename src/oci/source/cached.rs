@@ -7,22 +7,31 @@ use crate::oci::ErrorKind;
 use crate::oci::manifest::{Descriptor, MAX_MANIFEST};
 use crate::oci::reference::Reference;
 use crate::oci::store::Store;
+use crate::progress::Progress;
 use std::cell::OnceCell;
 use std::io::{Cursor, Read};
+use std::sync::Arc;
 
 pub(super) struct Cached {
     store: Store,
     reference: Reference,
     options: SourceOptions,
+    progress: Arc<dyn Progress>,
     registry: OnceCell<Registry>,
 }
 
 impl Cached {
-    pub(super) fn new(store: &Store, reference: &Reference, options: &SourceOptions) -> Self {
+    pub(super) fn new(
+        store: &Store,
+        reference: &Reference,
+        options: &SourceOptions,
+        progress: &Arc<dyn Progress>,
+    ) -> Self {
         Self {
             store: store.clone(),
             reference: reference.clone(),
             options: options.clone(),
+            progress: Arc::clone(progress),
             registry: OnceCell::new(),
         }
     }
@@ -31,7 +40,7 @@ impl Cached {
         if let Some(registry) = self.registry.get() {
             return Ok(registry);
         }
-        let registry = Registry::open(&self.reference, &self.options)?;
+        let registry = Registry::open(&self.reference, &self.options, &self.progress)?;
         Ok(self.registry.get_or_init(|| registry))
     }
 }

@@ -48,11 +48,11 @@ impl DockerArchive {
         let text = files.read("manifest.json", MAX_MANIFEST)?.ok_or_else(|| {
             let text = "the archive is not one of `docker save`: it has no file manifest.json \
                         (Docker before 1.10 wrote none; an OCI layout is read as oci-archive:FILE, \
-                        a plain root filesystem as tarball:FILE)";
-            ErrorKind::Place(text.into())
+                        a bare root filesystem as tarball:FILE)";
+            ErrorKind::Archive(text.into())
         })?;
         let items: Vec<Item> = json::parse(&text)
-            .map_err(|error| ErrorKind::Place(format!("its manifest.json {error}")))?;
+            .map_err(|error| ErrorKind::Archive(format!("its manifest.json {error}")))?;
         let item = choose(items, select)?;
         let name = name(&item, select);
         let bytes = files.read(&item.config, MAX_CONFIG)?.ok_or_else(|| missing(&item.config))?;
@@ -71,7 +71,7 @@ impl DockerArchive {
 }
 
 fn missing(name: &str) -> ErrorKind {
-    ErrorKind::Place(format!("the archive is incomplete: it has no file {name:?}"))
+    ErrorKind::Archive(format!("the archive is incomplete: it has no file {name:?}"))
 }
 
 /// The image that `select` names.
@@ -101,7 +101,7 @@ fn choose(mut items: Vec<Item>, select: &Select) -> Result<Item, ErrorKind> {
         Select::Tag(name) => items.iter().position(|item| has_tag(item, name)),
         Select::Digest(_) => {
             let text = "Docker archives know no digests: choose by name and tag, or by :@0";
-            return Err(ErrorKind::Place(text.into()));
+            return Err(ErrorKind::Archive(text.into()));
         }
     };
     let at = at.ok_or_else(|| ErrorKind::NotFound(there_is()))?;
@@ -136,7 +136,10 @@ fn blob(files: &Files, name: &str, diff_id: &Digest) -> Result<Descriptor, Error
 }
 
 fn manifest(config: &(Digest, Vec<u8>), layers: &[Descriptor]) -> (Descriptor, Vec<u8>) {
-    let descriptor = |media_type: &str, digest: &Digest, size: u64| json!({ "mediaType": media_type, "digest": digest.to_string(), "size": size });
+    let descriptor = |media_type: &str, digest: &Digest, size: u64| {
+        let digest = digest.to_string();
+        json!({ "mediaType": media_type, "digest": digest, "size": size })
+    };
     let layers: Vec<_> = layers
         .iter()
         .map(|layer| descriptor(&layer.media_type, &layer.digest, layer.size))

@@ -28,6 +28,14 @@ impl Files {
         Ok(Self::Directory(folder))
     }
 
+    /// That the files are not what they should be.
+    pub(super) fn refused(&self, why: impl Into<String>) -> ErrorKind {
+        match self {
+            Self::Directory(_) => ErrorKind::Layout(why.into()),
+            Self::Archive(_) => ErrorKind::Archive(why.into()),
+        }
+    }
+
     /// Opens a file; `None` when there is none of that name.
     pub(super) fn open(&self, name: &str) -> Result<Option<Found>, ErrorKind> {
         match self {
@@ -50,7 +58,7 @@ impl Files {
         content.read_to_end(&mut bytes).map_err(ErrorKind::io(format!("read {name}")))?;
         if bytes.len() as u64 > limit {
             let text = format!("its {name} has more than {limit} bytes: refused");
-            return Err(ErrorKind::Place(text));
+            return Err(self.refused(text));
         }
         Ok(Some(bytes))
     }

@@ -48,7 +48,7 @@ impl Folder {
             Ok(path) => path,
             Err(Fault::Io(error)) => return read(error),
             Err(Fault::Leaves(link, target)) => {
-                return Err(ErrorKind::Place(format!(
+                return Err(ErrorKind::Layout(format!(
                     "{link:?} is a symbolic link to {target:?}, which is not in the directory: \
                      copy all of it with `cp -rL {} COPY`, and use the copy",
                     self.shown.display()
@@ -56,13 +56,13 @@ impl Folder {
             }
             Err(Fault::Circle) => {
                 let text = format!("the symbolic links from {name:?} go round in circles");
-                return Err(ErrorKind::Place(text));
+                return Err(ErrorKind::Layout(text));
             }
         };
         self.open_regular(&found).map(Some).or_else(read)
     }
 
-    /// Looks before it opens: that alone can do something to a device.
+    /// Checks the type before it opens: opening alone can have an effect on a device.
     fn open_regular(&self, path: &Path) -> io::Result<File> {
         let odd = || io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file");
         if !self.dir.symlink_metadata(path)?.is_file() {

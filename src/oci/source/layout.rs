@@ -1,6 +1,7 @@
 //! An OCI image layout, in a directory or in an archive ([image-spec, image layout]).
 //!
-//! [image-spec, image layout]: https://github.com/opencontainers/image-spec/blob/main/image-layout.md
+//! [image-spec, image layout]:
+//! https://github.com/opencontainers/image-spec/blob/main/image-layout.md
 
 use super::files::Files;
 use super::{Blob, Source};
@@ -31,11 +32,11 @@ impl Layout {
     pub(super) fn open(files: Files, select: &Select) -> Result<Self, ErrorKind> {
         let file = required(&files, "oci-layout", MAX_LAYOUT_FILE)?;
         let version = json::parse::<LayoutFile>(&file)
-            .map_err(|error| ErrorKind::Place(format!("the file oci-layout {error}")))?
+            .map_err(|error| files.refused(format!("the file oci-layout {error}")))?
             .image_layout_version;
         if !version.starts_with("1.") {
             let text = format!("OCI layout version {version:?} is unknown, 1.0.0 is supported");
-            return Err(ErrorKind::Place(text));
+            return Err(files.refused(text));
         }
         let index = required(&files, "index.json", MAX_MANIFEST)?;
         // What it is called says that it is an index; what it says itself must not contradict it.
@@ -44,10 +45,10 @@ impl Layout {
             Ok(Document::Manifest(_))
             | Err(ManifestError::Malformed(_) | ManifestError::Artifact(_)) => {
                 let text = "its index.json is not an image index: it has no \"manifests\"";
-                return Err(ErrorKind::Place(text.into()));
+                return Err(files.refused(text));
             }
             Err(ManifestError::Json(error)) => {
-                return Err(ErrorKind::Place(format!("its index.json {error}")));
+                return Err(files.refused(format!("its index.json {error}")));
             }
             Err(error) => return Err(error.into()),
         };
@@ -58,11 +59,11 @@ impl Layout {
 
 fn required(files: &Files, name: &str, limit: u64) -> Result<Vec<u8>, ErrorKind> {
     files.read(name, limit)?.ok_or_else(|| {
-        let place = match files {
+        let noun = match files {
             Files::Directory(_) => "directory",
             Files::Archive(_) => "archive",
         };
-        ErrorKind::Place(format!("the {place} is not an OCI layout: it has no file {name}"))
+        files.refused(format!("the {noun} is not an OCI layout: it has no file {name}"))
     })
 }
 

@@ -1,4 +1,4 @@
-//! Where images are. One file for each kind of place; each implements [`Source`].
+//! Where images are. One file for each transport; each implements [`Source`].
 
 mod archive;
 mod cached;
@@ -16,7 +16,8 @@ use super::platform::Platform;
 use super::reference::ImageRef;
 use super::store::Store;
 use crate::input::Input;
-use crate::progress::{Progress, Silent};
+use crate::progress::Progress;
+use crate::target::Target;
 use archive::Archive;
 use cached::Cached;
 use docker_archive::DockerArchive;
@@ -35,19 +36,19 @@ use std::time::Duration;
 /// Bytes as a source has them: whoever reads them checks digest and size.
 pub type Blob = Box<dyn Read + Send>;
 
-/// A place that holds one image.
+/// What holds one image: a registry, a layout or an archive.
 pub trait Source {
     /// The manifests or indexes that the reference names: one, or several that stand for different
     /// platforms.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] and what the place's own faults are.
+    /// [`ErrorKind::NotFound`] and the faults of the transport.
     fn roots(&self) -> Result<Vec<Descriptor>, ErrorKind>;
 
     /// The unchecked bytes of a manifest or an index.
     ///
     /// # Errors
-    /// [`ErrorKind::MissingBlob`] and what the place's own faults are.
+    /// [`ErrorKind::MissingBlob`] and the faults of the transport.
     fn manifest(&self, descriptor: &Descriptor) -> Result<Blob, ErrorKind> {
         self.blob(descriptor)
     }
@@ -55,10 +56,10 @@ pub trait Source {
     /// The unchecked bytes of a configuration or a layer.
     ///
     /// # Errors
-    /// [`ErrorKind::MissingBlob`] and what the place's own faults are.
+    /// [`ErrorKind::MissingBlob`] and the faults of the transport.
     fn blob(&self, descriptor: &Descriptor) -> Result<Blob, ErrorKind>;
 
-    /// The image's name in a registry, where the place knows it.
+    /// The image's name in a registry, where the source knows it.
     fn name(&self) -> Option<String> {
         None
     }
@@ -110,7 +111,7 @@ pub struct SourceOptions {
     pub cert_dir: Option<PathBuf>,
     /// Credentials for the registry of the reference, in place of any file's.
     pub creds: Option<UserPassword>,
-    /// Credentials (Docker's or podman's JSON) in place of those in the usual places.
+    /// Credentials (Docker's or podman's JSON) in place of those of podman and Docker.
     pub auth_file: Option<PathBuf>,
     /// Where what registries send is kept; `None` keeps nothing.
     pub store: Option<Store>,
@@ -122,14 +123,12 @@ pub struct SourceOptions {
     pub retries: u32,
     /// The first pause before sending again; each next one is twice as long.
     pub backoff: Duration,
-    /// Hears how far downloads are.
-    pub progress: Arc<dyn Progress>,
 }
 
 impl Default for SourceOptions {
     fn default() -> Self {
         Self {
-            platform: Platform::linux_riscv64(),
+            platform: Platform::from(Target::default()),
             tls_verify: None,
             cert_dir: None,
             creds: None,
@@ -139,7 +138,6 @@ impl Default for SourceOptions {
             stall_timeout: Duration::from_secs(30),
             retries: 4,
             backoff: Duration::from_millis(500),
-            progress: Arc::new(Silent),
         }
     }
 }
@@ -163,15 +161,16 @@ pub(super) fn blob(source: &dyn Source, descriptor: &Descriptor) -> Result<Blob,
     })
 }
 
-/// The place that `reference` names. Only a registry is ever asked over the network.
+/// The source that `reference` names. Only a registry is ever asked over the network.
 pub(super) fn open(
     reference: &ImageRef,
     options: &SourceOptions,
+    progress: &Arc<dyn Progress>,
 ) -> Result<Box<dyn Source>, ErrorKind> {
     Ok(match reference {
         ImageRef::Registry(reference) => match &options.store {
-            Some(store) => Box::new(Cached::new(store, reference, options)),
-            None => Box::new(Registry::open(reference, options)?),
+            Some(store) => Box::new(Cached::new(store, reference, options, progress)),
+            None => Box::new(Registry::open(reference, options, progress)?),
         },
         ImageRef::Layout { dir, select } => Box::new(Layout::open(Files::directory(dir)?, select)?),
         ImageRef::LayoutArchive { file, select } => Box::new(Layout::open(archive(file)?, select)?),

@@ -1,5 +1,5 @@
-//! Places that only their own programs can read, a Docker daemon and podman's storage: skopeo copies
-//! the image into a temporary directory
+//! What only its own programs can read, a Docker daemon and podman's storage: skopeo copies the
+//! image into a temporary directory
 //! ([why so](../../../docs/decisions/0008-skopeo-for-local-storage.md)).
 
 use super::files::Files;
@@ -90,7 +90,7 @@ fn not_started(image: &SkopeoRef, error: &io::Error) -> ErrorKind {
         io::ErrorKind::NotFound => "which is not installed".to_owned(),
         _ => format!("which does not start: {error}"),
     };
-    ErrorKind::Place(format!(
+    ErrorKind::NoSkopeo(format!(
         "{}: is read with skopeo, {why}: `apt-get install skopeo`, or pipe the image in with \
          `{save} {} | c2w docker-archive:-`",
         image.transport, image.name
@@ -107,11 +107,12 @@ fn reason(said: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::target::Target;
 
     #[test]
     fn without_skopeo_the_error_says_what_to_install() {
         let image = SkopeoRef { transport: "docker-daemon", name: "app:v1".into() };
-        let platform = Platform::linux_riscv64();
+        let platform = Platform::from(Target::default());
         let dir = Path::new("none");
         let error = copy("no-such-program", &image, &platform, dir).unwrap_err().to_string();
         assert!(error.contains("apt-get install skopeo"), "{error}");

@@ -17,9 +17,9 @@ impl SkopeoDir {
     pub(super) fn open(files: Files) -> Result<Self, ErrorKind> {
         let bytes = files.read("manifest.json", MAX_MANIFEST)?.ok_or_else(|| {
             let text = "the directory is not one of `skopeo copy IMAGE dir:DIR`: it has no file \
-                        manifest.json (an OCI layout is read as oci:DIR, a plain root filesystem \
+                        manifest.json (an OCI layout is read as oci:DIR, a bare root filesystem \
                         as rootfs:DIR)";
-            ErrorKind::Place(text.into())
+            ErrorKind::Layout(text.into())
         })?;
         let digest = Digest::of(Algorithm::Sha256, &bytes);
         let root = Descriptor::new(String::new(), digest, bytes.len() as u64);

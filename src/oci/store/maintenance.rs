@@ -25,7 +25,7 @@ pub enum Keep {
     Nothing,
     /// What was used within this time.
     UsedWithin(Duration),
-    /// The most recently used blobs, up to so many bytes.
+    /// The most recently used blobs, up to this many bytes in all.
     Bytes(u64),
 }
 

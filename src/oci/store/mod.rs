@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! DIR/blobs/sha256/HEX     whole blobs; they appear by rename, so there are no torn ones
-//! DIR/partial/sha256-HEX   a download under way or broken off; locked by who writes it
+//! DIR/partial/sha256-HEX   a download under way or broken off; locked by its writer
 //! ```
 //!
 //! Nothing that is kept is trusted: a blob is hashed before it is given out, and removed when it is

@@ -13,9 +13,9 @@ pub use header::BadNumber;
 pub use pax::PaxError;
 pub use sparse::{Segment, SparseError};
 
-use super::printable;
 use super::spool::read_full;
 use super::tree::{Device, Timestamp, Xattrs};
+use crate::printable::printable;
 use header::{BLOCK_SIZE, Block, Header};
 use pax::Pax;
 
@@ -120,7 +120,7 @@ pub enum TarProblem {
     /// Long names or pax records that no entry follows.
     #[error("its long names and pax records belong to no entry")]
     OrphanedExtension,
-    /// A field that is no number.
+    /// A field that is not a number.
     #[error(transparent)]
     Number(#[from] BadNumber),
     /// A bad pax header.
@@ -142,7 +142,7 @@ struct Extensions {
 
 impl Extensions {
     /// The entry's name: that of a sparse file's own record, else GNU's long one, else a pax
-    /// record's, else the header's. Both of the last kinds at once are no honest writer's.
+    /// record's, else the header's. No honest writer uses the last two at once.
     fn take_path(&mut self, header: Header) -> Vec<u8> {
         let sparse = self.pax.sparse.name.take();
         let long = sparse.or(self.path.take()).or(self.pax.path.take());

@@ -19,7 +19,7 @@ pub struct Segment {
 /// A sparse map that cannot be.
 #[derive(Debug, thiserror::Error)]
 pub enum SparseError {
-    /// A field of the map is no number.
+    /// A field of the map is not a number.
     #[error(transparent)]
     Number(#[from] BadNumber),
     /// The map in the data of a pax 1.0 entry is malformed, or the map is missing.

@@ -1,4 +1,4 @@
-//! A small module that has what packaging looks at in the runtime.
+//! A small module that has what packaging reads of the runtime.
 
 use wasm_encoder::{
     CodeSection, ConstExpr, CustomSection, DataCountSection, DataSection, ElementSection, Elements,

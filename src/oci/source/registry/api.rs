@@ -1,4 +1,4 @@
-//! The HTTP interface of one repository at one place.
+//! The HTTP interface of one repository at one endpoint.
 
 use super::auth::Authorizer;
 use super::certs_d;
@@ -7,7 +7,7 @@ use super::credentials::{self, Credential, Secret};
 use super::fault::{Answer, broken, excerpt, host, is_markup, refusal};
 use super::http::{Http, Request, is_loopback};
 use super::pace::Paced;
-use super::registries_conf::Location;
+use super::registries_conf::PullSource;
 use super::retry::Retry;
 use super::{lock, tls};
 use crate::oci::digest::{Algorithm, ContentError, Digest, Verifier};
@@ -31,7 +31,7 @@ pub(super) struct Api {
     /// `https://host/v2/repository/`
     base: Url,
     reference: Reference,
-    /// The next place is as good: this one is asked once.
+    /// The next endpoint is as good: this one is asked once.
     is_mirror: bool,
     credential: Option<Credential>,
     authorization: Mutex<Option<HeaderValue>>,
@@ -40,22 +40,23 @@ pub(super) struct Api {
 
 impl Api {
     pub(super) fn connect(
-        location: &Location,
+        source: &PullSource,
         options: &SourceOptions,
+        progress: Arc<dyn Progress>,
         stop: Arc<AtomicBool>,
     ) -> Result<Self, ErrorKind> {
-        let reference = &location.reference;
+        let reference = &source.reference;
         let host = match reference.registry.as_str() {
             DOCKER_HUB => "registry-1.docker.io",
             other => other,
         };
         let own = certs_d::find(&reference.registry, options.cert_dir.as_deref())?;
-        let verify = options.tls_verify.unwrap_or(!location.insecure);
+        let verify = options.tls_verify.unwrap_or(!source.insecure);
         let http = Http::new(options, &tls::config(verify, own)?, verify)?;
         let address = format!("https://{host}/v2/{}/", reference.repository);
-        let mut base = Url::parse(&address).map_err(|error| ErrorKind::Registry {
+        let mut base = Url::parse(&address).map_err(|error| ErrorKind::Address {
             registry: host.to_owned(),
-            reason: format!("nothing: its address is malformed ({error})"),
+            reason: error.to_string(),
         })?;
         let may_be_plain = !verify || base.host_str().is_some_and(is_loopback);
         if may_be_plain && !http.speaks_tls(&base.join("/v2/").unwrap_or(base.clone()))? {
@@ -64,10 +65,10 @@ impl Api {
         }
         Ok(Self {
             http,
-            progress: Arc::clone(&options.progress),
+            progress,
             base,
             reference: reference.clone(),
-            is_mirror: location.is_mirror,
+            is_mirror: source.is_mirror,
             credential: credentials::find(reference, options)?,
             authorization: Mutex::new(None),
             stop,
@@ -95,7 +96,7 @@ impl Api {
             None => Digest::of(Algorithm::Sha256, &bytes),
         };
         check(&bytes, &digest, None)?;
-        // Whatever a mirror greets us with must not keep us from the next place.
+        // Whatever a mirror greets us with must not keep us from the next endpoint.
         let is_json = match self.is_mirror {
             true => serde_json::from_slice::<BTreeMap<String, IgnoredAny>>(&bytes).is_ok(),
             false => bytes.trim_ascii_start().starts_with(b"{"),
@@ -213,7 +214,7 @@ impl Api {
         if *current != used {
             return Ok(());
         }
-        // A place that a redirect led to has nothing to ask for.
+        // A host that a redirect led to has nothing to ask for.
         if response.url().origin() != self.base.origin() {
             return Err(self.unauthorized(response, used.is_some()));
         }

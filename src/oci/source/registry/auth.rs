@@ -1,7 +1,8 @@
 //! Answers to a registry's 401: basic credentials, or a token from the registry's token server
 //! ([distribution, token authentication]).
 //!
-//! [distribution, token authentication]: https://distribution.github.io/distribution/spec/auth/token/
+//! [distribution, token authentication]:
+//! https://distribution.github.io/distribution/spec/auth/token/
 
 use super::challenge::Challenge;
 use super::credentials::{Credential, Secret};

@@ -4,10 +4,10 @@
 
 use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
 
-/// The most bytes of all such headers that are looked at.
+/// The most bytes of all such headers that are read.
 const MAX_HEADERS: usize = 16 << 10;
 
-/// One thing that a registry would take.
+/// One scheme that a registry accepts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Challenge {
     Basic,
@@ -23,7 +23,7 @@ impl Challenge {
         known.into_iter().nth(bearer.unwrap_or(0))
     }
 
-    fn of(read: &Read) -> Option<Self> {
+    fn of(read: &AuthScheme) -> Option<Self> {
         match read.scheme.to_ascii_lowercase().as_str() {
             "basic" => Some(Self::Basic),
             "bearer" => Some(Self::Bearer {
@@ -43,13 +43,13 @@ pub(super) fn text(headers: &HeaderMap) -> String {
     String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_HEADERS)]).into_owned()
 }
 
-/// A scheme, and what is said of it.
-struct Read {
+/// An authentication scheme with its parameters (RFC 9110, section 11.3).
+struct AuthScheme {
     scheme: String,
     parameters: Vec<(String, String)>,
 }
 
-impl Read {
+impl AuthScheme {
     /// The first value of a parameter that is not empty.
     fn get(&self, name: &str) -> Option<String> {
         let mut parameters = self.parameters.iter();
@@ -60,8 +60,8 @@ impl Read {
 }
 
 /// A word with `=` behind it is a parameter of the scheme before it; any other is a scheme.
-fn read(text: &str) -> Vec<Read> {
-    let mut all: Vec<Read> = Vec::new();
+fn read(text: &str) -> Vec<AuthScheme> {
+    let mut all: Vec<AuthScheme> = Vec::new();
     let mut rest = text;
     loop {
         rest = rest.trim_start_matches(|c| !is_word(c));
@@ -71,7 +71,7 @@ fn read(text: &str) -> Vec<Read> {
         }
         rest = match after.trim_start().strip_prefix('=') {
             None => {
-                all.push(Read { scheme: word.to_owned(), parameters: Vec::new() });
+                all.push(AuthScheme { scheme: word.to_owned(), parameters: Vec::new() });
                 after
             }
             Some(value) => {
@@ -202,7 +202,7 @@ mod tests {
         ] {
             assert_eq!(find(&[&text.replace('\n', " ")]), good, "{text}");
         }
-        // What is odd ends nothing but itself.
+        // A malformed scheme does not affect the others.
         assert_eq!(find(&[r#"Basic realm="x", ===="#]), Some(Challenge::Basic));
         assert_eq!(find(&["\u{e4}\u{201c}, =, Basic realm=\"\u{e4}\""]), Some(Challenge::Basic));
         assert_eq!(find(&["Bearer realm=\"open"]), bearer("open", None, None));

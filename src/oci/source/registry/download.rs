@@ -14,13 +14,13 @@ use std::cmp::Ordering;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
-/// So many bytes more than ever before were worth a connection that broke: patience begins anew. So
-/// a hostile server gets no more connections than a blob has of these, and the tries.
-const WORTH: u64 = 1 << 20;
+/// Progress in bytes after which a broken connection does not count as a failed try: the number of
+/// tries and the pauses start over. It also bounds how many connections a hostile server gets.
+const PROGRESS: u64 = 1 << 20;
 
 const BUFFER: usize = 64 << 10;
 
-/// The most bytes that are read of a page in place of a blob.
+/// The most bytes that are read of a web page sent in place of a blob.
 const MAX_PAGE: u64 = 4096;
 
 /// What is asked for here.
@@ -29,6 +29,8 @@ const BLOB: &str = "a blob";
 /// A blob's file with what is there of it.
 struct Part<'a> {
     blob: &'a Descriptor,
+    /// The blob's digest as text.
+    blob_name: String,
     file: &'a mut File,
     have: u64,
     /// Where patience last began.
@@ -64,14 +66,14 @@ impl Api {
             let error = match self.fetch_rest(part, &mut retry) {
                 Ok(None) => break,
                 Ok(Some(broken)) => broken,
-                // Who is at a loss with ranges may still send all of it.
+                // A server that does not know ranges may still send the whole blob.
                 Err(error @ (ErrorKind::Registry { .. } | ErrorKind::Content(_))) if resumes => {
                     part.restart()?;
                     error
                 }
                 Err(error) => return Err(error),
             };
-            if part.have.saturating_sub(part.reached) >= WORTH {
+            if part.have.saturating_sub(part.reached) >= PROGRESS {
                 part.reached = part.have;
                 retry.renew();
             }
@@ -130,17 +132,18 @@ impl Api {
                 return Err(answer.in_place_of(BLOB, &buffer[..count]));
             }
             part.write(&buffer[..count])?;
-            self.progress.layer_bytes(&part.blob.digest, part.have, part.blob.size);
+            self.progress.blob_bytes(&part.blob_name, part.have, part.blob.size);
         }
         Ok(None)
     }
 }
 
 impl<'a> Part<'a> {
-    /// Takes up what an earlier run or another place left, unless it is too much.
+    /// Takes up what an earlier run or another endpoint left, unless it is too much.
     fn found(blob: &'a Descriptor, file: &'a mut File) -> Result<Self, ErrorKind> {
         let hasher = Hasher::for_digest(&blob.digest);
-        let mut part = Self { blob, file, have: 0, reached: 0, pieced: false, hasher };
+        let blob_name = blob.digest.to_string();
+        let mut part = Self { blob, blob_name, file, have: 0, reached: 0, pieced: false, hasher };
         let length = part.file.metadata().map_err(unwritable)?.len();
         if length > blob.size {
             part.restart()?;
@@ -246,8 +249,8 @@ fn content_range(text: &str) -> Option<(u64, Option<u64>)> {
 }
 
 fn unwritable(error: io::Error) -> ErrorKind {
-    let places = "C2W_CACHE_DIR chooses where, with --no-cache TMPDIR";
-    ErrorKind::io(format!("write what the registry sends ({places})"))(error)
+    let hint = "C2W_CACHE_DIR chooses where, with --no-cache TMPDIR";
+    ErrorKind::io(format!("write what the registry sends ({hint})"))(error)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Places that environment variables name.
+//! Paths that environment variables name.
 
 use std::env;
 use std::path::PathBuf;

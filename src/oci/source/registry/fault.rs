@@ -166,12 +166,12 @@ pub(super) fn broken(error: &io::Error, url: &Url, stall: Duration) -> ErrorKind
 
 /// Whether the other side spoke TLS, and it failed.
 pub(super) fn is_of_tls(error: &reqwest::Error) -> bool {
-    // What is no TLS at all has no valid form either.
+    // An answer that is not TLS is reported as an invalid message.
     !matches!(tls_error(error), None | Some(rustls::Error::InvalidMessage(_)))
 }
 
-/// Whether there is nobody at the address: nobody listens, or nobody has that name. A name server
-/// that has a moment's trouble is another thing.
+/// Whether the connection was refused or the name does not exist. A passing failure of the name
+/// server does not count.
 pub(super) fn is_absent(error: &reqwest::Error) -> bool {
     error.is_connect()
         && chain(error).any(|error| {

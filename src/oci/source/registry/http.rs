@@ -94,7 +94,7 @@ impl Http {
         }
     }
 
-    /// Sends a request until an answer comes that will not pass by itself. Nobody waits for a
+    /// Sends a request until an answer comes that is not a passing fault. Nobody waits for a
     /// registry that was never there.
     pub(super) fn send(&self, request: &Request, retry: &mut Retry) -> Result<Response, ErrorKind> {
         loop {
@@ -111,8 +111,7 @@ impl Http {
         }
     }
 
-    /// Goes where redirects lead. What is secret stays behind when host, port or scheme change, and
-    /// does not come back.
+    /// Follows redirects. Credentials are dropped for good when host, port or scheme change.
     fn follow(&self, request: &Request) -> Result<Response, Failure> {
         let mut url = request.url.clone();
         let mut authorization = request.authorization.as_ref();

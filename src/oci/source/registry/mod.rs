@@ -1,8 +1,8 @@
 //! A registry ([distribution-spec], pull).
 //!
 //! ```text
-//! registries_conf   which places a reference stands for: mirrors, other names, none
-//! places            asks one after the other
+//! registries_conf   which endpoints a reference stands for: mirrors, other names, none
+//! endpoints         asks one after the other
 //! api, download     the HTTP interface of one repository; blobs into files
 //! challenge, auth   what a registry asks for, and the answer to it
 //! credentials       what docker, podman and the command line know
@@ -21,11 +21,11 @@ mod certs_d;
 mod challenge;
 mod credentials;
 mod download;
+mod endpoints;
 mod environment;
 mod fault;
 mod http;
 mod pace;
-mod places;
 mod registries_conf;
 mod retry;
 mod tls;
@@ -36,8 +36,9 @@ use crate::oci::digest::Digest;
 use crate::oci::manifest::Descriptor;
 use crate::oci::reference::Reference;
 use crate::oci::store;
+use crate::progress::Progress;
 use api::Api;
-use places::Places;
+use endpoints::Endpoints;
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::Cursor;
@@ -51,7 +52,7 @@ type Fetched = Result<File, ErrorKind>;
 
 /// One image of a registry.
 pub(super) struct Registry {
-    places: Arc<Places>,
+    endpoints: Arc<Endpoints>,
     root: (Descriptor, Vec<u8>),
     /// Blobs under way; a digest may be wanted more than once.
     coming: Mutex<HashMap<Digest, VecDeque<Receiver<Fetched>>>>,
@@ -59,10 +60,14 @@ pub(super) struct Registry {
 
 impl Registry {
     /// Connects, and fetches the manifest or index.
-    pub(super) fn open(reference: &Reference, options: &SourceOptions) -> Result<Self, ErrorKind> {
-        let places = Places::of(reference, options)?;
-        let root = places.ask(Api::root)?;
-        Ok(Self { places: Arc::new(places), root, coming: Mutex::default() })
+    pub(super) fn open(
+        reference: &Reference,
+        options: &SourceOptions,
+        progress: &Arc<dyn Progress>,
+    ) -> Result<Self, ErrorKind> {
+        let endpoints = Endpoints::of(reference, options, progress)?;
+        let root = endpoints.ask(Api::root)?;
+        Ok(Self { endpoints: Arc::new(endpoints), root, coming: Mutex::default() })
     }
 }
 
@@ -76,7 +81,7 @@ impl Source for Registry {
         if root.digest == descriptor.digest {
             return Ok(Box::new(Cursor::new(bytes.clone())));
         }
-        let bytes = self.places.ask(|api| api.manifest(descriptor))?;
+        let bytes = self.endpoints.ask(|api| api.manifest(descriptor))?;
         Ok(Box::new(Cursor::new(bytes)))
     }
 
@@ -84,7 +89,7 @@ impl Source for Registry {
         let coming = lock(&self.coming).get_mut(&descriptor.digest).and_then(VecDeque::pop_front);
         // A worker that is gone sends nothing: then as if it had never been asked.
         let fetched = coming.and_then(|coming| coming.recv().ok());
-        Ok(Box::new(fetched.unwrap_or_else(|| fetch(&self.places, descriptor))?))
+        Ok(Box::new(fetched.unwrap_or_else(|| fetch(&self.endpoints, descriptor))?))
     }
 
     fn prefetch(&self, blobs: &[Descriptor]) {
@@ -97,35 +102,35 @@ impl Source for Registry {
         }
         let queue = Arc::new(Mutex::new(queue));
         for _ in 0..PARALLEL.min(blobs.len()) {
-            let (places, queue) = (Arc::clone(&self.places), Arc::clone(&queue));
-            std::thread::spawn(move || fetch_all(&places, &queue));
+            let (endpoints, queue) = (Arc::clone(&self.endpoints), Arc::clone(&queue));
+            std::thread::spawn(move || fetch_all(&endpoints, &queue));
         }
     }
 }
 
 impl Drop for Registry {
     fn drop(&mut self) {
-        self.places.stop();
+        self.endpoints.stop();
     }
 }
 
-fn fetch_all(places: &Places, queue: &Mutex<VecDeque<(Descriptor, Sender<Fetched>)>>) {
+fn fetch_all(endpoints: &Endpoints, queue: &Mutex<VecDeque<(Descriptor, Sender<Fetched>)>>) {
     loop {
         let next = lock(queue).pop_front();
         match next {
-            Some((blob, sender)) if !places.stopped() => {
+            Some((blob, sender)) if !endpoints.stopped() => {
                 // Nobody waits any more when this fails.
-                let _ = sender.send(fetch(places, &blob));
+                let _ = sender.send(fetch(endpoints, &blob));
             }
             _ => return,
         }
     }
 }
 
-/// A blob, checked, from the store or from the first place that has it.
-fn fetch(places: &Places, blob: &Descriptor) -> Fetched {
-    let receive = |file: &mut File| places.ask(|api| api.receive(blob, file));
-    match places.store() {
+/// A blob, checked, from the store or from the first endpoint that has it.
+fn fetch(endpoints: &Endpoints, blob: &Descriptor) -> Fetched {
+    let receive = |file: &mut File| endpoints.ask(|api| api.receive(blob, file));
+    match endpoints.store() {
         Some(store) => store.fetch(&blob.digest, receive),
         None => store::nameless(receive),
     }

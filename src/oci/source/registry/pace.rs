@@ -1,5 +1,5 @@
-//! A floor under the rate of an answer's body: who sends a byte now and then keeps us as surely as who
-//! sends none.
+//! A minimum rate for an answer's body: a server that trickles bytes would hold a download for
+//! ever, as one that sends none.
 
 use reqwest::blocking::Response;
 use std::io::{self, Read};

@@ -1,4 +1,4 @@
-//! Which places an image's name stands for: containers-registries.conf(5), version 2.
+//! Which registries an image's name stands for: containers-registries.conf(5), version 2.
 //!
 //! Of it are read `[[registry]]` and its mirrors. Names without a registry are Docker Hub's, so
 //! `unqualified-search-registries` and aliases have nothing to say.
@@ -14,9 +14,9 @@ use std::path::{Path, PathBuf};
 
 const SYSTEM: &str = "/etc/containers";
 
-/// A place to pull an image from.
+/// Where to pull an image from (containers/image: `PullSource`).
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Location {
+pub(super) struct PullSource {
     pub reference: Reference,
     /// Plain HTTP and unproven certificates will do.
     pub insecure: bool,
@@ -69,12 +69,12 @@ enum PullFromMirror {
 }
 
 /// Where to look for `reference`, in this order; its own registry is the last.
-pub(super) fn locations(reference: &Reference) -> Result<Vec<Location>, ErrorKind> {
+pub(super) fn pull_sources(reference: &Reference) -> Result<Vec<PullSource>, ErrorKind> {
     let mut config = Config::default();
     for path in files()? {
         config.add(read(&path)?);
     }
-    config.locations(reference)
+    config.pull_sources(reference)
 }
 
 /// The files that count, those that override others last. The user's replace the system's.
@@ -145,7 +145,7 @@ impl Config {
         }
     }
 
-    fn locations(&self, reference: &Reference) -> Result<Vec<Location>, ErrorKind> {
+    fn pull_sources(&self, reference: &Reference) -> Result<Vec<PullSource>, ErrorKind> {
         let name = reference.to_string();
         let matching = self
             .registries
@@ -154,19 +154,19 @@ impl Config {
         let Some((registry, end)) = matching.max_by_key(|(registry, _)| registry.prefix.len())
         else {
             let reference = reference.clone();
-            return Ok(vec![Location { reference, insecure: false, is_mirror: false }]);
+            return Ok(vec![PullSource { reference, insecure: false, is_mirror: false }]);
         };
         if registry.blocked {
             let reason = format!("{} is blocked in registries.conf", registry.prefix);
             return Err(ErrorKind::RegistriesConf(reason));
         }
-        let place = |location: &str, insecure, is_mirror| {
+        let source = |location: &str, insecure, is_mirror| {
             let reference = match location {
                 "" => reference.clone(),
                 _ => Reference::at(&format!("{location}{}", &name[end..]))
                     .map_err(|error| ErrorKind::RegistriesConf(error.to_string()))?,
             };
-            Ok(Location { reference, insecure, is_mirror })
+            Ok(PullSource { reference, insecure, is_mirror })
         };
         let mirrors = registry.mirrors.iter().filter(|mirror| {
             let only = match registry.mirror_by_digest_only {
@@ -180,8 +180,8 @@ impl Config {
             }
         });
         mirrors
-            .map(|mirror| place(&mirror.location, mirror.insecure, true))
-            .chain([place(&registry.location, registry.insecure, false)])
+            .map(|mirror| source(&mirror.location, mirror.insecure, true))
+            .chain([source(&registry.location, registry.insecure, false)])
             .collect()
     }
 }
@@ -190,11 +190,11 @@ impl Registry {
     /// Fills in and checks what the format leaves to its reader.
     fn complete(&mut self) -> Result<(), String> {
         let mirrors = self.mirrors.iter_mut().map(|mirror| &mut mirror.location);
-        for place in mirrors.chain([&mut self.prefix, &mut self.location]) {
-            if place.contains("://") {
-                return Err(format!("{place:?}: write host[:port][/path] without a scheme"));
+        for location in mirrors.chain([&mut self.prefix, &mut self.location]) {
+            if location.contains("://") {
+                return Err(format!("{location:?}: write host[:port][/path] without a scheme"));
             }
-            place.truncate(place.trim_end_matches('/').len());
+            location.truncate(location.trim_end_matches('/').len());
         }
         if self.prefix.is_empty() {
             self.prefix.clone_from(&self.location);

@@ -11,13 +11,14 @@ fn config(files: &[&str]) -> Config {
     config
 }
 
-/// The places of `image`, as `NAME` or `NAME!` for an insecure one.
-fn places(config: &Config, image: &str) -> Vec<String> {
-    let found = config.locations(&image.parse().unwrap()).unwrap();
+/// The sources of `image`, as `NAME` or `NAME!` for an insecure one.
+fn sources(config: &Config, image: &str) -> Vec<String> {
+    let found = config.pull_sources(&image.parse().unwrap()).unwrap();
     let last = found.len() - 1;
-    assert!(found.iter().enumerate().all(|(index, place)| place.is_mirror == (index < last)));
-    let name =
-        |place: &Location| format!("{}{}", place.reference, if place.insecure { "!" } else { "" });
+    assert!(found.iter().enumerate().all(|(index, source)| source.is_mirror == (index < last)));
+    let name = |source: &PullSource| {
+        format!("{}{}", source.reference, if source.insecure { "!" } else { "" })
+    };
     found.iter().map(name).collect()
 }
 
@@ -62,11 +63,11 @@ fn names_are_rewritten_by_the_longest_prefix() {
         ("a.moved.example/b/c", "intranet/moved/b/c:latest"),
     ];
     for (image, expected) in cases {
-        assert_eq!(places(&config, image), [expected], "{image}");
+        assert_eq!(sources(&config, image), [expected], "{image}");
     }
     let image = format!("a.example/team/x@sha256:{HEX}");
     let expected = format!("b.example:5000/mirror/of-team/x@sha256:{HEX}");
-    assert_eq!(places(&config, &image), [expected]);
+    assert_eq!(sources(&config, &image), [expected]);
 }
 
 #[test]
@@ -88,15 +89,15 @@ fn mirrors_come_first() {
     let with = |host: &str| format!("{host}/x@sha256:{HEX}");
     let config = config(&[mirrors]);
     let by_tag = ["m2.example/x:v1!", "m3.example/x:v1", "a.example/x:v1"];
-    assert_eq!(places(&config, "a.example/x:v1"), by_tag);
+    assert_eq!(sources(&config, "a.example/x:v1"), by_tag);
     let expected = [with("m1.example/a"), with("m3.example"), with("a.example")];
-    assert_eq!(places(&config, &by_digest), expected);
+    assert_eq!(sources(&config, &by_digest), expected);
 
     let only = "[[registry]]\nlocation = \"a.example\"\nmirror-by-digest-only = true\n\
                 [[registry.mirror]]\nlocation = \"m.example\"";
     let config = self::config(&[only]);
-    assert_eq!(places(&config, "a.example/x:v1"), ["a.example/x:v1"]);
-    assert_eq!(places(&config, &by_digest), [with("m.example"), with("a.example")]);
+    assert_eq!(sources(&config, "a.example/x:v1"), ["a.example/x:v1"]);
+    assert_eq!(sources(&config, &by_digest), [with("m.example"), with("a.example")]);
 }
 
 #[test]
@@ -105,17 +106,17 @@ fn later_files_override_equal_prefixes() {
         "[[registry]]\nlocation = \"a.example\"\n[[registry]]\nlocation = \"b.example\"",
         "[[registry]]\nprefix = \"a.example\"\nlocation = \"c.example\"",
     ]);
-    assert_eq!(places(&config, "a.example/x:v1"), ["c.example/x:v1"]);
-    assert_eq!(places(&config, "b.example/x:v1"), ["b.example/x:v1"]);
+    assert_eq!(sources(&config, "a.example/x:v1"), ["c.example/x:v1"]);
+    assert_eq!(sources(&config, "b.example/x:v1"), ["b.example/x:v1"]);
 }
 
 #[test]
 fn a_blocked_registry_is_refused() {
     let config = config(&["[[registry]]\nprefix = \"a.example/x\"\nlocation = \"a.example/x\"\n\
                            blocked = true"]);
-    let error = config.locations(&"a.example/x/y".parse().unwrap()).unwrap_err().to_string();
+    let error = config.pull_sources(&"a.example/x/y".parse().unwrap()).unwrap_err().to_string();
     assert!(error.contains("a.example/x is blocked"), "{error}");
-    assert_eq!(places(&config, "a.example/y:v1"), ["a.example/y:v1"]);
+    assert_eq!(sources(&config, "a.example/y:v1"), ["a.example/y:v1"]);
 }
 
 #[test]
@@ -152,7 +153,7 @@ fn what_breaks_the_rules_is_refused() {
         assert!(error.contains(expected) && !error.contains('\n'), "{text}: {error}");
     }
     let odd = config(&["[[registry]]\nprefix = \"a.example\"\nlocation = \"b.example/UP\""]);
-    let error = odd.locations(&"a.example/x".parse().unwrap()).unwrap_err().to_string();
+    let error = odd.pull_sources(&"a.example/x".parse().unwrap()).unwrap_err().to_string();
     assert!(error.contains("lower-case"), "{error}");
 }
 
@@ -163,8 +164,8 @@ proptest! {
         if let Ok(config) = Config::parse(&text) {
             for image in ["debian", "a.b/c:d", "[::1]:5/x"] {
                 let reference: Reference = image.parse().unwrap();
-                if let Ok(places) = config.locations(&reference) {
-                    prop_assert!(!places.is_empty());
+                if let Ok(sources) = config.pull_sources(&reference) {
+                    prop_assert!(!sources.is_empty());
                 }
             }
         }

@@ -8,8 +8,7 @@ use std::time::{Duration, SystemTime};
 /// The longest pause that a registry may ask for; a longer one is an error.
 const MAX_PAUSE: Duration = Duration::from_secs(60);
 
-/// What is left of the patience for one request or download. Pauses double; there is no chance in
-/// them.
+/// The retry budget of one request or download. Pauses double, without jitter.
 pub(super) struct Retry {
     tries: u32,
     first: Duration,
@@ -40,7 +39,7 @@ impl Retry {
         Ok(())
     }
 
-    /// As at the beginning: the last try was worth it.
+    /// Resets the budget: the last try made progress.
     pub(super) fn renew(&mut self) {
         *self = Self::new(self.tries, self.first);
     }

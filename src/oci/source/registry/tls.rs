@@ -1,4 +1,4 @@
-//! Whom we believe to be the registry, and who we are to it.
+//! TLS configuration: trusted authorities and the client's certificate.
 
 use super::certs_d::Certificates;
 use super::environment::variable;
@@ -129,11 +129,11 @@ fn public_roots() -> Result<RootCertStore, ErrorKind> {
         return Ok(roots);
     }
     for name in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
-        if let Some(place) = variable(name) {
+        if let Some(path) = variable(name) {
             let error = native.errors.first().map(|error| format!(" ({error})"));
             let error = error.unwrap_or_default();
-            let place = place.display();
-            let reason = format!("{name} {place} holds no usable certificate{error}");
+            let path = path.display();
+            let reason = format!("{name} {path} holds no usable certificate{error}");
             return Err(ErrorKind::Certificates(reason));
         }
     }

@@ -2,7 +2,7 @@
 //! format (containers-auth.json(5)).
 
 use super::{Secret, helper};
-use crate::oci::manifest::null_default;
+use crate::oci::json::null_default;
 use crate::oci::reference::{DOCKER_HUB, Reference};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::Deserialize;

@@ -57,7 +57,7 @@ fn run(program: &str, key: &str) -> io::Result<Output> {
         .stderr(Stdio::null())
         .spawn()?;
     if let Some(mut stdin) = child.stdin.take() {
-        // A helper need not read it: its answer tells.
+        // A helper need not read it: its answer decides.
         let _ = stdin.write_all(key.as_bytes());
     }
     child.wait_with_output()

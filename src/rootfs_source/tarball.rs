@@ -4,6 +4,7 @@ use crate::compression::{Decoder, buffered};
 use crate::input::Input;
 use crate::oci::digest::{Algorithm, Digest, HashReader};
 use crate::rootfs::apply::apply_layer;
+use crate::rootfs::limits::Limits;
 use crate::rootfs::spool::Spool;
 use crate::rootfs::tree::Tree;
 use anyhow::{Context, Result};
@@ -15,11 +16,12 @@ pub(super) fn read(
     input: &Input,
     tree: &mut Tree,
     spool: &mut Spool,
+    limits: &Limits,
 ) -> Result<(Digest, Vec<String>)> {
     let file = input.open().context("cannot open it")?;
     let mut bytes = HashReader::new(file, Algorithm::Sha256);
     let tar = Decoder::new(buffered(&mut bytes)?)?;
-    let applied = apply_layer(tree, spool, tar)?;
+    let applied = apply_layer(tree, spool, limits, tar)?;
     // What follows a compressed stream belongs to the file all the same.
     io::copy(&mut bytes, &mut io::sink()).context("cannot read it to its end")?;
     Ok((bytes.digest(), applied.warnings))

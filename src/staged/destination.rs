@@ -18,7 +18,7 @@ const MAX_LINKS: usize = 40;
 
 /// What a command reads while it writes.
 #[derive(Clone, Copy, Debug)]
-pub enum Read<'a> {
+pub enum InputPath<'a> {
     /// Nothing that an output could be.
     Nothing,
     /// Standard input.
@@ -38,7 +38,7 @@ pub struct ReservedName;
 
 /// Where bytes go.
 #[derive(Debug)]
-pub enum Target {
+pub enum Destination {
     /// Into something that takes them one after the other.
     Stream(File),
     /// Into a file.
@@ -63,12 +63,12 @@ pub fn is_stdout(output: &Path) -> bool {
     output.as_os_str() == "-"
 }
 
-impl Target {
+impl Destination {
     /// Looks at what `output` stands for, and opens it if it is a stream.
     ///
     /// # Errors
     /// When it cannot be written, is a terminal, or is what the command reads.
-    pub fn find(output: &Path, read: Read<'_>) -> Result<Self> {
+    pub fn find(output: &Path, read: InputPath<'_>) -> Result<Self> {
         if is_stdout(output) {
             let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
             refuse_if_read(&file.metadata()?, read)?;
@@ -133,7 +133,7 @@ fn is_in_proc(path: &Path) -> bool {
 }
 
 /// An open file, by its link in `/proc/PID/fd`.
-fn descriptor(link: &Path, read: Read<'_>) -> Result<Target> {
+fn descriptor(link: &Path, read: InputPath<'_>) -> Result<Destination> {
     // The mode of such a link is how the file is open (proc_pid_fd(5)).
     ensure!(fs::symlink_metadata(link)?.mode() & 0o200 != 0, "it is not open for writing");
     let metadata = fs::metadata(link)?;
@@ -150,7 +150,7 @@ fn descriptor(link: &Path, read: Read<'_>) -> Result<Target> {
     }
 }
 
-fn open_stream(path: &Path, kind: FileType) -> Result<Target> {
+fn open_stream(path: &Path, kind: FileType) -> Result<Destination> {
     let special = match kind {
         // What a file has stays.
         kind if kind.is_file() => OFlags::APPEND,
@@ -166,14 +166,14 @@ fn open_stream(path: &Path, kind: FileType) -> Result<Target> {
 }
 
 /// A stream, unless it is a terminal or cannot be written.
-fn stream(file: File) -> Result<Target> {
+fn stream(file: File) -> Result<Destination> {
     ensure!(!file.is_terminal(), "it is a terminal: name a file, or send the output to a pipe");
     let mode = fcntl_getfl(&file)? & OFlags::RWMODE;
     ensure!(mode != OFlags::RDONLY, "it is not open for writing");
-    Ok(Target::Stream(file))
+    Ok(Destination::Stream(file))
 }
 
-/// Who may not write a file may not replace it either.
+/// Without permission to write a file, it must not be replaced either.
 fn writable(path: &Path) -> Result<()> {
     accessat(CWD, path, Access::WRITE_OK, AtFlags::EACCESS)?;
     Ok(())
@@ -200,28 +200,28 @@ pub fn check_unchanged(path: &Path) -> Result<()> {
 }
 
 /// Refuses an output that is the file which is read, under whatever name.
-fn refuse_if_read(output: &Metadata, read: Read<'_>) -> Result<()> {
+fn refuse_if_read(output: &Metadata, read: InputPath<'_>) -> Result<()> {
     let input = match read {
-        Read::Stdin => File::from(io::stdin().as_fd().try_clone_to_owned()?).metadata(),
-        Read::File(path) => fs::metadata(path),
+        InputPath::Stdin => File::from(io::stdin().as_fd().try_clone_to_owned()?).metadata(),
+        InputPath::File(path) => fs::metadata(path),
         _ => return Ok(()),
     };
     let same = |input: Metadata| (input.dev(), input.ino()) == (output.dev(), output.ino());
-    // The null device is both without harm. What cannot be read is reported by who reads it.
+    // The null device can be both. An input that cannot be read is reported where it is read.
     let is_read = !output.file_type().is_char_device() && input.is_ok_and(same);
     ensure!(!is_read, "it is the file that is read: name another");
     Ok(())
 }
 
 /// Refuses an output that would change the directory which is read.
-fn refuse_inside(path: &Path, exists: bool, read: Read<'_>) -> Result<()> {
-    let (Read::Layout(dir) | Read::Tree(dir)) = read else { return Ok(()) };
+fn refuse_inside(path: &Path, exists: bool, read: InputPath<'_>) -> Result<()> {
+    let (InputPath::Layout(dir) | InputPath::Tree(dir)) = read else { return Ok(()) };
     let (Ok(dir), Ok(inside)) = (fs::canonicalize(dir), fs::canonicalize(folder(path))) else {
         return Ok(());
     };
     let Ok(inside) = inside.strip_prefix(&dir) else { return Ok(()) };
     let harmless = match read {
-        Read::Tree(_) => false,
+        InputPath::Tree(_) => false,
         // A module beside `index.json` harms nobody, nor does a newer one in its place.
         _ => !inside.starts_with("blobs") && (!exists || is_product(path)?),
     };

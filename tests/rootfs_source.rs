@@ -1,15 +1,16 @@
-//! Plain root filesystems: a directory, and what GNU tar makes of it, are the same tree.
+//! Bare root filesystems: a directory, and what GNU tar makes of it, are the same tree.
 
 use crate::foreign;
 use crate::row;
 use crate::tree_rows;
 use crate::truth;
 
+use c2w::ext4::LIMITS;
+use c2w::image_source::ImageSource;
 use c2w::oci::digest::{Algorithm, Digest};
 use c2w::oci::{self, SourceOptions};
-use c2w::place::Place;
-use c2w::plain::{self, Plain};
 use c2w::rootfs::spool::Spool;
+use c2w::rootfs_source::{self, Contents};
 use foreign::run;
 use row::{Rows, assert_same};
 use rustix::fs::{CWD, FileType, Mode, XattrFlags, lsetxattr, makedev, mknodat};
@@ -26,18 +27,17 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-fn read(place: &str) -> Result<Plain, String> {
-    match place.parse().unwrap() {
-        Place::Plain(place) => {
-            plain::read(&place, Spool::new().unwrap()).map_err(|error| format!("{error:#}"))
-        }
-        Place::Image(_) => panic!("{place} is an image"),
+fn read(source: &str) -> Result<Contents, String> {
+    match source.parse().unwrap() {
+        ImageSource::Rootfs(rootfs) => rootfs_source::read(&rootfs, Spool::new().unwrap(), &LIMITS)
+            .map_err(|error| format!("{error:#}")),
+        ImageSource::Image(_) => panic!("{source} is an image"),
     }
 }
 
 fn rows(place: &str) -> Rows {
-    let plain = read(place).unwrap_or_else(|error| panic!("{place}: {error}"));
-    tree_rows::rows_of(&plain.tree, &plain.spool)
+    let contents = read(place).unwrap_or_else(|error| panic!("{place}: {error}"));
+    tree_rows::rows_of(&contents.tree, &contents.spool)
 }
 
 /// Every kind of node, with all that can be said about it.
@@ -163,23 +163,23 @@ fn holes_cost_nothing_and_change_nothing() {
     }
     let read = |dir: &Path| read(&format!("rootfs:{}", dir.display())).unwrap();
     let (sparse, dense) = (read(&sparse), read(&dense));
-    assert_eq!(sparse.identity, dense.identity);
+    assert_eq!(sparse.digest, dense.digest);
     assert_eq!(sparse.spool.len(), dense.spool.len());
     assert!(sparse.spool.len() < 100_000, "{}", sparse.spool.len());
 }
 
 #[test]
-fn a_directory_has_an_identity_of_its_own() {
+fn a_directory_has_a_digest_of_its_own() {
     let root = Root::new();
-    let identity = || read(&root.rootfs()).unwrap().identity;
-    let before = identity();
+    let digest = || read(&root.rootfs()).unwrap().digest;
+    let before = digest();
     let copy = root.path("copy");
     run(Command::new("cp").arg("-a").arg(root.path("root")).arg(&copy));
-    assert_eq!(read(&format!("rootfs:{}", copy.display())).unwrap().identity, before);
+    assert_eq!(read(&format!("rootfs:{}", copy.display())).unwrap().digest, before);
     set_time(&root.path("root/etc/nothing"), -5, 1);
-    assert_ne!(identity(), before);
+    assert_ne!(digest(), before);
     set_time(&root.path("root/etc/nothing"), -5, 999_999_999);
-    assert_eq!(identity(), before);
+    assert_eq!(digest(), before);
 }
 
 #[test]
@@ -192,10 +192,10 @@ fn archives_may_be_compressed() {
         let input = File::open(&archive).unwrap();
         let output = File::create(&packed).unwrap();
         run(Command::new(program).arg("-c").stdin(input).stdout(output));
-        let plain = read(&format!("tarball:{}", packed.display())).unwrap();
-        assert_same(&expected, &tree_rows::rows_of(&plain.tree, &plain.spool));
+        let contents = read(&format!("tarball:{}", packed.display())).unwrap();
+        assert_same(&expected, &tree_rows::rows_of(&contents.tree, &contents.spool));
         let digest = Digest::of(Algorithm::Sha256, &fs::read(&packed).unwrap());
-        assert_eq!(plain.identity, digest, "{program}");
+        assert_eq!(contents.digest, digest, "{program}");
 
         let cut = fs::read(&packed).unwrap();
         fs::write(&packed, &cut[..cut.len() - 20]).unwrap();
@@ -207,11 +207,11 @@ fn archives_may_be_compressed() {
 fn what_is_no_part_of_a_root_is_noted() {
     let root = Root::new();
     let _socket = UnixListener::bind(root.path("root/etc/socket")).unwrap();
-    let plain = read(&root.rootfs()).unwrap();
-    assert_eq!(plain.notes, ["/etc/socket: left out: a socket"]);
-    assert!(plain.tree.lookup(b"/etc/socket").is_none());
-    assert!(plain.tree.lookup(b"/etc/loop").is_some());
-    assert!(plain.tree.lookup(b"/etc/loop/etc").is_none());
+    let contents = read(&root.rootfs()).unwrap();
+    assert_eq!(contents.notes, ["/etc/socket: left out: a socket"]);
+    assert!(contents.tree.lookup(b"/etc/socket").is_none());
+    assert!(contents.tree.lookup(b"/etc/loop").is_some());
+    assert!(contents.tree.lookup(b"/etc/loop/etc").is_none());
 }
 
 /// `c2w rootfs PLACE OUT`, in the namespaces that `unshare` makes with these arguments.
@@ -308,9 +308,10 @@ fn as_root_an_unpacked_image_is_the_same_as_its_layer() {
     }
 }
 
-/// Busybox as a plain root: the shell is the command, and the same files give the same module.
+/// Busybox as a bare root filesystem: the shell is the command, and the same files give the same
+/// module.
 #[test]
-fn a_plain_root_runs() {
+fn a_bare_root_filesystem_runs() {
     let layout = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/busybox");
     let image = format!("oci:{}", layout.display());
     let image = oci::open(&image.parse().unwrap(), &SourceOptions::default()).unwrap();

@@ -14,7 +14,7 @@ const FORMAT: &[u8] = b"c2w tree 1\n";
 pub(super) fn of(tree: &Tree, spool: &Spool) -> io::Result<Digest> {
     let mut hasher = Hasher::new(Algorithm::Sha256);
     hasher.update(FORMAT);
-    // Inodes by the order of their first names: what tells hard links from copies.
+    // Inodes by the order of their first names: this distinguishes hard links from copies.
     let mut seen: HashMap<InodeId, u64> = HashMap::new();
     let mut walks = vec![tree.entries(tree.root())];
     inode(&mut hasher, tree.inode(tree.root()), spool)?;

@@ -4,8 +4,8 @@
 //! without a slash in it: no path can lead out, whatever changes while this reads.
 
 use super::MAX_NOTES;
-use crate::ext4;
-use crate::rootfs::printable;
+use crate::printable::printable;
+use crate::rootfs::limits::Limits;
 use crate::rootfs::spool::{PIECE, Spool};
 use crate::rootfs::tree::{
     DataExtent, Device, FileContent, Inode, InodeId, Metadata, Node, Timestamp, Tree, Xattrs,
@@ -37,19 +37,24 @@ const FOREIGN_XATTRS: [&[u8]; 6] = [
     b"trusted.overlay.",
 ];
 
-/// Attributes that go along.
+/// Attributes that are copied.
 const XATTRS: [&[u8]; 5] =
     [b"user.", b"trusted.", b"security.", b"system.posix_acl_access", b"system.posix_acl_default"];
 
 /// Reads the directory `path` into `tree`; gives notes of what was left out.
-pub(super) fn read(path: &Path, tree: &mut Tree, spool: &mut Spool) -> Result<Vec<String>> {
+pub(super) fn read(
+    path: &Path,
+    tree: &mut Tree,
+    spool: &mut Spool,
+    limits: &Limits,
+) -> Result<Vec<String>> {
     // The directory itself may be named through a link.
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = fs::open(path, flags, Mode::empty()).context("cannot open the directory")?;
     let stat = fs::fstat(&root).context("cannot open the directory")?;
     let (device, id) = (stat.st_dev, tree.root());
     let mut walk =
-        Walk { tree, spool, device, links: HashMap::new(), notes: Vec::new(), left_out: 0 };
+        Walk { tree, spool, limits, device, links: HashMap::new(), notes: Vec::new(), left_out: 0 };
     let xattrs = xattrs_of(&root).context("cannot read the directory's attributes")?;
     walk.tree.set_metadata(id, metadata(&stat, xattrs))?;
     walk.directories(root, id)?;
@@ -62,6 +67,7 @@ pub(super) fn read(path: &Path, tree: &mut Tree, spool: &mut Spool) -> Result<Ve
 struct Walk<'a> {
     tree: &'a mut Tree,
     spool: &'a mut Spool,
+    limits: &'a Limits,
     /// The filesystem that the walk stays on.
     device: u64,
     /// Files with several names, by device and inode number.
@@ -143,7 +149,9 @@ impl Walk<'_> {
             return Ok(None);
         }
         let inode = self.inode(dir, name, &stat, kind).with_context(cannot)?;
-        ext4::check_xattrs(&inode.metadata.xattrs).with_context(cannot)?;
+        (self.limits.check_xattrs)(&inode.metadata.xattrs)
+            .map_err(anyhow::Error::from_boxed)
+            .with_context(cannot)?;
         let id = self.tree.insert(parent, name.to_bytes(), inode)?;
         if kind == FileType::Directory {
             if stat.st_dev == self.device {

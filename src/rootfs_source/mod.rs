@@ -1,0 +1,67 @@
+//! Bare root filesystems, which are not images: a tar archive as `docker export` writes it, or a
+//! directory of the host. They have no manifest, no configuration and no layers.
+
+mod directory;
+mod tarball;
+mod tree_digest;
+
+use crate::input::Input;
+use crate::oci::Platform;
+use crate::oci::digest::Digest;
+use crate::oci::image_config::{ImageConfig, RunConfig};
+use crate::rootfs::limits::Limits;
+use crate::rootfs::spool::Spool;
+use crate::rootfs::tree::Tree;
+use anyhow::{Context, Result};
+use std::path::PathBuf;
+
+/// Where a bare root filesystem is: transport and path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RootfsRef {
+    /// A tar archive, maybe compressed: `tarball:FILE`.
+    Tarball(Input),
+    /// A directory: `rootfs:DIR`.
+    Directory(PathBuf),
+}
+
+/// A bare root filesystem, read.
+pub struct Contents {
+    /// Its files.
+    pub tree: Tree,
+    /// Their contents.
+    pub spool: Spool,
+    /// In place of a manifest's digest: of an archive that of the file, of a directory one over all
+    /// that a module can see of it.
+    pub digest: Digest,
+    /// What was left out, for the user to read.
+    pub notes: Vec<String>,
+}
+
+/// Most notes that are kept; the rest is only counted.
+const MAX_NOTES: usize = 50;
+
+/// Reads all of a bare root filesystem into a tree of these `limits`; contents go to `spool`.
+///
+/// # Errors
+/// When it cannot be read, names the file in question.
+pub fn read(reference: &RootfsRef, mut spool: Spool, limits: &Limits) -> Result<Contents> {
+    let mut tree = Tree::new();
+    let (digest, notes) = match reference {
+        RootfsRef::Tarball(input) => tarball::read(input, &mut tree, &mut spool, limits)
+            .with_context(|| format!("tarball:{input}"))?,
+        RootfsRef::Directory(path) => {
+            let notes = directory::read(path, &mut tree, &mut spool, limits)
+                .with_context(|| format!("rootfs:{}", path.display()))?;
+            let digest = tree_digest::of(&tree, &spool).context("cannot read a temporary file")?;
+            (digest, notes)
+        }
+    };
+    Ok(Contents { tree, spool, digest, notes })
+}
+
+/// What stands in for the configuration: a shell. As after `docker import`, there is no
+/// environment, no user and no directory.
+pub fn config(platform: Platform) -> ImageConfig {
+    let run = RunConfig { cmd: vec!["/bin/sh".into()], ..RunConfig::default() };
+    ImageConfig { platform, run, ..ImageConfig::default() }
+}

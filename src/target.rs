@@ -1,0 +1,117 @@
+//! The machine that a module carries: all that differs between instruction sets, for the stages
+//! that must know. The rest of the converter is the same for each of them.
+
+use c2w_emulator::riscv::board::{RiscvBoard, layout};
+use c2w_emulator::riscv::isa;
+use c2w_emulator::{AllocateError, BootBoard, GuestMemory};
+use c2w_translator::plan::select::Selection;
+use c2w_translator::{Linkage, Riscv, Translation};
+use std::fmt::Display;
+
+/// An instruction set, and the machine that has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Target {
+    /// RV64GC with vectors, on [`RiscvBoard`].
+    #[default]
+    Riscv64,
+}
+
+/// The files of one target in `prebuilt/`, as they are there.
+#[derive(Clone, Copy)]
+pub struct Prebuilt {
+    /// Linux `Image`, compressed with zstd.
+    pub kernel: &'static [u8],
+    /// PID 1, runc and what they need: a cpio archive, compressed with zstd.
+    pub initramfs: &'static [u8],
+    /// The emulator as a WASI program.
+    pub runtime: &'static [u8],
+}
+
+impl Target {
+    /// All there are.
+    pub const ALL: [Self; 1] = [Self::Riscv64];
+
+    /// The operating system of its images, in Go's words (`GOOS`).
+    pub fn os(self) -> &'static str {
+        "linux"
+    }
+
+    /// The CPU of its images, in Go's words (`GOARCH`).
+    pub fn architecture(self) -> &'static str {
+        match self {
+            Self::Riscv64 => "riscv64",
+        }
+    }
+
+    /// Kernel, initramfs and runtime, as they are embedded.
+    pub fn prebuilt(self) -> Prebuilt {
+        match self {
+            Self::Riscv64 => Prebuilt {
+                kernel: include_bytes!("../prebuilt/riscv64/Image.zst"),
+                initramfs: include_bytes!("../prebuilt/riscv64/initramfs.cpio.zst"),
+                runtime: include_bytes!("../prebuilt/riscv64/runtime.wasm"),
+            },
+        }
+    }
+
+    /// The kernel's parameters that are for this CPU.
+    pub fn kernel_parameters(self) -> &'static str {
+        match self {
+            // Three levels of page tables are enough for 256 GiB of addresses: with the fourth that
+            // the hart has, fork and exec take 1 % more instructions, and every walk is longer.
+            Self::Riscv64 => "no4lvl",
+        }
+    }
+
+    /// The kernel's parameter for a console that works before there are drivers.
+    pub fn early_console(self) -> &'static str {
+        match self {
+            Self::Riscv64 => "earlycon=sbi",
+        }
+    }
+
+    /// The board of its machine.
+    pub fn board(self) -> &'static dyn BootBoard {
+        match self {
+            Self::Riscv64 => &RiscvBoard,
+        }
+    }
+
+    /// Memory for a machine with these bytes of RAM and root image.
+    ///
+    /// # Errors
+    /// [`AllocateError`].
+    pub fn allocate(self, ram: u64, image: u64) -> Result<GuestMemory, AllocateError> {
+        let (ram_base, image_base) = match self {
+            Self::Riscv64 => (layout::RAM_BASE, layout::IMAGE_BASE),
+        };
+        GuestMemory::allocate(ram_base, ram, image_base, image)
+    }
+
+    /// The length in bytes of the instruction that `code`, which is not empty, begins with, and its
+    /// assembler text if it is a valid one.
+    pub fn disassemble(self, code: &[u8]) -> (usize, Option<impl Display + use<>>) {
+        match self {
+            Self::Riscv64 => {
+                let length = usize::from(isa::length(code[0].into())).min(code.len());
+                let mut bits = [0; 4];
+                bits[..length].copy_from_slice(&code[..length]);
+                (length, isa::decode(u32::from_le_bytes(bits)))
+            }
+        }
+    }
+
+    /// What the CPU's manual calls the cause of a trap, and the value that comes with it.
+    pub fn trap_names(self) -> [&'static str; 2] {
+        match self {
+            Self::Riscv64 => ["scause", "stval"],
+        }
+    }
+
+    /// Makes WebAssembly functions of hot code.
+    pub fn translate(self, selection: &Selection<Riscv>, linkage: &Linkage) -> Translation {
+        match self {
+            Self::Riscv64 => c2w_translator::translate(selection, linkage),
+        }
+    }
+}
