@@ -10,7 +10,7 @@ readonly MAX_LINES=900 MAX_FUNCTION=70 MAX_COLUMNS=100
 # Who may write `unsafe`: the emulator's memory, interpreter loop and edge to translated code, the module's
 # edge to WASI, PID 1 for system calls that rustix lacks, the tests' engine, which loads compiled
 # code, and the lock-step test, whose machine lives in an engine's memory.
-readonly UNSAFE='^(emulator/src/(memory|engine/(arch|run|state_box)|riscv/(hart|state|interpreter/(mod|group_ops|vector)))\.rs|runtime/src/[a-z_]+\.rs|initramfs/init/src/.+\.rs|tests/end_to_end/engine\.rs|tests/lockstep/(arena|main|regions)\.rs)$'
+readonly UNSAFE='^(emulator/src/(memory|engine/(arch|run|state_box)|riscv/(hart|state|interpreter/(mod|atomic|group_ops|memory|vector)))\.rs|runtime/src/[a-z_]+\.rs|initramfs/init/src/.+\.rs|tests/end_to_end/engine\.rs|tests/lockstep/(arena|main|regions)\.rs)$'
 
 # Hosts that text may name; names without a dot are examples, and so are loopback addresses.
 readonly HOSTS='^(github\.com|wasmtime\.dev|(www\.)?[a-z]+\.org|snapshot\.debian\.org|[a-z.]*sourceforge\.net|index\.docker\.io|distribution\.github\.io|postcard\.jamesmunns\.com|127\.0\.0\.1|192\.0\.2\.1|[a-z0-9-]+(\.(invalid|example|test))?)$'
@@ -93,7 +93,7 @@ refuse 'a test that is in no program' < <(
 # Functions that may be longer, each with the reason: file, function, why.
 long_functions() {
     cat << 'END'
-hot.rs run the dispatch loop: its state is in locals, and each operation a label of one match
+mod.rs run the interpreter loop: its state is in locals, and each operation a label of one match
 op.rs lower a line for each instruction: the table from instructions to operations
 integer.rs push_result a line for each instruction: the table to WebAssembly operators
 instruction_tests.rs expected a line for each instruction: the table of expected values
