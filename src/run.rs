@@ -3,7 +3,7 @@
 use crate::interrupt::Received;
 use crate::{terminal, writable};
 use c2w_guest_abi::{RunRequest, Stream, Terminal, TerminalMode};
-use c2w_session::{Closed, Outside, Session, Step};
+use c2w_session::{Closed, Session, SessionHost, Step};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::FileType;
 use rustix::io::Errno;
@@ -22,7 +22,7 @@ struct Process {
     start: Instant,
 }
 
-impl Outside for Process {
+impl SessionHost for Process {
     fn monotonic_ns(&mut self) -> u64 {
         self.start.elapsed().as_nanos() as u64
     }

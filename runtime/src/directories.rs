@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use c2w_p9::{
     Entry, Errno, HostDirectories, Kind, OpenHow, Place, Result, SetTime, Stat, Target, Time,
 };
-use c2w_session::Shared;
+use c2w_session::SharedDirectory;
 
 /// The descriptors behind standard input, output and error.
 const FIRST: wasi::Fd = 3;
@@ -59,7 +59,7 @@ impl Drop for File {
 
 impl Preopens {
     /// What the runtime has opened, and how it is to appear in the container.
-    pub fn find() -> (Self, Vec<Shared>) {
+    pub fn find() -> (Self, Vec<SharedDirectory>) {
         let (mut preopens, mut shared) = (Vec::new(), Vec::new());
         // SAFETY: no memory is involved but the result's.
         for (fd, prestat) in
@@ -82,7 +82,7 @@ impl Preopens {
             let rights =
                 fdstat.map_or((!0, !0), |stat| (stat.fs_rights_base, stat.fs_rights_inheriting));
             preopens.push(Preopen { fd, inheriting: rights.1 });
-            shared.push(Shared { guest, read_only: is_read_only(fd, rights) });
+            shared.push(SharedDirectory { guest, read_only: is_read_only(fd, rights) });
         }
         (Self(preopens), shared)
     }

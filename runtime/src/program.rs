@@ -13,7 +13,7 @@ use c2w_emulator::engine::code_index::Translated;
 use c2w_guest_abi::{RunRequest, Stream};
 use c2w_p9::Server;
 use c2w_session::options::{self, Environment, Invocation};
-use c2w_session::{Closed, Outside, Session, Shared, Step, terminal};
+use c2w_session::{Closed, Session, SessionHost, SharedDirectory, Step, terminal};
 use wasi_host::Wasi;
 
 /// Why [`Program::run`] came back. The numbers are what the export `run` returns.
@@ -157,7 +157,7 @@ fn share_preopens(session: &mut Session, request: &mut RunRequest) -> Result<(),
     let (preopens, shared) = Preopens::find();
     request.mounts = c2w_session::mounts(&shared).map_err(|error| fail(125, &error.0))?;
     // wasmer opens its root several times, under names of the root: once is enough.
-    let is_root = |shared: &Shared| shared.guest.iter().all(|byte| b"/.".contains(byte));
+    let is_root = |shared: &SharedDirectory| shared.guest.iter().all(|byte| b"/.".contains(byte));
     let roots = shared.iter().enumerate().filter(|(_, shared)| is_root(shared));
     for (number, _) in roots.skip(1) {
         let name = number.to_string().into_bytes();

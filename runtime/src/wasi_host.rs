@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use c2w_guest_abi::Stream;
-use c2w_session::{Closed, Outside};
+use c2w_session::{Closed, SessionHost};
 use core::fmt::{Arguments, Write};
 
 pub const STDIN: wasi::Fd = 0;
@@ -22,7 +22,7 @@ const RETRY: u64 = 1_000_000;
 /// The WASI world.
 pub struct Wasi;
 
-impl Outside for Wasi {
+impl SessionHost for Wasi {
     fn monotonic_ns(&mut self) -> u64 {
         clock(wasi::CLOCKID_MONOTONIC)
     }

@@ -5,7 +5,7 @@ use crate::standard_input::{Input, StandardInput};
 use crate::wasi_host::{self, STDIN, STDOUT, TAG_DESCRIPTOR, Wasi};
 use alloc::vec::Vec;
 use c2w_guest_abi::{Stream, Terminal, TerminalMode};
-use c2w_session::Outside;
+use c2w_session::SessionHost;
 use c2w_session::terminal::{
     HostTerminal, SIZE_QUERY, StreamSigns, has_size, is_one_terminal, take_size,
 };
