@@ -1,7 +1,7 @@
 //! What a runtime or an embedder calls.
 
+use crate::wasi_calls;
 use crate::program::{Program, Reason};
-use crate::wasi_host;
 use core::cell::UnsafeCell;
 
 /// Instructions between two looks at standard input: a few milliseconds.
@@ -32,7 +32,7 @@ pub extern "C" fn _start() {
     };
     // Some runtimes take every proc_exit for a failure: success just returns.
     if status != 0 {
-        wasi_host::exit(status);
+        wasi_calls::exit(status);
     }
 }
 

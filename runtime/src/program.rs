@@ -1,9 +1,9 @@
 //! One run: from the restored machine to the command's exit status.
 
 use crate::directories::Preopens;
+use crate::regions::TableUnits;
 use crate::standard_input::{Input, StandardInput};
-use crate::units::TableUnits;
-use crate::{placement, units, wasi_host, wasi_terminal};
+use crate::{placement, wasi_calls, regions, wasi_terminal};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::ToString;
@@ -14,7 +14,7 @@ use c2w_guest_abi::{RunRequest, Stream};
 use c2w_p9::Server;
 use c2w_session::options::{self, Environment, Invocation};
 use c2w_session::{Closed, Session, SessionHost, SharedDirectory, Step, terminal};
-use wasi_host::Wasi;
+use wasi_calls::Wasi;
 
 /// Why [`Program::run`] came back. The numbers are what the export `run` returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,8 +55,8 @@ impl Program {
     /// # Safety
     /// To be called once.
     pub unsafe fn start() -> Result<Self, u8> {
-        let arguments = wasi_host::arguments().into_iter().skip(1);
-        let environment = Environment { variables: wasi_host::environment(), handed_on: true };
+        let arguments = wasi_calls::arguments().into_iter().skip(1);
+        let environment = Environment { variables: wasi_calls::environment(), handed_on: true };
         let (mut request, choice) = match options::parse(arguments, environment.clone()) {
             Ok(Invocation::Run(request, choice)) => (request, choice),
             Ok(Invocation::Help) => {
@@ -77,18 +77,18 @@ impl Program {
             return Err(fail(125, "this module holds no container; make one with `c2w IMAGE`"));
         };
         let mut session = Session::restore(packed.memory, packed.state).map_err(|error| {
-            wasi_host::complain(format_args!("the snapshot cannot be restored: {error}"));
+            wasi_calls::complain(format_args!("the snapshot cannot be restored: {error}"));
             125
         })?;
         if let Some(translated) = Translated::decode(packed.translation) {
             // SAFETY: once, as the caller promises.
-            let place = unsafe { units::place() };
+            let place = unsafe { regions::place() };
             let units = Box::new(TableUnits::new(packed.first_region));
             session.set_translated(&translated, units, place);
         }
         share_preopens(&mut session, &mut request)?;
         session.start(request, &mut Wasi).map_err(|error| {
-            wasi_host::complain(format_args!("arguments and environment: {error}"));
+            wasi_calls::complain(format_args!("arguments and environment: {error}"));
             125
         })?;
         session.push_stdin(&typed, &mut Wasi);
@@ -104,11 +104,11 @@ impl Program {
             }
             Step::Idle(timer) => (Reason::Timer, timer.unwrap_or(FOREVER)),
             Step::Notice(notice) => {
-                wasi_host::complain(format_args!("{}", notice.text()));
+                wasi_calls::complain(format_args!("{}", notice.text()));
                 (Reason::Budget, 0)
             }
             Step::StreamFailed(failure) => {
-                wasi_host::complain(format_args!("{failure}"));
+                wasi_calls::complain(format_args!("{failure}"));
                 (Reason::Budget, 0)
             }
             Step::Exited(status) => {
@@ -182,6 +182,6 @@ fn help() -> u8 {
 
 /// Says why there is no status of a command, and returns ours.
 fn fail(status: u8, message: &str) -> u8 {
-    wasi_host::complain(format_args!("{message}"));
+    wasi_calls::complain(format_args!("{message}"));
     status
 }

@@ -4,7 +4,7 @@
 //! files, or anything at all.
 
 use crate::errno::words;
-use crate::wasi_host::{self, STDIN, TAG_DESCRIPTOR};
+use crate::wasi_calls::{self, STDIN, TAG_DESCRIPTOR};
 use alloc::string::String;
 
 /// Where nothing can be polled, the guest must have nothing to do for so long, in nanoseconds,
@@ -64,7 +64,7 @@ impl StandardInput {
             Readiness::Polled if wanted => self.poll(timeout),
             Readiness::Unknown if wanted && idle >= IDLE => true,
             _ => {
-                wasi_host::sleep(timeout);
+                wasi_calls::sleep(timeout);
                 false
             }
         }
@@ -72,10 +72,10 @@ impl StandardInput {
 
     fn poll(&mut self, timeout: u64) -> bool {
         let subscriptions = [
-            wasi_host::timer(wasi::CLOCKID_MONOTONIC, timeout.max(self.shortest)),
-            wasi_host::descriptor(STDIN, wasi::EVENTTYPE_FD_READ),
+            wasi_calls::timer(wasi::CLOCKID_MONOTONIC, timeout.max(self.shortest)),
+            wasi_calls::descriptor(STDIN, wasi::EVENTTYPE_FD_READ),
         ];
-        let error = wasi_host::poll(&subscriptions).map(|events| {
+        let error = wasi_calls::poll(&subscriptions).map(|events| {
             events.iter().find(|event| event.userdata == TAG_DESCRIPTOR).map(|event| event.error)
         });
         match error {
@@ -106,7 +106,7 @@ impl StandardInput {
 /// Whether somebody meant standard input to be read. None is there, or a null device that is open for
 /// writing only, as nohup(1) leaves it: wasmtime does not tell that from a file.
 fn is_wanted() -> bool {
-    let kind = wasi_host::file_type(STDIN);
+    let kind = wasi_calls::file_type(STDIN);
     kind.is_some_and(|kind| {
         kind != wasi::FILETYPE_CHARACTER_DEVICE && kind != wasi::FILETYPE_UNKNOWN
     })

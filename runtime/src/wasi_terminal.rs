@@ -1,8 +1,8 @@
 //! What WASI preview 1 tells of a terminal: signs of one. Neither its size nor its mode can be asked
 //! for, let alone set.
 
+use crate::wasi_calls::{self, STDIN, STDOUT, TAG_DESCRIPTOR, Wasi};
 use crate::standard_input::{Input, StandardInput};
-use crate::wasi_host::{self, STDIN, STDOUT, TAG_DESCRIPTOR, Wasi};
 use alloc::vec::Vec;
 use c2w_guest_abi::{Stream, Terminal, TerminalMode};
 use c2w_session::SessionHost;
@@ -48,8 +48,8 @@ fn signs(fd: wasi::Fd, kind: wasi::Eventtype) -> Option<StreamSigns> {
 /// Whether a descriptor can be polled, ready or not, as far as the runtime polls for `kind` at all.
 fn is_waited_for(fd: wasi::Fd, kind: wasi::Eventtype) -> bool {
     // Not no time at all, which wasmer takes for no limit.
-    let now = wasi_host::timer(wasi::CLOCKID_MONOTONIC, 1);
-    wasi_host::poll(&[now, wasi_host::descriptor(fd, kind)]).is_ok_and(|events| {
+    let now = wasi_calls::timer(wasi::CLOCKID_MONOTONIC, 1);
+    wasi_calls::poll(&[now, wasi_calls::descriptor(fd, kind)]).is_ok_and(|events| {
         let refused = |event: &wasi::Event| {
             event.userdata == TAG_DESCRIPTOR
                 && !matches!(event.error, wasi::ERRNO_SUCCESS | wasi::ERRNO_NOTSUP)
