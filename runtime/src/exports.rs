@@ -1,11 +1,35 @@
 //! What a runtime or an embedder calls.
 
+use crate::host::FOREVER;
+use crate::program::Program;
 use crate::wasi_calls;
-use crate::program::{Program, Reason};
+use c2w_session::RunState;
 use core::cell::UnsafeCell;
 
-/// Instructions between two looks at standard input: a few milliseconds.
-const BUDGET: u64 = 1 << 21;
+/// What [`run`] returns: why it came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+enum Reason {
+    /// The budget is used up; call again.
+    Budget = 0,
+    /// The guest waits for standard input (and perhaps its timer).
+    Input = 1,
+    /// The guest waits for its timer.
+    Timer = 2,
+    /// The command ended.
+    Finished = 3,
+}
+
+impl From<RunState> for Reason {
+    fn from(state: RunState) -> Self {
+        match state {
+            RunState::Running => Self::Budget,
+            RunState::Waiting { input: true, .. } => Self::Input,
+            RunState::Waiting { input: false, .. } => Self::Timer,
+            RunState::Finished(_) => Self::Finished,
+        }
+    }
+}
 
 struct Global(UnsafeCell<Option<Result<Program, u8>>>);
 
@@ -26,24 +50,10 @@ fn program() -> Result<&'static mut Program, u8> {
 /// Runs the container to its end, as a WASI command.
 #[unsafe(no_mangle)]
 pub extern "C" fn _start() {
-    let status = match program() {
-        Ok(program) => run_to_end(program),
-        Err(status) => status,
-    };
+    let status = program().map_or_else(|status| status, Program::run_to_end);
     // Some runtimes take every proc_exit for a failure: success just returns.
     if status != 0 {
         wasi_calls::exit(status);
-    }
-}
-
-fn run_to_end(program: &mut Program) -> u8 {
-    loop {
-        let timeout = match program.run(BUDGET) {
-            Reason::Budget => 0,
-            Reason::Input | Reason::Timer => program.wait_ns,
-            Reason::Finished => return program.status,
-        };
-        program.pump_input(timeout);
     }
 }
 
@@ -51,21 +61,29 @@ fn run_to_end(program: &mut Program) -> u8 {
 /// waits as it sees fit: standard input is read here, without waiting for it.
 #[unsafe(no_mangle)]
 pub extern "C" fn run(budget: u64) -> u32 {
-    let Ok(program) = program() else { return Reason::Finished as u32 };
-    program.pump_input(0);
-    program.run(budget) as u32
+    program().map_or(Reason::Finished, |program| program.run_slice(budget).into()) as u32
 }
 
 /// Nanoseconds from the last [`run`] until the guest's timer.
 #[unsafe(no_mangle)]
 pub extern "C" fn wait_ns() -> u64 {
-    program().map_or(0, |program| program.wait_ns)
+    program().map_or(0, |program| match program.state() {
+        RunState::Waiting { timer, .. } => timer.unwrap_or(FOREVER),
+        RunState::Running | RunState::Finished(_) => 0,
+    })
 }
 
 /// The exit status, once [`run`] has said that the command ended.
 #[unsafe(no_mangle)]
 pub extern "C" fn status() -> u32 {
-    program().map_or_else(u32::from, |program| u32::from(program.status))
+    let status = program().map_or_else(
+        |status| status,
+        |program| match program.state() {
+            RunState::Finished(status) => status,
+            RunState::Running | RunState::Waiting { .. } => 0,
+        },
+    );
+    status.into()
 }
 
 /// How much was executed: 0, all instructions since the machine was switched on; 1, instructions of

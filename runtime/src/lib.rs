@@ -19,15 +19,17 @@ mod errno;
 #[cfg(target_arch = "wasm32")]
 mod exports;
 #[cfg(target_arch = "wasm32")]
-mod placement;
+mod host;
 #[cfg(target_arch = "wasm32")]
-mod wasi_calls;
+mod placement;
 #[cfg(target_arch = "wasm32")]
 mod program;
 #[cfg(target_arch = "wasm32")]
 mod regions;
 #[cfg(target_arch = "wasm32")]
 mod standard_input;
+#[cfg(target_arch = "wasm32")]
+mod wasi_calls;
 #[cfg(target_arch = "wasm32")]
 mod wasi_terminal;
 

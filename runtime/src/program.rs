@@ -1,49 +1,24 @@
 //! One run: from the restored machine to the command's exit status.
 
 use crate::directories::Preopens;
+use crate::host::WasiHost;
 use crate::regions::TableUnits;
-use crate::standard_input::{Input, StandardInput};
-use crate::{placement, wasi_calls, regions, wasi_terminal};
+use crate::wasi_calls::STDOUT;
+use crate::{placement, regions, wasi_calls, wasi_terminal};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::ToString;
-use alloc::vec;
 use alloc::vec::Vec;
 use c2w_emulator::engine::code_index::Translated;
-use c2w_guest_abi::{RunRequest, Stream};
+use c2w_guest_abi::RunRequest;
 use c2w_p9::Server;
 use c2w_session::options::{self, Environment, Invocation};
-use c2w_session::{Closed, Session, SessionHost, SharedDirectory, Step, terminal};
-use wasi_calls::Wasi;
-
-/// Why [`Program::run`] came back. The numbers are what the export `run` returns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
-pub enum Reason {
-    /// The budget is used up; call again.
-    Budget = 0,
-    /// The guest waits for standard input (and perhaps its timer).
-    Input = 1,
-    /// The guest waits for its timer.
-    Timer = 2,
-    /// The command ended.
-    Finished = 3,
-}
-
-/// Most bytes of standard input read at once.
-const INPUT_CHUNK: usize = 256 << 10;
-/// How long to sleep when the guest waits for nothing: an hour, in nanoseconds.
-const FOREVER: u64 = 3_600_000_000_000;
+use c2w_session::{Closed, RunState, Runner, Session, SharedDirectory, terminal};
 
 /// The running container.
 pub struct Program {
-    session: Session,
-    input: StandardInput,
-    buffer: Vec<u8>,
-    /// When the guest wants to run again, in nanoseconds from the last [`Self::run`].
-    pub wait_ns: u64,
-    /// The exit status, once finished.
-    pub status: u8,
+    runner: Runner,
+    host: WasiHost,
 }
 
 impl Program {
@@ -64,12 +39,12 @@ impl Program {
             }
             Err(error) => return Err(fail(125, &error.0)),
         };
-        let host = wasi_terminal::find();
+        let found = wasi_terminal::find();
         let variables = &environment.variables;
-        request.terminal = terminal::choose(choice, host, variables);
-        let mut input = StandardInput::find(host.is_some());
-        let typed = match (&mut request.terminal, host) {
-            (Some(wanted), Some(_)) => wasi_terminal::ask_size(wanted, variables, &mut input),
+        request.terminal = terminal::choose(choice, found, variables);
+        let mut host = WasiHost::find(found.is_some());
+        let typed = match (&mut request.terminal, found) {
+            (Some(wanted), Some(_)) => wasi_terminal::ask_size(wanted, variables, &mut host),
             _ => Vec::new(),
         };
         // SAFETY: once, as the caller promises.
@@ -87,67 +62,41 @@ impl Program {
             session.set_translated(&translated, units, place);
         }
         share_preopens(&mut session, &mut request)?;
-        session.start(request, &mut Wasi).map_err(|error| {
+        session.start(request, &mut host).map_err(|error| {
             wasi_calls::complain(format_args!("arguments and environment: {error}"));
             125
         })?;
-        session.push_stdin(&typed, &mut Wasi);
-        Ok(Self { session, input, buffer: vec![0; INPUT_CHUNK], wait_ns: 0, status: 0 })
+        session.push_stdin(&typed, &mut host);
+        Ok(Self { runner: Runner::new(session), host })
     }
 
-    /// Runs about `budget` instructions, or until the guest waits.
-    pub fn run(&mut self, budget: u64) -> Reason {
-        let (reason, wait) = match self.session.run(budget, &mut Wasi) {
-            Step::Running | Step::Hello | Step::Reached(_) | Step::Ready => (Reason::Budget, 0),
-            Step::Idle(timer) if self.session.stdin_room() > 0 => {
-                (Reason::Input, timer.unwrap_or(FOREVER))
-            }
-            Step::Idle(timer) => (Reason::Timer, timer.unwrap_or(FOREVER)),
-            Step::Notice(notice) => {
-                wasi_calls::complain(format_args!("{}", notice.text()));
-                (Reason::Budget, 0)
-            }
-            Step::StreamFailed(failure) => {
-                wasi_calls::complain(format_args!("{failure}"));
-                (Reason::Budget, 0)
-            }
-            Step::Exited(status) => {
-                self.status = status;
-                (Reason::Finished, 0)
-            }
-            Step::Failed(failure) => {
-                self.status = fail(failure.status, &failure.message);
-                (Reason::Finished, 0)
-            }
-        };
-        self.wait_ns = wait;
-        reason
+    /// Runs to the end of the command; returns the exit status.
+    pub fn run_to_end(&mut self) -> u8 {
+        let Ok(status) = self.runner.run_to_end(&mut self.host);
+        status
+    }
+
+    /// Reads what standard input has, and runs about `budget` instructions, or until the guest waits.
+    /// Never waits itself.
+    pub fn run_slice(&mut self, budget: u64) -> RunState {
+        let Ok(()) = self.runner.pass_input(Some(0), &mut self.host);
+        self.runner.run_slice(budget, &mut self.host)
+    }
+
+    /// What the command does, as of the last slice.
+    pub fn state(&self) -> RunState {
+        self.runner.state()
     }
 
     /// A number of [`crate::exports::count`].
     pub fn count(&self, which: u32) -> u64 {
-        let translated = self.session.translated();
+        let session = self.runner.session();
+        let translated = session.translated();
         match which {
-            0 => self.session.steps(),
+            0 => session.steps(),
             1 => translated.instructions,
             2 => translated.entries,
             _ => translated.refusals,
-        }
-    }
-
-    /// Passes standard input on if there is any, waiting at most `timeout` nanoseconds for it.
-    pub fn pump_input(&mut self, timeout: u64) {
-        let room = self.session.stdin_room().min(INPUT_CHUNK);
-        if room == 0 && timeout == 0 || !self.input.wait(room > 0, timeout, self.wait_ns) {
-            return;
-        }
-        match self.input.read(&mut self.buffer[..room]) {
-            Input::Bytes(length) => {
-                self.session.push_stdin(&self.buffer[..length], &mut Wasi);
-            }
-            Input::End => self.session.end_stdin(),
-            Input::Failed(reason) => self.session.fail_stdin(&reason),
-            Input::Nothing => {}
         }
     }
 }
@@ -172,7 +121,7 @@ fn share_preopens(session: &mut Session, request: &mut RunRequest) -> Result<(),
 
 /// Shows the options; returns the exit status.
 fn help() -> u8 {
-    match Wasi.output(Stream::Stdout, options::help().as_bytes()) {
+    match wasi_calls::write_all(STDOUT, options::help().as_bytes()) {
         Ok(()) | Err(Closed::ReaderGone) => 0,
         Err(Closed::Failed(reason)) => {
             fail(125, &format!("cannot write standard output: {reason}"))

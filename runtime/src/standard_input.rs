@@ -5,23 +5,11 @@
 
 use crate::errno::words;
 use crate::wasi_calls::{self, STDIN, TAG_DESCRIPTOR};
-use alloc::string::String;
+use c2w_session::Input;
 
 /// Where nothing can be polled, the guest must have nothing to do for so long, in nanoseconds,
 /// before it is stopped for a read that may block.
 const IDLE: u64 = 100_000_000;
-
-/// What came of an attempt to read.
-pub enum Input {
-    /// So many bytes.
-    Bytes(usize),
-    /// The end, or no standard input at all.
-    End,
-    /// It cannot be read, for this reason.
-    Failed(String),
-    /// Nothing at the moment.
-    Nothing,
-}
 
 /// How to find out whether a read would block.
 enum Readiness {

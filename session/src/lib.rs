@@ -7,6 +7,7 @@
 extern crate alloc;
 
 mod boot;
+mod drive;
 mod host;
 mod mounts;
 pub mod options;
@@ -15,6 +16,7 @@ pub mod terminal;
 
 pub use boot::{BootFailure, Guest, boot};
 pub use c2w_emulator::devices::P9Server;
+pub use drive::{Input, RunHost, RunState, Runner, Wait};
 pub use host::{BootPart, Closed, SessionHost};
 pub use mounts::{SharedDirectory, check_mounts, mounts};
 pub use session::{Session, Step};
