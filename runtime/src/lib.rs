@@ -27,6 +27,8 @@ mod program;
 #[cfg(target_arch = "wasm32")]
 mod regions;
 #[cfg(target_arch = "wasm32")]
+mod single_thread;
+#[cfg(target_arch = "wasm32")]
 mod standard_input;
 #[cfg(target_arch = "wasm32")]
 mod wasi_calls;

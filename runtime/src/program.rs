@@ -2,7 +2,7 @@
 
 use crate::directories::Preopens;
 use crate::host::WasiHost;
-use crate::regions::TableUnits;
+use crate::regions::TableRegions;
 use crate::wasi_calls::STDOUT;
 use crate::{placement, regions, wasi_calls, wasi_terminal};
 use alloc::boxed::Box;
@@ -26,10 +26,7 @@ impl Program {
     ///
     /// # Errors
     /// The exit status, when there is nothing to run; the reason has been printed.
-    ///
-    /// # Safety
-    /// To be called once.
-    pub unsafe fn start() -> Result<Self, u8> {
+    pub fn start() -> Result<Self, u8> {
         let arguments = wasi_calls::arguments().into_iter().skip(1);
         let environment = Environment { variables: wasi_calls::environment(), handed_on: true };
         let (mut request, choice) = match options::parse(arguments, environment.clone()) {
@@ -47,8 +44,7 @@ impl Program {
             (Some(wanted), Some(_)) => wasi_terminal::ask_size(wanted, variables, &mut host),
             _ => Vec::new(),
         };
-        // SAFETY: once, as the caller promises.
-        let Some(packed) = (unsafe { placement::unpack() }) else {
+        let Some(packed) = placement::unpack() else {
             return Err(fail(125, "this module holds no container; make one with `c2w IMAGE`"));
         };
         let mut session = Session::restore(packed.memory, packed.state).map_err(|error| {
@@ -56,10 +52,8 @@ impl Program {
             125
         })?;
         if let Some(translated) = Translated::decode(packed.translation) {
-            // SAFETY: once, as the caller promises.
-            let place = unsafe { regions::place() };
-            let units = Box::new(TableUnits::new(packed.first_region));
-            session.set_translated(&translated, units, place);
+            let regions = Box::new(TableRegions::new(packed.first_region));
+            session.set_translated(&translated, regions, regions::take_state_cell());
         }
         share_preopens(&mut session, &mut request)?;
         session.start(request, &mut host).map_err(|error| {
