@@ -27,5 +27,7 @@ mod nodes;
 mod server;
 
 pub use errno::{Errno, Result};
-pub use host::{Entry, HostDirectories, Kind, OpenHow, Place, SetTime, Space, Stat, Target, Time};
+pub use host::{
+    Entry, HostDirectories, HostPath, Kind, OpenHow, SetTime, Space, Stat, Target, Time,
+};
 pub use server::Server;

@@ -66,7 +66,7 @@ impl<H: HostDirectories> Server<H> {
                 qid
             }
             Kind::File => {
-                let file = self.at(node, |host, place| host.open(place, &how))?;
+                let file = self.at(node, |host, path| host.open(path, &how))?;
                 self.opened(fid, file, &how, flags)?
             }
             Kind::Symlink => return Err(Errno::LOOP),
@@ -90,9 +90,9 @@ impl<H: HostDirectories> Server<H> {
         how.create = Some(mode);
         let exclusive = OpenHow { exclusive: true, ..how };
         let (file, new) =
-            match self.at_entry(parent, name, |host, place| host.open(place, &exclusive)) {
+            match self.at_entry(parent, name, |host, path| host.open(path, &exclusive)) {
                 Err(Errno::EXIST) if !how.exclusive => {
-                    (self.at_entry(parent, name, |host, place| host.open(place, &how))?, false)
+                    (self.at_entry(parent, name, |host, path| host.open(path, &how))?, false)
                 }
                 file => (file?, true),
             };
@@ -143,7 +143,7 @@ impl<H: HostDirectories> Server<H> {
         flags: u32,
     ) -> Result<(u8, Stat)> {
         let exclusive = OpenHow { exclusive: true, ..*how };
-        let file = match self.at(node, |host, place| host.open(place, &exclusive)) {
+        let file = match self.at(node, |host, path| host.open(path, &exclusive)) {
             Ok(file) => file,
             Err(error) if how.exclusive => return Err(error),
             Err(error) => {
@@ -178,7 +178,7 @@ impl<H: HostDirectories> Server<H> {
         let open = match kind {
             Kind::File => {
                 // The guest asks for the reason with Tlopen, after its own checks.
-                let Ok(file) = self.at(node, |host, place| host.open(place, how)) else {
+                let Ok(file) = self.at(node, |host, path| host.open(path, how)) else {
                     return Ok((NOT_OPENED, stat));
                 };
                 stat = self.host.stat(Target::File(&file))?;

@@ -132,8 +132,8 @@ impl<H: HostDirectories> Server<H> {
     fn is_program(&mut self, node: NodeId) -> bool {
         let how = OpenHow { read: true, ..OpenHow::default() };
         let mut start = [0; 4];
-        let read = self.at(node, |host, place| {
-            let file = host.open(place, &how)?;
+        let read = self.at(node, |host, path| {
+            let file = host.open(path, &how)?;
             host.read(&file, 0, &mut start)
         });
         read.is_ok() && (start.starts_with(b"#!") || start == *b"\x7fELF")
@@ -200,8 +200,8 @@ impl<H: HostDirectories> Server<H> {
             _ => return Err(Errno::INVAL),
         }
         let how = OpenHow { write: true, ..OpenHow::default() };
-        self.at(node, |host, place| {
-            let file = host.open(place, &how)?;
+        self.at(node, |host, path| {
+            let file = host.open(path, &how)?;
             host.resize(&file, size)
         })
     }
