@@ -4,13 +4,13 @@
 //! resolved inside the container's own root.
 
 mod devices;
+mod directories;
+mod dns_socket;
 mod execute;
 mod init;
 mod mount_point;
-mod names;
 mod privileges;
 mod root;
-mod shared;
 pub mod terminal;
 
 pub use privileges::allowed as allowed_capabilities;
@@ -21,8 +21,8 @@ use crate::failure::{MACHINE, OrFail, Result, failure};
 use crate::handoff::{AGENT_FD, FromAgent, Link, SOCKET_FD, ToAgent};
 use crate::user::{self, Account};
 use c2w_guest_abi::{Mount, Tmpfs};
+use directories::Shared;
 use rustix::fs::{FileType, Mode, OFlags};
-use shared::Shared;
 use std::convert::Infallible;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -68,7 +68,7 @@ fn serve(link: &mut Link) -> Result<Infallible> {
     root::link_mtab();
     // A run may name another user, so one that does not exist is no failure yet.
     let image_account = account(&user);
-    link.send(&FromAgent::Prepared, &[names::open()?.as_fd()])?;
+    link.send(&FromAgent::Prepared, &[dns_socket::open()?.as_fd()])?;
 
     let Some((ToAgent::Execute { command, mounts, tmpfs, devices }, stdio)) = link.receive()?
     else {

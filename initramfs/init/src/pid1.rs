@@ -2,30 +2,31 @@
 
 mod bpf;
 mod clock;
+mod console_log;
 mod container;
 mod control;
+mod copy;
 mod device_cgroup;
 mod device_events;
 mod devices;
+mod dns_stub;
 mod entropy;
-mod memory;
+mod io_loop;
 mod mounts;
-mod names;
 mod ports;
-mod pump;
-mod quiet;
 mod runtime_error;
 mod spec;
 mod streams;
+mod zero_free_pages;
 
 use crate::command::Command;
 use crate::failure::{MACHINE, OrFail, Result, failure};
 use c2w_guest_abi::{ContainerConfig, FromGuest, Milestone, RunRequest, ToGuest};
 use container::{Additions, Container};
 use control::Control;
+pub use dns_stub::ADDRESS as NAME_SERVER;
 use entropy::RandomPool;
-pub use names::ADDRESS as NAME_SERVER;
-use pump::Pump;
+use io_loop::Pump;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use rustix::system::{RebootCommand, reboot};
 pub use spec::{MASKED_PATHS, READ_ONLY_MOUNTS, READ_ONLY_PATHS};
@@ -48,8 +49,8 @@ pub fn main() -> ! {
 /// Errors here have no way to the host but the console.
 fn boot() -> Result<()> {
     mounts::mount_system()?;
-    quiet::leave_console()?;
-    quiet::stop_background_work()?;
+    console_log::leave_console()?;
+    console_log::stop_background_work()?;
     raise_limits()?;
     let ports = ports::open_all()?;
     let mut control = Control::new(ports.control);
@@ -85,7 +86,7 @@ fn serve(control: &mut Control, streams: StreamPorts) -> Result<u8> {
     control.send(&FromGuest::Reached(Milestone::ContainerCreated))?;
     let pipes = Pipes::new()?;
     let random = RandomPool::open()?;
-    memory::leave_clear()?;
+    zero_free_pages::leave_clear()?;
     control.send(&FromGuest::Ready)?;
 
     let Some(ToGuest::Run(run)) = control.receive()? else {
@@ -94,7 +95,7 @@ fn serve(control: &mut Control, streams: StreamPorts) -> Result<u8> {
     clock::set(run.clock)?;
     random.reseed(&run.seed)?;
     if run.debug {
-        quiet::leave_quiet()?;
+        console_log::leave_quiet()?;
     }
     run_command(control, streams, &config, run, &mut container, pipes)
 }

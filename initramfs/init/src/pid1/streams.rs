@@ -1,7 +1,8 @@
 //! What joins the command's standard streams to the ports: pipes, or a terminal. Never a port
 //! itself: it allows one opener, gives no EPIPE and cannot be reopened as /dev/stdin.
 
-use super::pump::{Copy, Stdin};
+use super::copy::Copy;
+use super::io_loop::Stdin;
 use crate::failure::{OrFail, Result};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::pipe::{PipeFlags, pipe_with};

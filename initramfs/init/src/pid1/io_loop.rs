@@ -4,18 +4,15 @@
 //! Streams are watched at their edges: a copy moves all it can and then waits for news from either
 //! side, whichever it was that stopped it. Of those that the kernel carries, only the ends are news.
 
-mod copy;
-
 use super::container::Container;
 use super::control::Control;
-use super::names;
+use super::copy::{Copy, Progress};
+use super::dns_stub;
 use super::streams::Streams;
 use crate::agent::terminal::window;
 use crate::failure::{MACHINE, OrFail, Result, failure};
 use crate::handoff::FromAgent;
 use c2w_guest_abi::{FromGuest, Notice, Stream, ToGuest};
-pub use copy::Copy;
-use copy::Progress;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::io::Errno;
 use rustix::process::{WaitId, WaitIdOptions, waitid};
@@ -219,7 +216,7 @@ impl<'a> Pump<'a> {
     }
 
     fn answer_names(&mut self) -> Result<()> {
-        if names::answer_all(&self.container.names)
+        if dns_stub::answer_all(&self.container.names)
             && !std::mem::replace(&mut self.no_network, true)
         {
             self.control.send(&FromGuest::Notice(Notice::NoNetwork))?;
