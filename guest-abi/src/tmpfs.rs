@@ -1,4 +1,5 @@
-//! The options of `--tmpfs`, mount(8)'s: checked where they are written, applied where it is mounted.
+//! The options of `--tmpfs`, mount(8)'s: checked where they are written, applied where it is
+//! mounted.
 
 /// What an option asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

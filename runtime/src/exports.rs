@@ -1,5 +1,5 @@
-//! What a runtime or an embedder calls. One call at a time: an import of this module that calls one of
-//! these before it returns is refused with a trap.
+//! What a runtime or an embedder calls. One call at a time: an import of this module that calls one
+//! of these before it returns is refused with a trap.
 
 use crate::host::FOREVER;
 use crate::program::Program;
@@ -36,7 +36,8 @@ impl From<RunState> for Reason {
 /// The program, from the first call on; `Err` is the status of one that cannot start.
 static PROGRAM: Exclusive<Option<Result<Program, u8>>> = SingleThread(RefCell::new(None));
 
-/// Lends `f` the program, which the first call starts. `Err` is the status of one that cannot start.
+/// Lends `f` the program, which the first call starts. `Err` is the status of one that cannot
+/// start.
 fn with<R>(f: impl FnOnce(&mut Program) -> R) -> Result<R, u8> {
     PROGRAM.with(|slot| {
         let program = slot.get_or_insert_with(Program::start);

@@ -70,8 +70,8 @@ impl Program {
         status
     }
 
-    /// Reads what standard input has, and runs about `budget` instructions, or until the guest waits.
-    /// Never waits itself.
+    /// Reads what standard input has, and runs about `budget` instructions, or until the guest
+    /// waits. Never waits itself.
     pub fn run_slice(&mut self, budget: u64) -> RunState {
         let Ok(()) = self.runner.pass_input(Some(0), &mut self.host);
         self.runner.run_slice(budget, &mut self.host)

@@ -1,5 +1,5 @@
-//! Translated code that the converter has added to this module: its functions, called regions, stand in
-//! the module's table, and call what this file exports.
+//! Translated code that the converter has added to this module: its functions, called regions,
+//! stand in the module's table, and call what this file exports.
 
 use crate::single_thread::{SingleThread, refuse_reentry};
 use c2w_emulator::cpu::hot::Hot;
@@ -47,8 +47,8 @@ static HELPER: SingleThread<Cell<Option<NonNull<Helper<'static, 'static>>>>> =
 /// Lends `f` the helper of the region that runs.
 fn with_helper<R>(f: impl FnOnce(&mut Helper<'_, '_>) -> R) -> R {
     let Some(mut helper) = HELPER.take() else { refuse_reentry() };
-    // SAFETY: `call_with` lends it until its region comes back, and `take` has made sure that nobody
-    // else has it until then. `f` cannot keep it, nor count on its lifetimes.
+    // SAFETY: `call_with` lends it until its region comes back, and `take` has made sure that
+    // nobody else has it until then. `f` cannot keep it, nor count on its lifetimes.
     let result = f(unsafe { helper.as_mut() });
     HELPER.set(Some(helper));
     result
@@ -85,8 +85,8 @@ impl Units for TableRegions {
 #[inline(always)]
 fn call(entry: Entry, base: u64, depth: u32) -> u64 {
     let index = FIRST_REGION.get() + entry.unit;
-    // SAFETY: a function pointer is an index of the table here. The converter has put a region there
-    // for every entry; the engine checks that there is a function, and its type.
+    // SAFETY: a function pointer is an index of the table here. The converter has put a region
+    // there for every entry; the engine checks that there is a function, and its type.
     let region = unsafe { core::mem::transmute::<usize, Region>(index as usize) };
     region(base, entry.state, depth)
 }
@@ -140,7 +140,8 @@ pub extern "C" fn c2w_system_call(pc: u64, depth: u32) -> u64 {
     with_helper(|helper| helper.system_call(pc, depth, &mut call_with))
 }
 
-/// For regions: makes the TLB entry for an access, see [`Helper::map_data`]. Returns 0 if it cannot.
+/// For regions: makes the TLB entry for an access, see [`Helper::map_data`]. Returns 0 if it
+/// cannot.
 #[unsafe(no_mangle)]
 pub extern "C" fn c2w_map(address: u64, size: u32, write: u32) -> u32 {
     with_helper(|helper| helper.map_data(address, size, write != 0)).into()

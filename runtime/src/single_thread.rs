@@ -1,5 +1,5 @@
-//! Statics of a program that has one thread, and still may be entered while it runs: what it imports
-//! may call what it exports.
+//! Statics of a program that has one thread, and still may be entered while it runs: what it
+//! imports may call what it exports.
 
 use crate::wasi_calls;
 use core::cell::{Cell, RefCell};

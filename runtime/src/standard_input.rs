@@ -38,8 +38,8 @@ impl StandardInput {
             Ok(wasi::FILETYPE_REGULAR_FILE) | Err(wasi::ERRNO_BADF) => Readiness::Always,
             _ => Readiness::Polled,
         };
-        // wasmer, which calls any standard input a device, takes no time for no limit. Elsewhere the
-        // least time may cost a thousand times as much as none.
+        // wasmer, which calls any standard input a device, takes no time for no limit. Elsewhere
+        // the least time may cost a thousand times as much as none.
         let device = file_type == Ok(wasi::FILETYPE_CHARACTER_DEVICE);
         Self { readiness, shortest: u64::from(device && !terminal) }
     }
@@ -91,8 +91,8 @@ impl StandardInput {
     }
 }
 
-/// Whether somebody meant standard input to be read. None is there, or a null device that is open for
-/// writing only, as nohup(1) leaves it: wasmtime does not tell that from a file.
+/// Whether somebody meant standard input to be read. None is there, or a null device that is open
+/// for writing only, as nohup(1) leaves it: wasmtime does not tell that from a file.
 fn is_wanted() -> bool {
     let kind = wasi_calls::file_type(STDIN);
     kind.is_some_and(|kind| {

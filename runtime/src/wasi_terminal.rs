@@ -1,5 +1,5 @@
-//! What WASI preview 1 tells of a terminal: signs of one. Neither its size nor its mode can be asked
-//! for, let alone set.
+//! What WASI preview 1 tells of a terminal: signs of one. Neither its size nor its mode can be
+//! asked for, let alone set.
 
 use crate::host::WasiHost;
 use crate::wasi_calls::{self, STDIN, STDOUT, TAG_DESCRIPTOR};

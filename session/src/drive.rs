@@ -1,5 +1,5 @@
-//! The loop around a command: runs the machine in slices, passes standard input on between them, and
-//! waits while the guest does. All front ends share it; what differs is a [`RunHost`].
+//! The loop around a command: runs the machine in slices, passes standard input on between them,
+//! and waits while the guest does. All front ends share it; what differs is a [`RunHost`].
 //!
 //! ```text
 //! Runner::run_to_end   run_slice, pass_input, handle_signals, run_slice ...; it may block
@@ -67,8 +67,8 @@ pub trait RunHost: SessionHost {
     /// Shows one line from c2w itself, without its end.
     fn show(&mut self, message: &str);
 
-    /// Waits until standard input can be read, if that is wanted, or something else is to be done, or
-    /// the time is over. Returns whether to read standard input.
+    /// Waits until standard input can be read, if that is wanted, or something else is to be done,
+    /// or the time is over. Returns whether to read standard input.
     ///
     /// # Errors
     /// When this host cannot wait.

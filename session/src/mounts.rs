@@ -34,8 +34,8 @@ pub fn mounts(shared: &[SharedDirectory]) -> Result<Vec<Mount>, UsageError> {
     Ok(mounts)
 }
 
-/// Refuses two mounts at one place: the first would be hidden, and what is written there would not be
-/// where it was expected.
+/// Refuses two mounts at one place: the first would be hidden, and what is written there would not
+/// be where it was expected.
 ///
 /// # Errors
 /// [`UsageError`], which names the place.

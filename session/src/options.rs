@@ -100,7 +100,8 @@ pub fn parse(
 }
 
 /// Takes letters apart that stand behind one dash, `-itw/tmp`: flags, and at the end one with its
-/// value; with `=`, that is the last letter's. `None` when one of them is unknown, or there is one only.
+/// value; with `=`, that is the last letter's. `None` when one of them is unknown, or there is one
+/// only.
 fn unbundle(option: &[u8]) -> Option<Vec<Vec<u8>>> {
     let letters = option.strip_prefix(b"-").filter(|letters| letters.len() > 1)?;
     let mut words = Vec::new();

@@ -279,7 +279,8 @@ impl Session {
         }
     }
 
-    /// As [`Self::run`] for a machine on instruction time, in which a wait for a timer is over at once.
+    /// As [`Self::run`] for a machine on instruction time, in which a wait for a timer is over at
+    /// once.
     pub fn run_to_timer(&mut self, budget: u64, host: &mut dyn SessionHost) -> Step {
         let step = self.run(budget, host);
         if let Step::Idle(Some(wait)) = step {

@@ -213,7 +213,8 @@ fn poll_clock(
     Ok(0)
 }
 
-/// `fd_write` of one vector that first has the module run, which is refused, and fails if it is not.
+/// `fd_write` of one vector that first has the module run, which is refused, and fails if it is
+/// not.
 fn write_reentrant(
     mut caller: Caller<'_, WasiP1Ctx>,
     fd: u32,
