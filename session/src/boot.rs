@@ -5,7 +5,6 @@ use crate::session::{Session, Step};
 use alloc::format;
 use c2w_emulator::{BootConfig, BootError, GuestMemory, Machine};
 use c2w_guest_abi::{ContainerConfig, Failure, Milestone, ToGuest, frame};
-use core::fmt;
 
 /// Instructions after which a boot is given up: it takes about 70 million.
 const STEP_LIMIT: u64 = 8_000_000_000;
@@ -25,35 +24,24 @@ pub struct Guest<'a> {
 }
 
 /// Why a container was not brought to its snapshot.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BootFailure {
     /// The machine cannot be set up.
+    #[error(transparent)]
     Boot(BootError),
     /// The configuration does not fit into one message.
+    #[error(transparent)]
     Config(frame::FrameError),
     /// The guest gave up.
+    #[error("{}", .0.message)]
     Guest(Failure),
     /// The guest waits for something that will never come.
+    #[error("the guest waits for something that never comes")]
     Stuck,
     /// No container after [`STEP_LIMIT`] instructions.
+    #[error("no container was created within {STEP_LIMIT} instructions")]
     Endless,
 }
-
-impl fmt::Display for BootFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Boot(error) => error.fmt(f),
-            Self::Config(error) => error.fmt(f),
-            Self::Guest(failure) => f.write_str(&failure.message),
-            Self::Stuck => f.write_str("the guest waits for something that never comes"),
-            Self::Endless => {
-                write!(f, "no container was created within {STEP_LIMIT} instructions")
-            }
-        }
-    }
-}
-
-impl core::error::Error for BootFailure {}
 
 /// Boots `guest` on `memory`, which holds the root image, and has it create the container.
 /// Returns when the machine is idle and ready for its snapshot. Deterministic: time comes from

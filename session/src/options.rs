@@ -46,7 +46,8 @@ pub struct Environment {
 }
 
 /// A command line that makes no sense: the text says why.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct UsageError(pub String);
 
 /// What to do about an unknown option: such an error ends so.
