@@ -28,7 +28,7 @@ impl<F> Clone for Target<'_, F> {
     }
 }
 
-// Derived, it would ask for the same of `F`.
+// A derived one would require it of `F`, too.
 impl<F> Copy for Target<'_, F> {}
 
 /// A type of file.

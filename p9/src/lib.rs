@@ -10,8 +10,8 @@
 //! does that.
 //!
 //! The protocol is described in `Documentation/filesystems/9p.rst` and `include/net/9p/9p.h` of
-//! Linux, and by diod's `protocol.md`. Two messages more are this project's own: Tgetattrat looks
-//! at an entry of a directory, and Tlopenat opens or makes one, without a fid made beforehand. A
+//! Linux, and by diod's `protocol.md`. Two more messages are this project's own: Tgetattrat stats
+//! an entry of a directory, and Tlopenat opens or creates one, without a fid made beforehand. A
 //! kernel that does not know them does without.
 #![no_std]
 #![forbid(unsafe_code)]

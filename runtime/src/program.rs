@@ -123,7 +123,7 @@ fn help() -> u8 {
     }
 }
 
-/// Says why there is no status of a command, and returns ours.
+/// Shows why the command has no status, and returns c2w's own.
 fn fail(status: u8, message: &str) -> u8 {
     wasi_calls::complain(format_args!("{message}"));
     status

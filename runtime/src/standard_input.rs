@@ -7,8 +7,8 @@ use crate::errno::words;
 use crate::wasi_calls::{self, STDIN, TAG_DESCRIPTOR};
 use c2w_session::Input;
 
-/// Where nothing can be polled, the guest must have nothing to do for so long, in nanoseconds,
-/// before it is stopped for a read that may block.
+/// Where nothing can be polled: nanoseconds that the guest must have nothing to do for before a
+/// read that may block stops it.
 const IDLE: u64 = 100_000_000;
 
 /// How to find out whether a read would block.

@@ -11,7 +11,7 @@ pub const STDIN: wasi::Fd = 0;
 pub const STDOUT: wasi::Fd = 1;
 pub const STDERR: wasi::Fd = 2;
 
-/// What events of [`descriptor`] and [`timer`] are told apart by.
+/// Tells events of [`descriptor`] and [`timer`] apart.
 pub const TAG_DESCRIPTOR: u64 = 1;
 const TAG_TIMER: u64 = 2;
 

@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 const SLICE: u64 = 1 << 21;
 /// Most bytes of standard input read at once.
 const INPUT_CHUNK: usize = 256 << 10;
-/// The time to wait that is none.
+/// Do not wait.
 const NO_TIME: Option<u64> = Some(0);
 
 /// What a command does after a slice.
@@ -32,7 +32,7 @@ pub enum RunState {
         /// Nanoseconds until the guest's timer would, if it has set one.
         timer: Option<u64>,
     },
-    /// The command ended with this status, or could not be run, which has been said.
+    /// The command ended with this status, or could not be run, which was shown.
     Finished(u8),
 }
 

@@ -111,15 +111,15 @@ impl Session {
         self.machine.steps()
     }
 
-    /// Has translated code entered from now on, through `units`. That code expects the hart's state
-    /// at `place`.
+    /// Enters translated code from now on, through `regions`. That code expects the hart's state at
+    /// `place`.
     pub fn set_translated(
         &mut self,
         translated: &Translated,
-        units: Box<dyn Units>,
+        regions: Box<dyn Units>,
         place: &'static mut MaybeUninit<Hot>,
     ) {
-        self.machine.set_translated(translated, units, place);
+        self.machine.set_translated(translated, regions, place);
     }
 
     /// Drops all cached address translations and decoded code. For tests: the guest cannot tell.
@@ -132,12 +132,12 @@ impl Session {
         self.machine.translated()
     }
 
-    /// Has an observer told of every block that is executed from now on.
+    /// Reports every block that is executed from now on to `observer`.
     pub fn observe(&mut self, observer: Box<dyn Observer>) {
         self.machine.observe(observer);
     }
 
-    /// Has an observer told of every block of the next `all` steps, and of a part of those after.
+    /// Reports every block of the next `all` steps to `observer`, and a sample of those after.
     pub fn sample(&mut self, observer: Box<dyn Observer>, all: u64) {
         self.machine.sample(observer, all);
     }

@@ -29,7 +29,7 @@ const APPEND: u64 = u64::MAX;
 
 /// A lock was taken.
 const LOCK_SUCCESS: u8 = 0;
-/// Nobody has such a lock.
+/// No other process holds such a lock.
 const UNLOCKED: u8 = 2;
 /// `count[4]` of Rread, Rreaddir.
 const COUNT_LENGTH: usize = 4;
@@ -247,7 +247,7 @@ impl<H: HostDirectories> Server<H> {
             return Err(Errno::BADF);
         };
         if *append || offset == APPEND {
-            // The guest's idea of the end is as old as its last look at the file.
+            // The guest's idea of the end is as old as its last stat of the file.
             offset = self.host.stat(Target::File(file))?.size;
         }
         let written = write_all(&self.host, file, offset, bytes)?;
@@ -263,7 +263,7 @@ impl<H: HostDirectories> Server<H> {
         }
     }
 
-    /// The guest's kernel has dealt with its own lockers before it asks, and there are no others.
+    /// The guest's kernel has checked its own lockers before it asks, and there are no others.
     pub(super) fn lock(&mut self, body: &mut Reader<'_>, to: &mut Writer<'_>) -> Result<()> {
         self.fid(body.u32()?)?;
         to.u8(LOCK_SUCCESS);

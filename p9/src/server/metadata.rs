@@ -144,7 +144,7 @@ impl<H: HostDirectories> Server<H> {
         let change = Change::read(body)?;
         let (uid, gid) = change.owner();
         if self.fid(fid)?.node == ROOT {
-            // Whoever the root is given to owns all that nobody else was given.
+            // The owner of the root owns everything that has not been given to another.
             let owner = &mut self.attributes.owner;
             *owner = (uid.unwrap_or(owner.0), gid.unwrap_or(owner.1));
             return Ok(());

@@ -58,7 +58,7 @@ pub(super) fn network(name: &[u8]) -> Result<(), UsageError> {
     match name {
         b"none" => Ok(()),
         _ => Err(usage(format_args!(
-            "--network {}: a container has no network yet, only none can stand there",
+            "--network {}: a container has no network yet, so it can only be none",
             text(name)
         ))),
     }

@@ -53,7 +53,7 @@ impl MountedDirectories {
         let (uid, gid) = (Uid::from_raw(account.uid), Gid::from_raw(account.gid));
         rustix::fs::chownat(&self.root, "", Some(uid), Some(gid), AtFlags::EMPTY_PATH)
             .or_fail("giving the host's directories to their user")?;
-        // The kernel has their old owner in mind until it asks again.
+        // The kernel keeps the old owner cached until it asks again.
         let ask = |tree: &OwnedFd| rustix::fs::fstat(tree).map(drop);
         self.trees.iter().try_for_each(ask).or_fail("examining the host's directories")
     }
