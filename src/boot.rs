@@ -6,7 +6,7 @@ use crate::target::Target;
 use crate::timing::Timing;
 use c2w_emulator::{AllocateError, GuestMemory};
 use c2w_guest_abi::{ContainerConfig, Stream};
-use c2w_session::{BootFailure, BootPart, Closed, Guest, Outside, Session};
+use c2w_session::{BootFailure, BootPart, Closed, Guest, Session, SessionHost};
 use sha2::{Digest, Sha256};
 use std::io::{self, Write};
 
@@ -139,7 +139,7 @@ impl<'a> Deterministic<'a> {
     }
 }
 
-impl Outside for Deterministic<'_> {
+impl SessionHost for Deterministic<'_> {
     fn monotonic_ns(&mut self) -> u64 {
         0
     }

@@ -24,7 +24,7 @@ use crate::wasm::{self, Parts, Provenance, Template};
 use anyhow::{Context, Result};
 use c2w_emulator::{GuestMemory, Region};
 use c2w_guest_abi::ContainerConfig;
-use c2w_session::{Outside, Session};
+use c2w_session::{Session, SessionHost};
 use sha2::{Digest, Sha256};
 use std::io::Write;
 use std::path::Path;
@@ -352,7 +352,7 @@ fn provenance(source: String, digest: String, options: &Options) -> Provenance {
 /// A world that is asked nothing: saving needs one only for the clock, which is the guest's own.
 struct Silent;
 
-impl Outside for Silent {
+impl SessionHost for Silent {
     fn monotonic_ns(&mut self) -> u64 {
         0
     }

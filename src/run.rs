@@ -3,7 +3,7 @@
 use crate::interrupt::Received;
 use crate::{terminal, writable};
 use c2w_guest_abi::{RunRequest, Stream, Terminal, TerminalMode};
-use c2w_session::{Closed, Outside, Session, Step};
+use c2w_session::{Closed, Input, RunHost, Runner, Session, SessionHost, Wait};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::FileType;
 use rustix::io::Errno;
@@ -12,17 +12,15 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-/// Instructions between two polls of standard input: a few milliseconds.
-const BUDGET: u64 = 1 << 21;
-/// Most bytes of standard input read at once.
-const INPUT_CHUNK: usize = 256 << 10;
-
-/// This process's clock, entropy and streams.
+/// This process: its clock, entropy, streams and signals.
 struct Process {
     start: Instant,
+    signals: Received,
+    /// The command's terminal, if it is this process's own.
+    terminal: Option<Terminal>,
 }
 
-impl Outside for Process {
+impl SessionHost for Process {
     fn monotonic_ns(&mut self) -> u64 {
         self.start.elapsed().as_nanos() as u64
     }
@@ -84,90 +82,69 @@ fn words(error: Errno) -> String {
 /// # Errors
 /// When the request is too long, or standard input cannot be waited for.
 pub fn run(mut session: Session, request: RunRequest) -> anyhow::Result<u8> {
-    let mut process = Process { start: Instant::now() };
-    let in_terminal = request.terminal.filter(|_| terminal::find().is_some());
-    let _raw = match in_terminal {
+    let terminal = request.terminal.filter(|_| terminal::find().is_some());
+    let _raw = match terminal {
         Some(Terminal { mode: TerminalMode::Raw, .. }) => Some(terminal::Raw::new()?),
         _ => None,
     };
-    let mut signals = Received::listen()?;
+    let signals = Received::listen()?;
+    let mut process = Process { start: Instant::now(), signals, terminal };
     session.start(request, &mut process)?;
-    let mut buffer = vec![0; INPUT_CHUNK];
-    loop {
-        let wait = match session.run(BUDGET, &mut process) {
-            Step::Running | Step::Hello | Step::Reached(_) | Step::Ready => Some(0),
-            Step::Idle(timer) => timer,
-            Step::Notice(notice) => {
-                complain(notice.text(), in_terminal);
-                Some(0)
-            }
-            Step::StreamFailed(failure) => {
-                complain(&failure, in_terminal);
-                Some(0)
-            }
-            Step::Exited(status) => return Ok(status),
-            Step::Failed(failure) => {
-                complain(&failure.message, in_terminal);
-                return Ok(failure.status);
-            }
-        };
-        let room = session.stdin_room().min(buffer.len());
-        if wait_for_input(room > 0, &signals, wait)? {
-            match rustix::io::read(io::stdin(), &mut buffer[..room]) {
-                // Somebody else has read it, from the same pipe.
-                Err(Errno::AGAIN | Errno::INTR) => {}
-                Ok(0) => session.end_stdin(),
-                Err(Errno::BADF) if is_device() => session.end_stdin(),
-                Err(error) => session.fail_stdin(&words(error)),
-                Ok(length) => {
-                    session.push_stdin(&buffer[..length], &mut process);
-                }
-            }
-        }
-        while let Some(signal) = signals.next() {
-            pass_on(signal, &mut session);
-        }
-    }
+    Ok(Runner::new(session).run_to_end(&mut process)?)
 }
 
-/// What a signal to this program means to the command.
-fn pass_on(signal: i32, session: &mut Session) {
-    match signal {
-        SIGWINCH => terminal::size().into_iter().for_each(|size| session.resize(size)),
-        SIGTERM => session.stop(),
-        other => session.signal(other as u8),
+impl RunHost for Process {
+    type Error = io::Error;
+
+    /// A raw terminal does not go back to the left edge by itself.
+    fn show(&mut self, message: &str) {
+        let raw = self.terminal.is_some_and(|terminal| terminal.mode == TerminalMode::Raw);
+        let line = format!("c2w: {message}{}", if raw { "\r\n" } else { "\n" });
+        // Nothing can be done about a line that cannot be shown.
+        let _ = write_all(io::stderr().as_fd(), line.as_bytes());
+    }
+
+    fn wait(&mut self, wait: Wait) -> io::Result<bool> {
+        let stdin = io::stdin();
+        let mut both =
+            [PollFd::new(&stdin, PollFlags::IN), PollFd::new(self.signals.stream(), PollFlags::IN)];
+        let polled = if wait.input { &mut both[..] } else { &mut both[1..] };
+        let timeout = wait.timeout.map(|ns| Timespec {
+            tv_sec: (ns / 1_000_000_000) as i64,
+            tv_nsec: (ns % 1_000_000_000) as i64,
+        });
+        match poll(polled, timeout.as_ref()) {
+            Ok(0) | Err(Errno::INTR) => Ok(false),
+            Ok(_) => Ok(wait.input && !both[0].revents().is_empty()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> Input {
+        match rustix::io::read(io::stdin(), buffer) {
+            // Somebody else has read it, from the same pipe.
+            Err(Errno::AGAIN | Errno::INTR) => Input::Nothing,
+            Ok(0) => Input::End,
+            Err(Errno::BADF) if is_device() => Input::End,
+            Err(error) => Input::Failed(words(error)),
+            Ok(length) => Input::Bytes(length),
+        }
+    }
+
+    fn handle_signals(&mut self, session: &mut Session) {
+        while let Some(signal) = self.signals.next() {
+            match signal {
+                SIGWINCH => terminal::size().into_iter().for_each(|size| session.resize(size)),
+                SIGTERM => session.stop(),
+                other => session.signal(other as u8),
+            }
+        }
     }
 }
 
 /// Whether standard input is a character device. One that cannot be read is what nohup(1) leaves to
-/// those that need no input.
+/// programs that need no input.
 fn is_device() -> bool {
     let status = rustix::fs::fstat(io::stdin());
     status.is_ok_and(|status| FileType::from_raw_mode(status.st_mode).is_char_device())
-}
-
-/// One line from c2w itself. A raw terminal does not return to the left margin by itself.
-fn complain(message: &str, in_terminal: Option<Terminal>) {
-    let raw = in_terminal.is_some_and(|terminal| terminal.mode == TerminalMode::Raw);
-    let line = format!("c2w: {message}{}", if raw { "\r\n" } else { "\n" });
-    // What cannot be said is not said.
-    let _ = write_all(io::stderr().as_fd(), line.as_bytes());
-}
-
-/// Waits at most `wait` nanoseconds for standard input, if it is `wanted`, or a signal. Returns
-/// whether to read standard input.
-fn wait_for_input(wanted: bool, signals: &Received, wait: Option<u64>) -> io::Result<bool> {
-    let stdin = io::stdin();
-    let mut both =
-        [PollFd::new(&stdin, PollFlags::IN), PollFd::new(signals.stream(), PollFlags::IN)];
-    let polled = if wanted { &mut both[..] } else { &mut both[1..] };
-    let timeout = wait.map(|ns| Timespec {
-        tv_sec: (ns / 1_000_000_000) as i64,
-        tv_nsec: (ns % 1_000_000_000) as i64,
-    });
-    match poll(polled, timeout.as_ref()) {
-        Ok(0) | Err(Errno::INTR) => Ok(false),
-        Ok(_) => Ok(wanted && !both[0].revents().is_empty()),
-        Err(error) => Err(error.into()),
-    }
 }

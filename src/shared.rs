@@ -2,7 +2,8 @@
 //! so that neither symbolic links nor races lead out of a directory.
 
 use c2w_p9::{
-    Entry, Errno, HostDirectories, Kind, OpenHow, Place, Result, SetTime, Space, Stat, Target, Time,
+    Entry, Errno, HostDirectories, HostPath, Kind, OpenHow, Result, SetTime, Space, Stat, Target,
+    Time,
 };
 use cap_std::ambient_authority;
 use cap_std::fs::{
@@ -43,12 +44,12 @@ impl SharedDirectories {
         Ok(())
     }
 
-    fn directory(&self, place: Place<'_>) -> Result<&Dir> {
+    fn directory(&self, place: HostPath<'_>) -> Result<&Dir> {
         Ok(&self.0.get(place.directory).ok_or(Errno::NOENT)?.directory)
     }
 
     /// A directory that something is to be changed in.
-    fn writable(&self, place: Place<'_>) -> Result<&Dir> {
+    fn writable(&self, place: HostPath<'_>) -> Result<&Dir> {
         match self.0.get(place.directory) {
             Some(Shared { read_only: true, .. }) => Err(Errno::ROFS),
             Some(shared) => Ok(&shared.directory),
@@ -57,7 +58,7 @@ impl SharedDirectories {
     }
 }
 
-fn path(place: Place<'_>) -> &Path {
+fn path(place: HostPath<'_>) -> &Path {
     Path::new(OsStr::from_bytes(place.path))
 }
 
@@ -127,13 +128,13 @@ impl HostDirectories for SharedDirectories {
 
     fn stat(&self, target: Target<'_, SharedFile>) -> Result<Stat> {
         let metadata = match target {
-            Target::Place(place) => self.directory(place)?.symlink_metadata(path(place)),
+            Target::Path(place) => self.directory(place)?.symlink_metadata(path(place)),
             Target::File(file) => Metadata::from_file(&file.file),
         };
         metadata.map(|metadata| stat(&metadata)).map_err(refused)
     }
 
-    fn open(&self, place: Place<'_>, how: &OpenHow) -> Result<SharedFile> {
+    fn open(&self, place: HostPath<'_>, how: &OpenHow) -> Result<SharedFile> {
         let changes = how.write || how.truncate || how.create.is_some();
         let directory = if changes { self.writable(place)? } else { self.directory(place)? };
         let mut options = OpenOptions::new();
@@ -177,7 +178,7 @@ impl HostDirectories for SharedDirectories {
         match target {
             Target::File(SharedFile { read_only: true, .. }) => Err(Errno::ROFS),
             Target::File(file) => rustix::fs::futimens(&file.file, &times).map_err(number),
-            Target::Place(place) => {
+            Target::Path(place) => {
                 let directory = self.writable(place)?;
                 let (parent, name) = match (path(place).parent(), path(place).file_name()) {
                     (Some(parent), Some(name)) if !parent.as_os_str().is_empty() => {
@@ -198,7 +199,7 @@ impl HostDirectories for SharedDirectories {
             Target::File(file) => {
                 file.file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))
             }
-            Target::Place(place) => {
+            Target::Path(place) => {
                 let permissions = Permissions::from_mode(mode);
                 self.writable(place)?.set_permissions(path(place), permissions)
             }
@@ -206,7 +207,7 @@ impl HostDirectories for SharedDirectories {
         changed.map_err(refused)
     }
 
-    fn list(&self, place: Place<'_>) -> Result<Vec<Entry>> {
+    fn list(&self, place: HostPath<'_>) -> Result<Vec<Entry>> {
         let directory = self.directory(place)?.open_dir(path(place)).map_err(refused)?;
         // cap-std's is only good for paths from it.
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -223,43 +224,43 @@ impl HostDirectories for SharedDirectories {
         Ok(entries)
     }
 
-    fn make_directory(&self, place: Place<'_>, mode: u32) -> Result<()> {
+    fn make_directory(&self, place: HostPath<'_>, mode: u32) -> Result<()> {
         let mut builder = DirBuilder::new();
         builder.mode(mode);
         self.writable(place)?.create_dir_with(path(place), &builder).map_err(refused)
     }
 
-    fn remove_directory(&self, place: Place<'_>) -> Result<()> {
+    fn remove_directory(&self, place: HostPath<'_>) -> Result<()> {
         self.writable(place)?.remove_dir(path(place)).map_err(refused)
     }
 
-    fn remove_file(&self, place: Place<'_>) -> Result<()> {
+    fn remove_file(&self, place: HostPath<'_>) -> Result<()> {
         self.writable(place)?.remove_file(path(place)).map_err(refused)
     }
 
-    fn rename(&self, from: Place<'_>, to: Place<'_>) -> Result<()> {
+    fn rename(&self, from: HostPath<'_>, to: HostPath<'_>) -> Result<()> {
         let target = self.writable(to)?;
         self.writable(from)?.rename(path(from), target, path(to)).map_err(refused)
     }
 
-    fn link(&self, from: Place<'_>, to: Place<'_>) -> Result<()> {
+    fn link(&self, from: HostPath<'_>, to: HostPath<'_>) -> Result<()> {
         let target = self.writable(to)?;
         self.writable(from)?.hard_link(path(from), target, path(to)).map_err(refused)
     }
 
     /// As a WASI runtime, without absolute ones: they would mean something else on the host.
-    fn symlink(&self, target: &[u8], place: Place<'_>) -> Result<()> {
+    fn symlink(&self, target: &[u8], place: HostPath<'_>) -> Result<()> {
         let target = OsStr::from_bytes(target);
         self.writable(place)?.symlink(target, path(place)).map_err(refused)
     }
 
-    fn read_link(&self, place: Place<'_>) -> Result<Vec<u8>> {
+    fn read_link(&self, place: HostPath<'_>) -> Result<Vec<u8>> {
         let target = self.directory(place)?.read_link(path(place)).map_err(refused)?;
         Ok(target.into_os_string().into_vec())
     }
 
     fn space(&self, directory: usize) -> Result<Space> {
-        let directory = self.directory(Place { directory, path: b"." })?;
+        let directory = self.directory(HostPath { directory, path: b"." })?;
         let space = rustix::fs::fstatvfs(directory).map_err(number)?;
         Ok(Space {
             block_size: u32::try_from(space.f_frsize).unwrap_or(4096),

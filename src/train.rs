@@ -14,7 +14,7 @@ use c2w_emulator::{GuestMemory, PAGE_SIZE};
 use c2w_guest_abi::{Mount, RunRequest, Stream};
 use c2w_p9::Server;
 use c2w_session::options::{self, Environment, Invocation};
-use c2w_session::{Closed, Outside, Session, Step};
+use c2w_session::{Closed, Session, SessionHost, Step};
 use c2w_translator::Riscv;
 use c2w_translator::plan::code::ProfiledCode;
 use c2w_translator::plan::profile::{Profile, SharedProfile};
@@ -264,7 +264,7 @@ impl Listening<'_> {
     }
 }
 
-impl Outside for Listening<'_> {
+impl SessionHost for Listening<'_> {
     fn monotonic_ns(&mut self) -> u64 {
         self.world.monotonic_ns()
     }
@@ -303,7 +303,7 @@ fn run(
     /// Instructions between two checks of the machine.
     const SLICE: u64 = 1 << 20;
     let start = session.steps();
-    session.rehearse(request, world)?;
+    session.start_deterministic(request, world)?;
     let mut failure = None;
     while session.steps() - start < limit {
         match session.run_to_timer(SLICE, world) {

@@ -2,34 +2,22 @@
 //! [postcard](https://postcard.jamesmunns.com/wire-format) for one message.
 
 use alloc::vec::Vec;
-use core::fmt;
 use serde::{Serialize, de::DeserializeOwned};
 
 /// The longest message, in bytes: arguments and environment are at most 2 MiB on Linux
 /// (`ARG_MAX` at the default stack limit); the rest is small.
 pub const MAX_MESSAGE: usize = 8 << 20;
 
-/// Why bytes are no message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Why bytes are not a message.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
     /// A message, or the length that announces it, is over [`MAX_MESSAGE`] bytes.
+    #[error("control message of {0} bytes, at most {MAX_MESSAGE} are allowed")]
     TooLong(usize),
     /// The bytes do not decode to the expected message.
+    #[error("malformed control message")]
     Malformed,
 }
-
-impl fmt::Display for FrameError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooLong(length) => {
-                write!(f, "control message of {length} bytes, at most {MAX_MESSAGE} are allowed")
-            }
-            Self::Malformed => f.write_str("malformed control message"),
-        }
-    }
-}
-
-impl core::error::Error for FrameError {}
 
 /// Encodes one message with its length in front.
 ///
@@ -50,7 +38,7 @@ pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, FrameError> {
 #[derive(Clone, Debug, Default)]
 pub struct Decoder {
     pending: Vec<u8>,
-    /// So many bytes of `pending`, from the first, are messages that were taken.
+    /// How many bytes at the start of `pending` are messages that were taken.
     taken: usize,
 }
 

@@ -38,14 +38,14 @@ pub enum FromGuest {
     Failed(Failure),
     /// How far the creation of the container has come, to tell what takes its time.
     Reached(Milestone),
-    /// Something that people want to know while the command runs.
+    /// To be shown to the user while the command runs.
     Notice(Notice),
 }
 
 /// What happened in a container that goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Notice {
-    /// The command asked for the address of a host, and there is no network. Said once.
+    /// The command asked for the address of a host, and there is no network. Sent once.
     NoNetwork,
     /// A process was killed because memory ran out.
     OutOfMemory,
@@ -73,7 +73,7 @@ pub enum Milestone {
     ContainerCreated,
 }
 
-/// Why there is no exit status of a command.
+/// Why a command has not run to an exit status of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// The exit status as `docker run` has it: 125 the machine, 126 not executable, 127 not found.

@@ -10,8 +10,8 @@ const WHOLE: [&str; 4] = ["/proc", "/sys", "/dev/pts", "/dev/mqueue"];
 /// What belongs to it alone: `/dev/shm`, for one, can be had.
 const ALONE: [&str; 2] = ["/", "/dev"];
 
-/// A path from the root without empty names, `.` and `..`, links not being looked at (Go's
-/// `filepath.Clean`).
+/// A path from the root without empty names, `.` and `..`, symlinks not being resolved
+/// (Go's `filepath.Clean`).
 pub fn lexical(path: &[u8]) -> Vec<u8> {
     let mut names: Vec<&[u8]> = Vec::new();
     for name in path.split(|&byte| byte == b'/') {
@@ -27,7 +27,7 @@ pub fn lexical(path: &[u8]) -> Vec<u8> {
     names.iter().flat_map(|name| [b"/", *name]).flatten().copied().collect()
 }
 
-/// The part of the system that `path` is or lies in, if it does; links are not looked at.
+/// The part of the system that `path` is or lies in, if it does; symlinks are not resolved.
 pub fn system(path: &[u8]) -> Option<&'static str> {
     let path = lexical(path);
     let below = |whole: &&str| {

@@ -1,4 +1,5 @@
-//! The options of `--tmpfs`, mount(8)'s: checked where they are written, applied where it is mounted.
+//! The options of `--tmpfs`, mount(8)'s: checked where they are written, applied where it is
+//! mounted.
 
 /// What an option asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -7,7 +8,7 @@ pub enum TmpfsOption<'a> {
     Flag(TmpfsFlag, bool),
     /// One of tmpfs(5).
     Own(&'a [u8]),
-    /// What Docker takes and does not matter to a file system in memory that nobody else sees.
+    /// One that Docker takes and that means nothing to a file system in memory of one container.
     Ignored,
 }
 

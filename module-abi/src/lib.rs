@@ -22,4 +22,4 @@ pub use signature::{Signature, ValueType};
 pub const PLACEMENT_EXPORT: &str = "C2W_PLACEMENT";
 
 /// The exported global with the address of the CPU's state, which translated code reads and writes.
-pub const STATE_EXPORT: &str = "C2W_HOT";
+pub const STATE_EXPORT: &str = "C2W_STATE";

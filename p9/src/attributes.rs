@@ -42,9 +42,9 @@ pub struct Seen {
 #[derive(Default)]
 pub struct Attributes {
     known: BTreeMap<Identity, Known>,
-    /// What is known of contents, until there is too much of it.
+    /// What is known of contents, up to a bounded number of files.
     programs: BTreeMap<Identity, Program>,
-    /// User and group that everything belongs to that nobody gave away.
+    /// User and group of everything that has not been given to another.
     pub owner: (u32, u32),
 }
 
@@ -112,7 +112,7 @@ impl Attributes {
         !self.known.is_empty() || !self.programs.is_empty()
     }
 
-    /// Drops what is remembered of a file that is no more.
+    /// Drops what is remembered of a file that was removed.
     pub fn forget(&mut self, identity: Option<Identity>) {
         if let Some(identity) = identity {
             self.known.remove(&identity);

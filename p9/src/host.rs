@@ -4,20 +4,20 @@ use crate::errno::{Errno, Result};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-/// A place below a shared directory.
+/// A path below a shared directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place<'a> {
+pub struct HostPath<'a> {
     /// Which of the shared directories.
     pub directory: usize,
     /// Names with slashes between them, none of them `.` or `..`; `.` alone is the directory.
     pub path: &'a [u8],
 }
 
-/// A file by its place or, also when it has none any more, as it was opened.
+/// A file by its path, or as it was opened, which also reaches one whose path is gone.
 #[derive(Debug)]
 pub enum Target<'a, F> {
-    /// Whatever is there now; a symbolic link itself.
-    Place(Place<'a>),
+    /// What is there now; a symbolic link itself.
+    Path(HostPath<'a>),
     /// An open file.
     File(&'a F),
 }
@@ -28,7 +28,7 @@ impl<F> Clone for Target<'_, F> {
     }
 }
 
-// Derived, it would ask for the same of `F`.
+// A derived one would require it of `F`, too.
 impl<F> Copy for Target<'_, F> {}
 
 /// A type of file.
@@ -197,7 +197,7 @@ impl Space {
 }
 
 /// Directories of the host, and what can be done below them. Nothing follows a symbolic link in
-/// a place's last name, and nothing ever reaches out of a shared directory.
+/// the last name of a path, and nothing ever reaches out of a shared directory.
 ///
 /// Errors are what Linux has for the same.
 pub trait HostDirectories {
@@ -211,7 +211,7 @@ pub trait HostDirectories {
     fn stat(&self, target: Target<'_, Self::File>) -> Result<Stat>;
 
     /// Opens a regular file, or makes one.
-    fn open(&self, place: Place<'_>, how: &OpenHow) -> Result<Self::File>;
+    fn open(&self, path: HostPath<'_>, how: &OpenHow) -> Result<Self::File>;
 
     /// Reads from `offset` on; 0 at the end of the file.
     fn read(&self, file: &Self::File, offset: u64, buffer: &mut [u8]) -> Result<usize>;
@@ -242,28 +242,28 @@ pub trait HostDirectories {
     }
 
     /// All entries of a directory but `.` and `..`.
-    fn list(&self, place: Place<'_>) -> Result<Vec<Entry>>;
+    fn list(&self, path: HostPath<'_>) -> Result<Vec<Entry>>;
 
     /// Makes a directory.
-    fn make_directory(&self, place: Place<'_>, mode: u32) -> Result<()>;
+    fn make_directory(&self, path: HostPath<'_>, mode: u32) -> Result<()>;
 
     /// Removes an empty directory.
-    fn remove_directory(&self, place: Place<'_>) -> Result<()>;
+    fn remove_directory(&self, path: HostPath<'_>) -> Result<()>;
 
     /// Removes a name of anything else.
-    fn remove_file(&self, place: Place<'_>) -> Result<()>;
+    fn remove_file(&self, path: HostPath<'_>) -> Result<()>;
 
     /// Moves a file, over what is there already.
-    fn rename(&self, from: Place<'_>, to: Place<'_>) -> Result<()>;
+    fn rename(&self, from: HostPath<'_>, to: HostPath<'_>) -> Result<()>;
 
     /// Gives a file a second name.
-    fn link(&self, from: Place<'_>, to: Place<'_>) -> Result<()>;
+    fn link(&self, from: HostPath<'_>, to: HostPath<'_>) -> Result<()>;
 
     /// Makes a symbolic link.
-    fn symlink(&self, target: &[u8], place: Place<'_>) -> Result<()>;
+    fn symlink(&self, target: &[u8], path: HostPath<'_>) -> Result<()>;
 
     /// What a symbolic link says.
-    fn read_link(&self, place: Place<'_>) -> Result<Vec<u8>>;
+    fn read_link(&self, path: HostPath<'_>) -> Result<Vec<u8>>;
 
     /// What the filesystem of a shared directory holds.
     fn space(&self, _directory: usize) -> Result<Space> {

@@ -10,9 +10,9 @@
 //! does that.
 //!
 //! The protocol is described in `Documentation/filesystems/9p.rst` and `include/net/9p/9p.h` of
-//! Linux, and by diod's `protocol.md`. Two messages more are this project's own: Tgetattrat looks at
-//! an entry of a directory, and Tlopenat opens or makes one, without a fid made beforehand. A kernel
-//! that does not know them does without.
+//! Linux, and by diod's `protocol.md`. Two more messages are this project's own: Tgetattrat stats
+//! an entry of a directory, and Tlopenat opens or creates one, without a fid made beforehand. A
+//! kernel that does not know them does without.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -27,5 +27,7 @@ mod nodes;
 mod server;
 
 pub use errno::{Errno, Result};
-pub use host::{Entry, HostDirectories, Kind, OpenHow, Place, SetTime, Space, Stat, Target, Time};
+pub use host::{
+    Entry, HostDirectories, HostPath, Kind, OpenHow, SetTime, Space, Stat, Target, Time,
+};
 pub use server::Server;

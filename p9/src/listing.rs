@@ -15,9 +15,9 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// Appends an entry. Its offset, from where a guest goes on behind it, is its number from 1.
+    /// Appends an entry. Its offset, at which a guest continues after it, is its number from 1.
     pub fn push(&mut self, name: &[u8], qid: Qid) {
-        // A name that the guest has no room for does not exist for it.
+        // The protocol has no room for a longer name: the guest does not see it.
         let Ok(length) = u16::try_from(name.len()) else { return };
         let offset = self.ends.len() as u64 + 1;
         self.bytes.push(qid.kind.qid_type());

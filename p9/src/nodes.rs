@@ -42,7 +42,7 @@ struct Node {
     children: BTreeMap<Box<[u8]>, NodeId>,
     /// Fids with an open file of it.
     open: Vec<u32>,
-    /// Which file it was when last looked at, if that name was the last one of it.
+    /// Which file it was at the last stat, if that name was its last one.
     last_name_of: Option<Identity>,
 }
 
@@ -129,7 +129,7 @@ impl Nodes {
         Ok(())
     }
 
-    /// Refers to a node once less, and drops what nobody refers to.
+    /// Drops one reference to a node, and the node with the last one.
     pub fn release(&mut self, mut id: NodeId) {
         while let Ok(node) = self.node_mut(id) {
             node.references -= 1;
@@ -183,8 +183,7 @@ impl Nodes {
         }
     }
 
-    /// Notes that a name is no more. Returns which file had it as its last one, if nothing has
-    /// that open.
+    /// Removes a name. Returns the file that had it as its last one, unless a fid has that open.
     pub fn unlink(&mut self, parent: NodeId, name: &[u8]) -> Option<Identity> {
         let id = self.node_mut(parent).ok()?.children.remove(name)?;
         let node = self.node_mut(id).ok()?;

@@ -8,7 +8,7 @@ mod names;
 use crate::attributes::Attributes;
 use crate::codec::{HEADER_LENGTH, Qid, Reader, Writer};
 use crate::errno::{Errno, Result};
-use crate::host::{HostDirectories, Kind, Place, Stat, Target};
+use crate::host::{HostDirectories, HostPath, Kind, Stat, Target};
 use crate::listing::Listing;
 use crate::nodes::{NodeId, Nodes, ROOT};
 use alloc::collections::BTreeMap;
@@ -284,18 +284,18 @@ impl<H: HostDirectories> Server<H> {
         }
     }
 
-    /// Does something at the place of a node, which must be a host's.
-    fn at<T>(&self, node: NodeId, ask: impl FnOnce(&H, Place<'_>) -> Result<T>) -> Result<T> {
+    /// Calls `ask` with the path of a node, which must be a host's.
+    fn at<T>(&self, node: NodeId, ask: impl FnOnce(&H, HostPath<'_>) -> Result<T>) -> Result<T> {
         let (directory, path) = self.nodes.path(node)?.ok_or(Errno::ROFS)?;
-        ask(&self.host, Place { directory, path: &path })
+        ask(&self.host, HostPath { directory, path: &path })
     }
 
-    /// Does something at the place of a directory's entry.
+    /// Calls `ask` with the path of a directory's entry.
     fn at_entry<T>(
         &mut self,
         directory: NodeId,
         name: &[u8],
-        ask: impl FnOnce(&H, Place<'_>) -> Result<T>,
+        ask: impl FnOnce(&H, HostPath<'_>) -> Result<T>,
     ) -> Result<T> {
         // The entry's node is kept if anybody else has it.
         let node = self.nodes.child(directory, name)?;
@@ -305,13 +305,13 @@ impl<H: HostDirectories> Server<H> {
     }
 
     /// Does something to the file that stands for a fid: the one it has opened, else what is at
-    /// its place, else, where nothing is any more, one that another fid has opened.
+    /// its path, else, where nothing is left, one that another fid has opened.
     fn on<T>(&self, fid: u32, ask: impl Fn(&H, Target<'_, H::File>) -> Result<T>) -> Result<T> {
         if let Some(file) = self.open_file(fid) {
             return ask(&self.host, Target::File(file));
         }
         let node = self.fid(fid)?.node;
-        match self.at(node, |host, place| ask(host, Target::Place(place))) {
+        match self.at(node, |host, path| ask(host, Target::Path(path))) {
             Err(Errno::NOENT) => {
                 let others = self.nodes.open(node).iter();
                 let file = others.copied().find_map(|other| self.open_file(other));
@@ -336,9 +336,9 @@ impl<H: HostDirectories> Server<H> {
         Ok(stat)
     }
 
-    /// What is at a node's place.
+    /// What is at a node's path.
     fn stat_at(&mut self, node: NodeId) -> Result<Stat> {
-        let stat = self.at(node, |host, place| host.stat(Target::Place(place)))?;
+        let stat = self.at(node, |host, path| host.stat(Target::Path(path)))?;
         self.nodes.looked_at(node, (stat.device, stat.inode), stat.links);
         Ok(stat)
     }

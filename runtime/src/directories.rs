@@ -4,9 +4,9 @@ use crate::errno::linux;
 use alloc::vec;
 use alloc::vec::Vec;
 use c2w_p9::{
-    Entry, Errno, HostDirectories, Kind, OpenHow, Place, Result, SetTime, Stat, Target, Time,
+    Entry, Errno, HostDirectories, HostPath, Kind, OpenHow, Result, SetTime, Stat, Target, Time,
 };
-use c2w_session::Shared;
+use c2w_session::SharedDirectory;
 
 /// The descriptors behind standard input, output and error.
 const FIRST: wasi::Fd = 3;
@@ -59,7 +59,7 @@ impl Drop for File {
 
 impl Preopens {
     /// What the runtime has opened, and how it is to appear in the container.
-    pub fn find() -> (Self, Vec<Shared>) {
+    pub fn find() -> (Self, Vec<SharedDirectory>) {
         let (mut preopens, mut shared) = (Vec::new(), Vec::new());
         // SAFETY: no memory is involved but the result's.
         for (fd, prestat) in
@@ -82,28 +82,28 @@ impl Preopens {
             let rights =
                 fdstat.map_or((!0, !0), |stat| (stat.fs_rights_base, stat.fs_rights_inheriting));
             preopens.push(Preopen { fd, inheriting: rights.1 });
-            shared.push(Shared { guest, read_only: is_read_only(fd, rights) });
+            shared.push(SharedDirectory { guest, read_only: is_read_only(fd, rights) });
         }
         (Self(preopens), shared)
     }
 
-    fn preopen(&self, place: Place<'_>) -> Result<&Preopen> {
-        self.0.get(place.directory).ok_or(Errno::NOENT)
+    fn preopen(&self, at: HostPath<'_>) -> Result<&Preopen> {
+        self.0.get(at.directory).ok_or(Errno::NOENT)
     }
 
-    fn fd(&self, place: Place<'_>) -> Result<wasi::Fd> {
-        Ok(self.preopen(place)?.fd)
+    fn fd(&self, at: HostPath<'_>) -> Result<wasi::Fd> {
+        Ok(self.preopen(at)?.fd)
     }
 
     fn open_fd(
         &self,
-        place: Place<'_>,
+        at: HostPath<'_>,
         flags: wasi::Oflags,
         rights: wasi::Rights,
     ) -> Result<wasi::Fd> {
-        let Preopen { fd, inheriting } = *self.preopen(place)?;
+        let Preopen { fd, inheriting } = *self.preopen(at)?;
         // SAFETY: the path is live for the call.
-        unsafe { wasi::path_open(fd, 0, text(place.path)?, flags, rights & inheriting, 0, 0) }
+        unsafe { wasi::path_open(fd, 0, text(at.path)?, flags, rights & inheriting, 0, 0) }
             .map_err(linux)
     }
 }
@@ -139,7 +139,7 @@ fn kind(file_type: u8) -> Kind {
     known.map_or(Kind::Fifo, |(_, kind)| *kind)
 }
 
-/// A number for a file whose runtime has none: of its place (FNV-1a), and never 0.
+/// A number for a file whose runtime has none: the FNV-1a hash of its path, and never 0.
 fn substitute(directory: usize, path: &[u8]) -> u64 {
     let bytes = path.iter().copied().chain([directory as u8]);
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
@@ -204,7 +204,7 @@ fn time_flags(accessed: SetTime, modified: SetTime) -> wasi::Fstflags {
 }
 
 /// The entries in what fd_readdir wrote.
-fn entries(mut bytes: &[u8], place: Place<'_>) -> Vec<Entry> {
+fn entries(mut bytes: &[u8], at: HostPath<'_>) -> Vec<Entry> {
     let mut entries = Vec::new();
     while let Some((header, rest)) = bytes.split_first_chunk::<DIRENT>() {
         let field = |at: usize| header.iter().skip(at).take(4).rev();
@@ -216,17 +216,17 @@ fn entries(mut bytes: &[u8], place: Place<'_>) -> Vec<Entry> {
         if name == b"." || name == b".." {
             continue;
         }
-        let inode = if inode == 0 { entry_substitute(place, name) } else { inode };
+        let inode = if inode == 0 { entry_substitute(at, name) } else { inode };
         let kind = kind(header[20]);
         entries.push(Entry { name: name.into(), inode, kind });
     }
     entries
 }
 
-/// The number that an entry's own place gives.
-fn entry_substitute(place: Place<'_>, name: &[u8]) -> u64 {
-    let path = if place.path == b"." { name.to_vec() } else { [place.path, b"/", name].concat() };
-    substitute(place.directory, &path)
+/// That number of a directory's entry.
+fn entry_substitute(at: HostPath<'_>, name: &[u8]) -> u64 {
+    let path = if at.path == b"." { name.to_vec() } else { [at.path, b"/", name].concat() };
+    substitute(at.directory, &path)
 }
 
 impl HostDirectories for Preopens {
@@ -238,11 +238,11 @@ impl HostDirectories for Preopens {
 
     fn stat(&self, target: Target<'_, File>) -> Result<Stat> {
         let (found, substitute) = match target {
-            Target::Place(place) => {
-                let (fd, path) = (self.fd(place)?, text(place.path)?);
+            Target::Path(at) => {
+                let (fd, path) = (self.fd(at)?, text(at.path)?);
                 // SAFETY: the path is live for the call.
                 let found = unsafe { wasi::path_filestat_get(fd, 0, path) };
-                (found, substitute(place.directory, place.path))
+                (found, substitute(at.directory, at.path))
             }
             // SAFETY: no memory is involved but the result's.
             Target::File(file) => (unsafe { wasi::fd_filestat_get(file.fd) }, file.substitute),
@@ -250,14 +250,14 @@ impl HostDirectories for Preopens {
         found.map(|found| stat(&found, substitute)).map_err(linux)
     }
 
-    fn open(&self, place: Place<'_>, how: &OpenHow) -> Result<File> {
+    fn open(&self, at: HostPath<'_>, how: &OpenHow) -> Result<File> {
         let rights = if how.read { READ } else { 0 } | if how.write { WRITE } else { 0 };
         let flag = |is, flag| if is { flag } else { 0 };
         let flags = flag(how.truncate, wasi::OFLAGS_TRUNC)
             | flag(how.create.is_some(), wasi::OFLAGS_CREAT)
             | flag(how.exclusive, wasi::OFLAGS_EXCL);
-        let fd = self.open_fd(place, flags, rights)?;
-        Ok(File { fd, substitute: substitute(place.directory, place.path) })
+        let fd = self.open_fd(at, flags, rights)?;
+        Ok(File { fd, substitute: substitute(at.directory, at.path) })
     }
 
     fn read(&self, file: &File, offset: u64, buffer: &mut [u8]) -> Result<usize> {
@@ -296,8 +296,8 @@ impl HostDirectories for Preopens {
         let flags = time_flags(accessed, modified);
         let (accessed, modified) = (timestamp(accessed)?, timestamp(modified)?);
         let set = match target {
-            Target::Place(place) => {
-                let (fd, path) = (self.fd(place)?, text(place.path)?);
+            Target::Path(at) => {
+                let (fd, path) = (self.fd(at)?, text(at.path)?);
                 // SAFETY: the path is live for the call.
                 match unsafe {
                     wasi::path_filestat_set_times(fd, 0, path, accessed, modified, flags)
@@ -305,7 +305,7 @@ impl HostDirectories for Preopens {
                     // wazero opens the path for writing.
                     Err(wasi::ERRNO_ISDIR) => {
                         let directory = File {
-                            fd: self.open_fd(place, wasi::OFLAGS_DIRECTORY, READ)?,
+                            fd: self.open_fd(at, wasi::OFLAGS_DIRECTORY, READ)?,
                             substitute: 0,
                         };
                         // SAFETY: no memory is involved.
@@ -325,8 +325,8 @@ impl HostDirectories for Preopens {
     }
 
     /// In one call, or a few with more and more room: runtimes may begin anew with each of them.
-    fn list(&self, place: Place<'_>) -> Result<Vec<Entry>> {
-        let fd = self.open_fd(place, wasi::OFLAGS_DIRECTORY, READ)?;
+    fn list(&self, at: HostPath<'_>) -> Result<Vec<Entry>> {
+        let fd = self.open_fd(at, wasi::OFLAGS_DIRECTORY, READ)?;
         let directory = File { fd, substitute: 0 };
         let mut room = LIST_ROOM;
         while room <= MAX_LIST_ROOM {
@@ -335,48 +335,48 @@ impl HostDirectories for Preopens {
             let used = unsafe { wasi::fd_readdir(directory.fd, bytes.as_mut_ptr(), room, 0) };
             let used = used.map_err(linux)?;
             if used < room {
-                return Ok(entries(&bytes[..used], place));
+                return Ok(entries(&bytes[..used], at));
             }
             room *= 8;
         }
         Err(Errno::NOMEM)
     }
 
-    fn make_directory(&self, place: Place<'_>, _mode: u32) -> Result<()> {
+    fn make_directory(&self, at: HostPath<'_>, _mode: u32) -> Result<()> {
         // SAFETY: the path is live for the call.
-        unsafe { wasi::path_create_directory(self.fd(place)?, text(place.path)?) }.map_err(linux)
+        unsafe { wasi::path_create_directory(self.fd(at)?, text(at.path)?) }.map_err(linux)
     }
 
-    fn remove_directory(&self, place: Place<'_>) -> Result<()> {
+    fn remove_directory(&self, at: HostPath<'_>) -> Result<()> {
         // SAFETY: the path is live for the call.
-        unsafe { wasi::path_remove_directory(self.fd(place)?, text(place.path)?) }.map_err(linux)
+        unsafe { wasi::path_remove_directory(self.fd(at)?, text(at.path)?) }.map_err(linux)
     }
 
-    fn remove_file(&self, place: Place<'_>) -> Result<()> {
+    fn remove_file(&self, at: HostPath<'_>) -> Result<()> {
         // SAFETY: the path is live for the call.
-        unsafe { wasi::path_unlink_file(self.fd(place)?, text(place.path)?) }.map_err(linux)
+        unsafe { wasi::path_unlink_file(self.fd(at)?, text(at.path)?) }.map_err(linux)
     }
 
-    fn rename(&self, from: Place<'_>, to: Place<'_>) -> Result<()> {
+    fn rename(&self, from: HostPath<'_>, to: HostPath<'_>) -> Result<()> {
         let (old, new) = ((self.fd(from)?, text(from.path)?), (self.fd(to)?, text(to.path)?));
         // SAFETY: the paths are live for the call.
         unsafe { wasi::path_rename(old.0, old.1, new.0, new.1) }.map_err(linux)
     }
 
-    fn link(&self, from: Place<'_>, to: Place<'_>) -> Result<()> {
+    fn link(&self, from: HostPath<'_>, to: HostPath<'_>) -> Result<()> {
         let (old, new) = ((self.fd(from)?, text(from.path)?), (self.fd(to)?, text(to.path)?));
         // SAFETY: the paths are live for the call.
         unsafe { wasi::path_link(old.0, 0, old.1, new.0, new.1) }.map_err(linux)
     }
 
-    fn symlink(&self, target: &[u8], place: Place<'_>) -> Result<()> {
-        let (target, fd, path) = (text(target)?, self.fd(place)?, text(place.path)?);
+    fn symlink(&self, target: &[u8], at: HostPath<'_>) -> Result<()> {
+        let (target, fd, path) = (text(target)?, self.fd(at)?, text(at.path)?);
         // SAFETY: the paths are live for the call.
         unsafe { wasi::path_symlink(target, fd, path) }.map_err(linux)
     }
 
-    fn read_link(&self, place: Place<'_>) -> Result<Vec<u8>> {
-        let (fd, path) = (self.fd(place)?, text(place.path)?);
+    fn read_link(&self, at: HostPath<'_>) -> Result<Vec<u8>> {
+        let (fd, path) = (self.fd(at)?, text(at.path)?);
         let mut target = vec![0; MAX_LINK];
         // SAFETY: pointer and length are those of a live buffer; the path is live for the call.
         let length = unsafe { wasi::path_readlink(fd, path, target.as_mut_ptr(), MAX_LINK) };

@@ -1,49 +1,57 @@
-//! What a runtime or an embedder calls.
+//! What a runtime or an embedder calls. One call at a time: an import of this module that calls one
+//! of these before it returns is refused with a trap.
 
-use crate::program::{Program, Reason};
-use crate::wasi_host;
-use core::cell::UnsafeCell;
+use crate::host::FOREVER;
+use crate::program::Program;
+use crate::single_thread::{Exclusive, SingleThread};
+use crate::wasi_calls;
+use c2w_session::RunState;
+use core::cell::RefCell;
 
-/// Instructions between two looks at standard input: a few milliseconds.
-const BUDGET: u64 = 1 << 21;
+/// What [`run`] returns: why it came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+enum Reason {
+    /// The budget is used up; call again.
+    Budget = 0,
+    /// The guest waits for standard input (and perhaps its timer).
+    Input = 1,
+    /// The guest waits for its timer.
+    Timer = 2,
+    /// The command ended.
+    Finished = 3,
+}
 
-struct Global(UnsafeCell<Option<Result<Program, u8>>>);
+impl From<RunState> for Reason {
+    fn from(state: RunState) -> Self {
+        match state {
+            RunState::Running => Self::Budget,
+            RunState::Waiting { input: true, .. } => Self::Input,
+            RunState::Waiting { input: false, .. } => Self::Timer,
+            RunState::Finished(_) => Self::Finished,
+        }
+    }
+}
 
-// SAFETY: a module has one thread, and no export calls another while it holds the program.
-unsafe impl Sync for Global {}
+/// The program, from the first call on; `Err` is the status of one that cannot start.
+static PROGRAM: Exclusive<Option<Result<Program, u8>>> = SingleThread(RefCell::new(None));
 
-static PROGRAM: Global = Global(UnsafeCell::new(None));
-
-/// The program, started at the first call; `Err` is the status of one that cannot start.
-fn program() -> Result<&'static mut Program, u8> {
-    // SAFETY: every export takes this reference once and drops it before it returns.
-    let slot = unsafe { &mut *PROGRAM.0.get() };
-    // SAFETY: only here, and only while the slot is empty.
-    let program = slot.get_or_insert_with(|| unsafe { Program::start() });
-    program.as_mut().map_err(|status| *status)
+/// Lends `f` the program, which the first call starts. `Err` is the status of one that cannot
+/// start.
+fn with<R>(f: impl FnOnce(&mut Program) -> R) -> Result<R, u8> {
+    PROGRAM.with(|slot| {
+        let program = slot.get_or_insert_with(Program::start);
+        program.as_mut().map(f).map_err(|status| *status)
+    })
 }
 
 /// Runs the container to its end, as a WASI command.
 #[unsafe(no_mangle)]
 pub extern "C" fn _start() {
-    let status = match program() {
-        Ok(program) => run_to_end(program),
-        Err(status) => status,
-    };
+    let status = with(Program::run_to_end).unwrap_or_else(|status| status);
     // Some runtimes take every proc_exit for a failure: success just returns.
     if status != 0 {
-        wasi_host::exit(status);
-    }
-}
-
-fn run_to_end(program: &mut Program) -> u8 {
-    loop {
-        let timeout = match program.run(BUDGET) {
-            Reason::Budget => 0,
-            Reason::Input | Reason::Timer => program.wait_ns,
-            Reason::Finished => return program.status,
-        };
-        program.pump_input(timeout);
+        wasi_calls::exit(status);
     }
 }
 
@@ -51,26 +59,30 @@ fn run_to_end(program: &mut Program) -> u8 {
 /// waits as it sees fit: standard input is read here, without waiting for it.
 #[unsafe(no_mangle)]
 pub extern "C" fn run(budget: u64) -> u32 {
-    let Ok(program) = program() else { return Reason::Finished as u32 };
-    program.pump_input(0);
-    program.run(budget) as u32
+    with(|program| program.run_slice(budget).into()).unwrap_or(Reason::Finished) as u32
 }
 
 /// Nanoseconds from the last [`run`] until the guest's timer.
 #[unsafe(no_mangle)]
 pub extern "C" fn wait_ns() -> u64 {
-    program().map_or(0, |program| program.wait_ns)
+    match with(|program| program.state()) {
+        Ok(RunState::Waiting { timer, .. }) => timer.unwrap_or(FOREVER),
+        Ok(RunState::Running | RunState::Finished(_)) | Err(_) => 0,
+    }
 }
 
 /// The exit status, once [`run`] has said that the command ended.
 #[unsafe(no_mangle)]
 pub extern "C" fn status() -> u32 {
-    program().map_or_else(u32::from, |program| u32::from(program.status))
+    match with(|program| program.state()) {
+        Ok(RunState::Finished(status)) | Err(status) => status.into(),
+        Ok(RunState::Running | RunState::Waiting { .. }) => 0,
+    }
 }
 
 /// How much was executed: 0, all instructions since the machine was switched on; 1, instructions of
-/// translated code; 2, how often translated code was entered; 3, how often it came back at once.
+/// translated code; 2, how often translated code was entered; 3, entries that it refused.
 #[unsafe(no_mangle)]
 pub extern "C" fn count(which: u32) -> u64 {
-    program().map_or(0, |program| program.count(which))
+    with(|program| program.count(which)).unwrap_or(0)
 }

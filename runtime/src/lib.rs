@@ -19,15 +19,19 @@ mod errno;
 #[cfg(target_arch = "wasm32")]
 mod exports;
 #[cfg(target_arch = "wasm32")]
+mod host;
+#[cfg(target_arch = "wasm32")]
 mod placement;
 #[cfg(target_arch = "wasm32")]
 mod program;
 #[cfg(target_arch = "wasm32")]
+mod regions;
+#[cfg(target_arch = "wasm32")]
+mod single_thread;
+#[cfg(target_arch = "wasm32")]
 mod standard_input;
 #[cfg(target_arch = "wasm32")]
-mod units;
-#[cfg(target_arch = "wasm32")]
-mod wasi_host;
+mod wasi_calls;
 #[cfg(target_arch = "wasm32")]
 mod wasi_terminal;
 
@@ -39,6 +43,6 @@ static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 #[cfg(target_arch = "wasm32")]
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
-    wasi_host::complain(format_args!("internal error: {info}"));
+    wasi_calls::complain(format_args!("internal error: {info}"));
     core::arch::wasm32::unreachable()
 }

@@ -1,9 +1,11 @@
 //! Where the converter has put the machine in linear memory. `src/wasm/layout.rs` fills
 //! [`C2W_PLACEMENT`] in and writes everything it points to.
 
+use crate::single_thread::SingleThread;
 use c2w_emulator::riscv::board::layout;
 use c2w_emulator::{GuestMemory, Region};
 use c2w_module_abi::{Placement, Range};
+use core::cell::Cell;
 
 const PAGE: usize = c2w_emulator::PAGE_SIZE;
 
@@ -25,16 +27,19 @@ pub struct Packed {
 
 /// Puts RAM together and returns everything; `None` when this module was never packaged.
 ///
-/// # Safety
-/// To be called once: the result owns image and RAM.
-pub unsafe fn unpack() -> Option<Packed> {
+/// # Panics
+/// When it is called again: the first result owns image and RAM.
+pub fn unpack() -> Option<Packed> {
+    static UNPACKED: SingleThread<Cell<bool>> = SingleThread(Cell::new(false));
+    assert!(!UNPACKED.replace(true), "the machine is unpacked once");
     // SAFETY: the static is valid; volatile, because its value is not the one in the source.
     let placement = unsafe { core::ptr::read_volatile(&raw const C2W_PLACEMENT) };
     if placement.magic != Placement::MAGIC {
         return None;
     }
     // SAFETY: the converter has laid these out side by side, inside the module's initial
-    // memory and above everything that the linker and the allocator use.
+    // memory and above everything that the linker and the allocator use. This function alone hands
+    // them out, and once.
     unsafe {
         restore_ram(&placement);
         let region = |start, range: Range| Region {

@@ -4,24 +4,12 @@
 //! files, or anything at all.
 
 use crate::errno::words;
-use crate::wasi_host::{self, STDIN, TAG_DESCRIPTOR};
-use alloc::string::String;
+use crate::wasi_calls::{self, STDIN, TAG_DESCRIPTOR};
+use c2w_session::Input;
 
-/// Where nothing can be polled, the guest must have nothing to do for so long, in nanoseconds,
-/// before it is stopped for a read that may block.
+/// Where nothing can be polled: nanoseconds that the guest must have nothing to do for before a
+/// read that may block stops it.
 const IDLE: u64 = 100_000_000;
-
-/// What came of an attempt to read.
-pub enum Input {
-    /// So many bytes.
-    Bytes(usize),
-    /// The end, or no standard input at all.
-    End,
-    /// It cannot be read, for this reason.
-    Failed(String),
-    /// Nothing at the moment.
-    Nothing,
-}
 
 /// How to find out whether a read would block.
 enum Readiness {
@@ -50,8 +38,8 @@ impl StandardInput {
             Ok(wasi::FILETYPE_REGULAR_FILE) | Err(wasi::ERRNO_BADF) => Readiness::Always,
             _ => Readiness::Polled,
         };
-        // wasmer, which calls any standard input a device, takes no time for no limit. Elsewhere the
-        // least time may cost a thousand times as much as none.
+        // wasmer, which calls any standard input a device, takes no time for no limit. Elsewhere
+        // the least time may cost a thousand times as much as none.
         let device = file_type == Ok(wasi::FILETYPE_CHARACTER_DEVICE);
         Self { readiness, shortest: u64::from(device && !terminal) }
     }
@@ -64,7 +52,7 @@ impl StandardInput {
             Readiness::Polled if wanted => self.poll(timeout),
             Readiness::Unknown if wanted && idle >= IDLE => true,
             _ => {
-                wasi_host::sleep(timeout);
+                wasi_calls::sleep(timeout);
                 false
             }
         }
@@ -72,10 +60,10 @@ impl StandardInput {
 
     fn poll(&mut self, timeout: u64) -> bool {
         let subscriptions = [
-            wasi_host::timer(wasi::CLOCKID_MONOTONIC, timeout.max(self.shortest)),
-            wasi_host::descriptor(STDIN, wasi::EVENTTYPE_FD_READ),
+            wasi_calls::timer(wasi::CLOCKID_MONOTONIC, timeout.max(self.shortest)),
+            wasi_calls::descriptor(STDIN, wasi::EVENTTYPE_FD_READ),
         ];
-        let error = wasi_host::poll(&subscriptions).map(|events| {
+        let error = wasi_calls::poll(&subscriptions).map(|events| {
             events.iter().find(|event| event.userdata == TAG_DESCRIPTOR).map(|event| event.error)
         });
         match error {
@@ -103,10 +91,10 @@ impl StandardInput {
     }
 }
 
-/// Whether somebody meant standard input to be read. None is there, or a null device that is open for
-/// writing only, as nohup(1) leaves it: wasmtime does not tell that from a file.
+/// Whether somebody meant standard input to be read. None is there, or a null device that is open
+/// for writing only, as nohup(1) leaves it: wasmtime does not tell that from a file.
 fn is_wanted() -> bool {
-    let kind = wasi_host::file_type(STDIN);
+    let kind = wasi_calls::file_type(STDIN);
     kind.is_some_and(|kind| {
         kind != wasi::FILETYPE_CHARACTER_DEVICE && kind != wasi::FILETYPE_UNKNOWN
     })

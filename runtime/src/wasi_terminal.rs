@@ -1,14 +1,14 @@
-//! What WASI preview 1 tells of a terminal: signs of one. Neither its size nor its mode can be asked
-//! for, let alone set.
+//! What WASI preview 1 tells of a terminal: signs of one. Neither its size nor its mode can be
+//! asked for, let alone set.
 
-use crate::standard_input::{Input, StandardInput};
-use crate::wasi_host::{self, STDIN, STDOUT, TAG_DESCRIPTOR, Wasi};
+use crate::host::WasiHost;
+use crate::wasi_calls::{self, STDIN, STDOUT, TAG_DESCRIPTOR};
 use alloc::vec::Vec;
 use c2w_guest_abi::{Stream, Terminal, TerminalMode};
-use c2w_session::Outside;
 use c2w_session::terminal::{
     HostTerminal, SIZE_QUERY, StreamSigns, has_size, is_one_terminal, take_size,
 };
+use c2w_session::{Input, RunHost, SessionHost, Wait};
 
 /// How long a terminal gets to answer, in nanoseconds: one at the end of a slow line, too.
 const PATIENCE: u64 = 500_000_000;
@@ -48,8 +48,8 @@ fn signs(fd: wasi::Fd, kind: wasi::Eventtype) -> Option<StreamSigns> {
 /// Whether a descriptor can be polled, ready or not, as far as the runtime polls for `kind` at all.
 fn is_waited_for(fd: wasi::Fd, kind: wasi::Eventtype) -> bool {
     // Not no time at all, which wasmer takes for no limit.
-    let now = wasi_host::timer(wasi::CLOCKID_MONOTONIC, 1);
-    wasi_host::poll(&[now, wasi_host::descriptor(fd, kind)]).is_ok_and(|events| {
+    let now = wasi_calls::timer(wasi::CLOCKID_MONOTONIC, 1);
+    wasi_calls::poll(&[now, wasi_calls::descriptor(fd, kind)]).is_ok_and(|events| {
         let refused = |event: &wasi::Event| {
             event.userdata == TAG_DESCRIPTOR
                 && !matches!(event.error, wasi::ERRNO_SUCCESS | wasi::ERRNO_NOTSUP)
@@ -60,30 +60,30 @@ fn is_waited_for(fd: wasi::Fd, kind: wasi::Eventtype) -> bool {
 
 /// Asks a raw terminal for its size, unless `variables` say it: a cooked one would show the answer
 /// and keep it until the line ends. Returns what was typed meanwhile.
-pub fn ask_size(
-    wanted: &mut Terminal,
-    variables: &[Vec<u8>],
-    input: &mut StandardInput,
-) -> Vec<u8> {
+pub fn ask_size(wanted: &mut Terminal, variables: &[Vec<u8>], host: &mut WasiHost) -> Vec<u8> {
     let mut read = Vec::new();
     if wanted.mode != TerminalMode::Raw
         || has_size(variables)
-        || Wasi.output(Stream::Stdout, SIZE_QUERY).is_err()
+        || host.output(Stream::Stdout, SIZE_QUERY).is_err()
     {
         return read;
     }
-    let deadline = Wasi.monotonic_ns() + PATIENCE;
+    let deadline = host.monotonic_ns() + PATIENCE;
     loop {
         if let Some((size, [before, after])) = take_size(&read) {
             wanted.size = size;
             return [before, after].concat();
         }
-        let left = deadline.saturating_sub(Wasi.monotonic_ns());
-        if left == 0 || read.len() > LONGEST_ANSWER || !input.wait(true, left, 0) {
+        let left = deadline.saturating_sub(host.monotonic_ns());
+        if left == 0 || read.len() > LONGEST_ANSWER {
+            return read;
+        }
+        let Ok(ready) = host.wait(Wait { input: true, timeout: Some(left), idle: Some(0) });
+        if !ready {
             return read;
         }
         let mut bytes = [0; LONGEST_ANSWER];
-        match input.read(&mut bytes) {
+        match host.read(&mut bytes) {
             Input::Bytes(length) => read.extend_from_slice(&bytes[..length]),
             // The end, or an error, comes again when the command asks for input.
             Input::End | Input::Failed(_) => return read,

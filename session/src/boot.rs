@@ -1,15 +1,14 @@
 //! From nothing to the moment of the snapshot.
 
-use crate::outside::{BootPart, Outside, PORTS};
+use crate::host::{BootPart, PORTS, SessionHost};
 use crate::session::{Session, Step};
 use alloc::format;
 use c2w_emulator::{BootBoard, BootConfig, BootError, GuestMemory, Machine};
 use c2w_guest_abi::{ContainerConfig, Failure, Milestone, ToGuest, frame};
-use core::fmt;
 
 /// Instructions after which a boot is given up: it takes about 70 million.
 const STEP_LIMIT: u64 = 8_000_000_000;
-/// Instructions between two looks at the machine: how exactly the parts of a boot are measured.
+/// Instructions of one call of the machine: how exactly the parts of a boot are measured.
 const SLICE: u64 = 1 << 17;
 
 /// The guest's own software.
@@ -26,40 +25,29 @@ pub struct Guest<'a> {
     pub seed: &'a [u8],
 }
 
-/// Why a container did not come to its snapshot.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Why a container was not brought to its snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BootFailure {
     /// The machine cannot be set up.
+    #[error(transparent)]
     Boot(BootError),
-    /// The configuration does not fit into a message.
+    /// The configuration does not fit into one message.
+    #[error(transparent)]
     Config(frame::FrameError),
     /// The guest gave up.
+    #[error("{}", .0.message)]
     Guest(Failure),
     /// The guest waits for something that will never come.
+    #[error("the guest waits for something that never comes")]
     Stuck,
     /// No container after [`STEP_LIMIT`] instructions.
+    #[error("no container was created within {STEP_LIMIT} instructions")]
     Endless,
 }
 
-impl fmt::Display for BootFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Boot(error) => error.fmt(f),
-            Self::Config(error) => error.fmt(f),
-            Self::Guest(failure) => f.write_str(&failure.message),
-            Self::Stuck => f.write_str("the guest waits for something that never comes"),
-            Self::Endless => {
-                write!(f, "no container was created within {STEP_LIMIT} instructions")
-            }
-        }
-    }
-}
-
-impl core::error::Error for BootFailure {}
-
 /// Boots `guest` on `memory`, which holds the root image, and has it create the container.
 /// Returns when the machine is idle and ready for its snapshot. Deterministic: time comes from
-/// instructions, entropy and the wall clock from `outside`.
+/// instructions, entropy and the wall clock from `host`.
 ///
 /// # Errors
 /// [`BootFailure`].
@@ -67,7 +55,7 @@ pub fn boot(
     memory: GuestMemory,
     guest: &Guest<'_>,
     container: ContainerConfig,
-    outside: &mut dyn Outside,
+    host: &mut dyn SessionHost,
 ) -> Result<Session, BootFailure> {
     let config = BootConfig {
         kernel: guest.kernel,
@@ -84,11 +72,11 @@ pub fn boot(
     while session.steps() < STEP_LIMIT {
         // Once ready, the first wait of the guest is the moment: later timers belong to the run.
         let step = match ready {
-            false => session.run_to_timer(SLICE, outside),
-            true => session.run(SLICE, outside),
+            false => session.run_to_timer(SLICE, host),
+            true => session.run(SLICE, host),
         };
         if let Some(part) = done_with(&step, ready) {
-            outside.boot_part(part, session.steps());
+            host.boot_part(part, session.steps());
         }
         match step {
             Step::Running | Step::Reached(_) | Step::Notice(_) | Step::StreamFailed(_) => {}

@@ -12,7 +12,7 @@ const HOST: &[u8] = b"/mnt/host";
 
 /// A directory of the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shared {
+pub struct SharedDirectory {
     /// What it is to be called in the container, in the words of whoever shares it.
     pub guest: Vec<u8>,
     /// Whether writing is refused.
@@ -24,9 +24,9 @@ pub struct Shared {
 ///
 /// # Errors
 /// [`UsageError`] for a name that goes up with `..`, or that is the system's own.
-pub fn mounts(shared: &[Shared]) -> Result<Vec<Mount>, UsageError> {
+pub fn mounts(shared: &[SharedDirectory]) -> Result<Vec<Mount>, UsageError> {
     let mut mounts = Vec::new();
-    for (number, Shared { guest, read_only }) in shared.iter().enumerate() {
+    for (number, SharedDirectory { guest, read_only }) in shared.iter().enumerate() {
         let (name, target) = (number.to_string().into_bytes(), target(guest)?);
         mounts.push(Mount { name, target, read_only: *read_only });
     }
@@ -34,8 +34,8 @@ pub fn mounts(shared: &[Shared]) -> Result<Vec<Mount>, UsageError> {
     Ok(mounts)
 }
 
-/// Refuses two mounts at one place: the first would be hidden, and what is written there would not be
-/// where it was expected.
+/// Refuses two mounts at one place: the first would be hidden, and what is written there would not
+/// be where it was expected.
 ///
 /// # Errors
 /// [`UsageError`], which names the place.
@@ -90,7 +90,8 @@ mod tests {
     use c2w_guest_abi::Tmpfs;
 
     fn targets(names: &[&str]) -> Vec<(String, String)> {
-        let shared = |name: &&str| Shared { guest: name.as_bytes().to_vec(), read_only: false };
+        let shared =
+            |name: &&str| SharedDirectory { guest: name.as_bytes().to_vec(), read_only: false };
         let shared: Vec<_> = names.iter().map(shared).collect();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         let mounts = mounts(&shared).unwrap().into_iter();
@@ -127,7 +128,7 @@ mod tests {
     #[test]
     fn the_system_keeps_its_places() {
         for name in ["/dev", "dev/", "/proc", "/proc/sys", "./sys", "/dev/pts/1"] {
-            let shared = Shared { guest: name.as_bytes().to_vec(), read_only: false };
+            let shared = SharedDirectory { guest: name.as_bytes().to_vec(), read_only: false };
             let refused = mounts(&[shared]).unwrap_err().0;
             assert!(refused.contains(&format!("{name:?}: /")), "{refused}");
             assert!(refused.contains("belongs to the container's system"), "{refused}");
@@ -138,7 +139,8 @@ mod tests {
     #[test]
     fn no_mount_hides_another() {
         let request = |directories: &[&str], tmpfs: &[&str]| {
-            let shared = |name: &&str| Shared { guest: name.as_bytes().to_vec(), read_only: false };
+            let shared =
+                |name: &&str| SharedDirectory { guest: name.as_bytes().to_vec(), read_only: false };
             let shared: Vec<_> = directories.iter().map(shared).collect();
             let tmpfs =
                 tmpfs.iter().map(|target| Tmpfs { target: (*target).into(), options: vec![] });
@@ -160,7 +162,7 @@ mod tests {
     #[test]
     fn nothing_goes_up() {
         for name in ["..", "/a/../b", "../x"] {
-            let shared = Shared { guest: name.as_bytes().to_vec(), read_only: false };
+            let shared = SharedDirectory { guest: name.as_bytes().to_vec(), read_only: false };
             assert!(mounts(&[shared]).unwrap_err().0.contains(name), "{name}");
         }
     }

@@ -46,7 +46,8 @@ pub struct Environment {
 }
 
 /// A command line that makes no sense: the text says why.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct UsageError(pub String);
 
 /// What to do about an unknown option: such an error ends so.
@@ -100,7 +101,8 @@ pub fn parse(
 }
 
 /// Takes letters apart that stand behind one dash, `-itw/tmp`: flags, and at the end one with its
-/// value; with `=`, that is the last letter's. `None` when one of them is unknown, or there is one only.
+/// value; with `=`, that is the last letter's. `None` when one of them is unknown, or there is one
+/// only.
 fn unbundle(option: &[u8]) -> Option<Vec<Vec<u8>>> {
     let letters = option.strip_prefix(b"-").filter(|letters| letters.len() > 1)?;
     let mut words = Vec::new();

@@ -1,6 +1,6 @@
 //! A machine and the conversation with PID 1 in it.
 
-use crate::outside::{CONTROL, Outbox, Outside, Ports, STDIN};
+use crate::host::{CONTROL, Captured, Ports, STDIN, SessionHost};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -19,7 +19,7 @@ use c2w_guest_abi::{
 /// Entropy that a run starts with, in bytes.
 const SEED_LENGTH: usize = 64;
 
-/// The status of a run that failed, but not by its command's doing.
+/// The status of a run that failed in the machine and not in its command.
 const MACHINE_FAILED: u8 = 125;
 
 /// What a session does next.
@@ -27,37 +27,37 @@ const MACHINE_FAILED: u8 = 125;
 pub enum Step {
     /// There is more to execute.
     Running,
-    /// The guest waits: for input, or for its timer in so many nanoseconds.
+    /// The guest waits: for input, or for its timer, which is due after these nanoseconds.
     Idle(Option<u64>),
-    /// PID 1 is up and waits for its orders.
+    /// PID 1 is up and waits for its configuration.
     Hello,
-    /// The container has come so far.
+    /// The creation of the container has come to this point.
     Reached(Milestone),
     /// The container is created: the moment of the snapshot.
     Ready,
-    /// People want to know this; the command goes on.
+    /// To be shown to the user. The command goes on.
     Notice(Notice),
-    /// So are they of this: bytes of a stream are lost. The command goes on.
+    /// To be shown, too: bytes of a stream are lost, for this reason. The command goes on.
     StreamFailed(String),
     /// The command ended with this status.
     Exited(u8),
-    /// There was no command, or there is no machine any more.
+    /// The command was never started, or the machine has stopped under it.
     Failed(Failure),
 }
 
 /// A container in a machine.
 pub struct Session {
     machine: Machine,
-    outbox: Outbox,
+    captured: Captured,
     decoder: frame::Decoder,
     /// Encoded messages that the control port has not taken yet.
     to_guest: Vec<u8>,
-    /// How many of the outputs that are closed the guest was told of.
-    told_closed: usize,
+    /// How many of the closed outputs have been reported to the guest.
+    reported_closed: usize,
     stdin_wanted: bool,
-    /// Whether a stream has failed, so that a command's success is none.
+    /// Whether a stream has failed: then the command's status 0 becomes [`MACHINE_FAILED`].
     stream_failed: bool,
-    /// That the machine was switched off, if something had to be said before.
+    /// The machine's power request, while a failed stream is reported before it.
     power: Option<PowerRequest>,
 }
 
@@ -66,10 +66,10 @@ impl Session {
     pub(crate) fn new(machine: Machine) -> Self {
         Self {
             machine,
-            outbox: Outbox::default(),
+            captured: Captured::default(),
             decoder: frame::Decoder::default(),
             to_guest: Vec::new(),
-            told_closed: 0,
+            reported_closed: 0,
             stdin_wanted: false,
             stream_failed: false,
             power: None,
@@ -89,8 +89,8 @@ impl Session {
     }
 
     /// The machine's state without its memory.
-    pub fn save(&mut self, outside: &mut dyn Outside) -> Vec<u8> {
-        self.machine.save(&mut Ports { outside, outbox: &mut self.outbox })
+    pub fn save(&mut self, host: &mut dyn SessionHost) -> Vec<u8> {
+        self.machine.save(&mut Ports { host, captured: &mut self.captured })
     }
 
     /// RAM and root image, without the machine.
@@ -123,12 +123,12 @@ impl Session {
         self.machine.translated()
     }
 
-    /// Has an observer told of every block that is executed from now on.
+    /// Reports every block that is executed from now on to `observer`.
     pub fn observe(&mut self, observer: Box<dyn Observer>) {
         self.machine.observe(observer);
     }
 
-    /// Has an observer told of every block of the next `all` steps, and of a part of those after.
+    /// Reports every block of the next `all` steps to `observer`, and a sample of those after.
     pub fn sample(&mut self, observer: Box<dyn Observer>, all: u64) {
         self.machine.sample(observer, all);
     }
@@ -146,38 +146,38 @@ impl Session {
     pub fn start(
         &mut self,
         request: RunRequest,
-        outside: &mut dyn Outside,
+        host: &mut dyn SessionHost,
     ) -> Result<(), frame::FrameError> {
-        self.machine.use_host_clock(&mut Ports { outside, outbox: &mut self.outbox });
-        self.rehearse(request, outside)
+        self.machine.use_host_clock(&mut Ports { host, captured: &mut self.captured });
+        self.start_deterministic(request, host)
     }
 
     /// As [`Self::start`], but time still comes from instructions: the same run every time, if
-    /// `outside` is the same.
+    /// `host` is the same.
     ///
     /// # Errors
     /// When the request is too long for one message.
-    pub fn rehearse(
+    pub fn start_deterministic(
         &mut self,
         mut request: RunRequest,
-        outside: &mut dyn Outside,
+        host: &mut dyn SessionHost,
     ) -> Result<(), frame::FrameError> {
         let mut id = [0; GENERATION_LENGTH];
-        outside.entropy(&mut id);
+        host.entropy(&mut id);
         request.seed = vec![0; SEED_LENGTH];
-        outside.entropy(&mut request.seed);
-        request.clock = self.wall_clock(outside);
+        host.entropy(&mut request.seed);
+        request.clock = self.wall_clock(host);
         self.stdin_wanted = request.stdin;
-        self.outbox.console_hidden = !request.debug;
+        self.captured.console_hidden = !request.debug;
         self.send(&ToGuest::Run(request))?;
         self.machine.renew_generation(id);
         Ok(())
     }
 
-    /// What time it is, for the machine and for the world.
-    fn wall_clock(&mut self, outside: &mut dyn Outside) -> WallClock {
-        let realtime_ns = outside.realtime_ns();
-        let ticks = self.machine.ticks(&mut Ports { outside, outbox: &mut self.outbox });
+    /// The present moment, on the wall clock and on the machine's.
+    fn wall_clock(&mut self, host: &mut dyn SessionHost) -> WallClock {
+        let realtime_ns = host.realtime_ns();
+        let ticks = self.machine.ticks(&mut Ports { host, captured: &mut self.captured });
         WallClock { realtime_ns, ticks, tick_ns: self.machine.tick_ns() }
     }
 
@@ -187,7 +187,7 @@ impl Session {
         Ok(())
     }
 
-    /// Bytes of standard input that the guest can take now; 0 once it wants none any more.
+    /// Bytes of standard input that the guest can take now; 0 once it wants no more.
     pub fn stdin_room(&self) -> usize {
         if self.stdin_wanted { self.machine.input_room(STDIN) } else { 0 }
     }
@@ -199,8 +199,8 @@ impl Session {
 
     /// Passes standard input on. Returns how many bytes were taken, at most
     /// [`Self::stdin_room`].
-    pub fn push_stdin(&mut self, bytes: &[u8], outside: &mut dyn Outside) -> usize {
-        self.machine.push_input(STDIN, bytes, &mut Ports { outside, outbox: &mut self.outbox })
+    pub fn push_stdin(&mut self, bytes: &[u8], host: &mut dyn SessionHost) -> usize {
+        self.machine.push_input(STDIN, bytes, &mut Ports { host, captured: &mut self.captured })
     }
 
     /// Ends standard input.
@@ -214,7 +214,7 @@ impl Session {
     /// Ends standard input, which cannot be read for this reason.
     pub fn fail_stdin(&mut self, reason: &str) {
         if self.stdin_wanted {
-            self.outbox.failures.push(format!("cannot read standard input: {reason}"));
+            self.captured.failures.push(format!("cannot read standard input: {reason}"));
         }
         self.end_stdin();
     }
@@ -242,15 +242,15 @@ impl Session {
         self.machine.skip_to(tick);
     }
 
-    /// Runs about `budget` instructions, or until something is to be done outside.
-    pub fn run(&mut self, budget: u64, outside: &mut dyn Outside) -> Step {
-        self.deliver(outside);
+    /// Runs about `budget` instructions, or until the host has something to do.
+    pub fn run(&mut self, budget: u64, host: &mut dyn SessionHost) -> Step {
+        self.deliver(host);
         let exit = match self.power.take() {
             Some(request) => Exit::Power(request),
-            None => self.machine.run(budget, &mut Ports { outside, outbox: &mut self.outbox }),
+            None => self.machine.run(budget, &mut Ports { host, captured: &mut self.captured }),
         };
         self.report_closed_outputs();
-        if let Some(failure) = self.outbox.failures.pop() {
+        if let Some(failure) = self.captured.failures.pop() {
             self.stream_failed = true;
             if let Exit::Power(request) = exit {
                 self.power = Some(request);
@@ -264,17 +264,18 @@ impl Session {
         }
         match exit {
             Exit::Budget => Step::Running,
-            Exit::Idle(_) if self.deliver(outside) => Step::Running,
-            Exit::Idle(timer) => Step::Idle(timer.map(|tick| self.ticks_until(tick, outside))),
+            Exit::Idle(_) if self.deliver(host) => Step::Running,
+            Exit::Idle(timer) => Step::Idle(timer.map(|tick| self.ticks_until(tick, host))),
             Exit::Power(request) => Step::Failed(self.switched_off(request)),
         }
     }
 
-    /// As [`Self::run`] for a machine on instruction time, in which a wait for a timer is over at once.
-    pub fn run_to_timer(&mut self, budget: u64, outside: &mut dyn Outside) -> Step {
-        let step = self.run(budget, outside);
+    /// As [`Self::run`] for a machine on instruction time, in which a wait for a timer is over at
+    /// once.
+    pub fn run_to_timer(&mut self, budget: u64, host: &mut dyn SessionHost) -> Step {
+        let step = self.run(budget, host);
         if let Step::Idle(Some(wait)) = step {
-            let mut ports = Ports { outside, outbox: &mut self.outbox };
+            let mut ports = Ports { host, captured: &mut self.captured };
             let tick = self.machine.ticks(&mut ports) + wait / self.machine.tick_ns();
             self.skip_to(tick);
             return Step::Running;
@@ -283,39 +284,39 @@ impl Session {
     }
 
     /// Nanoseconds until the guest's clock shows `tick`.
-    fn ticks_until(&mut self, tick: u64, outside: &mut dyn Outside) -> u64 {
-        let now = self.machine.ticks(&mut Ports { outside, outbox: &mut self.outbox });
+    fn ticks_until(&mut self, tick: u64, host: &mut dyn SessionHost) -> u64 {
+        let now = self.machine.ticks(&mut Ports { host, captured: &mut self.captured });
         tick.saturating_sub(now).saturating_mul(self.machine.tick_ns())
     }
 
     /// Gives queued messages to the control port. Returns whether any byte was taken.
-    fn deliver(&mut self, outside: &mut dyn Outside) -> bool {
+    fn deliver(&mut self, host: &mut dyn SessionHost) -> bool {
         if self.to_guest.is_empty() {
             return false;
         }
-        let mut ports = Ports { outside, outbox: &mut self.outbox };
+        let mut ports = Ports { host, captured: &mut self.captured };
         let taken = self.machine.push_input(CONTROL, &self.to_guest, &mut ports);
         self.to_guest.drain(..taken);
         taken > 0
     }
 
     fn report_closed_outputs(&mut self) {
-        while let Some(&stream) = self.outbox.closed.get(self.told_closed) {
-            self.told_closed += 1;
+        while let Some(&stream) = self.captured.closed.get(self.reported_closed) {
+            self.reported_closed += 1;
             // This message is a few bytes: it fits.
             let _ = self.send(&ToGuest::OutputClosed(stream));
         }
     }
 
-    /// Handles what PID 1 said.
+    /// Decodes what PID 1 has sent, up to the first message that the caller is to know of.
     fn receive(&mut self) -> Result<Option<Step>, frame::FrameError> {
         loop {
             let Some(message) = self.decoder.message::<FromGuest>()? else {
-                // What was said is decoded before more is taken, so neither buffer grows.
-                if self.outbox.control.is_empty() {
+                // Each batch is decoded before more is taken, so neither buffer grows.
+                if self.captured.control.is_empty() {
                     break;
                 }
-                self.decoder.push(&core::mem::take(&mut self.outbox.control));
+                self.decoder.push(&core::mem::take(&mut self.captured.control));
                 continue;
             };
             match message {
@@ -331,9 +332,9 @@ impl Session {
                 FromGuest::Failed(failure) => return Ok(Some(Step::Failed(failure))),
             }
         }
-        match self.outbox.control_overflow {
+        match self.captured.control_overflow {
             None => Ok(None),
-            Some(said) => Err(frame::FrameError::TooLong(said)),
+            Some(length) => Err(frame::FrameError::TooLong(length)),
         }
     }
 
@@ -343,7 +344,7 @@ impl Session {
             PowerRequest::PowerOff => "the guest switched off without a status",
             PowerRequest::Failure(_) => "the guest reported a failure",
         };
-        let console = String::from_utf8_lossy(&self.outbox.console_tail);
+        let console = String::from_utf8_lossy(&self.captured.console_tail);
         let last = console.lines().rfind(|line| line.contains("panic") || line.contains("Oops"));
         machine_failure(&match last {
             Some(line) => format!("{what}: {}", without_time(line.trim())),
@@ -358,7 +359,7 @@ fn without_time(line: &str) -> &str {
     stamped.map_or(line, |(_, message)| message)
 }
 
-/// A failure that is the machine's, not the command's.
+/// A failure of the machine, not of the command.
 pub(crate) fn machine_failure(message: &str) -> Failure {
     Failure { status: MACHINE_FAILED, message: message.into() }
 }

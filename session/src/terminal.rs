@@ -22,14 +22,15 @@ pub struct StreamSigns {
     pub character_device: bool,
     /// Asked for the position in it, it says that there is none.
     pub without_position: bool,
-    /// It waits for the stream, as it does for no `/dev/null` and no file.
+    /// It can poll the stream, which it cannot for `/dev/null` or a file.
     pub waited_for: bool,
     /// The device that the stream is on and its number there, zero where the host has none.
     pub identity: Option<(u64, u64)>,
 }
 
-/// Whether standard input and output are one terminal. All signs must agree: a terminal that nobody
-/// sits at cuts long lines of data and takes standard error for output, so in doubt there is none.
+/// Whether standard input and output are one terminal. All signs must agree: a terminal over
+/// pipes would cut long lines of data and join standard error with the output, so in doubt there is
+/// none.
 ///
 /// There are runtimes that call any standard stream a character device, and give each a number of
 /// its own; a terminal has one number, whoever opened it.
@@ -40,7 +41,7 @@ pub fn is_one_terminal(stdin: &StreamSigns, stdout: &StreamSigns) -> bool {
 }
 
 /// The command's terminal, if it is to have one. `host` is `None` when standard input and output
-/// are no terminal. `variables` are the program's, for `COLUMNS` and `LINES`.
+/// are not a terminal. `variables` are the program's, for `COLUMNS` and `LINES`.
 pub fn choose(
     choice: TerminalChoice,
     host: Option<HostTerminal>,

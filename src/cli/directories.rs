@@ -4,7 +4,7 @@ use crate::shared::SharedDirectories;
 use anyhow::{Context, Result, bail};
 use c2w_guest_abi::{Mount, place};
 use c2w_p9::Server;
-use c2w_session::{P9Server, Shared, mounts};
+use c2w_session::{P9Server, SharedDirectory, mounts};
 use clap::Args;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -49,7 +49,7 @@ impl DirectoryArgs {
                      you may read"
                 )
             })?;
-            shared.push(Shared { guest: guest.to_vec(), read_only });
+            shared.push(SharedDirectory { guest: guest.to_vec(), read_only });
         }
         let mounts = mounts(&shared).map_err(|error| anyhow::anyhow!(error.0))?;
         Ok((!mounts.is_empty()).then(|| Opened { server: Box::new(Server::new(host)), mounts }))

@@ -2,7 +2,7 @@
 //! other numbers and times with each conversion, and so another profile.
 
 use c2w_p9::{
-    Entry, Errno, HostDirectories, Kind, OpenHow, Place, Result, SetTime, Stat, Target, Time,
+    Entry, Errno, HostDirectories, HostPath, Kind, OpenHow, Result, SetTime, Stat, Target, Time,
 };
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -46,7 +46,7 @@ impl MemoryDirectory {
         file
     }
 
-    fn find(&self, place: Place<'_>) -> Result<Rc<MemoryFile>> {
+    fn find(&self, place: HostPath<'_>) -> Result<Rc<MemoryFile>> {
         self.files.borrow().get(place.path).cloned().ok_or(Errno::NOENT)
     }
 
@@ -79,13 +79,13 @@ impl HostDirectories for MemoryDirectory {
 
     fn stat(&self, target: Target<'_, Self::File>) -> Result<Stat> {
         match target {
-            Target::Place(Place { path: b".", .. }) => Ok(self.describe(1, Kind::Directory, 0)),
-            Target::Place(place) => Ok(self.describe_file(&*self.find(place)?)),
+            Target::Path(HostPath { path: b".", .. }) => Ok(self.describe(1, Kind::Directory, 0)),
+            Target::Path(place) => Ok(self.describe_file(&*self.find(place)?)),
             Target::File(file) => Ok(self.describe_file(file)),
         }
     }
 
-    fn open(&self, place: Place<'_>, how: &OpenHow) -> Result<Self::File> {
+    fn open(&self, place: HostPath<'_>, how: &OpenHow) -> Result<Self::File> {
         let file = match self.find(place) {
             Ok(_) if how.exclusive => return Err(Errno::EXIST),
             Err(Errno::NOENT) if how.create.is_some() => self.make(place.path),
@@ -130,7 +130,7 @@ impl HostDirectories for MemoryDirectory {
         Ok(())
     }
 
-    fn list(&self, _: Place<'_>) -> Result<Vec<Entry>> {
+    fn list(&self, _: HostPath<'_>) -> Result<Vec<Entry>> {
         let files = self.files.borrow();
         let entry = |(name, file): (&Vec<u8>, &Rc<MemoryFile>)| Entry {
             name: name.as_slice().into(),
@@ -140,31 +140,31 @@ impl HostDirectories for MemoryDirectory {
         Ok(files.iter().map(entry).collect())
     }
 
-    fn remove_file(&self, place: Place<'_>) -> Result<()> {
+    fn remove_file(&self, place: HostPath<'_>) -> Result<()> {
         self.files.borrow_mut().remove(place.path).map(drop).ok_or(Errno::NOENT)
     }
 
-    fn make_directory(&self, _: Place<'_>, _: u32) -> Result<()> {
+    fn make_directory(&self, _: HostPath<'_>, _: u32) -> Result<()> {
         Err(Errno::PERM)
     }
 
-    fn remove_directory(&self, _: Place<'_>) -> Result<()> {
+    fn remove_directory(&self, _: HostPath<'_>) -> Result<()> {
         Err(Errno::PERM)
     }
 
-    fn rename(&self, _: Place<'_>, _: Place<'_>) -> Result<()> {
+    fn rename(&self, _: HostPath<'_>, _: HostPath<'_>) -> Result<()> {
         Err(Errno::PERM)
     }
 
-    fn link(&self, _: Place<'_>, _: Place<'_>) -> Result<()> {
+    fn link(&self, _: HostPath<'_>, _: HostPath<'_>) -> Result<()> {
         Err(Errno::PERM)
     }
 
-    fn symlink(&self, _: &[u8], _: Place<'_>) -> Result<()> {
+    fn symlink(&self, _: &[u8], _: HostPath<'_>) -> Result<()> {
         Err(Errno::PERM)
     }
 
-    fn read_link(&self, _: Place<'_>) -> Result<Vec<u8>> {
+    fn read_link(&self, _: HostPath<'_>) -> Result<Vec<u8>> {
         Err(Errno::INVAL)
     }
 }
@@ -173,8 +173,8 @@ impl HostDirectories for MemoryDirectory {
 mod tests {
     use super::*;
 
-    fn at(path: &[u8]) -> Place<'_> {
-        Place { directory: 0, path }
+    fn at(path: &[u8]) -> HostPath<'_> {
+        HostPath { directory: 0, path }
     }
 
     #[test]
@@ -191,11 +191,11 @@ mod tests {
         assert_eq!(directory.open(at(b"new"), &how).err(), Some(Errno::EXIST));
         assert_eq!(directory.write(&file, u64::MAX, b"far"), Err(Errno::FBIG));
 
-        let stat = directory.stat(Target::Place(at(b"new"))).unwrap();
+        let stat = directory.stat(Target::Path(at(b"new"))).unwrap();
         assert_eq!((stat.inode, stat.size, stat.modified.seconds), (4, 6, 7));
         assert_eq!(directory.list(at(b".")).unwrap().len(), 3);
         directory.remove_file(at(b"new")).unwrap();
-        assert_eq!(directory.stat(Target::Place(at(b"new"))), Err(Errno::NOENT));
+        assert_eq!(directory.stat(Target::Path(at(b"new"))), Err(Errno::NOENT));
         assert_eq!(directory.stat(Target::File(&file)).unwrap().size, 6);
     }
 }

@@ -102,7 +102,7 @@ impl<'a> Template<'a> {
     /// one of another version.
     pub fn linkage(&self) -> Result<Linkage, TemplateError> {
         self.functions.table()?;
-        let state = self.state.ok_or(TemplateError::Missing("exported global C2W_HOT"))?;
+        let state = self.state.ok_or(TemplateError::Missing("exported global C2W_STATE"))?;
         self.functions.linkage(state)
     }
 }

@@ -35,6 +35,9 @@ impl Engine {
     /// For how a terminal is told from what a runtime takes for one.
     pub const DEVICES: Self = Self::Wasi(Driver::Devices);
 
+    /// For what a module does when an embedder calls it while it runs.
+    pub const REENTRANT: Self = Self::Wasi(Driver::Reentrant);
+
     /// Those that are on every machine.
     pub const BUILT_IN: [Self; 3] = [Self::Native, Self::COMMAND, Self::Wasi(Driver::Stepwise)];
 

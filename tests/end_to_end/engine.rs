@@ -2,6 +2,7 @@
 //! process.
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::thread::sleep;
@@ -26,6 +27,8 @@ pub enum Driver {
     Unpolled,
     /// The module, on a runtime that calls every standard stream a character device.
     Devices,
+    /// The module, on a runtime whose `fd_write` calls an export of it before it writes.
+    Reentrant,
     /// The module; then standard error gets a line of [`COUNTED`], the instructions executed, and
     /// how many of them were translated.
     Counted,
@@ -41,6 +44,7 @@ impl Driver {
             Self::Stepwise => "stepwise",
             Self::Unpolled => "unpolled",
             Self::Devices => "devices",
+            Self::Reentrant => "reentrant",
             Self::Counted => "counted",
         }
     }
@@ -90,8 +94,14 @@ pub fn compile(module: &Path, compiled: &Path) {
 pub fn main(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let module = arguments.next().expect("a module");
     let driver = arguments.next().expect("a driver");
-    let drivers =
-        [Driver::Command, Driver::Stepwise, Driver::Unpolled, Driver::Devices, Driver::Counted];
+    let drivers = [
+        Driver::Command,
+        Driver::Stepwise,
+        Driver::Unpolled,
+        Driver::Devices,
+        Driver::Reentrant,
+        Driver::Counted,
+    ];
     let driver = drivers.into_iter().find(|known| driver == known.name()).expect("a driver");
     let status = run(Path::new(&module), driver, arguments);
     ExitCode::from(status.unwrap_or_else(|error| {
@@ -113,6 +123,7 @@ fn run(path: &Path, driver: Driver, mut arguments: impl Iterator<Item = OsString
             linker.func_wrap(WASI, "fd_fdstat_get", device_status)?;
             linker.func_wrap(WASI, "fd_filestat_get", device_file)?;
         }
+        Driver::Reentrant => linker.func_wrap(WASI, "fd_write", write_reentrant).map(drop)?,
         Driver::Command | Driver::Stepwise | Driver::Counted => {}
     }
     let mut context = WasiCtxBuilder::new();
@@ -199,6 +210,32 @@ fn poll_clock(
     event[..8].copy_from_slice(&subscription[..8]);
     memory.write(&mut caller, events as usize, &event)?;
     memory.write(&mut caller, written as usize, &1_u32.to_le_bytes())?;
+    Ok(0)
+}
+
+/// `fd_write` of one vector that first has the module run, which is refused, and fails if it is
+/// not.
+fn write_reentrant(
+    mut caller: Caller<'_, WasiP1Ctx>,
+    fd: u32,
+    vector: u32,
+    count: u32,
+    written: u32,
+) -> Result<u32> {
+    let run = caller.get_export("run").and_then(Extern::into_func).expect("an export");
+    let answer = run.typed::<u64, u32>(&caller)?.call(&mut caller, 1);
+    wasmtime::ensure!(answer.is_err(), "run was called within itself");
+    wasmtime::ensure!(count == 1, "more than one vector");
+    let memory = caller.get_export("memory").and_then(Extern::into_memory).expect("a memory");
+    let mut pair = [0; 8];
+    memory.read(&caller, vector as usize, &mut pair)?;
+    let number = |at: usize| u32::from_le_bytes(pair[at..at + 4].try_into().expect("four bytes"));
+    let bytes = &memory.data(&caller)[number(0) as usize..][..number(4) as usize];
+    match fd {
+        1 => std::io::stdout().write_all(bytes)?,
+        _ => std::io::stderr().write_all(bytes)?,
+    }
+    memory.write(&mut caller, written as usize, &pair[4..])?;
     Ok(0)
 }
 

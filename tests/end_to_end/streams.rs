@@ -13,6 +13,10 @@ use std::process::Stdio;
 
 const SIGPIPE: i32 = 13;
 
+/// What a module says to who calls it while it runs.
+const REENTRY: &str =
+    "an export of this module was called by an import of it, before that returned";
+
 /// More than every buffer on the way.
 const LARGE: usize = 64 << 20;
 
@@ -80,6 +84,12 @@ fn cases() -> Vec<Case> {
             .stdout("1000000\npipe\n")
             .stderr("err\n")
             .only(Engine::all().into_iter().chain([Engine::DEVICES]).collect::<Vec<_>>()),
+        // Both are written, after a call of the module by each was refused.
+        shell("calls_within_a_call", "echo out; echo err >&2; exit 7")
+            .stdout("out\n")
+            .stderr(format!("c2w: {REENTRY}\nerr\n"))
+            .status(7)
+            .only([Engine::REENTRANT]),
         shell("output_without_newline", "printf a; printf b >&2").stdout("a").stderr("b"),
         shell("streams_by_name", "cat /dev/stdin > /dev/stdout; echo e > /dev/stderr")
             .stdin(pipe(b"in"))

@@ -164,8 +164,8 @@ fn compare(
         regions::use_regions(session.machine_mut(), &trained.selection.index, functions);
         session
     });
-    plain.rehearse(request(command), &mut world).unwrap();
-    translated.rehearse(request(command), &mut world_2).unwrap();
+    plain.start_deterministic(request(command), &mut world).unwrap();
+    translated.start_deterministic(request(command), &mut world_2).unwrap();
     let start = plain.steps();
     let (mut rounds, mut last) = (0, Step::Running);
     while plain.steps() - start < limit {

@@ -3,7 +3,7 @@
 use c2w::convert::{self, Options};
 use c2w::timing::Timing;
 use c2w_guest_abi::Stream;
-use c2w_session::{Closed, Outside, Session};
+use c2w_session::{Closed, Session, SessionHost};
 
 /// The wall clock when the machine was made, in nanoseconds since 1970.
 pub const EPOCH: u64 = 1_700_000_000_000_000_000;
@@ -17,7 +17,7 @@ pub struct World {
     pub output: Vec<u8>,
 }
 
-impl Outside for World {
+impl SessionHost for World {
     fn monotonic_ns(&mut self) -> u64 {
         self.now += 1000;
         self.now

@@ -3,7 +3,7 @@
 
 use crate::driver::{self, BUFFERS, CONSOLE, DEVICES, Layout, NEXT, register};
 use crate::guest::{self, RAM_LENGTH};
-use crate::snapshot::Surroundings;
+use crate::snapshot::CountingHost;
 use crate::world::RAM;
 use arbitrary::Arbitrary;
 use c2w_emulator::GuestMemory;
@@ -64,11 +64,11 @@ impl Input<'_> {
 
     /// Has a guest send the pieces; the session must hear what was said.
     fn converse(&self, pieces: &[&[u8]], said: &[FromGuest], end: Result<(), FrameError>) {
-        let mut outside = Surroundings::default();
+        let mut host = CountingHost::default();
         let mut session = self.session(pieces);
         let mut expected = said.iter().filter(|message| **message != FromGuest::StdinClosed);
         loop {
-            let step = session.run(SLICE, &mut outside);
+            let step = session.run(SLICE, &mut host);
             let flooded = matches!(&step, Step::Failed(failure)
                 if self.floods() > 0 && failure.status == 125);
             match (step, expected.next()) {

@@ -7,22 +7,22 @@ use c2w_emulator::GuestMemory;
 use c2w_emulator::riscv::board::RiscvBoard;
 use c2w_emulator::riscv::board::layout;
 use c2w_guest_abi::{RunRequest, Stream};
-use c2w_session::{Closed, Outside, Session, Step};
+use c2w_session::{Closed, Session, SessionHost, Step};
 use std::sync::OnceLock;
 
 const DISK_LENGTH: u64 = 0x4000;
 const SLICE: u64 = 2000;
 
-/// The surroundings of a session, by way of a [`Counter`].
+/// A session's host, by way of a [`Counter`].
 #[derive(Default)]
-pub struct Surroundings {
+pub struct CountingHost {
     /// What has happened.
     pub counter: Counter,
     /// Whether the outputs are closed.
     pub closed: bool,
 }
 
-impl Outside for Surroundings {
+impl SessionHost for CountingHost {
     fn monotonic_ns(&mut self) -> u64 {
         self.counter.now += 1000;
         self.counter.now
@@ -81,25 +81,25 @@ fn set_up() -> Vec<(u64, u32)> {
 /// When the machine panics.
 pub fn check(bytes: &[u8]) {
     let Some((&options, state)) = bytes.split_first() else { return };
-    let mut outside = Surroundings { closed: options & 1 != 0, ..Surroundings::default() };
+    let mut host = CountingHost { closed: options & 1 != 0, ..CountingHost::default() };
     let Some(mut session) = restore(state) else { return };
-    let saved = session.save(&mut outside);
-    let again = restore(&saved).map(|mut session| session.save(&mut outside));
+    let saved = session.save(&mut host);
+    let again = restore(&saved).map(|mut session| session.save(&mut host));
     assert!(again.as_ref() == Some(&saved), "saved state is not restored as it was");
     if options & 2 != 0 {
         let request = RunRequest { stdin: options & 4 != 0, ..RunRequest::default() };
-        session.start(request, &mut outside).expect("a short request");
+        session.start(request, &mut host).expect("a short request");
     }
     for _ in 0..3 {
-        let taken = session.push_stdin(&[1; 100], &mut outside);
+        let taken = session.push_stdin(&[1; 100], &mut host);
         assert!(taken <= 100);
-        if let Step::Exited(_) | Step::Failed(_) = session.run(SLICE, &mut outside) {
+        if let Step::Exited(_) | Step::Failed(_) = session.run(SLICE, &mut host) {
             break;
         }
     }
     session.end_stdin();
-    session.run(SLICE, &mut outside);
-    session.save(&mut outside);
+    session.run(SLICE, &mut host);
+    session.save(&mut host);
 }
 
 fn restore(state: &[u8]) -> Option<Session> {

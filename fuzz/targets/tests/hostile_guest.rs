@@ -5,7 +5,7 @@ use c2w_emulator::riscv::board::layout;
 use c2w_emulator::{Exit, GuestMemory, Host, Machine, PortId};
 use c2w_fuzz_targets::driver::{self, BUFFERS, DEVICES, Layout, NEXT, WRITE, register};
 use c2w_fuzz_targets::guest::{self, IMAGE_OFFSET, RAM_LENGTH, asm};
-use c2w_fuzz_targets::snapshot::Surroundings;
+use c2w_fuzz_targets::snapshot::CountingHost;
 use c2w_fuzz_targets::world::{Counter, RAM};
 use c2w_guest_abi::{ContainerConfig, FromGuest, frame};
 use c2w_session::{BootFailure, Guest, Session, Step, boot};
@@ -47,7 +47,7 @@ fn one_that_floods_its_control_port_fails() {
     memory.write(layout.available_index(), &[1, 0]).unwrap();
 
     let mut session = Session::restore(&RiscvBoard, memory, &state).unwrap();
-    let step = session.run(10_000, &mut Surroundings::default());
+    let step = session.run(10_000, &mut CountingHost::default());
     let Step::Failed(failure) = step else { panic!("{step:?}") };
     let said = format!("control message of {} bytes", 64 * messages.len());
     assert!(failure.message.starts_with(&said), "{}", failure.message);
@@ -71,8 +71,8 @@ fn one_that_waits_for_a_masked_timer_does_not_boot_for_ever() {
     let kernel = waits_for_nothing();
     let guest =
         Guest { board: &RiscvBoard, kernel: &kernel, initramfs: &[], command_line: "", seed: &[] };
-    let mut outside = Surroundings::default();
-    let end = boot(memory, &guest, ContainerConfig::default(), &mut outside);
+    let mut host = CountingHost::default();
+    let end = boot(memory, &guest, ContainerConfig::default(), &mut host);
     assert_eq!(end.err(), Some(BootFailure::Stuck));
 }
 

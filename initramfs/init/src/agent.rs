@@ -4,13 +4,13 @@
 //! resolved inside the container's own root.
 
 mod devices;
+mod directories;
+mod dns_socket;
 mod execute;
 mod init;
 mod mount_point;
-mod names;
 mod privileges;
 mod root;
-mod shared;
 pub mod terminal;
 
 pub use privileges::allowed as allowed_capabilities;
@@ -21,8 +21,8 @@ use crate::failure::{MACHINE, OrFail, Result, failure};
 use crate::handoff::{AGENT_FD, FromAgent, Link, SOCKET_FD, ToAgent};
 use crate::user::{self, Account};
 use c2w_guest_abi::{Mount, Tmpfs};
+use directories::MountedDirectories;
 use rustix::fs::{FileType, Mode, OFlags};
-use shared::Shared;
 use std::convert::Infallible;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -66,9 +66,9 @@ fn serve(link: &mut Link) -> Result<Infallible> {
         mount_point::make("volume", volume)?;
     }
     root::link_mtab();
-    // A run may name another user, so one that does not exist is no failure yet.
+    // A run may name another user, so one that does not exist is not a failure yet.
     let image_account = account(&user);
-    link.send(&FromAgent::Prepared, &[names::open()?.as_fd()])?;
+    link.send(&FromAgent::Prepared, &[dns_socket::open()?.as_fd()])?;
 
     let Some((ToAgent::Execute { command, mounts, tmpfs, devices }, stdio)) = link.receive()?
     else {
@@ -96,7 +96,7 @@ fn serve(link: &mut Link) -> Result<Infallible> {
 }
 
 /// Mounts what the run wants, whatever lies in something else after it.
-fn mount_all(mounts: &[Mount], tmpfs: &[Tmpfs]) -> Result<Option<Shared>> {
+fn mount_all(mounts: &[Mount], tmpfs: &[Tmpfs]) -> Result<Option<MountedDirectories>> {
     if mounts.is_empty() && tmpfs.is_empty() {
         return Ok(None);
     }
@@ -106,7 +106,7 @@ fn mount_all(mounts: &[Mount], tmpfs: &[Tmpfs]) -> Result<Option<Shared>> {
     };
     let (inside, around): (Vec<_>, Vec<_>) = tmpfs.iter().partition(in_mount);
     around.into_iter().try_for_each(root::mount_tmpfs)?;
-    let shared = if mounts.is_empty() { None } else { Some(Shared::mount(mounts)?) };
+    let shared = if mounts.is_empty() { None } else { Some(MountedDirectories::mount(mounts)?) };
     inside.into_iter().try_for_each(root::mount_tmpfs)?;
     times.restore()?;
     Ok(shared)

@@ -9,7 +9,8 @@ use rustix::io::Errno;
 use std::ffi::CStr;
 use std::os::fd::OwnedFd;
 
-/// Attributes by which an overlay marks its layers: on its upper one they would be taken for its own.
+/// Attributes by which an overlay marks its layers: on its upper one they would be taken for its
+/// own.
 const OVERLAYS_OWN: &[u8] = b"trusted.overlay.";
 
 /// Gives the directory `to` what `from` has, but for the time of its last change, which nobody can
@@ -74,8 +75,8 @@ impl Times {
         Self::of([open("/", flags, Mode::empty()).or_fail("opening the root")?])
     }
 
-    /// Makes mount points, and what else was put into the directories since, leave no trace in their
-    /// times.
+    /// Makes mount points, and what else was put into the directories since, leave no trace in
+    /// their times.
     pub fn restore(&self) -> Result<()> {
         const WHAT: &str = "times of a directory";
         for (directory, times) in &self.0 {

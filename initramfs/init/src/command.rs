@@ -93,8 +93,8 @@ fn arguments(
     whole
 }
 
-/// Docker's own variables, overridden by the image's, overridden by the run's. A name alone among the
-/// run's is of a variable that is not to be.
+/// Docker's own variables, overridden by the image's, overridden by the run's. A name alone among
+/// the run's is of a variable that is not to be.
 fn environment(
     image: &[Vec<u8>],
     run: &[Vec<u8>],

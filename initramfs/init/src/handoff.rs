@@ -63,11 +63,11 @@ pub struct DeviceNode {
 /// What the agent says. End of file means that it has become the command.
 #[derive(Serialize, Deserialize)]
 pub enum FromAgent {
-    /// Only the command is missing now. The socket that names are asked of comes along.
+    /// All that does not depend on the run is done. The socket for DNS queries comes along.
     Prepared,
     /// The master of the command's terminal comes along.
     Terminal,
-    /// There will be no command.
+    /// The agent cannot become the command.
     Failed(Failure),
 }
 

@@ -2,33 +2,35 @@
 
 mod bpf;
 mod clock;
+mod console_log;
 mod container;
 mod control;
+mod copy;
 mod device_cgroup;
 mod device_events;
 mod devices;
+mod dns_stub;
 mod entropy;
-mod memory;
+mod io_loop;
 mod mounts;
-mod names;
 mod ports;
-mod pump;
-mod quiet;
 mod runtime_error;
 mod spec;
 mod streams;
+mod zero_free_pages;
 
 use crate::command::Command;
 use crate::failure::{MACHINE, OrFail, Result, failure};
 use c2w_guest_abi::{ContainerConfig, FromGuest, Milestone, RunRequest, ToGuest};
 use container::{Additions, Container};
 use control::Control;
+pub use dns_stub::ADDRESS as NAME_SERVER;
 use entropy::RandomPool;
-pub use names::ADDRESS as NAME_SERVER;
-use pump::Pump;
+use io_loop::IoLoop;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use rustix::system::{RebootCommand, reboot};
 pub use spec::{MASKED_PATHS, READ_ONLY_MOUNTS, READ_ONLY_PATHS};
+use std::fs;
 use streams::{Pipes, StreamPorts};
 
 /// Boots, creates the container, runs its command and powers off. Never returns: the kernel
@@ -45,11 +47,11 @@ pub fn main() -> ! {
     }
 }
 
-/// Errors here have no way to the host but the console.
+/// Errors here reach the host over the console only.
 fn boot() -> Result<()> {
     mounts::mount_system()?;
-    quiet::leave_console()?;
-    quiet::stop_background_work()?;
+    console_log::leave_console()?;
+    stop_compaction()?;
     raise_limits()?;
     let ports = ports::open_all()?;
     let mut control = Control::new(ports.control);
@@ -62,8 +64,14 @@ fn boot() -> Result<()> {
     control.send(&last)
 }
 
-/// What the container inherits, as from a Docker daemon under systemd: the kernel's own limit of
-/// processes goes by the size of the memory.
+/// Stops the moving of pages for huge ones, which the kernel does twice a second: a machine that
+/// waits is not to wake up for nothing, since each time costs the host a system call.
+fn stop_compaction() -> Result<()> {
+    fs::write("/proc/sys/vm/compaction_proactiveness", "0").or_fail("stopping compaction")
+}
+
+/// Sets the limits that the container inherits, as from a Docker daemon under systemd: the kernel's
+/// own limit of processes goes by the size of the memory.
 fn raise_limits() -> Result<()> {
     let files = Rlimit { current: Some(1024), maximum: Some(524_288) };
     setrlimit(Resource::Nofile, files).or_fail("setting the limit of open files")?;
@@ -85,7 +93,7 @@ fn serve(control: &mut Control, streams: StreamPorts) -> Result<u8> {
     control.send(&FromGuest::Reached(Milestone::ContainerCreated))?;
     let pipes = Pipes::new()?;
     let random = RandomPool::open()?;
-    memory::leave_clear()?;
+    zero_free_pages::finish()?;
     control.send(&FromGuest::Ready)?;
 
     let Some(ToGuest::Run(run)) = control.receive()? else {
@@ -94,7 +102,7 @@ fn serve(control: &mut Control, streams: StreamPorts) -> Result<u8> {
     clock::set(run.clock)?;
     random.reseed(&run.seed)?;
     if run.debug {
-        quiet::leave_quiet()?;
+        console_log::show_kernel_messages()?;
     }
     run_command(control, streams, &config, run, &mut container, pipes)
 }
@@ -121,5 +129,5 @@ fn run_command(
         container.execute(command, additions, &pipes.command_ends(has_stdin))?;
         streams::over_pipes(streams, pipes, has_stdin)?
     };
-    Pump::new(control, container, streams)?.run()
+    IoLoop::new(control, container, streams)?.run()
 }

@@ -75,8 +75,8 @@ struct User<'a> {
 }
 
 impl<'a> User<'a> {
-    /// `name:password:uid:gid:gecos:home:shell`, as Docker also without the last ones; a line that has
-    /// no uid is skipped.
+    /// `name:password:uid:gid:gecos:home:shell`, as Docker also without the last ones; a line that
+    /// has no uid is skipped.
     fn parse(line: &'a [u8]) -> Option<Self> {
         let mut fields = line.split(|&byte| byte == b':');
         let name = fields.next().filter(|name| !name.is_empty())?;

@@ -60,13 +60,13 @@ impl<H: HostDirectories> Server<H> {
             }
             return Ok(listing);
         }
-        let stat = self.at(node, |host, place| host.stat(Target::Place(place)))?;
+        let stat = self.at(node, |host, path| host.stat(Target::Path(path)))?;
         listing.push(b".", self.qid(&stat));
         let parent = self.nodes.parent(node)?;
         let above = self.qid_at(parent);
         self.nodes.release(parent);
         listing.push(b"..", above?);
-        for entry in self.at(node, |host, place| host.list(place))? {
+        for entry in self.at(node, |host, path| host.list(path))? {
             // Entries are taken to be on the directory's own filesystem, as getdents(2) does.
             let kind = self.attributes.kind(stat.device, entry.inode, entry.kind);
             listing.push(&entry.name, Qid { kind, path: self.inode(stat.device, entry.inode) });

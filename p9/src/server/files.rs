@@ -29,7 +29,7 @@ const APPEND: u64 = u64::MAX;
 
 /// A lock was taken.
 const LOCK_SUCCESS: u8 = 0;
-/// Nobody has such a lock.
+/// No other process holds such a lock.
 const UNLOCKED: u8 = 2;
 /// `count[4]` of Rread, Rreaddir.
 const COUNT_LENGTH: usize = 4;
@@ -66,7 +66,7 @@ impl<H: HostDirectories> Server<H> {
                 qid
             }
             Kind::File => {
-                let file = self.at(node, |host, place| host.open(place, &how))?;
+                let file = self.at(node, |host, path| host.open(path, &how))?;
                 self.opened(fid, file, &how, flags)?
             }
             Kind::Symlink => return Err(Errno::LOOP),
@@ -90,9 +90,9 @@ impl<H: HostDirectories> Server<H> {
         how.create = Some(mode);
         let exclusive = OpenHow { exclusive: true, ..how };
         let (file, new) =
-            match self.at_entry(parent, name, |host, place| host.open(place, &exclusive)) {
+            match self.at_entry(parent, name, |host, path| host.open(path, &exclusive)) {
                 Err(Errno::EXIST) if !how.exclusive => {
-                    (self.at_entry(parent, name, |host, place| host.open(place, &how))?, false)
+                    (self.at_entry(parent, name, |host, path| host.open(path, &how))?, false)
                 }
                 file => (file?, true),
             };
@@ -143,7 +143,7 @@ impl<H: HostDirectories> Server<H> {
         flags: u32,
     ) -> Result<(u8, Stat)> {
         let exclusive = OpenHow { exclusive: true, ..*how };
-        let file = match self.at(node, |host, place| host.open(place, &exclusive)) {
+        let file = match self.at(node, |host, path| host.open(path, &exclusive)) {
             Ok(file) => file,
             Err(error) if how.exclusive => return Err(error),
             Err(error) => {
@@ -178,7 +178,7 @@ impl<H: HostDirectories> Server<H> {
         let open = match kind {
             Kind::File => {
                 // The guest asks for the reason with Tlopen, after its own checks.
-                let Ok(file) = self.at(node, |host, place| host.open(place, how)) else {
+                let Ok(file) = self.at(node, |host, path| host.open(path, how)) else {
                     return Ok((NOT_OPENED, stat));
                 };
                 stat = self.host.stat(Target::File(&file))?;
@@ -247,7 +247,7 @@ impl<H: HostDirectories> Server<H> {
             return Err(Errno::BADF);
         };
         if *append || offset == APPEND {
-            // The guest's idea of the end is as old as its last look at the file.
+            // The guest's idea of the end is as old as its last stat of the file.
             offset = self.host.stat(Target::File(file))?.size;
         }
         let written = write_all(&self.host, file, offset, bytes)?;
@@ -263,7 +263,7 @@ impl<H: HostDirectories> Server<H> {
         }
     }
 
-    /// The guest's kernel has dealt with its own lockers before it asks, and there are no others.
+    /// The guest's kernel has checked its own lockers before it asks, and there are no others.
     pub(super) fn lock(&mut self, body: &mut Reader<'_>, to: &mut Writer<'_>) -> Result<()> {
         self.fid(body.u32()?)?;
         to.u8(LOCK_SUCCESS);

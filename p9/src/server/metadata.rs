@@ -132,8 +132,8 @@ impl<H: HostDirectories> Server<H> {
     fn is_program(&mut self, node: NodeId) -> bool {
         let how = OpenHow { read: true, ..OpenHow::default() };
         let mut start = [0; 4];
-        let read = self.at(node, |host, place| {
-            let file = host.open(place, &how)?;
+        let read = self.at(node, |host, path| {
+            let file = host.open(path, &how)?;
             host.read(&file, 0, &mut start)
         });
         read.is_ok() && (start.starts_with(b"#!") || start == *b"\x7fELF")
@@ -144,7 +144,7 @@ impl<H: HostDirectories> Server<H> {
         let change = Change::read(body)?;
         let (uid, gid) = change.owner();
         if self.fid(fid)?.node == ROOT {
-            // Whoever the root is given to owns all that nobody else was given.
+            // The owner of the root owns everything that has not been given to another.
             let owner = &mut self.attributes.owner;
             *owner = (uid.unwrap_or(owner.0), gid.unwrap_or(owner.1));
             return Ok(());
@@ -200,8 +200,8 @@ impl<H: HostDirectories> Server<H> {
             _ => return Err(Errno::INVAL),
         }
         let how = OpenHow { write: true, ..OpenHow::default() };
-        self.at(node, |host, place| {
-            let file = host.open(place, &how)?;
+        self.at(node, |host, path| {
+            let file = host.open(path, &how)?;
             host.resize(&file, size)
         })
     }

@@ -4,7 +4,7 @@ use super::Server;
 use crate::attributes::PERMISSIONS;
 use crate::codec::{Qid, Reader, Writer};
 use crate::errno::{Errno, Result};
-use crate::host::{HostDirectories, Kind, OpenHow, Place, Stat, Target};
+use crate::host::{HostDirectories, HostPath, Kind, OpenHow, Stat, Target};
 use crate::nodes::NodeId;
 use alloc::vec::Vec;
 
@@ -21,7 +21,7 @@ impl<H: HostDirectories> Server<H> {
     ) -> Result<()> {
         let (parent, name, mode) = (self.directory(body.u32()?)?, body.new_name()?, body.u32()?);
         let permissions = mode & PERMISSIONS;
-        self.at_entry(parent, name, |host, place| host.make_directory(place, permissions))?;
+        self.at_entry(parent, name, |host, path| host.make_directory(path, permissions))?;
         let qid = self.made_at(parent, name, mode, None)?;
         to.qid(qid);
         Ok(())
@@ -36,8 +36,8 @@ impl<H: HostDirectories> Server<H> {
         if target.len() > MAX_LINK {
             return Err(Errno::NAMETOOLONG);
         }
-        self.at_entry(parent, name, |host, place| host.symlink(target, place))?;
-        let stat = self.at_entry(parent, name, |host, place| host.stat(Target::Place(place)))?;
+        self.at_entry(parent, name, |host, path| host.symlink(target, path))?;
+        let stat = self.at_entry(parent, name, |host, path| host.stat(Target::Path(path)))?;
         let qid = self.qid(&stat);
         to.qid(qid);
         Ok(())
@@ -54,7 +54,7 @@ impl<H: HostDirectories> Server<H> {
         };
         let how =
             OpenHow { write: true, create: Some(mode), exclusive: true, ..OpenHow::default() };
-        self.at_entry(parent, name, |host, place| host.open(place, &how).map(drop))?;
+        self.at_entry(parent, name, |host, path| host.open(path, &how).map(drop))?;
         let qid = self.made_at(parent, name, mode, stands_for)?;
         to.qid(qid);
         Ok(())
@@ -69,9 +69,9 @@ impl<H: HostDirectories> Server<H> {
         stands_for: Option<Kind>,
     ) -> Result<Qid> {
         let node = self.nodes.child(parent, name)?;
-        let made = self.at(node, |host, place| {
-            let stat = host.stat(Target::Place(place))?;
-            give_mode(host, Target::Place(place), &stat, mode);
+        let made = self.at(node, |host, path| {
+            let stat = host.stat(Target::Path(path))?;
+            give_mode(host, Target::Path(path), &stat, mode);
             Ok(stat)
         });
         self.nodes.release(node);
@@ -82,7 +82,7 @@ impl<H: HostDirectories> Server<H> {
 
     pub(super) fn link(&mut self, body: &mut Reader<'_>) -> Result<()> {
         let (parent, fid, name) = (self.directory(body.u32()?)?, body.u32()?, body.new_name()?);
-        let from = self.place(self.fid(fid)?.node)?;
+        let from = self.host_path(self.fid(fid)?.node)?;
         self.at_entry(parent, name, |host, to| host.link(same_directory(&from, to)?, to))
     }
 
@@ -99,7 +99,7 @@ impl<H: HostDirectories> Server<H> {
     }
 
     fn rename_entry(&mut self, from: (NodeId, &[u8]), to: (NodeId, &[u8])) -> Result<()> {
-        let old = self.at_entry(from.0, from.1, |_, place| Ok(OwnPlace::new(place)))?;
+        let old = self.at_entry(from.0, from.1, |_, path| Ok(OwnedHostPath::new(path)))?;
         let replaced = self.going(to.0, to.1)?;
         let renamed = self.rename_over(&old, from, to);
         self.nodes.release(replaced);
@@ -108,14 +108,13 @@ impl<H: HostDirectories> Server<H> {
 
     fn rename_over(
         &mut self,
-        old: &OwnPlace,
+        old: &OwnedHostPath,
         from: (NodeId, &[u8]),
         to: (NodeId, &[u8]),
     ) -> Result<()> {
-        self.at_entry(to.0, to.1, |host, place| host.rename(same_directory(old, place)?, place))?;
+        self.at_entry(to.0, to.1, |host, path| host.rename(same_directory(old, path)?, path))?;
         // Between two names of one file rename(2) does nothing.
-        let still_there =
-            self.at_entry(from.0, from.1, |host, place| host.stat(Target::Place(place)));
+        let still_there = self.at_entry(from.0, from.1, |host, path| host.stat(Target::Path(path)));
         if still_there.is_ok() {
             return Ok(());
         }
@@ -144,9 +143,9 @@ impl<H: HostDirectories> Server<H> {
 
     fn unlink(&mut self, parent: NodeId, name: &[u8], directory: bool) -> Result<()> {
         let node = self.going(parent, name)?;
-        let removed = self.at(node, |host, place| match directory {
-            true => host.remove_directory(place),
-            false => host.remove_file(place),
+        let removed = self.at(node, |host, path| match directory {
+            true => host.remove_directory(path),
+            false => host.remove_file(path),
         });
         if removed.is_ok() {
             let over = self.nodes.unlink(parent, name);
@@ -171,7 +170,7 @@ impl<H: HostDirectories> Server<H> {
         if fid.kind != Kind::Symlink {
             return Err(Errno::INVAL);
         }
-        let target = self.at(fid.node, |host, place| host.read_link(place))?;
+        let target = self.at(fid.node, |host, path| host.read_link(path))?;
         if target.len() > MAX_LINK {
             return Err(Errno::NAMETOOLONG);
         }
@@ -179,30 +178,30 @@ impl<H: HostDirectories> Server<H> {
         Ok(())
     }
 
-    fn place(&self, node: NodeId) -> Result<OwnPlace> {
+    fn host_path(&self, node: NodeId) -> Result<OwnedHostPath> {
         let (directory, path) = self.nodes.path(node)?.ok_or(Errno::ROFS)?;
-        Ok(OwnPlace { directory, path })
+        Ok(OwnedHostPath { directory, path })
     }
 }
 
-/// A [`Place`] that is kept while another is made.
-struct OwnPlace {
+/// A [`HostPath`] that is kept while another is made.
+struct OwnedHostPath {
     directory: usize,
     path: Vec<u8>,
 }
 
-impl OwnPlace {
-    fn new(place: Place<'_>) -> Self {
-        Self { directory: place.directory, path: place.path.to_vec() }
+impl OwnedHostPath {
+    fn new(path: HostPath<'_>) -> Self {
+        Self { directory: path.directory, path: path.path.to_vec() }
     }
 
-    fn borrow(&self) -> Place<'_> {
-        Place { directory: self.directory, path: &self.path }
+    fn borrow(&self) -> HostPath<'_> {
+        HostPath { directory: self.directory, path: &self.path }
     }
 }
 
 /// Each shared directory is a mount of its own to the guest.
-fn same_directory<'a>(from: &'a OwnPlace, to: Place<'_>) -> Result<Place<'a>> {
+fn same_directory<'a>(from: &'a OwnedHostPath, to: HostPath<'_>) -> Result<HostPath<'a>> {
     if from.directory == to.directory { Ok(from.borrow()) } else { Err(Errno::XDEV) }
 }
 

@@ -26,8 +26,8 @@ pub(super) fn terminal(value: Option<&[u8]>) -> Result<TerminalChoice, UsageErro
     }
 }
 
-/// `NAME=value`, or what `NAME` is outside; when it is not set there the name alone: it is not to be set
-/// in the container either, as Docker has it.
+/// `NAME=value`, or what `NAME` is outside; when it is not set there the name alone: it is not to
+/// be set in the container either, as Docker has it.
 pub(super) fn variable(given: Vec<u8>, outside: &[Vec<u8>]) -> Result<Vec<u8>, UsageError> {
     let length = given.iter().position(|&byte| byte == b'=').unwrap_or(given.len());
     if length == 0 {
@@ -58,7 +58,7 @@ pub(super) fn network(name: &[u8]) -> Result<(), UsageError> {
     match name {
         b"none" => Ok(()),
         _ => Err(usage(format_args!(
-            "--network {}: a container has no network yet, only none can stand there",
+            "--network {}: a container has no network yet, so it can only be none",
             text(name)
         ))),
     }

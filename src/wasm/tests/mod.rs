@@ -188,7 +188,7 @@ fn a_runtime_without_a_table_of_its_own_takes_no_functions() {
 fn a_runtime_that_does_not_say_where_the_hart_is_runs_no_units() {
     let older = Runtime { hot: false, ..Runtime::default() }.build();
     let error = Template::parse(&older).unwrap().linkage().unwrap_err();
-    assert!(error.to_string().contains("C2W_HOT"), "{error}");
+    assert!(error.to_string().contains("C2W_STATE"), "{error}");
     let (module, summary) = package_with(&older, None);
     assert_eq!((summary.translated, placement(&module)[11]), (0, 0));
 }

@@ -142,7 +142,7 @@ impl Runtime {
         exports.export("memory", ExportKind::Memory, 0);
         exports.export("C2W_PLACEMENT", ExportKind::Global, 0);
         if self.hot {
-            exports.export("C2W_HOT", ExportKind::Global, 1);
+            exports.export("C2W_STATE", ExportKind::Global, 1);
         }
         if self.own_table {
             exports.export("table", ExportKind::Table, 0);

@@ -28,7 +28,7 @@ pub fn make(node: &DeviceNode) -> Result<()> {
 
 fn same(node: &DeviceNode) -> Result<()> {
     let place = path(&node.path);
-    let stat = lstat(place).or_fail(&format!("looking at {}", place.display()))?;
+    let stat = lstat(place).or_fail(&format!("examining {}", place.display()))?;
     let kind = FileType::from_raw_mode;
     if kind(stat.st_mode) == kind(node.mode) && stat.st_rdev == node.device {
         return Ok(());

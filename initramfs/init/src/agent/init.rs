@@ -32,7 +32,7 @@ pub fn split(link: &Link) -> Result<()> {
         }
         child => {
             let child = Pid::from_raw(child).ok_or_else(Error::last_os_error).or_fail(WHAT)?;
-            // Whoever waits for the ends of these is to see what the command does to them.
+            // A reader of the other ends of these is to see what the command does to them.
             // SAFETY: nothing uses the socket from here on, not even to close it.
             unsafe { libc::close(link.as_fd().as_raw_fd()) };
             let _ = leave_streams();
@@ -94,7 +94,7 @@ impl Signals {
     #[allow(unsafe_code)]
     fn reap_until(&self, child: Pid) -> i32 {
         loop {
-            // SAFETY: a set that was filled, and nobody wants to know more of the signal.
+            // SAFETY: a set that was filled; null asks for no details of the signal.
             match unsafe { libc::sigwaitinfo(&raw const self.waited, std::ptr::null_mut()) } {
                 libc::SIGCHLD => {
                     if let Some(status) = reap(child) {

@@ -92,7 +92,7 @@ fn reversed<'a>(names: impl DoubleEndedIterator<Item = &'a [u8]>) -> Vec<Vec<u8>
     names.rev().filter(|name| !matches!(*name, b"" | b".")).map(<[u8]>::to_vec).collect()
 }
 
-/// `docker run` has 126 for a path that is no directory or forbidden.
+/// `docker run` has 126 for a path that is not a directory or forbidden.
 pub fn cannot(what: &str, wanted: &[u8], at: &[u8], error: Errno) -> Failure {
     let (status, why) = match error {
         Errno::NOTDIR => (NOT_EXECUTABLE, "not a directory".to_string()),

@@ -24,7 +24,7 @@ pub fn mount_tmpfs(wanted: &Tmpfs) -> Result<()> {
     let Directory { path: place, made } = make_for_mount(&wanted.target)?;
     if !made {
         // As Docker has it; an option after it wins.
-        let mode = stat(path(&place)).or_fail("looking at a mount point")?.st_mode & 0o7777;
+        let mode = stat(path(&place)).or_fail("examining a mount point")?.st_mode & 0o7777;
         data.splice(..0, format!("mode={mode:o},").into_bytes());
     }
     let what = || {

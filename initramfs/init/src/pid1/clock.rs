@@ -1,11 +1,11 @@
-//! What was long ago after a restore of the snapshot: the time of day.
+//! Sets the wall clock after a restore.
 
 use crate::failure::{OrFail, Result};
 use c2w_guest_abi::WallClock;
 use rustix::time::{ClockId, Timespec, clock_settime};
 
-/// Sets the wall clock. What has passed since the host looked at it counts: the machine had to
-/// come this far, and its host may be slow.
+/// Sets the wall clock, with the time added that has passed since the host read its own: the
+/// machine had to come this far, and its host may be slow.
 pub fn set(clock: WallClock) -> Result<()> {
     let passed = ticks().saturating_sub(clock.ticks).saturating_mul(clock.tick_ns);
     let now = clock.realtime_ns.saturating_add(passed);
@@ -24,7 +24,7 @@ fn ticks() -> u64 {
     ticks
 }
 
-/// Where only tests run, no machine has a time.
+/// Only tests run elsewhere, and none of them sets a clock.
 #[cfg(not(target_arch = "riscv64"))]
 fn ticks() -> u64 {
     0

@@ -43,8 +43,8 @@ pub struct Container {
     pub link: Link,
     /// Readable when the container's PID 1, agent or command, has ended.
     pub process: OwnedFd,
-    /// Where it asks for the addresses of hosts.
-    pub names: OwnedFd,
+    /// Where it sends its DNS queries.
+    pub dns_socket: OwnedFd,
     /// What asks its command to end.
     stop_signal: Signal,
     /// `memory.events` of its control group (cgroup-v2.rst).
@@ -70,7 +70,7 @@ impl Container {
         let prepare =
             ToAgent::Prepare { user: config.user.clone(), volumes: config.volumes.clone() };
         link.send(&prepare, &[])?;
-        let names = only(match link.receive()? {
+        let dns_socket = only(match link.receive()? {
             Some((FromAgent::Prepared, fds)) => fds,
             Some((FromAgent::Failed(failed), _)) => return Err(failed),
             _ => return Err(failure(MACHINE, "the container's agent ended")),
@@ -81,7 +81,7 @@ impl Container {
             rustix::fs::open(MEMORY_EVENTS, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
                 .or_fail("opening the container's memory events")?;
         let stop_signal = by_number(config.stop_signal).unwrap_or(Signal::TERM);
-        Ok(Self { link, process, names, stop_signal, memory_events })
+        Ok(Self { link, process, dns_socket, stop_signal, memory_events })
     }
 
     /// Lets the agent become the command, with its standard streams unless it has a terminal.
@@ -111,8 +111,8 @@ impl Container {
         let _ = pidfd_send_signal(&self.process, self.stop_signal);
     }
 
-    /// How many of its processes the kernel has killed because there was no memory left.
-    pub fn killed_for_memory(&self) -> Result<u64> {
+    /// How many of its processes the OOM killer has ended.
+    pub fn oom_kills(&self) -> Result<u64> {
         let mut text = [0; 512];
         let length = rustix::io::pread(&self.memory_events, &mut text, 0)
             .or_fail("reading the container's memory events")?;
@@ -175,8 +175,8 @@ fn mount_layers() -> Result<()> {
         .or_fail("mounting the container's root")
 }
 
-/// Mounts it as soon as its disk is there: the driver makes it in its own time, which grows with the
-/// image.
+/// Mounts it as soon as its disk is there: the driver makes it in its own time, which grows with
+/// the image.
 fn mount_image(place: &str) -> Result<()> {
     let missing = format!(
         "the root image: the kernel has made no {IMAGE_DEVICE} of it; \
@@ -228,7 +228,7 @@ fn check_databases() -> Result<()> {
         };
         let stat = fstat(&file).or_fail(&format!("the image's /{name}"))?;
         if !FileType::from_raw_mode(stat.st_mode).is_file() {
-            return Err(failure(MACHINE, format!("the image's /{name} is no regular file")));
+            return Err(failure(MACHINE, format!("the image's /{name} is not a regular file")));
         }
     }
     Ok(())

@@ -105,7 +105,7 @@ fn walk(source: &Path, target: &[u8]) -> Result<Vec<DeviceNode>> {
     let mut nodes = Vec::new();
     let mut rest = vec![(source.to_path_buf(), target.to_vec())];
     while let Some((source, target)) = rest.pop() {
-        let what = || format!("looking at device {}", source.display());
+        let what = || format!("examining device {}", source.display());
         let stat = rustix::fs::lstat(&source).or_fail(&what())?;
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => rest.extend(entries(&source, &target).or_fail(&what())?),

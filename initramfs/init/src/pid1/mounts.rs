@@ -12,7 +12,7 @@ pub const RUN: &str = "/run";
 const SAFE: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV).union(MountFlags::NOEXEC);
 
 /// Mounts /proc, /sys, /dev, cgroup2 and [`RUN`], and makes `/` a mount that pivot_root(2) of a
-/// container runtime accepts: the initramfs itself is none.
+/// container runtime accepts: the initramfs itself is not one.
 pub fn mount_system() -> Result<()> {
     let root =
         open_tree(CWD, "/", OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC)

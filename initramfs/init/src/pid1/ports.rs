@@ -26,7 +26,7 @@ const LIST: &str = "/sys/class/virtio-ports";
 /// Opens all ports as soon as the kernel knows them: their names arrive from the host one by
 /// one, each with a device event.
 pub fn open_all() -> Result<Ports> {
-    // Without a limit: the host knows by itself when nothing will ever happen.
+    // Without a limit: the host notices by itself when nothing will ever happen.
     device_events::wait_for("the host has no ports", None, try_open_all)
 }
 

@@ -1,7 +1,7 @@
 //! What joins the command's standard streams to the ports: pipes, or a terminal. Never a port
 //! itself: it allows one opener, gives no EPIPE and cannot be reopened as /dev/stdin.
 
-use super::pump::{Copy, Stdin};
+use super::copy::Copy;
 use crate::failure::{OrFail, Result};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -17,17 +17,34 @@ pub struct StreamPorts {
     pub stderr: OwnedFd,
 }
 
-/// What a run moves.
+/// The streams of a run.
 pub struct Streams {
     /// Standard input, while anybody reads it.
     pub stdin: Option<Stdin>,
-    /// Standard output and error; a terminal has no second one.
+    /// Standard output and error; a terminal has the first alone.
     pub outputs: [Option<Copy>; 2],
     /// The terminal's master, to set its size.
     pub terminal: Option<OwnedFd>,
 }
 
-/// Three pipes, made before the snapshot: one thing less to do after it.
+/// Standard input, in either form.
+pub struct Stdin {
+    /// From the port.
+    pub copy: Copy,
+    /// Whether a terminal takes it: its end is then a character, not a closed pipe.
+    pub terminal: bool,
+    /// Whether the host has said that nothing follows.
+    pub ended: bool,
+}
+
+impl Stdin {
+    /// Input that has not ended.
+    pub fn new(copy: Copy, terminal: bool) -> Self {
+        Self { copy, terminal, ended: false }
+    }
+}
+
+/// Three pipes, made before the snapshot, so that a start has less to do.
 pub struct Pipes {
     stdin: Pipe,
     stdout: Pipe,

@@ -1,21 +1,18 @@
-//! While the command runs: its streams carried between pipes (or a terminal) and the ports, the
-//! host's messages obeyed, its end awaited. One epoll loop, no timer.
+//! The loop while the command runs: carries its streams between pipes (or a terminal) and the
+//! ports, handles the host's messages and waits for its end. One epoll, no timer.
 //!
-//! Streams are watched at their edges: a copy moves all it can and then waits for news from either
-//! side, whichever it was that stopped it. Of those that the kernel carries, only the ends are news.
-
-mod copy;
+//! Streams are watched edge-triggered: a copy moves all it can and then waits for an event of
+//! either side. Where the kernel carries the bytes, only the ends are events.
 
 use super::container::Container;
 use super::control::Control;
-use super::names;
+use super::copy::{Copy, Progress};
+use super::dns_stub;
 use super::streams::Streams;
 use crate::agent::terminal::window;
 use crate::failure::{MACHINE, OrFail, Result, failure};
 use crate::handoff::FromAgent;
 use c2w_guest_abi::{FromGuest, Notice, Stream, ToGuest};
-pub use copy::Copy;
-use copy::Progress;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::io::Errno;
 use rustix::process::{WaitId, WaitIdOptions, waitid};
@@ -36,8 +33,8 @@ enum Source {
     StdoutSink,
     Stderr,
     StderrSink,
-    Names,
-    Memory,
+    Dns,
+    Oom,
 }
 
 impl Source {
@@ -51,13 +48,13 @@ impl Source {
         Self::StdoutSink,
         Self::Stderr,
         Self::StderrSink,
-        Self::Names,
-        Self::Memory,
+        Self::Dns,
+        Self::Oom,
     ];
 }
 
-/// Everything that a run of the command moves.
-pub struct Pump<'a> {
+/// All that a run of the command waits for.
+pub struct IoLoop<'a> {
     epoll: OwnedFd,
     control: &'a mut Control,
     container: &'a mut Container,
@@ -65,27 +62,10 @@ pub struct Pump<'a> {
     linked: bool,
     streams: Streams,
     status: Option<u8>,
-    /// Said once already.
+    /// Whether the host was told of a question for a name.
     no_network: bool,
-    /// Processes of the container that the kernel has killed for their memory.
-    out_of_memory: u64,
-}
-
-/// Standard input, in either form.
-pub struct Stdin {
-    /// From the port.
-    pub copy: Copy,
-    /// Whether a terminal takes it: its end is then a character, not a closed pipe.
-    pub terminal: bool,
-    /// Whether the host has said that nothing follows.
-    ended: bool,
-}
-
-impl Stdin {
-    /// Input that has not ended.
-    pub fn new(copy: Copy, terminal: bool) -> Self {
-        Self { copy, terminal, ended: false }
-    }
+    /// Processes of the container that the OOM killer has ended so far.
+    oom_kills: u64,
 }
 
 /// `c_cc[VEOF]` of a new terminal: end of file when it is typed.
@@ -94,14 +74,14 @@ const TERMINAL_EOF: u8 = 4;
 /// end of input there may be several readers, a shell and its commands.
 const TERMINAL_EOFS: usize = 64;
 
-impl<'a> Pump<'a> {
-    /// Watches all.
+impl<'a> IoLoop<'a> {
+    /// A loop that watches everything already.
     pub fn new(
         control: &'a mut Control,
         container: &'a mut Container,
         streams: Streams,
     ) -> Result<Self> {
-        let mut pump = Self {
+        let mut io_loop = Self {
             epoll: epoll::create(CreateFlags::CLOEXEC).or_fail("creating an epoll")?,
             control,
             container,
@@ -109,19 +89,19 @@ impl<'a> Pump<'a> {
             streams,
             status: None,
             no_network: false,
-            out_of_memory: 0,
+            oom_kills: 0,
         };
-        pump.control.set_nonblocking()?;
-        pump.watch_all()?;
-        Ok(pump)
+        io_loop.control.set_nonblocking()?;
+        io_loop.watch_all()?;
+        Ok(io_loop)
     }
 
     fn watch_all(&mut self) -> Result<()> {
         watch(&self.epoll, &*self.control, Source::Control, EventFlags::IN)?;
         watch(&self.epoll, &self.container.link, Source::Agent, EventFlags::IN)?;
         watch(&self.epoll, &self.container.process, Source::Process, EventFlags::IN)?;
-        watch(&self.epoll, &self.container.names, Source::Names, EventFlags::IN)?;
-        watch(&self.epoll, &self.container.memory_events, Source::Memory, EventFlags::PRI)?;
+        watch(&self.epoll, &self.container.dns_socket, Source::Dns, EventFlags::IN)?;
+        watch(&self.epoll, &self.container.memory_events, Source::Oom, EventFlags::PRI)?;
         if let Some(stdin) = &self.streams.stdin {
             watch_copy(&self.epoll, &stdin.copy, [Source::Stdin, Source::StdinSink])?;
         }
@@ -137,8 +117,8 @@ impl<'a> Pump<'a> {
     /// Runs until the command has ended and its output is delivered; returns its status.
     pub fn run(mut self) -> Result<u8> {
         let mut events = [MaybeUninit::<Event>::uninit(); Source::ALL.len()];
-        // What came with the order to run is no event any more.
-        self.obey_host()?;
+        // A message that arrived together with `Run` was read with it: epoll will not report it.
+        self.handle_control()?;
         loop {
             let ready = match epoll::wait(&self.epoll, &mut events, None) {
                 Ok((ready, _)) => ready,
@@ -162,29 +142,29 @@ impl<'a> Pump<'a> {
     fn handle(&mut self, source: Source, flags: EventFlags) -> Result<()> {
         let broken = flags.intersects(EventFlags::HUP | EventFlags::ERR);
         match source {
-            Source::Control => self.obey_host()?,
-            Source::Agent => self.hear_agent()?,
+            Source::Control => self.handle_control()?,
+            Source::Agent => self.handle_agent()?,
             Source::Process => self.reap()?,
-            Source::Names => self.answer_names()?,
-            Source::Memory => self.hear_of_memory()?,
+            Source::Dns => self.handle_dns()?,
+            Source::Oom => self.handle_oom()?,
             Source::StdinSink if broken => self.lose_stdin_reader()?,
-            Source::Stdin | Source::StdinSink => self.pump_stdin()?,
+            Source::Stdin | Source::StdinSink => self.advance_stdin()?,
             // A pipe without writers may still hold bytes; a port without a host takes none.
             Source::StdoutSink if broken => self.close_output(0)?,
             Source::StderrSink if broken => self.close_output(1)?,
-            Source::Stdout | Source::StdoutSink => self.pump_output(0)?,
-            Source::Stderr | Source::StderrSink => self.pump_output(1)?,
+            Source::Stdout | Source::StdoutSink => self.advance_output(0)?,
+            Source::Stderr | Source::StderrSink => self.advance_output(1)?,
         }
         Ok(())
     }
 
-    fn obey_host(&mut self) -> Result<()> {
+    fn handle_control(&mut self) -> Result<()> {
         while let Some(message) = self.control.receive()? {
             match message {
                 ToGuest::StdinEof => {
                     if let Some(stdin) = &mut self.streams.stdin {
                         stdin.ended = true;
-                        self.pump_stdin()?;
+                        self.advance_stdin()?;
                     }
                 }
                 ToGuest::Resized(size) => {
@@ -198,15 +178,15 @@ impl<'a> Pump<'a> {
                 ToGuest::OutputClosed(Stream::Stdout) => self.close_output(0)?,
                 ToGuest::OutputClosed(Stream::Stderr) => self.close_output(1)?,
                 ToGuest::Create(_) | ToGuest::Run(_) => {
-                    return Err(failure(MACHINE, "the command runs already"));
+                    return Err(failure(MACHINE, "the command is already running"));
                 }
             }
         }
         Ok(())
     }
 
-    /// End of file: the agent has become the command. Or there will be none.
-    fn hear_agent(&mut self) -> Result<()> {
+    /// End of file means that the agent has become the command; a message, that it could not.
+    fn handle_agent(&mut self) -> Result<()> {
         if !std::mem::take(&mut self.linked) {
             return Ok(());
         }
@@ -218,8 +198,8 @@ impl<'a> Pump<'a> {
         }
     }
 
-    fn answer_names(&mut self) -> Result<()> {
-        if names::answer_all(&self.container.names)
+    fn handle_dns(&mut self) -> Result<()> {
+        if dns_stub::answer_all(&self.container.dns_socket)
             && !std::mem::replace(&mut self.no_network, true)
         {
             self.control.send(&FromGuest::Notice(Notice::NoNetwork))?;
@@ -227,18 +207,18 @@ impl<'a> Pump<'a> {
         Ok(())
     }
 
-    fn hear_of_memory(&mut self) -> Result<()> {
-        let killed = self.container.killed_for_memory()?;
-        if killed > std::mem::replace(&mut self.out_of_memory, killed) {
+    fn handle_oom(&mut self) -> Result<()> {
+        let killed = self.container.oom_kills()?;
+        if killed > std::mem::replace(&mut self.oom_kills, killed) {
             self.control.send(&FromGuest::Notice(Notice::OutOfMemory))?;
         }
         Ok(())
     }
 
     fn reap(&mut self) -> Result<()> {
-        // A failed agent's message comes before its end, and matters more than its status.
-        self.hear_agent()?;
-        self.hear_of_memory()?;
+        // The message of an agent that failed comes before its end, and says more than its status.
+        self.handle_agent()?;
+        self.handle_oom()?;
         let ended = waitid(WaitId::PidFd(self.container.process.as_fd()), WaitIdOptions::EXITED)
             .or_fail("waiting for the command")?
             .ok_or_else(|| failure(MACHINE, "the command vanished"))?;
@@ -250,13 +230,13 @@ impl<'a> Pump<'a> {
         unwatch(&self.epoll, &self.container.process)?;
         self.status = Some(status);
         self.drop_stdin()?;
-        // Nobody writes any more: the kernel has killed the rest of the container. What is in
+        // The kernel has killed the rest of the container, so nothing more is written. What is in
         // the pipes still counts.
-        self.pump_output(0)?;
-        self.pump_output(1)
+        self.advance_output(0)?;
+        self.advance_output(1)
     }
 
-    fn pump_stdin(&mut self) -> Result<()> {
+    fn advance_stdin(&mut self) -> Result<()> {
         let Some(stdin) = &mut self.streams.stdin else { return Ok(()) };
         match stdin.copy.advance() {
             // After the end was announced, all that the port still holds comes first.
@@ -295,7 +275,7 @@ impl<'a> Pump<'a> {
         Ok(())
     }
 
-    fn pump_output(&mut self, index: usize) -> Result<()> {
+    fn advance_output(&mut self, index: usize) -> Result<()> {
         let progress = self.streams.outputs[index].as_mut().map(Copy::advance);
         match progress {
             None | Some(Progress::Waiting) => Ok(()),
@@ -322,7 +302,7 @@ fn watch(epoll: &OwnedFd, fd: impl AsFd, source: Source, flags: EventFlags) -> R
     epoll::add(epoll, fd, EventData::new_u64(source as u64), flags).or_fail("watching a stream")
 }
 
-/// Ends are always reported: of a pipe's sink, that no reader is left.
+/// EPOLLHUP and EPOLLERR are always reported: of a pipe's sink, that it has lost its readers.
 fn watch_copy(epoll: &OwnedFd, copy: &Copy, [source, sink]: [Source; 2]) -> Result<()> {
     let bytes = if copy.relayed { EventFlags::empty() } else { EventFlags::IN };
     watch(epoll, &copy.source, source, bytes | EventFlags::ET)?;
@@ -330,5 +310,5 @@ fn watch_copy(epoll: &OwnedFd, copy: &Copy, [source, sink]: [Source; 2]) -> Resu
 }
 
 fn unwatch(epoll: &OwnedFd, fd: impl AsFd) -> Result<()> {
-    epoll::delete(epoll, fd).or_fail("leaving a stream")
+    epoll::delete(epoll, fd).or_fail("no longer watching a stream")
 }

@@ -1,7 +1,8 @@
-//! Bytes from one non-blocking descriptor to another, in order, none lost when the sink is full.
+//! Carries bytes from one non-blocking descriptor to another, in order, and loses none when the
+//! sink is full.
 //!
-//! Between a port and a pipe the kernel carries them by itself (kernel/patches); what is left to do
-//! here are the ends of the stream.
+//! Between a port and a pipe the kernel does that by itself (kernel/patches); only the ends of such
+//! a stream are handled here.
 
 use crate::failure::{OrFail, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -11,7 +12,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 /// More than any pipe holds.
 const SPLICE_BYTES: usize = 1 << 20;
-/// Room for what a terminal has at once, and more.
+/// More than a terminal has at once.
 const BUFFER_BYTES: usize = 16 << 10;
 
 /// One direction of a stream.
@@ -39,7 +40,7 @@ pub enum Progress {
     Waiting,
     /// The source is at its end and everything has been passed on.
     SourceEnded,
-    /// Nobody takes the bytes any more.
+    /// The sink has lost its reader.
     SinkGone,
 }
 
@@ -87,7 +88,7 @@ impl Copy {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return Progress::Waiting,
                 Err(Errno::PIPE) => return Progress::SinkGone,
-                // The master of a terminal that nobody has open any more fails with EIO.
+                // The master of a terminal fails with EIO once no process has it open.
                 Err(_) => return Progress::SourceEnded,
             }
         }

@@ -1,4 +1,4 @@
-//! What a session needs from its surroundings, and how the machine's ports map to it.
+//! What a session needs from its host, and how the machine's ports map to it.
 
 use alloc::format;
 use alloc::string::String;
@@ -13,22 +13,23 @@ pub const STDIN: PortId = 1;
 const STDOUT: PortId = 2;
 const STDERR: PortId = 3;
 
-/// How much the guest may say on the control port before it is heard: one longest message.
+/// Most bytes that the guest may write to the control port before they are decoded: one message of
+/// the greatest length.
 const CONTROL_ROOM: usize = 4 + frame::MAX_MESSAGE;
 /// How much of the kernel's console is kept for an error message, in bytes.
 const CONSOLE_TAIL: usize = 4096;
 
-/// Why an output takes nothing any more.
+/// Why an output takes no more bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Closed {
-    /// Nobody reads it any more: no error, as it is none for a pipe's writer.
+    /// Nobody reads it any more. That is not an error, as it is not for the writer of a pipe.
     ReaderGone,
     /// It cannot be written, for this reason.
     Failed(String),
 }
 
-/// The surroundings of a session.
-pub trait Outside {
+/// What a session is given by the program that it runs in.
+pub trait SessionHost {
     /// A monotonic clock in nanoseconds.
     fn monotonic_ns(&mut self) -> u64;
 
@@ -44,10 +45,10 @@ pub trait Outside {
     /// [`Closed`] when that cannot be done; nothing more of this stream is asked for then.
     fn output(&mut self, stream: Stream, bytes: &[u8]) -> Result<(), Closed>;
 
-    /// Shows what the guest kernel says on its console: of a boot, and of a run that was asked to.
+    /// Shows what the guest kernel writes to its console: of a boot, and of a run with `--debug`.
     fn kernel_log(&mut self, _bytes: &[u8]) {}
 
-    /// Hears that a part of the boot is done, `steps` after the machine's first instruction.
+    /// A part of the boot is done, `steps` after the machine's first instruction.
     fn boot_part(&mut self, _part: BootPart, _steps: u64) {}
 }
 
@@ -64,28 +65,30 @@ pub enum BootPart {
     Rest,
 }
 
-/// What came out of the machine during one call of it.
+/// What one call of the machine has written, for the session to act on after it.
 #[derive(Default)]
-pub struct Outbox {
+pub struct Captured {
     /// Bytes of the control port.
     pub control: Vec<u8>,
-    /// So many bytes were said on the control port at once, more than there is room for.
+    /// The bytes that were written to the control port at once, if that was more than
+    /// [`CONTROL_ROOM`].
     pub control_overflow: Option<usize>,
     /// Outputs that turned out to be closed: what comes for them is dropped.
     pub closed: Vec<Stream>,
-    /// What is to be said of streams that failed.
+    /// Messages about streams that failed.
     pub failures: Vec<String>,
     /// The end of the kernel's console output.
     pub console_tail: Vec<u8>,
-    /// Whether nobody wants to see that output as it comes.
+    /// Whether that output is kept from [`SessionHost::kernel_log`].
     pub console_hidden: bool,
 }
 
-impl Outbox {
+impl Captured {
     fn take_control(&mut self, bytes: &[u8]) {
-        let said = self.control_overflow.unwrap_or(self.control.len()).saturating_add(bytes.len());
-        if said > CONTROL_ROOM {
-            self.control_overflow = Some(said);
+        let length =
+            self.control_overflow.unwrap_or(self.control.len()).saturating_add(bytes.len());
+        if length > CONTROL_ROOM {
+            self.control_overflow = Some(length);
         } else {
             self.control.extend_from_slice(bytes);
         }
@@ -105,43 +108,43 @@ impl Outbox {
 
 /// The machine's [`Host`] for as long as one call runs.
 pub struct Ports<'a> {
-    pub outside: &'a mut dyn Outside,
-    pub outbox: &'a mut Outbox,
+    pub host: &'a mut dyn SessionHost,
+    pub captured: &'a mut Captured,
 }
 
 impl Host for Ports<'_> {
     fn monotonic_ns(&mut self) -> u64 {
-        self.outside.monotonic_ns()
+        self.host.monotonic_ns()
     }
 
     fn realtime_ns(&mut self) -> u64 {
-        self.outside.realtime_ns()
+        self.host.realtime_ns()
     }
 
     fn entropy(&mut self, buffer: &mut [u8]) {
-        self.outside.entropy(buffer);
+        self.host.entropy(buffer);
     }
 
     fn port_output(&mut self, port: PortId, bytes: &[u8]) {
         let stream = match port {
-            CONTROL => return self.outbox.take_control(bytes),
+            CONTROL => return self.captured.take_control(bytes),
             STDOUT => Stream::Stdout,
             STDERR => Stream::Stderr,
             _ => return,
         };
-        if self.outbox.closed.contains(&stream) {
+        if self.captured.closed.contains(&stream) {
             return;
         }
-        if let Err(why) = self.outside.output(stream, bytes) {
-            self.outbox.close(stream, why);
+        if let Err(why) = self.host.output(stream, bytes) {
+            self.captured.close(stream, why);
         }
     }
 
     fn debug_output(&mut self, bytes: &[u8]) {
-        if !self.outbox.console_hidden {
-            self.outside.kernel_log(bytes);
+        if !self.captured.console_hidden {
+            self.host.kernel_log(bytes);
         }
-        let tail = &mut self.outbox.console_tail;
+        let tail = &mut self.captured.console_tail;
         tail.extend_from_slice(bytes);
         tail.drain(..tail.len().saturating_sub(CONSOLE_TAIL));
     }

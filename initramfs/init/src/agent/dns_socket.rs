@@ -1,4 +1,4 @@
-//! The socket at which the container asks for the addresses of hosts; PID 1 answers.
+//! The socket for the container's DNS queries; PID 1 answers.
 
 use crate::failure::{OrFail, Result};
 use crate::pid1::NAME_SERVER;

@@ -20,21 +20,21 @@ const ASIDE: &str = "/dev/.c2w";
 /// The device's tag, and how Linux talks to it. msize is the most that its virtio transport can
 /// pass at once. What is read and written is not cached, since the server gives every file the
 /// version 0; `cache=mmap` only lets programs map files for writing. `byname` is this kernel's own
-/// (`kernel/patches`): one message looks at a name or opens it. There are no extended attributes
-/// to ask for.
+/// (`kernel/patches`): one message looks a name up or opens it. `noxattr`, since the server has no
+/// extended attributes.
 const TAG: &str = "c2w";
 const OPTIONS: &core::ffi::CStr =
     c"trans=virtio,version=9p2000.L,msize=512000,access=any,cache=mmap,noxattr,byname";
 /// The same for every mount that comes from the host.
 const FLAGS: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV);
 
-/// The host's directories, mounted.
-pub struct Shared {
+/// The host's directories in the container.
+pub struct MountedDirectories {
     root: OwnedFd,
     trees: Vec<OwnedFd>,
 }
 
-impl Shared {
+impl MountedDirectories {
     /// Mounts the directories in order, so that a later one may lie inside an earlier one.
     pub fn mount(mounts: &[Mount]) -> Result<Self> {
         rustix::fs::mkdir(ASIDE, Mode::from_raw_mode(0o700)).or_fail("creating a mount point")?;
@@ -47,22 +47,22 @@ impl Shared {
         Ok(Self { root, trees: trees? })
     }
 
-    /// Gives the directories, with all that nobody else was given, to the command's user. The
-    /// server takes this from the owner of its root.
+    /// Gives the directories to the command's user, with all in them that was given to nobody else.
+    /// The server takes this from the owner of its root.
     pub fn give_to(self, account: &Account) -> Result<()> {
         let (uid, gid) = (Uid::from_raw(account.uid), Gid::from_raw(account.gid));
         rustix::fs::chownat(&self.root, "", Some(uid), Some(gid), AtFlags::EMPTY_PATH)
             .or_fail("giving the host's directories to their user")?;
-        // The kernel has their old owner in mind until it asks again.
+        // The kernel keeps the old owner cached until it asks again.
         let ask = |tree: &OwnedFd| rustix::fs::fstat(tree).map(drop);
-        self.trees.iter().try_for_each(ask).or_fail("looking at the host's directories")
+        self.trees.iter().try_for_each(ask).or_fail("examining the host's directories")
     }
 }
 
 fn place(root: BorrowedFd<'_>, wanted: &Mount) -> Result<OwnedFd> {
     let target = String::from_utf8_lossy(&wanted.target).into_owned();
     if wanted.target.first() != Some(&b'/') {
-        return Err(failure(MACHINE, format!("mount target '{target}' is no absolute path")));
+        return Err(failure(MACHINE, format!("mount target '{target}' is not an absolute path")));
     }
     let what = format!("mounting {target}");
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;

@@ -1,64 +1,41 @@
-//! The outside, as WASI preview 1 shows it.
+//! The calls of WASI preview 1, for which Rust's standard library is not there.
 
 use crate::errno::words;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
-use c2w_guest_abi::Stream;
-use c2w_session::{Closed, Outside};
+use c2w_session::Closed;
 use core::fmt::{Arguments, Write};
 
 pub const STDIN: wasi::Fd = 0;
 pub const STDOUT: wasi::Fd = 1;
-const STDERR: wasi::Fd = 2;
+pub const STDERR: wasi::Fd = 2;
 
-/// What events of [`descriptor`] and [`timer`] are told apart by.
+/// Tells events of [`descriptor`] and [`timer`] apart.
 pub const TAG_DESCRIPTOR: u64 = 1;
 const TAG_TIMER: u64 = 2;
 
 /// How long to wait for an output that takes nothing now and cannot be polled, in nanoseconds.
 const RETRY: u64 = 1_000_000;
 
-/// The WASI world.
-pub struct Wasi;
-
-impl Outside for Wasi {
-    fn monotonic_ns(&mut self) -> u64 {
-        clock(wasi::CLOCKID_MONOTONIC)
-    }
-
-    fn realtime_ns(&mut self) -> u64 {
-        clock(wasi::CLOCKID_REALTIME)
-    }
-
-    fn entropy(&mut self, buffer: &mut [u8]) {
-        // SAFETY: pointer and length are those of a live buffer.
-        if unsafe { wasi::random_get(buffer.as_mut_ptr(), buffer.len()) }.is_err() {
-            complain(format_args!("the runtime has no entropy (random_get failed)"));
-            // Going on would give every start of this module the same keys.
-            core::arch::wasm32::unreachable()
-        }
-    }
-
-    fn output(&mut self, stream: Stream, bytes: &[u8]) -> Result<(), Closed> {
-        let fd = match stream {
-            Stream::Stdout => STDOUT,
-            Stream::Stderr => STDERR,
-        };
-        write_all(fd, bytes)
-    }
-
-    fn kernel_log(&mut self, bytes: &[u8]) {
-        let _ = write_all(STDERR, bytes);
-    }
-}
-
-fn clock(id: wasi::Clockid) -> u64 {
+/// Nanoseconds on a clock.
+pub fn clock(id: wasi::Clockid) -> u64 {
     // SAFETY: no memory is involved.
     unsafe { wasi::clock_time_get(id, 1) }.unwrap_or(0)
 }
 
-fn write_all(fd: wasi::Fd, mut bytes: &[u8]) -> Result<(), Closed> {
+/// Fills `buffer` with random bytes, or ends the program: without them every start of this module
+/// would have the same keys.
+pub fn random(buffer: &mut [u8]) {
+    // SAFETY: pointer and length are those of a live buffer.
+    if unsafe { wasi::random_get(buffer.as_mut_ptr(), buffer.len()) }.is_err() {
+        complain(format_args!("the runtime has no entropy (random_get failed)"));
+        core::arch::wasm32::unreachable()
+    }
+}
+
+/// Writes everything, waiting for a descriptor that takes nothing at the moment.
+pub fn write_all(fd: wasi::Fd, mut bytes: &[u8]) -> Result<(), Closed> {
     while !bytes.is_empty() {
         let vector = [wasi::Ciovec { buf: bytes.as_ptr(), buf_len: bytes.len() }];
         // SAFETY: the vector describes a live slice.

@@ -1,0 +1,65 @@
+//! What a session is given where WASI preview 1 is all there is.
+
+use crate::standard_input::StandardInput;
+use crate::wasi_calls::{self, STDERR, STDOUT};
+use c2w_guest_abi::Stream;
+use c2w_session::{Closed, Input, RunHost, SessionHost, Wait};
+use core::convert::Infallible;
+
+/// How long to sleep when the guest waits for nothing: an hour, in nanoseconds.
+pub const FOREVER: u64 = 3_600_000_000_000;
+
+/// The WASI runtime's clocks, entropy and streams.
+pub struct WasiHost {
+    input: StandardInput,
+}
+
+impl WasiHost {
+    /// Asks what standard input there is; `terminal` says whether it was found to be one.
+    pub fn find(terminal: bool) -> Self {
+        Self { input: StandardInput::find(terminal) }
+    }
+}
+
+impl SessionHost for WasiHost {
+    fn monotonic_ns(&mut self) -> u64 {
+        wasi_calls::clock(wasi::CLOCKID_MONOTONIC)
+    }
+
+    fn realtime_ns(&mut self) -> u64 {
+        wasi_calls::clock(wasi::CLOCKID_REALTIME)
+    }
+
+    fn entropy(&mut self, buffer: &mut [u8]) {
+        wasi_calls::random(buffer);
+    }
+
+    fn output(&mut self, stream: Stream, bytes: &[u8]) -> Result<(), Closed> {
+        let fd = match stream {
+            Stream::Stdout => STDOUT,
+            Stream::Stderr => STDERR,
+        };
+        wasi_calls::write_all(fd, bytes)
+    }
+
+    fn kernel_log(&mut self, bytes: &[u8]) {
+        let _ = wasi_calls::write_all(STDERR, bytes);
+    }
+}
+
+impl RunHost for WasiHost {
+    type Error = Infallible;
+
+    fn show(&mut self, message: &str) {
+        wasi_calls::complain(format_args!("{message}"));
+    }
+
+    fn wait(&mut self, wait: Wait) -> Result<bool, Infallible> {
+        let [timeout, idle] = [wait.timeout, wait.idle].map(|time| time.unwrap_or(FOREVER));
+        Ok(self.input.wait(wait.input, timeout, idle))
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> Input {
+        self.input.read(buffer)
+    }
+}
