@@ -33,9 +33,11 @@ pub fn code_tag(tag: u64, page: CodePageId) -> u64 {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Translated {
     /// Code pages in which regions can be entered or lie: `pages[i]` has the number `i + 1`.
-    pub pages: Vec<TranslatedPage>,
+    pages: Vec<TranslatedPage>,
+    /// Their numbers, by ascending hash.
+    by_hash: Vec<CodePageId>,
     /// For each region the pages that it lies in: how far from the first one, and which code page.
-    pub regions: Vec<Vec<(u32, CodePageId)>>,
+    regions: Vec<Vec<(u32, CodePageId)>>,
 }
 
 /// A code page.
@@ -61,6 +63,19 @@ pub struct TranslatedEntry {
 }
 
 impl Translated {
+    /// `pages[i]` gets the number `i + 1`; `regions` are the pages of each region: how far from the
+    /// first one, and which code page.
+    pub fn new(pages: Vec<TranslatedPage>, regions: Vec<Vec<(u32, CodePageId)>>) -> Self {
+        let mut by_hash: Vec<CodePageId> = (1..).take(pages.len()).collect();
+        by_hash.sort_unstable_by_key(|&id| pages[usize::from(id) - 1].hash);
+        Self { pages, by_hash, regions }
+    }
+
+    /// The code pages, by number from 1 on.
+    pub fn pages(&self) -> &[TranslatedPage] {
+        &self.pages
+    }
+
     /// As bytes.
     ///
     /// # Panics
@@ -72,7 +87,16 @@ impl Translated {
     /// From bytes; `None` if they are none of [`Self::encode`].
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let translated: Self = postcard::from_bytes(bytes).ok()?;
-        (translated.pages.len() <= MAX_CODE_PAGES).then_some(translated)
+        translated.is_possible().then_some(translated)
+    }
+
+    /// Whether each code page is once in [`Self::by_hash`], in its place.
+    fn is_possible(&self) -> bool {
+        let hash = |&id: &CodePageId| Some(self.pages.get(usize::from(id).checked_sub(1)?)?.hash);
+        self.pages.len() <= MAX_CODE_PAGES
+            && self.by_hash.len() == self.pages.len()
+            && self.by_hash.iter().all(|id| hash(id).is_some())
+            && self.by_hash.is_sorted_by(|a, b| hash(a) < hash(b))
     }
 }
 
@@ -105,15 +129,15 @@ impl CodeIndex {
         let mut entries = Vec::new();
         let regions = translated.regions.clone();
         let mut index = Self { starts: alloc::vec![0], regions, ..Self::default() };
-        for (page, number) in translated.pages.iter().zip(1..) {
-            index.hashes.push((page.hash, number));
+        for page in &translated.pages {
             for &TranslatedEntry { offset, region, state, page } in &page.entries {
                 index.offsets.push(offset);
                 entries.push(Entry { region, state, page });
             }
             index.starts.push(index.offsets.len() as u32);
         }
-        index.hashes.sort_unstable();
+        let hash = |id: CodePageId| translated.pages[usize::from(id) - 1].hash;
+        index.hashes = translated.by_hash.iter().map(|&id| (hash(id), id)).collect();
         (index, entries)
     }
 
@@ -195,12 +219,24 @@ mod tests {
         let entry = TranslatedEntry { offset: 14, region: 3, state: 1, page: 2 };
         let page = |bytes: &[u8], entries| TranslatedPage { hash: page_hash(bytes), entries };
         let pages = vec![page(&second, vec![]), page(&first, vec![entry])];
-        let (index, entries) = CodeIndex::new(&Translated { pages, regions: vec![] });
+        let (index, entries) = CodeIndex::new(&Translated::new(pages, vec![]));
         assert_eq!((index.code_page(&first), index.code_page(&second)), (2, 1));
         assert_eq!(index.code_page(&vec![3; PAGE_SIZE]), 0);
         assert_eq!(index.entries_in(2).at(14), Some(0));
         assert_eq!(index.entries_in(2).at(16), None);
         assert_eq!(index.entries_in(1).at(14), None);
         assert_eq!(entries[0].region, 3);
+    }
+
+    #[test]
+    fn an_index_that_is_not_sorted_is_refused() {
+        let page = |hash| TranslatedPage { hash, entries: vec![] };
+        let translated = Translated::new(vec![page(9), page(3), page(5)], vec![]);
+        assert_eq!(translated.by_hash, [2, 3, 1]);
+        assert_eq!(Translated::decode(&translated.encode()), Some(translated.clone()));
+        for by_hash in [vec![2, 1, 3], vec![2, 3], vec![2, 2, 1], vec![0, 3, 1], vec![2, 3, 4]] {
+            let wrong = Translated { by_hash, ..translated.clone() };
+            assert_eq!(Translated::decode(&wrong.encode()), None, "{:?}", wrong.by_hash);
+        }
     }
 }

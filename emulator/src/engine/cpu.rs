@@ -156,6 +156,8 @@ impl<A: Arch> Cpu<A> {
     }
 
     /// Forgets the translations of the address spaces that are meant.
+    // Rare, and large.
+    #[inline(never)]
     pub(crate) fn flush_translations(&mut self, meant: &dyn Fn(u64) -> bool) {
         self.mapping_epoch += 1;
         let current = A::address_space(&self.state);
@@ -163,6 +165,8 @@ impl<A: Arch> Cpu<A> {
     }
 
     /// Forgets the translation of an address in the address spaces that are meant.
+    // Rare, and large.
+    #[inline(never)]
     pub(crate) fn flush_page(&mut self, address: u64, meant: &dyn Fn(u64) -> bool) {
         self.mapping_epoch += 1;
         self.translations(meant).for_each(|space| space.flush_page(address));

@@ -150,10 +150,8 @@ fn index<G: Guest>(
     };
     let by_number: BTreeMap<u16, usize> =
         numbers.iter().map(|(&page, &number)| (number, page)).collect();
-    code_index::Translated {
-        pages: by_number.into_iter().map(page).collect(),
-        regions: regions.iter().map(|region| region.pages.clone()).collect(),
-    }
+    let pages = by_number.into_iter().map(page).collect();
+    code_index::Translated::new(pages, regions.iter().map(|region| region.pages.clone()).collect())
 }
 
 #[cfg(test)]
@@ -216,7 +214,7 @@ mod tests {
             [(0xff7, 1, None, Some(1)), (0xff9, 2, Some(1), Some(2)), (0x1007, 1, None, None)]
         );
         assert_eq!(region.entries, [0, 1]);
-        let offsets = selection.index.pages[0].entries.iter().map(|entry| entry.offset);
+        let offsets = selection.index.pages()[0].entries.iter().map(|entry| entry.offset);
         assert_eq!(offsets.collect::<Vec<_>>(), [0xff7, 0xff9]);
         assert_eq!((selection.instructions, selection.covered), (4, 50 + 100 + 100 + 50));
     }
