@@ -123,12 +123,12 @@ pub enum LoopExit {
     Decode,
     /// The instruction at `pc` needs the slow path.
     Slow,
+    /// Translated code goes on at `pc`.
+    Enter,
     /// No fetch translation for `pc`.
     Fetch,
     /// The budget is used up.
     Budget,
-    /// Translated code goes on at `pc`.
-    Enter,
 }
 
 /// What the engine needs of [`Arch::State`].
@@ -167,24 +167,11 @@ pub trait CpuState {
     /// Sets the entries into translated code, by number.
     fn set_entries(&mut self, entries: Box<[Entry]>);
 
-    /// What the loop would meet at `pc`, if the fetch translation is there.
-    fn slot(&self, pc: u64) -> Option<Slot>;
+    /// Why the loop would come back at once if it started at `pc`; `None` if it would run.
+    fn exit_at(&self, pc: u64) -> Option<LoopExit>;
 
     /// The entry into translated code at `pc`, if there is one and `pc` is mapped and decoded.
     fn entry(&self, pc: u64) -> Option<Entry>;
-}
-
-/// The kinds of operations that the engine tells apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Slot {
-    /// Not decoded yet.
-    Undecoded,
-    /// Translated code is entered here.
-    Enter,
-    /// Only the slow path knows it.
-    Slow,
-    /// The loop executes it.
-    Decoded,
 }
 
 /// The decoded code of a page.

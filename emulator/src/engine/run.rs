@@ -1,7 +1,7 @@
 //! The loop around the interpreter loop: interrupts, timer, budget, and what the interpreter loop leaves to
 //! the slow path.
 
-use super::arch::{Arch, CpuState, LoopExit, Slot};
+use super::arch::{Arch, CpuState, LoopExit};
 use super::bus::{Bus, Event};
 use super::cpu::Cpu;
 
@@ -131,9 +131,12 @@ impl<A: Arch> Cpu<A> {
     /// Without entering translated code it goes on for a while only: a loop might not leave the page
     /// for long. What the guest does and when it stops does not depend on that.
     pub(super) fn interpret(&mut self) -> LoopExit {
-        if !core::mem::take(&mut self.untranslated) {
-            return self.exits_at_once().unwrap_or_else(|| self.interpreter_loop(false));
+        if !self.untranslated {
+            // Mostly so after translated code; to start the loop costs more than to ask.
+            let exit = self.state.exit_at(self.state.pc());
+            return exit.unwrap_or_else(|| self.interpreter_loop(false));
         }
+        self.untranslated = false;
         let later = (self.state.budget() - UNTRANSLATED_VISIT).max(0);
         self.state.add_budget(-later);
         let exit = self.interpreter_loop(true);
@@ -141,16 +144,6 @@ impl<A: Arch> Cpu<A> {
         match exit {
             LoopExit::Budget if self.state.budget() > 0 => self.interpreter_loop(false),
             exit => exit,
-        }
-    }
-
-    /// What the loop would come back with at once, which it mostly is after translated code: to start
-    /// the loop costs more than to look.
-    fn exits_at_once(&self) -> Option<LoopExit> {
-        match self.state.slot(self.state.pc())? {
-            Slot::Enter => Some(LoopExit::Enter),
-            Slot::Slow => Some(LoopExit::Slow),
-            Slot::Undecoded | Slot::Decoded => None,
         }
     }
 

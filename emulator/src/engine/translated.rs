@@ -1,8 +1,8 @@
 //! Translated code: functions that do what a piece of guest code does, made beforehand.
 //!
 //! A *region* is one such function. It is for code with certain bytes, wherever they are mapped: a page
-//! is known by its hash. Decoding such a page puts [`Slot::Enter`] where a region can be entered;
-//! the interpreter loop stops there and the CPU calls the region.
+//! is known by its hash. Decoding such a page puts operations that come back with [`LoopExit::Enter`] where a
+//! region can be entered; the interpreter loop stops there and the CPU calls the region.
 //!
 //! ```text
 //! interpreter loop --Enter--> region --calls--> region ...
@@ -16,7 +16,7 @@
 //! change the pages, all regions that wait return.
 
 use super::access::Access;
-use super::arch::{Arch, CpuState, LoopExit, Slot};
+use super::arch::{Arch, CpuState, LoopExit};
 use super::bus::Bus;
 use super::code_index::{CodeIndex, Entry, Translated, code_tag};
 use super::cpu::Cpu;
@@ -194,7 +194,7 @@ impl<'b, A: Arch> RegionRuntime<'_, 'b, A> {
     /// The entry into translated code at `pc`, for which the fetch translation is made if it is not
     /// there.
     pub fn entry(&mut self, pc: u64) -> Option<Entry> {
-        if matches!(self.cpu.state.slot(pc), None | Some(Slot::Undecoded)) {
+        if let Some(LoopExit::Fetch | LoopExit::Decode) = self.cpu.state.exit_at(pc) {
             self.cpu.fetch_entry_quietly(pc, self.bus)?;
         }
         self.cpu.state.entry(pc)

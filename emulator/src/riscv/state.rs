@@ -1,6 +1,6 @@
 //! What the interpreter loop and translated code work on.
 
-use crate::engine::arch::{CpuState, Slot};
+use crate::engine::arch::{CpuState, LoopExit};
 use crate::engine::code_index::Entry;
 use crate::engine::pointer::Wide;
 use crate::engine::tlb::{TlbEntry, fetch_index};
@@ -157,13 +157,14 @@ impl CpuState for HartState {
     }
 
     #[inline]
-    fn slot(&self, pc: u64) -> Option<Slot> {
-        Some(match self.op(pc)?.code {
-            Code::Undecoded => Slot::Undecoded,
-            Code::Enter => Slot::Enter,
-            Code::Slow => Slot::Slow,
-            _ => Slot::Decoded,
-        })
+    fn exit_at(&self, pc: u64) -> Option<LoopExit> {
+        let Some(op) = self.op(pc) else { return Some(LoopExit::Fetch) };
+        match op.code {
+            Code::Undecoded => Some(LoopExit::Decode),
+            Code::Slow => Some(LoopExit::Slow),
+            Code::Enter => Some(LoopExit::Enter),
+            _ => None,
+        }
     }
 
     #[inline]
