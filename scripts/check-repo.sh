@@ -62,7 +62,7 @@ translator/src/plan crate::(emit|riscv)|c2w_emulator::riscv|wasm_encoder
 translator/src/emit crate::riscv|c2w_emulator::riscv
 module-abi/src c2w_(emulator|session|translator|p9|guest_abi)
 p9/src c2w_session|c2w_translator
-session/src c2w_translator|c2w_p9
+session/src c2w_translator|c2w_p9|c2w_emulator::riscv
 runtime/src c2w_translator
 initramfs/init/src c2w_(emulator|session|translator|p9)
 src/progress crate::

@@ -109,9 +109,9 @@ pub fn boot(
     let kernel = assets.kernel().map_err(BootError::Assets)?;
     let initramfs = assets.initramfs().map_err(BootError::Assets)?;
     timing.part("unpack", String::new());
-    let mut world = Deterministic::new(options, timing);
+    let mut host = Deterministic::new(options, timing);
     let mut seed = [0; 64];
-    world.entropy(&mut seed);
+    host.entropy(&mut seed);
     let guest = Guest {
         board: options.target.board(),
         kernel: &kernel,
@@ -119,10 +119,10 @@ pub fn boot(
         command_line: &command_line(options.target, options.kernel_log),
         seed: &seed,
     };
-    Ok(c2w_session::boot(memory, &guest, container, &mut world)?)
+    Ok(c2w_session::boot(memory, &guest, container, &mut host)?)
 }
 
-/// A world without chance: the same image always boots to the same snapshot.
+/// A host without chance: the same image always boots to the same snapshot.
 pub struct Deterministic<'a> {
     options: &'a BootOptions,
     timing: &'a mut Timing,
@@ -133,7 +133,7 @@ pub struct Deterministic<'a> {
 }
 
 impl<'a> Deterministic<'a> {
-    /// The world of a machine with these options; `timing` hears of the parts of its boot.
+    /// The host of a machine with these options; `timing` hears of the parts of its boot.
     pub fn new(options: &'a BootOptions, timing: &'a mut Timing) -> Self {
         Self { options, timing, blocks: 0, steps: 0 }
     }

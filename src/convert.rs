@@ -349,7 +349,7 @@ fn provenance(source: String, digest: String, options: &Options) -> Provenance {
     }
 }
 
-/// A world that is asked nothing: saving needs one only for the clock, which is the guest's own.
+/// A host that is asked nothing: saving needs one only for the clock, which is the guest's own.
 struct Silent;
 
 impl SessionHost for Silent {

@@ -205,12 +205,12 @@ pub fn train(
 ) -> Result<(GuestMemory, TrainingResult)> {
     let boot = later(boot);
     let mut timing = Timing::start();
-    let world = Deterministic::new(&boot, &mut timing);
-    let mut world = Listening { world, said: Vec::new() };
+    let host = Deterministic::new(&boot, &mut timing);
+    let mut host = Listening { host, said: Vec::new() };
     let profile = Rc::new(RefCell::new(Profile::default()));
     let mut done = Vec::new();
     for Workload { name, request, is_common } in runs {
-        world.said.clear();
+        host.said.clear();
         restore_ram(&mut memory, snapshot.ram);
         let mut session = Session::restore(boot.target.board(), memory, snapshot.state)?;
         if !request.mounts.is_empty() {
@@ -219,7 +219,7 @@ pub fn train(
             session.share(Box::new(Server::new(directory)));
         }
         session.sample(Box::new(SharedProfile(profile.clone())), FULLY_COUNTED);
-        let (instructions, failure) = run(&mut session, request, options.limit(), &mut world)?;
+        let (instructions, failure) = run(&mut session, request, options.limit(), &mut host)?;
         profile.borrow_mut().interrupt();
         done.push(Run { name, instructions, failure: failure.filter(|_| !is_common) });
         memory = session.into_memory();
@@ -231,7 +231,7 @@ pub fn train(
     Ok((memory, TrainingResult { selection, runs: done, total }))
 }
 
-/// The world of a run: a day after the snapshot, as a clock cannot be set to a time before the
+/// The host of a run: a day after the snapshot, as a clock cannot be set to a time before the
 /// boot.
 pub fn later(boot: &BootOptions) -> BootOptions {
     BootOptions { epoch: boot.epoch + 24 * 60 * 60, ..boot.clone() }
@@ -250,9 +250,9 @@ fn restore_ram(memory: &mut GuestMemory, ram: &[u8]) {
     }
 }
 
-/// The world of a run, which keeps the end of standard error.
+/// The host of a run, which keeps the end of standard error.
 struct Listening<'a> {
-    world: Deterministic<'a>,
+    host: Deterministic<'a>,
     said: Vec<u8>,
 }
 
@@ -266,15 +266,15 @@ impl Listening<'_> {
 
 impl SessionHost for Listening<'_> {
     fn monotonic_ns(&mut self) -> u64 {
-        self.world.monotonic_ns()
+        self.host.monotonic_ns()
     }
 
     fn realtime_ns(&mut self) -> u64 {
-        self.world.realtime_ns()
+        self.host.realtime_ns()
     }
 
     fn entropy(&mut self, buffer: &mut [u8]) {
-        self.world.entropy(buffer);
+        self.host.entropy(buffer);
     }
 
     fn output(&mut self, stream: Stream, bytes: &[u8]) -> Result<(), Closed> {
@@ -284,11 +284,11 @@ impl SessionHost for Listening<'_> {
             self.said.extend_from_slice(bytes);
             self.said.drain(..self.said.len().saturating_sub(KEPT));
         }
-        self.world.output(stream, bytes)
+        self.host.output(stream, bytes)
     }
 
     fn kernel_log(&mut self, bytes: &[u8]) {
-        self.world.kernel_log(bytes);
+        self.host.kernel_log(bytes);
     }
 }
 
@@ -298,18 +298,18 @@ fn run(
     session: &mut Session,
     request: RunRequest,
     limit: u64,
-    world: &mut Listening<'_>,
+    host: &mut Listening<'_>,
 ) -> Result<(u64, Option<Failure>)> {
     /// Instructions between two checks of the machine.
     const SLICE: u64 = 1 << 20;
     let start = session.steps();
-    session.start_deterministic(request, world)?;
+    session.start_deterministic(request, host)?;
     let mut failure = None;
     while session.steps() - start < limit {
-        match session.run_to_timer(SLICE, world) {
+        match session.run_to_timer(SLICE, host) {
             Step::Exited(0) | Step::Idle(None) => break,
             Step::Exited(status) => {
-                failure = Some(Failure { status, said: world.last_line() });
+                failure = Some(Failure { status, said: host.last_line() });
                 break;
             }
             Step::Failed(error) => {

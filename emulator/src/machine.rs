@@ -51,7 +51,7 @@ pub enum Exit {
 }
 
 /// First bytes of a saved state; the instruction set's ID and the version of the state follow.
-const MAGIC: &[u8; 6] = b"c2wsnp";
+const MAGIC: &[u8] = b"c2wsnap";
 
 /// The version of the state.
 const VERSION: u8 = 3;
@@ -115,7 +115,7 @@ impl Machine {
         bytes: &[u8],
     ) -> Result<Self, RestoreError> {
         memory.forget_code();
-        let body = bytes.strip_prefix(&header(board)).ok_or(RestoreError::NotASnapshot)?;
+        let body = bytes.strip_prefix(header(board).as_slice()).ok_or(RestoreError::NotASnapshot)?;
         let state: MachineState =
             postcard::from_bytes(body).map_err(|_| RestoreError::NotASnapshot)?;
         if state.ports.len() > MAX_PORTS {
@@ -142,7 +142,7 @@ impl Machine {
             mount_tag: self.mount_tag.clone(),
             ticks: self.ticks(host),
         };
-        let mut bytes = header(self.board).to_vec();
+        let mut bytes = header(self.board);
         bytes.extend(postcard::to_allocvec(&state).expect("plain data"));
         bytes
     }
@@ -246,9 +246,8 @@ impl Machine {
 }
 
 /// What the bytes of a saved state begin with.
-fn header(board: &dyn Board) -> [u8; 8] {
-    let [a, b, c, d, e, f] = *MAGIC;
-    [a, b, c, d, e, f, board.id(), VERSION]
+fn header(board: &dyn Board) -> Vec<u8> {
+    [MAGIC, &[board.id(), VERSION]].concat()
 }
 
 fn devices(board: &dyn Board, ports: &[String], mount_tag: &str) -> Devices {
@@ -295,7 +294,7 @@ mod tests {
         change(&mut state, &mut cpu);
         state.cpu = postcard::to_allocvec(&cpu).unwrap();
         let body = postcard::to_allocvec(&state).unwrap();
-        Machine::restore(&RiscvBoard, memory(), &[&header, body.as_slice()].concat())
+        Machine::restore(&RiscvBoard, memory(), &[header, body].concat())
     }
 
     #[test]

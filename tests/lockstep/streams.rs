@@ -1,13 +1,13 @@
 //! The random streams of `emulator/streams`, all of them translated, against the interpreter.
 //!
 //! ```text
-//! program --> run, observed --> profile --> units of at most 1, 3, 12 or 3000 instructions
+//! program --> run, observed --> profile --> regions of at most 1, 3, 12 or 3000 instructions
 //!    |                                        |
 //!    +--> plain machine                       +--> translated machine, caches dropped at random
 //!           budget --------- same state? -------- budget
 //! ```
 //!
-//! A unit is left where it ends, so small ones have every instruction entered and left by itself.
+//! A region is left where it ends, so small ones have every instruction entered and left by itself.
 //! The kernel is interrupted by its timer at random, and then writes into the program's code.
 
 use crate::regions::{self, Functions, LINKAGE};
@@ -38,14 +38,14 @@ const BATCH: u64 = 64;
 const BATCHES: u64 = 8;
 /// The same, of vectors mostly.
 const VECTOR_BATCHES: u64 = 8;
-/// The most instructions in a unit, for one program after the other.
+/// The most instructions in a region, for one program after the other.
 const UNITS: [usize; 6] = [3000, 1, 3000, 3, 3000, 12];
-/// The same where units are to run to their ends. What is behind an exit is in the next unit.
+/// The same where regions are to run to their ends. What is behind an exit is in the next region.
 const WHOLE_UNITS: [usize; 4] = [10, 3000, 14, 20];
-/// One in so many steps is followed by a machine without anything cached: where units are small,
+/// One in so many steps is followed by a machine without anything cached: where regions are small,
 /// and where they are to run to their ends.
 const CACHES_DROPPED: [u64; 2] = [40, 100];
-/// The most instructions that are run at a time where units are to run to their ends.
+/// The most instructions that are run at a time where regions are to run to their ends.
 const WHOLE: u64 = 3000;
 /// RAM is compared after so many steps.
 const RAM_COMPARED: u64 = 1000;
@@ -54,9 +54,9 @@ const RAM_COMPARED: u64 = 1000;
 struct Bench {
     generator: Generator,
     input: Vec<u8>,
-    /// Whether units are large and mostly run to their ends, without interrupts: the type of a
-    /// vector is only known in units that set it.
-    whole_units: bool,
+    /// Whether regions are large and mostly run to their ends, without interrupts: the type of a
+    /// vector is only known in regions that set it.
+    whole_regions: bool,
     done: RefCell<Done>,
 }
 
@@ -65,11 +65,11 @@ struct Bench {
 struct Done {
     /// Instructions and traps of the machines, kernel and all.
     steps: u64,
-    /// Of these, instructions that units have done.
+    /// Of these, instructions that regions have done.
     in_units: u64,
     /// Times that the machines were compared.
     compared: u64,
-    /// Instructions of streams by mnemonic: executed, and executed in units.
+    /// Instructions of streams by mnemonic: executed, and executed in regions.
     mnemonics: BTreeMap<&'static str, [u64; 2]>,
 }
 
@@ -85,12 +85,12 @@ impl Bench {
         Self::new(Generator::new().with_usual_vectors(&translated), true)
     }
 
-    fn new(generator: Generator, whole_units: bool) -> Self {
-        Self { generator, input: c2w_streams::input(), whole_units, done: RefCell::default() }
+    fn new(generator: Generator, whole_regions: bool) -> Self {
+        Self { generator, input: c2w_streams::input(), whole_regions, done: RefCell::default() }
     }
 
     /// Compares so many programs. Of those of `rows` that the translator knows, all must have been
-    /// executed in units, and such a share of their instructions, in percent.
+    /// executed in regions, and such a share of their instructions, in percent.
     fn check(&self, batches: u64, rows: impl Fn(&Encoding) -> bool, share: u64) {
         for batch in 0..batches {
             check::check(self, batch * BATCH..(batch + 1) * BATCH);
@@ -106,13 +106,13 @@ impl Bench {
             if !rows(row) {
                 continue;
             }
-            assert!(counts[1] > 0, "{}: of {} none in a unit", row.mnemonic, counts[0]);
+            assert!(counts[1] > 0, "{}: of {} none in a region", row.mnemonic, counts[0]);
             (executed, in_units) = (executed + counts[0], in_units + counts[1]);
         }
         println!("{done}; {in_units} of {executed} instructions of streams that are translated");
         assert!(
             100 * in_units > share * executed,
-            "{in_units} of {executed} instructions in units"
+            "{in_units} of {executed} instructions in regions"
         );
         assert!(done.compared > done.steps / 2000, "{done}");
     }
@@ -145,9 +145,9 @@ impl Sides for Bench {
     fn differences(&self, streams: &[Stream]) -> Vec<Vec<String>> {
         let seed = streams[0].seed;
         let program = program::build(&self.generator.rows, streams, self.generator.vectors);
-        let interrupts = (!self.whole_units).then_some(seed);
+        let interrupts = (!self.whole_regions).then_some(seed);
         let kernel = Kernel::new(&self.generator.rows, &program, &self.input, interrupts);
-        let case = Case::new(&program, &kernel, self.whole_units, seed);
+        let case = Case::new(&program, &kernel, self.whole_regions, seed);
         let mut differences = vec![Vec::new(); streams.len()];
         match case.compare() {
             Ok(run) => self.count(&case, streams, &run),
@@ -177,12 +177,12 @@ struct Run {
     steps: u64,
     in_units: u64,
     compared: u64,
-    /// Where control was in units, from an address to another.
+    /// Where control was in regions, from an address to another.
     spans: Vec<(u64, u64)>,
 }
 
 impl Run {
-    /// Whether an instruction of a stream was executed in a unit. In streams, and from one to the
+    /// Whether an instruction of a stream was executed in a region. In streams, and from one to the
     /// next, control only goes forward.
     fn is_in_unit(&self, pc: u64) -> bool {
         let behind = self.spans.partition_point(|&(from, _)| from <= pc);
@@ -196,13 +196,13 @@ struct Case<'a> {
     kernel: &'a Kernel,
     profile: Profile<Riscv>,
     selection: Selection<Riscv>,
-    whole_units: bool,
+    whole_regions: bool,
     random: u64,
 }
 
 impl<'a> Case<'a> {
     /// Runs the program once, to have all of it translated that was executed.
-    fn new(program: &'a Program, kernel: &'a Kernel, whole_units: bool, seed: u64) -> Self {
+    fn new(program: &'a Program, kernel: &'a Kernel, whole_regions: bool, seed: u64) -> Self {
         let profile = Rc::new(RefCell::new(Profile::default()));
         let mut machine = kernel.boot(bare::memory());
         machine.observe(Box::new(SharedProfile(profile.clone())));
@@ -211,11 +211,11 @@ impl<'a> Case<'a> {
         let memory = machine.into_memory();
         let profile = profile.take();
         let page = |address| memory.slice(address, PAGE_SIZE).ok();
-        let sizes = if whole_units { &WHOLE_UNITS[..] } else { &UNITS };
+        let sizes = if whole_regions { &WHOLE_UNITS[..] } else { &UNITS };
         let instructions = sizes[(seed / BATCH) as usize % sizes.len()];
         let bounds = Bounds { executions: 1, instructions };
         let selection = ProfiledCode::new(&profile, page).bounded(bounds).select(usize::MAX);
-        Self { program, kernel, profile, selection, whole_units, random: seed }
+        Self { program, kernel, profile, selection, whole_regions, random: seed }
     }
 
     /// Whether the instruction at an address of the program was executed.
@@ -278,7 +278,7 @@ impl<'a> Case<'a> {
         let (mut compared, mut ram_compared) = (0, 0);
         loop {
             let (before, pc) = (plain.steps(), plain.pc());
-            let budget = match self.whole_units {
+            let budget = match self.whole_regions {
                 true => random.below(WHOLE) + 1,
                 false => budget(&mut random, self.is_main(pc)),
             };
@@ -299,7 +299,7 @@ impl<'a> Case<'a> {
                 ram_compared = plain.steps();
             }
             // Of one machine only, so that it must not matter.
-            if random.below(CACHES_DROPPED[usize::from(self.whole_units)]) == 0 {
+            if random.below(CACHES_DROPPED[usize::from(self.whole_regions)]) == 0 {
                 arena::inside(|| linkage::drop_caches(&mut translated));
             }
             if ended {
@@ -437,12 +437,12 @@ fn is_left(row: &Encoding) -> bool {
 impl Display for Done {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Self { steps, in_units, compared, .. } = self;
-        write!(f, "compared {compared} times in {steps} steps, {in_units} of them in units")
+        write!(f, "compared {compared} times in {steps} steps, {in_units} of them in regions")
     }
 }
 
 /// Also, that all was translated that is not left to the interpreter, and executed so: a comparison
-/// without units would show nothing.
+/// without regions would show nothing.
 #[test]
 fn streams_go_through_the_same_states() {
     Bench::usual().check(BATCHES, |row| !is_vector(row), 40);
@@ -451,7 +451,7 @@ fn streams_go_through_the_same_states() {
 /// The same for streams that are vectors mostly.
 #[test]
 fn vector_streams_go_through_the_same_states() {
-    // What is behind an exit is interpreted up to the next unit.
+    // What is behind an exit is interpreted up to the next region.
     Bench::vectors().check(VECTOR_BATCHES, is_vector, 20);
 }
 

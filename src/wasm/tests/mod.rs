@@ -12,7 +12,7 @@ use wasmtime::{Engine, Instance, Linker, Module, Ref, Store};
 
 const RAM: usize = 5 * 4096;
 const STATE: &[u8] = b"the state";
-const INDEX: &[u8] = b"where units begin";
+const INDEX: &[u8] = b"where regions begin";
 /// The two that are added.
 const UNITS: [u32; 2] = [FUNCTIONS, FUNCTIONS + 1];
 const LINKAGE: Linkage = Linkage {
@@ -55,7 +55,7 @@ fn try_package(
     package(template, &parts, out)
 }
 
-/// Two units: one returns `base + 1`; the other asks it, and then the runtime.
+/// Two regions: one returns `base + 1`; the other asks it, and then the runtime.
 fn translation(linkage: Linkage) -> Translation {
     let first = function(|code| code.local_get(0).i64_const(1).i64_add());
     let second = function(|code| {
@@ -185,7 +185,7 @@ fn a_runtime_without_a_table_of_its_own_takes_no_functions() {
 }
 
 #[test]
-fn a_runtime_that_does_not_say_where_the_hart_is_runs_no_units() {
+fn a_runtime_that_does_not_say_where_the_hart_is_runs_no_regions() {
     let older = Runtime { hot: false, ..Runtime::default() }.build();
     let error = Template::parse(&older).unwrap().linkage().unwrap_err();
     assert!(error.to_string().contains("C2W_STATE"), "{error}");
@@ -232,13 +232,13 @@ fn what_the_runtime_lacks_is_made() {
     assert_eq!(template.functions.region_type(), Some(6));
     let (mut store, instance) = instantiate(&module);
     let table = instance.get_table(&mut store, "table").unwrap();
-    let Some(Ref::Func(Some(unit))) = table.get(&mut store, ELEMENTS + 1) else { panic!() };
-    let unit = unit.typed::<(i64, i32, i32), i64>(&store).unwrap();
-    assert_eq!(unit.call(&mut store, (41, 0, 0)).unwrap(), 42);
+    let Some(Ref::Func(Some(region))) = table.get(&mut store, ELEMENTS + 1) else { panic!() };
+    let region = region.typed::<(i64, i32, i32), i64>(&store).unwrap();
+    assert_eq!(region.call(&mut store, (41, 0, 0)).unwrap(), 42);
 }
 
 #[test]
-fn units_are_called_through_the_table() {
+fn regions_are_called_through_the_table() {
     let (module, summary) = translated(&Runtime::default());
     let [.., index, length, first_element] = placement(&module);
     assert_eq!(u64::from(first_element), ELEMENTS);

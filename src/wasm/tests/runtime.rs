@@ -15,7 +15,7 @@ pub const HOT: u32 = 2048;
 pub const ELEMENTS: u64 = 3;
 /// How many functions it has.
 pub const FUNCTIONS: u32 = 9;
-/// Function `call(element, base, entry, depth)`: calls an element of table 0 as a unit.
+/// Function `call(element, base, entry, depth)`: calls an element of table 0 as a region.
 pub const CALL: &str = "call";
 
 pub const FUNCTION_NAMES: [&str; 6] =
@@ -30,7 +30,7 @@ pub struct Runtime {
     pub table_maximum: bool,
     pub imported_table: bool,
     pub elements: bool,
-    /// The units' type, and the function [`CALL`], which is nothing without it.
+    /// The regions' type, and the function [`CALL`], which is nothing without it.
     pub unit_type: bool,
     /// Whether it says where its hart is.
     pub hot: bool,

@@ -122,12 +122,12 @@ static INDEX: Index = index();
 /// A counting sort.
 const fn index() -> Index {
     let mut index = Index { starts: [0; BUCKETS + 1], rows: [0; ENCODINGS.len() * 8] };
-    let mut place = 0;
-    while place < ENCODINGS.len() * 8 {
-        if let Some(bucket) = bucket_of(place) {
+    let mut variant = 0;
+    while variant < ENCODINGS.len() * 8 {
+        if let Some(bucket) = bucket_of(variant) {
             index.starts[bucket + 1] += 1;
         }
-        place += 1;
+        variant += 1;
     }
     let mut bucket = 0;
     while bucket < BUCKETS {
@@ -135,28 +135,28 @@ const fn index() -> Index {
         bucket += 1;
     }
     let mut filled = index.starts;
-    place = 0;
-    while place < ENCODINGS.len() * 8 {
-        if let Some(bucket) = bucket_of(place) {
-            index.rows[filled[bucket] as usize] = (place / 8) as u16;
+    variant = 0;
+    while variant < ENCODINGS.len() * 8 {
+        if let Some(bucket) = bucket_of(variant) {
+            index.rows[filled[bucket] as usize] = (variant / 8) as u16;
             filled[bucket] += 1;
         }
-        place += 1;
+        variant += 1;
     }
     index
 }
 
-/// The bucket of row `place / 8` with `place % 8` in bits 14:12, if they match the row.
-const fn bucket_of(place: usize) -> Option<usize> {
-    let (mask, bits) = ENCODINGS[place / 8];
-    let funct3 = (place as u32 & 7) << 12;
+/// The bucket of row `variant / 8` with `variant % 8` in bits 14:12, if they match the row.
+const fn bucket_of(variant: usize) -> Option<usize> {
+    let (mask, bits) = ENCODINGS[variant / 8];
+    let funct3 = (variant as u32 & 7) << 12;
     if (bits ^ funct3) & mask & 0x7000 == 0 { Some(bucket(bits | funct3)) } else { None }
 }
 
 /// The row of a 32-bit instruction.
 fn find(bits: u32) -> Option<&'static Row> {
-    let place = bucket(bits);
-    let range = INDEX.starts[place] as usize..INDEX.starts[place + 1] as usize;
+    let bucket = bucket(bits);
+    let range = INDEX.starts[bucket] as usize..INDEX.starts[bucket + 1] as usize;
     let mut rows = INDEX.rows[range].iter().map(|&row| &TABLE[row as usize]);
     rows.find(|row| bits & row.mask == row.bits)
 }
