@@ -1,5 +1,5 @@
 //! Chooses superinstructions from block profiles (`c2w run --profile`) and prints the table of
-//! `src/cpu/fusion.rs`.
+//! `src/riscv/interpreter/fusion.rs`.
 //!
 //! ```text
 //! choose_fusions COUNT LENGTH WEIGHT=PROFILE...
@@ -160,7 +160,7 @@ fn best_pair(
     best.map(|(run, _)| run)
 }
 
-/// How the hot loop goes through a stretch: the longest run that fits, at each place.
+/// How the interpreter loop goes through a stretch: the longest run that fits, at each place.
 fn tile(operations: &[Operation], runs: &HashSet<Run>, longest: usize) -> Vec<Range<usize>> {
     let mut tiles = Vec::new();
     let mut at = 0;

@@ -15,6 +15,7 @@ extern crate std;
 
 mod board;
 pub mod devices;
+mod encoding;
 pub mod engine;
 mod host;
 mod machine;

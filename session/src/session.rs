@@ -113,7 +113,8 @@ impl Session {
         self.machine.steps()
     }
 
-    /// The machine, for what only its instruction set knows.
+    /// The machine, for what only its instruction set knows: its translated code. Input and output
+    /// go through the session.
     pub fn machine_mut(&mut self) -> &mut Machine {
         &mut self.machine
     }

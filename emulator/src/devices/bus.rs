@@ -193,12 +193,17 @@ impl Devices {
 
     /// Passes all interrupts on: the controller may now take one that waited.
     fn wire_all(&mut self) {
-        (0..self.slots.len()).for_each(|index| self.wire(index));
-        self.interrupt = self.controller.device.asks();
+        (0..self.slots.len()).for_each(|index| self.wire_one(index));
+        self.interrupt = self.controller.device.is_asserted();
     }
 
-    /// Passes a device's interrupt on to the interrupt controller.
+    /// Passes a device's interrupt on.
     fn wire(&mut self, index: usize) {
+        self.wire_one(index);
+        self.interrupt = self.controller.device.is_asserted();
+    }
+
+    fn wire_one(&mut self, index: usize) {
         let slot = &mut self.slots[index];
         let (device, controller) = (&mut slot.device, &mut self.controller.device);
         let irq = slot.range.irq;
@@ -211,6 +216,5 @@ impl Devices {
             device.interrupt_latched();
             controller.set_level(irq, device.interrupt());
         }
-        self.interrupt = controller.asks();
     }
 }

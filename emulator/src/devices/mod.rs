@@ -3,6 +3,7 @@
 //!
 //! The documentation of a device names the device-tree node that Linux 6.12 binds its driver to.
 
+use crate::encoding;
 use crate::host::Host;
 use crate::memory::GuestMemory;
 use alloc::string::String;
@@ -97,20 +98,12 @@ pub trait InterruptController: MmioDevice {
     fn is_pending(&self, source: u32) -> bool;
 
     /// Whether the CPU's interrupt is asked for.
-    fn asks(&self) -> bool;
+    fn is_asserted(&self) -> bool;
 }
 
-/// The state of a device, encoded.
-///
-/// # Panics
-/// Never: no state has a form that cannot be encoded.
-pub(crate) fn encode(state: &impl Serialize) -> Vec<u8> {
-    postcard::to_allocvec(state).expect("plain data")
-}
-
-/// The same, decoded.
+/// A device's state from its encoded form.
 pub(crate) fn decode<S: DeserializeOwned>(state: &[u8]) -> Result<S, InvalidState> {
-    postcard::from_bytes(state).map_err(|_| InvalidState("encoding of a device"))
+    encoding::decode(state).ok_or(InvalidState("encoding of a device"))
 }
 
 /// An access to physical addresses where nothing is.

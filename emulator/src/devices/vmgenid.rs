@@ -5,6 +5,7 @@
 //! driver only copies the ID out and has no register to acknowledge the interrupt, so the
 //! interrupt is a pulse: high until the interrupt controller has taken it.
 
+use crate::encoding;
 use serde::{Deserialize, Serialize};
 
 use super::{Context, Devices, InvalidState, MmioDevice};
@@ -54,7 +55,7 @@ impl MmioDevice for VmGenId {
     }
 
     fn save(&self) -> Vec<u8> {
-        devices::encode(self)
+        encoding::encode(self)
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<(), InvalidState> {

@@ -27,7 +27,7 @@ pub trait Arch: Sized + 'static {
     /// What the interpreter executes: the operation of a slot.
     type Op: Copy + 'static;
     /// The decoded code of a page.
-    type Page: CodePage<Op = Self::Op>;
+    type Page: DecodedPage<Op = Self::Op>;
     /// A synchronous exception.
     type Trap: Copy;
     /// All registers, as a snapshot keeps them.
@@ -45,7 +45,8 @@ pub trait Arch: Sized + 'static {
     /// # Safety
     /// The state's TLB pointers must point to tables whose pages lie in the memory window, and write
     /// entries must never map a page from which code is decoded; its fetch entries must be empty or
-    /// point to the operations of a live [`CodePage`].
+    /// point to the operations of a live [`DecodedPage`]. With `untranslated`, the page that `pc` is
+    /// in must have been made with entries.
     unsafe fn interpret(state: &mut Self::State, untranslated: bool) -> LoopExit;
 
     /// Executes the instruction at `pc` on the slow path, and those behind it that the interpreter loop
@@ -53,7 +54,8 @@ pub trait Arch: Sized + 'static {
     /// instruction, or in another page.
     ///
     /// # Errors
-    /// The exception that it raises; the instruction has then had no effect.
+    /// The exception that the last one raises, at `pc`; it has then changed nothing but what its
+    /// instruction set says.
     fn step(cpu: &mut Cpu<Self>, bus: &mut Bus<'_>) -> Result<bool, Self::Trap>;
 
     /// Executes the instruction at `pc` if it is one that changes the privilege and is met at every
@@ -155,7 +157,8 @@ pub trait CpuState {
         self.set_budget(budget + steps);
     }
 
-    /// Low bits of a fetch tag at the current privilege.
+    /// Low bit of a fetch tag: the current privilege. The other bits of the offset in a page are for
+    /// the number of a code page ([`super::code_index::code_tag`]).
     fn fetch_tag(&self) -> u64;
 
     /// Fetch translations of the address space in force.
@@ -175,14 +178,15 @@ pub trait CpuState {
 }
 
 /// The decoded code of a page.
-pub trait CodePage {
+pub trait DecodedPage {
     /// See [`Arch::Op`].
     type Op;
 
     /// Nothing decoded. With `entries`, it has a second view without entries into translated code.
     fn new(entries: bool) -> Self;
 
-    /// What fetch entries of the page point to. It stays there until the page is dropped.
+    /// What fetch entries of the page point to. It stays there until the page is dropped, also when
+    /// this value moves.
     fn ops(&self) -> *const Self::Op;
 
     /// Forgets what is decoded.

@@ -9,10 +9,10 @@
 //!              any write: what is decoded is reset
 //! ```
 //!
-//! A code page of which something is translated is decoded twice: as it is entered from outside, with
+//! A page that is a code page is decoded twice: as it is entered from outside, with
 //! entries where translated code goes on, and without them: its untranslated view.
 
-use super::arch::CodePage;
+use super::arch::DecodedPage;
 use super::code_index::{CodeIndex, CodePageId};
 use crate::memory::{GuestMemory, OutOfRange};
 use alloc::vec;
@@ -37,7 +37,7 @@ pub struct CodeCache<P> {
     translated: CodeIndex,
 }
 
-impl<P: CodePage> CodeCache<P> {
+impl<P: DecodedPage> CodeCache<P> {
     /// An empty cache for a memory of `pages` window pages from `first_page`.
     pub fn new((first_page, pages): (u32, usize)) -> Self {
         let translated = CodeIndex::default();

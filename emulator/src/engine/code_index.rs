@@ -5,6 +5,7 @@
 //! however often it is mapped.
 
 use super::tlb::FETCH_ENTRIES;
+use crate::encoding;
 use crate::memory::PAGE_SIZE;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -77,16 +78,13 @@ impl Translated {
     }
 
     /// As bytes.
-    ///
-    /// # Panics
-    /// Never: there is no form that cannot be encoded.
     pub fn encode(&self) -> Vec<u8> {
-        postcard::to_allocvec(self).expect("plain data")
+        encoding::encode(self)
     }
 
     /// From bytes; `None` if they are none of [`Self::encode`].
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let translated: Self = postcard::from_bytes(bytes).ok()?;
+        let translated: Self = encoding::decode(bytes)?;
         translated.is_possible().then_some(translated)
     }
 

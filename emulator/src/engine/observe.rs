@@ -1,4 +1,4 @@
-//! Watching a hart run, block by block: for profiles and traces.
+//! Watching a CPU run, block by block: for profiles and traces.
 //!
 //! A block is what ran between two moments at which control could come from elsewhere: it starts
 //! where a branch, a trap or the slow path went, runs straight through branches that are not
@@ -31,7 +31,7 @@ pub struct Block<'a> {
     pub next: u64,
 }
 
-/// Told of what a hart does.
+/// Told of what a CPU does.
 pub trait Observer {
     /// A block was executed.
     fn block(&mut self, block: &Block<'_>);
@@ -134,7 +134,8 @@ impl<A: Arch> Cpu<A> {
         let end = (0..instructions).fold(start, |at, _| at + length(at));
         let mut code = page[start..end.min(PAGE_SIZE)].to_vec();
         if end > PAGE_SIZE {
-            let next = self.state.fetch()[fetch_index(pc + PAGE_SIZE as u64)].window_page;
+            let next =
+                self.state.fetch()[fetch_index(pc.wrapping_add(PAGE_SIZE as u64))].window_page;
             let page = bus.memory.page(next).unwrap_or_default();
             code.extend(page.get(..end - PAGE_SIZE).unwrap_or_default());
         }

@@ -150,7 +150,8 @@ impl<A: Arch> Cpu<A> {
     fn interpreter_loop(&mut self, untranslated: bool) -> LoopExit {
         // SAFETY: `Arch::sync` keeps the TLB pointers at tables that `self.spaces` owns, whose pages
         // come from `GuestMemory::window_page`; pages with code are write-protected in `decode`;
-        // fetch entries are made in `fill_fetch` and dropped with the code they point to.
+        // fetch entries are made in `fill_fetch` and dropped with the code they point to;
+        // `untranslated` is only set where an entry into translated code was, and `pc` still is.
         unsafe { A::interpret(&mut self.state, untranslated) }
     }
 }

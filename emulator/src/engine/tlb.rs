@@ -109,7 +109,7 @@ impl Table {
     }
 }
 
-/// What the hart may do at the moment, as far as data accesses are concerned.
+/// What the CPU may do at the moment, as far as data accesses are concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Privilege {
     /// User: pages that belong to it.

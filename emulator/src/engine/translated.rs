@@ -36,7 +36,8 @@ pub trait TranslatedCode<A: Arch> {
     fn call(&mut self, entry: Entry, base: u64, runtime: &mut RegionRuntime<'_, '_, A>) -> u64;
 }
 
-/// A mark in an address that a region returns: all regions that wait are to return it, too.
+/// A mark in an address that a region returns: all regions that wait are to return it, too. An
+/// instruction set whose instructions start at odd addresses needs another one.
 const UNWIND: u64 = 1;
 /// For how many calls a resumed region counts: the interpreter is in between.
 const RESUMED_DEPTH: u32 = 4;

@@ -7,7 +7,7 @@ use super::bus::{Bus, Event};
 use super::code_index::Counts;
 use super::cpu::Cpu;
 use super::observe::Observer;
-use crate::devices;
+use crate::encoding;
 use crate::memory::GuestMemory;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -29,7 +29,7 @@ pub trait Vcpu: Any {
 
 impl<A: Arch> Vcpu for Cpu<A> {
     fn save(&self, memory: &GuestMemory) -> Vec<u8> {
-        devices::encode(&self.snapshot(memory))
+        encoding::encode(&self.snapshot(memory))
     }
 
     fn run(&mut self, limit: u64, bus: &mut Bus<'_>) -> Event {

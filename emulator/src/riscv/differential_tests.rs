@@ -268,7 +268,7 @@ fn the_hot_loop_does_what_the_slow_path_does() {
 /// A loop in which a store changes, in every round, the second half of an instruction that
 /// crosses into the next page.
 #[test]
-fn a_straddling_instruction_is_what_memory_says() {
+fn a_page_crosser_is_what_memory_says() {
     let start = 0xff2;
     let mut code = alloc::vec![0; start];
     for bits in [

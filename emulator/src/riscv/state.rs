@@ -45,7 +45,7 @@ pub struct HartState {
     pub may_zero: bool,
     /// `sstatus.VS` is Dirty: vector registers may be used without further notice.
     pub vector_ready: bool,
-    /// Free.
+    /// Free: the offsets behind it are what they were, so that translated functions can be compared.
     pub(super) unused: u8,
     /// The vector unit.
     pub vector: VectorState,

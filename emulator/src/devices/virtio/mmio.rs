@@ -2,6 +2,7 @@
 //!
 //! Node: `compatible = "virtio,mmio"`, `reg` of 0x200 bytes or more, one interrupt.
 
+use crate::encoding;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -283,7 +284,7 @@ impl<D: VirtioDevice> MmioDevice for VirtioMmio<D> {
     }
 
     fn save(&self) -> Vec<u8> {
-        devices::encode(&VirtioState {
+        encoding::encode(&VirtioState {
             registers: self.registers.clone(),
             queues: self.queues.clone(),
             device: self.device.save(),

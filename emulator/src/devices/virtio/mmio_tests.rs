@@ -6,6 +6,7 @@ use crate::devices::test_host::{RAM, RAM_LENGTH};
 use crate::devices::virtio::console::Console;
 use crate::devices::virtio::rng::Rng;
 use crate::devices::virtio::test_driver::{Driver, INDIRECT, NEXT, Part, VERSION_1, WRITE};
+use crate::encoding;
 use crate::memory::GuestMemory;
 
 fn running() -> Driver<Rng> {
@@ -268,7 +269,7 @@ fn saved_with_chains_posted_it_goes_on() {
 #[test]
 fn hostile_state_is_refused() {
     let saved: VirtioState<()> = devices::decode(&running().mmio.save()).unwrap();
-    let restore = |state: &VirtioState<()>| VirtioMmio::new(Rng).restore(&devices::encode(state));
+    let restore = |state: &VirtioState<()>| VirtioMmio::new(Rng).restore(&encoding::encode(state));
     let with_queues = |change: fn(&mut Vec<Queue>)| {
         let mut state = saved.clone();
         change(&mut state.queues);

@@ -2,6 +2,7 @@
 //!
 //! Node: `compatible = "google,goldfish-rtc"`, `reg`, one interrupt.
 
+use crate::encoding;
 use serde::{Deserialize, Serialize};
 
 use crate::devices::{self, Context, InvalidState, MmioDevice};
@@ -101,7 +102,7 @@ impl MmioDevice for Rtc {
     }
 
     fn save(&self) -> Vec<u8> {
-        devices::encode(self)
+        encoding::encode(self)
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<(), InvalidState> {

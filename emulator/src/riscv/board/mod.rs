@@ -11,7 +11,8 @@ mod syscon;
 
 use super::hart::Hart;
 use crate::board::{Board, BootBoard, BootConfig, BootError};
-use crate::devices::{self, Devices, DevicesConfig};
+use crate::devices::{Devices, DevicesConfig};
+use crate::encoding;
 use crate::engine::clock::Timebase;
 use crate::engine::vcpu::Vcpu;
 use crate::memory::GuestMemory;
@@ -31,7 +32,7 @@ impl Board for RiscvBoard {
     }
 
     fn restore(&self, state: &[u8], memory: &GuestMemory) -> Option<Box<dyn Vcpu>> {
-        let hart = Hart::restore(&devices::decode(state).ok()?, memory)?;
+        let hart = Hart::restore(&encoding::decode(state)?, memory)?;
         Some(Box::new(hart))
     }
 

@@ -14,6 +14,7 @@
 //! context 0 the supervisor external interrupt. Node: `compatible = "sifive,plic-1.0.0"`,
 //! `interrupt-controller`, `#interrupt-cells = <1>`, `#address-cells = <0>`, `riscv,ndev = <31>`.
 
+use crate::encoding;
 use serde::{Deserialize, Serialize};
 
 use crate::devices::{self, Context, InterruptController, InvalidState, MmioDevice};
@@ -133,7 +134,7 @@ impl MmioDevice for Plic {
     }
 
     fn save(&self) -> Vec<u8> {
-        devices::encode(self)
+        encoding::encode(self)
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<(), InvalidState> {
@@ -156,7 +157,7 @@ impl InterruptController for Plic {
     }
 
     /// The hart's supervisor external interrupt.
-    fn asks(&self) -> bool {
+    fn is_asserted(&self) -> bool {
         self.pending & self.enable != 0 && self.best() != 0
     }
 }
@@ -182,19 +183,19 @@ mod tests {
         let mut world = World::new();
         let mut plic = enabled(&mut world, &[3]);
         plic.set_level(3, true);
-        assert!(plic.asks());
+        assert!(plic.is_asserted());
         assert_eq!(world.read(&mut plic, CLAIM), 3);
-        assert!(!plic.asks(), "claimed");
+        assert!(!plic.is_asserted(), "claimed");
         assert_eq!(world.read(&mut plic, CLAIM), 0);
         plic.set_level(3, true);
-        assert!(!plic.asks(), "the gateway is closed while in service");
+        assert!(!plic.is_asserted(), "the gateway is closed while in service");
         world.write(&mut plic, CLAIM, 3);
-        assert!(plic.asks());
+        assert!(plic.is_asserted());
 
         assert_eq!(world.read(&mut plic, CLAIM), 3);
         plic.set_level(3, false);
         world.write(&mut plic, CLAIM, 3);
-        assert!(!plic.asks());
+        assert!(!plic.is_asserted());
     }
 
     #[test]
@@ -205,7 +206,7 @@ mod tests {
         plic.set_level(2, false);
         assert_eq!(world.read(&mut plic, CLAIM), 2);
         world.write(&mut plic, CLAIM, 2);
-        assert!(!plic.asks());
+        assert!(!plic.is_asserted());
     }
 
     #[test]
@@ -225,14 +226,14 @@ mod tests {
         let mut plic = enabled(&mut world, &[4]);
         plic.set_level(4, true);
         world.write(&mut plic, THRESHOLD, 1);
-        assert!(!plic.asks());
+        assert!(!plic.is_asserted());
         world.write(&mut plic, THRESHOLD, 0);
-        assert!(plic.asks());
+        assert!(plic.is_asserted());
         world.write(&mut plic, 16, 0);
-        assert!(!plic.asks());
+        assert!(!plic.is_asserted());
         world.write(&mut plic, 16, 7);
         world.write(&mut plic, ENABLE, 0);
-        assert!(!plic.asks());
+        assert!(!plic.is_asserted());
         assert_eq!(world.read(&mut plic, PENDING), 1 << 4);
     }
 
@@ -258,9 +259,9 @@ mod tests {
         let bytes = postcard::to_allocvec(&plic).unwrap();
         let mut restored: Plic = postcard::from_bytes(&bytes).unwrap();
         restored.validate().unwrap();
-        assert!(!restored.asks());
+        assert!(!restored.is_asserted());
         world.write(&mut restored, CLAIM, 3);
-        assert!(restored.asks());
+        assert!(restored.is_asserted());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! it `"syscon-poweroff"` (`regmap`, `offset = <0>`, `value = <0x5555>`) and `"syscon-reboot"`
 //! (`value = <0x7777>`).
 
+use crate::encoding;
 use serde::{Deserialize, Serialize};
 
 use crate::devices::{self, Context, InvalidState, MmioDevice, PowerRequest};
@@ -41,11 +42,16 @@ impl MmioDevice for Syscon {
     }
 
     fn save(&self) -> Vec<u8> {
-        devices::encode(self)
+        encoding::encode(self)
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<(), InvalidState> {
-        *self = devices::decode(state)?;
+        let restored: Self = devices::decode(state)?;
+        // The bus takes a request with the write that makes it.
+        if restored.request.is_some() {
+            return Err(InvalidState("power request"));
+        }
+        *self = restored;
         Ok(())
     }
 }

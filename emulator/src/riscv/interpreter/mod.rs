@@ -71,7 +71,8 @@ const BOX: u64 = 0xffff_ffff_0000_0000;
 /// # Safety
 /// `state.read_tlb`, `state.write_tlb` and `state.other_sum` must point to tables of
 /// [`ENTRIES`](crate::engine::tlb::ENTRIES) entries whose pages lie in the window at
-/// `state.window`; write entries must never map a page from which code is decoded. Entries of `state.fetch` must be empty or point to the slots of a live code page.
+/// `state.window`; write entries must never map a page from which code is decoded. Entries of `state.fetch` must be empty or point to the slots of a live code page; with `untranslated`,
+/// the page that `state.pc` is in must have both views.
 // The macros nest: `op!()` stands inside other unsafe expressions as often as not.
 #[allow(unused_unsafe, clippy::cognitive_complexity)]
 pub unsafe fn run(state: &mut HartState, untranslated: bool) -> LoopExit {

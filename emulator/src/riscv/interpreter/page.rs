@@ -2,7 +2,7 @@
 
 use super::fusion;
 use super::op::{self, ALL_SLOTS, Code, Op, PAGE_CROSSER, SLOTS, UNTRANSLATED};
-use crate::engine::arch::CodePage;
+use crate::engine::arch::DecodedPage;
 use crate::engine::code_index::Entries;
 use crate::memory::PAGE_SIZE;
 use crate::riscv::isa::{self, Insn};
@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 /// that a second time, without the entries.
 pub struct Page(Box<[Op]>);
 
-impl CodePage for Page {
+impl DecodedPage for Page {
     type Op = Op;
 
     fn new(entries: bool) -> Self {

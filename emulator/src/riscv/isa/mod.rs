@@ -1,9 +1,9 @@
 //! The instruction table: the one place that knows RISC-V encodings. Decoder, disassembler and
-//! the choice of interpreter-loop operations ([`super::op`]) are all made from it.
+//! the choice of interpreter-loop operations ([`super::interpreter::op`]) are all made from it.
 //!
 //! Encodings are those of the RISC-V unprivileged ISA (chapter "RV32/64G Instruction Set
 //! Listings") and the privileged ISA. Compressed instructions are expanded to these first
-//! ([`super::compressed`]). A file holds the rows of a family of extensions: `Variant "mnemonic"
+//! ([`compressed`]). A file holds the rows of a family of extensions: `Variant "mnemonic"
 //! mask bits Format`.
 
 mod base;
