@@ -22,10 +22,11 @@ pub trait Board: Sync + 'static {
     fn devices(&self, config: DevicesConfig) -> Devices;
 }
 
-/// A board on which a kernel can be booted. A module restores what was booted, and has none of this.
+/// A board on which a kernel can be booted. A module restores what was booted, and has none of
+/// this.
 pub trait BootBoard: Board {
-    /// Puts kernel, initramfs and what describes the machine to the kernel into RAM. Returns the CPU
-    /// about to execute the kernel's first instruction.
+    /// Puts kernel, initramfs and what describes the machine to the kernel into RAM. Returns the
+    /// CPU about to execute the kernel's first instruction.
     ///
     /// # Errors
     /// [`BootError`] when kernel and initramfs do not fit.

@@ -58,7 +58,8 @@ pub struct GuestMemory {
     /// For each page of the window from `first_page`: whether decoded code was made from it.
     has_code: Vec<bool>,
     first_page: u32,
-    /// Window pages with code that a device or the slow path has written since they were last taken.
+    /// Window pages with code that a device or the slow path has written since they were last
+    /// taken.
     overwritten_code: Vec<u32>,
     /// What `base` points into, when this memory owns its window.
     _owned: Option<Vec<u8>>,

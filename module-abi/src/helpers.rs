@@ -1,5 +1,5 @@
-//! The functions on both sides of translated code, and their types in Rust: whoever has such a function
-//! can have the compiler check it (`const _: Invoke = c2w_invoke;`).
+//! The functions on both sides of translated code, and their types in Rust: whoever has such a
+//! function can have the compiler check it (`const _: Invoke = c2w_invoke;`).
 
 use crate::signature::{Signature, Value};
 
@@ -50,16 +50,16 @@ macro_rules! helpers {
 }
 
 helpers! {
-    /// Enters the region that starts at `pc`. Returns where it came to, or `pc` when there is none or
-    /// `depth` is used up.
+    /// Enters the region that starts at `pc`. Returns where it came to, or `pc` when there is none
+    /// or `depth` is used up.
     invoke: Invoke = "c2w_invoke" (pc: u64, depth: u32) -> u64;
     /// Changes `sstatus` and gives the old value, or -1 if it cannot.
     status: Status = "c2w_status" (change: u32, operand: u64) -> u64;
-    /// Goes on at `pc` until control comes to `back`. Returns that, or another address, which the
-    /// caller is to return.
-    resume: Resume = "c2w_resume" (pc: u64, back: u64, depth: u32) -> u64;
-    /// Does the environment call at `pc`, with what follows in the kernel. Returns the address behind
-    /// it, or another one, which the caller is to return.
+    /// Goes on at `pc` until control comes to `return_site`. Returns that, or another address,
+    /// which the caller is to return.
+    resume: Resume = "c2w_resume" (pc: u64, return_site: u64, depth: u32) -> u64;
+    /// Does the environment call at `pc`, with what follows in the kernel. Returns the address
+    /// behind it, or another one, which the caller is to return.
     system_call: SystemCall = "c2w_system_call" (pc: u64, depth: u32) -> u64;
     /// Makes the TLB entry for an access to `size` bytes; 0 if it cannot.
     map: Map = "c2w_map" (address: u64, size: u32, write: u32) -> u32;

@@ -1,5 +1,5 @@
-//! What three programs agree on that never meet: the converter, which writes a module; the translator,
-//! whose functions become part of it; and the runtime, which is the rest of it.
+//! What three programs agree on that never meet: the converter, which writes a module; the
+//! translator, whose functions become part of it; and the runtime, which is the rest of it.
 //!
 //! ```text
 //! converter  --Placement-->  runtime       where the machine lies in linear memory

@@ -131,10 +131,11 @@ pub extern "C" fn c2w_status(change: u32, operand: u64) -> u64 {
     unsafe { with_state(|state| linkage::change_status(state, change, operand)) }
 }
 
-/// For regions: goes on at `pc` until control comes to `back`, see [`RegionRuntime::resume`].
+/// For regions: goes on at `pc` until control comes to `return_site`, see
+/// [`RegionRuntime::resume`].
 #[unsafe(no_mangle)]
-pub extern "C" fn c2w_resume(pc: u64, back: u64, depth: u32) -> u64 {
-    with_runtime(|runtime| linkage::resume(runtime, (pc, back), depth, &mut call_with))
+pub extern "C" fn c2w_resume(pc: u64, return_site: u64, depth: u32) -> u64 {
+    with_runtime(|runtime| linkage::resume(runtime, (pc, return_site), depth, &mut call_with))
 }
 
 /// For regions of U-mode: the environment call at `pc`, see [`RegionRuntime::system_call`].

@@ -5,6 +5,8 @@ mod bars;
 mod cache;
 mod container2wasm;
 mod container_options;
+// Its help has brackets that are not links.
+#[allow(rustdoc::broken_intra_doc_links)]
 mod convert;
 mod directories;
 mod documents;

@@ -11,7 +11,7 @@ pub struct Parts<'a> {
     pub image: &'a [u8],
     /// The machine's other state.
     pub state: &'a [u8],
-    /// Guest code as functions, made with the [`Template::linkage`] of the same runtime.
+    /// Guest code as functions, made with the [`Template::linkage`](super::template::Template::linkage) of the same runtime.
     pub translation: Option<&'a Translation>,
     /// Where all this comes from; the bytes of the root image are counted here.
     pub provenance: &'a Provenance,

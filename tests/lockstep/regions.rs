@@ -163,8 +163,8 @@ thread_local! {
 }
 
 thread_local! {
-    /// What was executed in regions: addresses at which control came into one and out again. Only if
-    /// somebody asks.
+    /// What was executed in regions: addresses at which control came into one and out again. Only
+    /// if somebody asks.
     static SPANS: RefCell<Option<Vec<(u64, u64)>>> = const { RefCell::new(None) };
     /// Where control came in last.
     static CAME_IN: Cell<u64> = const { Cell::new(0) };

@@ -1,7 +1,7 @@
 //! The devices of a machine, where its board has put them, with their interrupts wired.
 //!
-//! What the host does with one of them stands beside the device, as methods of [`Devices`] that reach
-//! it by its type.
+//! What the host does with one of them stands beside the device, as methods of [`Devices`] that
+//! reach it by its type.
 
 use super::{AccessFault, Context, InterruptController, InvalidState, MmioDevice, PowerRequest};
 use crate::host::Host;
@@ -155,8 +155,8 @@ impl Devices {
         self.slots.iter().find_map(|slot| (&*slot.device as &dyn Any).downcast_ref())
     }
 
-    /// Has the host do something with the device of a type, if there is one, and looks at the device's
-    /// interrupt afterwards.
+    /// Has the host do something with the device of a type, if there is one, and looks at the
+    /// device's interrupt afterwards.
     pub(super) fn with<D: MmioDevice, R>(&mut self, act: impl FnOnce(&mut D) -> R) -> Option<R> {
         let is_it = |slot: &Slot<dyn MmioDevice>| (&*slot.device as &dyn Any).is::<D>();
         let index = self.slots.iter().position(is_it)?;

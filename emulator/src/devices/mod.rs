@@ -39,10 +39,12 @@ pub struct Context<'a> {
     pub host: &'a mut dyn Host,
 }
 
-/// What differs between machines of a board. A snapshot only fits devices with the same configuration.
+/// What differs between machines of a board. A snapshot only fits devices with the same
+/// configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DevicesConfig {
-    /// Names of the console's ports, one at least; a name's index is its [`PortId`](crate::host::PortId).
+    /// Names of the console's ports, one at least; a name's index is its
+    /// [`PortId`](crate::host::PortId).
     pub ports: Vec<String>,
     /// By what name the guest mounts the 9p device.
     pub mount_tag: String,

@@ -87,8 +87,8 @@ impl<Op> Translations<'_, Op> {
     }
 }
 
-/// All that is cached, but for the fetch table of the address space in force: the interpreter has it at
-/// hand, and lends it.
+/// All that is cached, but for the fetch table of the address space in force: the interpreter has
+/// it at hand, and lends it.
 pub struct AddressSpaces<Op> {
     /// Data translations of the address space in force.
     pub tlb: Tlb,

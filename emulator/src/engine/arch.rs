@@ -6,8 +6,8 @@
 //! Arch:    interpret, step, walk, traps, interrupts, privilege
 //! ```
 //!
-//! Generics are static: each instruction set has its own copy of the engine, and nothing in the loop
-//! is called through a table.
+//! Generics are static: each instruction set has its own copy of the engine, and nothing in the
+//! loop is called through a table.
 
 use super::access::Access;
 use super::bus::Bus;
@@ -49,9 +49,9 @@ pub trait Arch: Sized + 'static {
     /// in must have been made with entries.
     unsafe fn interpret(state: &mut Self::State, untranslated: bool) -> LoopExit;
 
-    /// Executes the instruction at `pc` on the slow path, and those behind it that the interpreter loop
-    /// would only come back with. Returns whether control has gone on elsewhere: not at the next
-    /// instruction, or in another page.
+    /// Executes the instruction at `pc` on the slow path, and those behind it that the interpreter
+    /// loop would only come back with. Returns whether control has gone on elsewhere: not at the
+    /// next instruction, or in another page.
     ///
     /// # Errors
     /// The exception that the last one raises, at `pc`; it has then changed nothing but what its
@@ -89,8 +89,8 @@ pub trait Arch: Sized + 'static {
 
     /// The address that an access goes to: without the bits that the CPU ignores.
     ///
-    /// The TLB knows such addresses only. One with other ignored bits that is found there must mean the
-    /// same.
+    /// The TLB knows such addresses only. One with other ignored bits that is found there must mean
+    /// the same.
     fn effective_address(cpu: &Cpu<Self>, address: u64) -> u64;
 
     /// Finds the page table entry that maps an address and permits the access.
@@ -157,8 +157,8 @@ pub trait CpuState {
         self.set_budget(budget + steps);
     }
 
-    /// Low bit of a fetch tag: the current privilege. The other bits of the offset in a page are for
-    /// the number of a code page ([`super::code_index::code_tag`]).
+    /// Low bit of a fetch tag: the current privilege. The other bits of the offset in a page are
+    /// for the number of a code page ([`super::code_index::code_tag`]).
     fn fetch_tag(&self) -> u64;
 
     /// Fetch translations of the address space in force.
@@ -192,8 +192,8 @@ pub trait DecodedPage {
     /// Forgets what is decoded.
     fn reset(&mut self);
 
-    /// Decodes the page's `bytes` from `offset` up to where control cannot go on, or translated code
-    /// does.
+    /// Decodes the page's `bytes` from `offset` up to where control cannot go on, or translated
+    /// code does.
     fn decode(&mut self, bytes: &[u8], offset: usize, entries: Entries<'_>);
 }
 
@@ -204,7 +204,7 @@ pub struct Leaf {
     pub physical: u64,
     /// Bytes that the entry maps, a power of two.
     pub span: u64,
-    /// The physical address of the entry and what the access makes of it, if that is a change: the bits
-    /// for accessed and dirty pages.
+    /// The physical address of the entry and what the access makes of it, if that is a change: the
+    /// bits for accessed and dirty pages.
     pub update: Option<(u64, u64)>,
 }

@@ -54,8 +54,8 @@ impl<P: DecodedPage> CodeCache<P> {
         &self.translated
     }
 
-    /// What fetch entries of a window page point to, made if necessary. `None` when the cache is full:
-    /// the caller must then forget all pointers and [`Self::clear`] it.
+    /// What fetch entries of a window page point to, made if necessary. `None` when the cache is
+    /// full: the caller must then forget all pointers and [`Self::clear`] it.
     pub fn ops(&mut self, window_page: u32, memory: &GuestMemory) -> Option<*const P::Op> {
         let known = &mut self.index[(window_page - self.first_page) as usize];
         if *known == 0 {

@@ -1,8 +1,8 @@
 //! Which translated code there is, found by the hash of pages, and how much of it ran.
 //!
-//! A *region* is a piece of guest code that was translated to one function. A *code page* is what a page
-//! must hold, byte for byte, for the regions in it to be right. It is known by its hash, wherever and
-//! however often it is mapped.
+//! A *region* is a piece of guest code that was translated to one function. A *code page* is what a
+//! page must hold, byte for byte, for the regions in it to be right. It is known by its hash,
+//! wherever and however often it is mapped.
 
 use super::tlb::FETCH_ENTRIES;
 use crate::encoding;
@@ -22,9 +22,9 @@ pub fn page_hash(page: &[u8]) -> u64 {
     xxh3_64(page)
 }
 
-/// The code tag of a fetch entry: its tag, and which code page it leads to. No two pairs have the same
-/// code tag at one index of the fetch table: there, pages are a multiple of more than all numbers of code
-/// pages apart.
+/// The code tag of a fetch entry: its tag, and which code page it leads to. No two pairs have the
+/// same code tag at one index of the fetch table: there, pages are a multiple of more than all
+/// numbers of code pages apart.
 pub fn code_tag(tag: u64, page: CodePageId) -> u64 {
     const _: () = assert!(2 * MAX_CODE_PAGES < FETCH_ENTRIES * PAGE_SIZE);
     tag.wrapping_add(2 * u64::from(page))

@@ -54,8 +54,8 @@ pub struct Cpu<A: Arch> {
     pub(super) translated: Option<Box<dyn TranslatedCode<A>>>,
     /// How much that did.
     pub(super) counts: Counts,
-    /// The next run of the interpreter loop executes the page it begins in without entering translated
-    /// code.
+    /// The next run of the interpreter loop executes the page it begins in without entering
+    /// translated code.
     pub(super) untranslated: bool,
     /// Translated code has come back where the budget is checked, and none is left.
     pub(super) budget_spent: bool,
@@ -140,8 +140,8 @@ impl<A: Arch> Cpu<A> {
         self.observation = Some(Observation::of_all(observer));
     }
 
-    /// Has an observer told of everything in the next `all` steps, and then, evenly, of a part: that
-    /// is much faster, and enough to see what is hot.
+    /// Has an observer told of everything in the next `all` steps, and then, evenly, of a part:
+    /// that is much faster, and enough to see what is hot.
     pub fn sample(&mut self, observer: Box<dyn Observer>, all: u64) {
         let from = self.steps().saturating_add(all);
         self.observation = Some(Observation::sampled(observer, from));

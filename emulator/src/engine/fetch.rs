@@ -78,8 +78,8 @@ impl<A: Arch> Cpu<A> {
         decoded.map_err(|_| A::access_fault(Access::Fetch, pc))
     }
 
-    /// Forgets everything that is cached: translations of addresses and decoded code. The guest cannot
-    /// tell.
+    /// Forgets everything that is cached: translations of addresses and decoded code. The guest
+    /// cannot tell.
     pub fn drop_caches(&mut self, memory: &mut GuestMemory) {
         self.drop_overwritten_code(memory);
         self.flush_translations(&|_| true);

@@ -39,7 +39,8 @@ pub trait Observer {
     /// Some instructions were passed over; from now on a block stands for `weight` of its kind.
     fn gap(&mut self, _weight: u32) {}
 
-    /// A trap goes to the handler: its cause and value, as the instruction set numbers them, at `pc`.
+    /// A trap goes to the handler: its cause and value, as the instruction set numbers them, at
+    /// `pc`.
     fn trap(&mut self, _pc: u64, _cause: u64, _value: u64) {}
 }
 

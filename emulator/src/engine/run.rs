@@ -1,5 +1,5 @@
-//! The loop around the interpreter loop: interrupts, timer, budget, and what the interpreter loop leaves to
-//! the slow path.
+//! The loop around the interpreter loop: interrupts, timer, budget, and what the interpreter loop
+//! leaves to the slow path.
 
 use super::arch::{Arch, CpuState, LoopExit};
 use super::bus::{Bus, Event};
@@ -93,8 +93,8 @@ impl<A: Arch> Cpu<A> {
         }
     }
 
-    /// Does what the interpreter loop has stopped for. Returns whether control goes on elsewhere: then
-    /// the budget is checked.
+    /// Does what the interpreter loop has stopped for. Returns whether control goes on elsewhere:
+    /// then the budget is checked.
     pub(super) fn serve(&mut self, exit: LoopExit, bus: &mut Bus<'_>) -> bool {
         let done = match exit {
             LoopExit::Budget | LoopExit::Enter => Ok(false),
@@ -128,8 +128,8 @@ impl<A: Arch> Cpu<A> {
 
     /// Runs instructions until one needs the slow path, or the budget is used up.
     ///
-    /// Without entering translated code it goes on for a while only: a loop might not leave the page
-    /// for long. What the guest does and when it stops does not depend on that.
+    /// Without entering translated code it goes on for a while only: a loop might not leave the
+    /// page for long. What the guest does and when it stops does not depend on that.
     pub(super) fn interpret(&mut self) -> LoopExit {
         if !self.untranslated {
             // Mostly so after translated code; to start the loop costs more than to ask.
@@ -148,9 +148,9 @@ impl<A: Arch> Cpu<A> {
     }
 
     fn interpreter_loop(&mut self, untranslated: bool) -> LoopExit {
-        // SAFETY: `Arch::sync` keeps the TLB pointers at tables that `self.spaces` owns, whose pages
-        // come from `GuestMemory::window_page`; pages with code are write-protected in `decode`;
-        // fetch entries are made in `fill_fetch` and dropped with the code they point to;
+        // SAFETY: `Arch::sync` keeps the TLB pointers at tables that `self.spaces` owns, whose
+        // pages come from `GuestMemory::window_page`; pages with code are write-protected in
+        // `decode`; fetch entries are made in `fill_fetch` and dropped with the code they point to;
         // `untranslated` is only set where an entry into translated code was, and `pc` still is.
         unsafe { A::interpret(&mut self.state, untranslated) }
     }

@@ -1,10 +1,11 @@
 //! The translation cache that the interpreter loop reads.
 //!
-//! Direct-mapped tables, by bits 23..12 of the virtual address. An entry has the address of its page
-//! and what is added to a virtual address for the offset in the window, modulo 2^32. A TLB probe is one
-//! comparison: `address ^ page` is the offset in the page if the entry is for this page, and at least
-//! 4096 if it is for another one; an access of `size` bytes hits if it is at most 4096 - `size`. An empty
-//! entry has the address of a page with another index, so that no probe of this index hits it.
+//! Direct-mapped tables, by bits 23..12 of the virtual address. An entry has the address of its
+//! page and what is added to a virtual address for the offset in the window, modulo 2^32. A TLB
+//! probe is one comparison: `address ^ page` is the offset in the page if the entry is for this
+//! page, and at least 4096 if it is for another one; an access of `size` bytes hits if it is at
+//! most 4096 - `size`. An empty entry has the address of a page with another index, so that no
+//! probe of this index hits it.
 //!
 //! There is a table for each (access, privilege) pair, so that no permission is checked on a
 //! hit. A write entry exists only for pages that are dirty and from which no code is decoded.
@@ -183,8 +184,8 @@ impl Tlb {
     }
 }
 
-/// Ranges larger than a page that one page table entry maps and of which translations may be cached,
-/// page by page: a fence with an address in such a range means all of it.
+/// Ranges larger than a page that one page table entry maps and of which translations may be
+/// cached, page by page: a fence with an address in such a range means all of it.
 #[derive(Default)]
 pub struct LargePages(Vec<(u64, u64)>);
 

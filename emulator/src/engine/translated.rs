@@ -1,19 +1,20 @@
 //! Translated code: functions that do what a piece of guest code does, made beforehand.
 //!
-//! A *region* is one such function. It is for code with certain bytes, wherever they are mapped: a page
-//! is known by its hash. Decoding such a page puts operations that come back with [`LoopExit::Enter`] where a
-//! region can be entered; the interpreter loop stops there and the CPU calls the region.
+//! A *region* is one such function. It is for code with certain bytes, wherever they are mapped: a
+//! page is known by its hash. Decoding such a page puts operations that come back with
+//! [`LoopExit::Enter`] where a region can be entered; the interpreter loop stops there and the CPU
+//! calls the region.
 //!
 //! ```text
 //! interpreter loop --Enter--> region --calls--> region ...
 //!                  <--pc-----        <--pc------
 //! ```
 //!
-//! A region returns the address at which to go on, with all registers in [`Arch::State`]. It never does
-//! what the slow path does, and never lets the budget reach zero: it returns before. So the pages that
-//! were checked when it was entered are still mapped, and still hold what they held. When a region that
-//! it has called comes back elsewhere, the [`RegionRuntime`] interprets in between; after what could
-//! change the pages, all regions that wait return.
+//! A region returns the address at which to go on, with all registers in [`Arch::State`]. It never
+//! does what the slow path does, and never lets the budget reach zero: it returns before. So the
+//! pages that were checked when it was entered are still mapped, and still hold what they held.
+//! When a region that it has called comes back elsewhere, the [`RegionRuntime`] interprets in
+//! between; after what could change the pages, all regions that wait return.
 
 use super::access::Access;
 use super::arch::{Arch, CpuState, LoopExit};
@@ -30,9 +31,9 @@ pub const MAX_DEPTH: u32 = 100;
 
 /// Calls regions.
 pub trait TranslatedCode<A: Arch> {
-    /// Calls a region whose first page is at virtual `base`; returns the address at which to go on. The
-    /// region works on the CPU's state where [`Cpu::set_translated`] has put it, `pc` included, and
-    /// `runtime` does what it cannot do itself.
+    /// Calls a region whose first page is at virtual `base`; returns the address at which to go on.
+    /// The region works on the CPU's state where [`Cpu::set_translated`] has put it, `pc` included,
+    /// and `runtime` does what it cannot do itself.
     fn call(&mut self, entry: Entry, base: u64, runtime: &mut RegionRuntime<'_, '_, A>) -> u64;
 }
 
@@ -48,15 +49,15 @@ pub struct RegionRuntime<'a, 'b, A: Arch> {
     bus: &'a mut Bus<'b>,
 }
 
-/// Calls a region on behalf of a [`RegionRuntime`]: an entry, the address of the region's first page, and
-/// calls that it may be deep.
+/// Calls a region on behalf of a [`RegionRuntime`]: an entry, the address of the region's first
+/// page, and calls that it may be deep.
 pub type CallRegion<'c, A> = dyn FnMut(&mut RegionRuntime<'_, '_, A>, Entry, u64, u32) -> u64 + 'c;
 
 impl<'b, A: Arch> RegionRuntime<'_, 'b, A> {
     /// Goes on for a region that has called another one and expects control at `return_site`, when
-    /// that one has come back with `pc` instead: interprets, and calls regions, until control comes to
-    /// `return_site`. Returns that, or another address if something happens that the waiting regions
-    /// must not survive, with a mark that has all of them return.
+    /// that one has come back with `pc` instead: interprets, and calls regions, until control comes
+    /// to `return_site`. Returns that, or another address if something happens that the waiting
+    /// regions must not survive, with a mark that has all of them return.
     pub fn resume(
         &mut self,
         pc: u64,
@@ -85,8 +86,9 @@ impl<'b, A: Arch> RegionRuntime<'_, 'b, A> {
 
     /// Goes on until control comes to `return_site`, as the user or not.
     ///
-    /// A trap of the user is one way there: the handler runs like a function that was called. Whoever
-    /// it is that comes to `return_site` in the end, another thread maybe, has its registers in place.
+    /// A trap of the user is one way there: the handler runs like a function that was called.
+    /// Whoever it is that comes to `return_site` in the end, another thread maybe, has its
+    /// registers in place.
     fn continue_until(
         &mut self,
         user: bool,
@@ -143,7 +145,8 @@ impl<'b, A: Arch> RegionRuntime<'_, 'b, A> {
         self.cpu.budget_spent = transferred && budget <= 0;
     }
 
-    /// Calls the region that has its `entry` at `pc`. Returns whether it makes sense to go on there.
+    /// Calls the region that has its `entry` at `pc`. Returns whether it makes sense to go on
+    /// there.
     #[inline]
     fn enter(
         &mut self,

@@ -34,8 +34,8 @@ pub mod number {
     pub const VLENB: u16 = 0xc22;
 }
 
-/// The registers of a trap: every entry into the kernel reads and writes them, so the interpreter loop has
-/// them at hand. The numbers are their indices in [`super::state::HartState::trap`].
+/// The registers of a trap: every entry into the kernel reads and writes them, so the interpreter
+/// loop has them at hand. The numbers are their indices in [`super::state::HartState::trap`].
 pub mod trap_register {
     /// `sscratch`.
     pub const SCRATCH: usize = 0;
@@ -182,7 +182,8 @@ impl Csrs {
     }
 
     /// Stores `satp`: Bare, Sv39 and Sv48 exist; a write of another mode has no effect at all
-    /// (privileged ISA, "Supervisor Address Translation and Protection Register"). Returns whether something was written.
+    /// (privileged ISA, "Supervisor Address Translation and Protection Register"). Returns whether
+    /// something was written.
     pub fn write_satp(&mut self, value: u64) -> bool {
         match value >> 60 {
             0 => self.satp = 0,

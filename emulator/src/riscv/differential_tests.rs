@@ -1,5 +1,5 @@
-//! The interpreter loop against the slow path: random instruction streams must leave two harts, of which
-//! one never enters the interpreter loop, with equal registers, CSRs and memory.
+//! The interpreter loop against the slow path: random instruction streams must leave two harts, of
+//! which one never enters the interpreter loop, with equal registers, CSRs and memory.
 
 use super::hart::{Mode, Registers};
 use super::isa::{self, Format, Opcode, TABLE};
@@ -120,8 +120,8 @@ fn harmless(insn: &isa::Insn) -> bool {
         && (!jump || insn.imm == 8)
 }
 
-/// Neighbours that load, or store, doublewords at one base, which the interpreter loop takes together:
-/// inside a page, over its end, with gaps, or with a new base in the middle.
+/// Neighbours that load, or store, doublewords at one base, which the interpreter loop takes
+/// together: inside a page, over its end, with gaps, or with a new base in the middle.
 fn neighbours(random: &mut Random) -> Vec<u32> {
     const BASE: u32 = 10;
     let from = u32::from(BASES[random.below(2) as usize]);

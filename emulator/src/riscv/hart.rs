@@ -292,14 +292,15 @@ impl Hart {
         }
     }
 
-    /// Whether control has gone on elsewhere than behind the instruction at `pc`, or in another page.
+    /// Whether control has gone on elsewhere than behind the instruction at `pc`, or in another
+    /// page.
     fn is_elsewhere(&self, pc: u64, length: u8) -> bool {
         let next = pc.wrapping_add(u64::from(length));
         self.state.pc != next || (pc ^ next) >> PAGE_SHIFT != 0
     }
 
-    /// Executes the instruction at `pc` and those behind it that the interpreter loop would only come
-    /// back with: vector code is full of such runs.
+    /// Executes the instruction at `pc` and those behind it that the interpreter loop would only
+    /// come back with: vector code is full of such runs.
     ///
     /// Returns whether control has gone elsewhere.
     fn step_slow_run(&mut self, bus: &mut Bus<'_>) -> Result<bool, Trap> {

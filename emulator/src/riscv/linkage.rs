@@ -34,7 +34,8 @@ pub mod state_offsets {
     const VECTOR: u64 = offset_of!(HartState, vector) as u64;
     /// Vector registers, 16 bytes each.
     pub const V: u64 = VECTOR + VectorState::REGISTERS;
-    /// A [`Vtype`](super::super::vector::Vtype)'s code or 0, the vector length, `vstart`: a byte each.
+    /// A [`Vtype`](super::super::vector::Vtype)'s code or 0, the vector length, `vstart`: a byte
+    /// each.
     pub const VTYPE: u64 = VECTOR + offset_of!(VectorState, vtype) as u64;
     pub const VL: u64 = VECTOR + offset_of!(VectorState, vl) as u64;
     pub const VSTART: u64 = VECTOR + offset_of!(VectorState, vstart) as u64;
@@ -94,8 +95,8 @@ pub type RegionRuntime<'a, 'b> = translated::RegionRuntime<'a, 'b, Riscv>;
 /// Calls a region on behalf of a [`RegionRuntime`].
 pub type CallRegion<'c> = translated::CallRegion<'c, Riscv>;
 
-/// Has a machine enter the regions of `translated` from now on, through `code`. They expect the hart's
-/// state in `cell`. Does nothing to a machine of another instruction set.
+/// Has a machine enter the regions of `translated` from now on, through `code`. They expect the
+/// hart's state in `cell`. Does nothing to a machine of another instruction set.
 pub fn set_translated(
     machine: &mut Machine,
     translated: &Translated,
@@ -107,16 +108,16 @@ pub fn set_translated(
     }
 }
 
-/// Has a hart forget everything that is cached: translations of addresses and decoded code. For tests: the
-/// guest cannot tell.
+/// Has a hart forget everything that is cached: translations of addresses and decoded code. For
+/// tests: the guest cannot tell.
 pub fn drop_caches(machine: &mut Machine) {
     if let Some((hart, memory)) = machine.cpu_mut::<Hart>() {
         hart.drop_caches(memory);
     }
 }
 
-// What regions call. It stands here, and not where it is called from, so that there is one copy of the
-// engine for RISC-V: with the hart's own.
+// What regions call. It stands here, and not where it is called from, so that there is one copy of
+// the engine for RISC-V: with the hart's own.
 
 /// See [`translated::RegionRuntime::resume`].
 pub fn resume(

@@ -76,7 +76,8 @@ impl LeafEntry {
         (physical & (span - 1) == 0).then_some(span)
     }
 
-    /// The entry with its accessed bit, and for a store its dirty bit, as hardware with Svadu sets them.
+    /// The entry with its accessed bit, and for a store its dirty bit, as hardware with Svadu sets
+    /// them.
     fn marked(&self, access: Access) -> u64 {
         let dirty = if access == Access::Write { pte::D } else { 0 };
         self.entry | pte::A | dirty

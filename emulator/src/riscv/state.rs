@@ -11,8 +11,8 @@ use crate::riscv::vector::VectorState;
 use crate::softfloat::NX;
 use alloc::boxed::Box;
 
-/// The part of a hart that the interpreter loop works on. Translated code reads and writes the fields up
-/// to `vector` at the offsets that [`super::linkage::state_offsets`] names.
+/// The part of a hart that the interpreter loop works on. Translated code reads and writes the
+/// fields up to `vector` at the offsets that [`super::linkage::state_offsets`] names.
 #[repr(C)]
 pub struct HartState {
     /// Integer registers; `x[0]` is always zero.
@@ -45,7 +45,8 @@ pub struct HartState {
     pub may_zero: bool,
     /// `sstatus.VS` is Dirty: vector registers may be used without further notice.
     pub vector_ready: bool,
-    /// Free: the offsets behind it are what they were, so that translated functions can be compared.
+    /// Free: the offsets behind it are what they were, so that translated functions can be
+    /// compared.
     pub(super) unused: u8,
     /// The vector unit.
     pub vector: VectorState,

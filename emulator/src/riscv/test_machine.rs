@@ -149,8 +149,8 @@ impl Paged {
         (taken.0 != u64::MAX).then_some(taken)
     }
 
-    /// [`Self::attempt`] twice, with the same answer: the second time the interpreter loop may know the
-    /// translation.
+    /// [`Self::attempt`] twice, with the same answer: the second time the interpreter loop may know
+    /// the translation.
     pub fn attempt_twice(&mut self, mode: Mode, bits: u32) -> Option<Taken> {
         let first = self.attempt(mode, bits);
         assert_eq!(self.attempt(mode, bits), first, "the interpreter loop differs");

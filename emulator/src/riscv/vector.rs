@@ -78,8 +78,8 @@ impl Vtype {
     }
 }
 
-/// What V adds to a hart; by default as after reset, without a vector type. Its layout is the same on
-/// every host.
+/// What V adds to a hart; by default as after reset, without a vector type. Its layout is the same
+/// on every host.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[repr(C)]
 pub struct VectorState {

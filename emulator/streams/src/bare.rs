@@ -243,8 +243,8 @@ fn boot_code(rows: &Rows, main: u64, timer: bool) -> Vec<u8> {
 /// Registers that the handler keeps, besides T0.
 const SAVE: [u32; 4] = [reg::T1, reg::T2, reg::T3, reg::T4];
 
-/// Logs an exception and returns behind the instruction; the system call at `end` is the end. With a
-/// timer, it knows where the program's code is and how long.
+/// Logs an exception and returns behind the instruction; the system call at `end` is the end. With
+/// a timer, it knows where the program's code is and how long.
 fn handler_code(rows: &Rows, end: u64, timer: Option<(u64, u64)>) -> Vec<u8> {
     const SRST: u64 = 0x5352_5354;
     let mut asm = Assembler::new(rows, RAM_BASE + HANDLER);

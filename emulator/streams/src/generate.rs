@@ -101,8 +101,8 @@ impl Generator {
         Self { usual_floats: true, ..self }
     }
 
-    /// The same for streams that are vectors mostly, most of them these instructions as programs have
-    /// them: on all elements from the first one on, of a type that the code names.
+    /// The same for streams that are vectors mostly, most of them these instructions as programs
+    /// have them: on all elements from the first one on, of a type that the code names.
     pub fn with_usual_vectors(mut self, mnemonics: &[&str]) -> Self {
         let usual = self.list.iter().filter(|row| mnemonics.contains(&row.mnemonic));
         self.usual_vectors = usual.cloned().collect();

@@ -102,6 +102,11 @@ pub fn check(bytes: &[u8]) {
     session.save(&mut host);
 }
 
+/// Whether the state of an input is one that a machine restores.
+pub fn is_restored(bytes: &[u8]) -> bool {
+    bytes.split_first().is_some_and(|(_, state)| restore(state).is_some())
+}
+
 fn restore(state: &[u8]) -> Option<Session> {
     let mut memory =
         GuestMemory::allocate(RAM, RAM_LENGTH, layout::IMAGE_BASE, DISK_LENGTH).expect("small");

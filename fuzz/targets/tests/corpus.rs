@@ -1,6 +1,6 @@
 //! Replays the committed corpora: every input that a fuzzer kept, and every one that failed once.
 
-use c2w_fuzz_targets::TARGETS;
+use c2w_fuzz_targets::{TARGETS, snapshot};
 use std::fs;
 use std::path::Path;
 
@@ -20,4 +20,15 @@ fn every_committed_input_passes() {
             check(&fs::read(&input).expect("a readable file"));
         }
     }
+}
+
+/// When the form of saved state changes, all old snapshots are refused, and nothing behind that is
+/// tested any more.
+#[test]
+fn some_committed_snapshots_are_restored() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus/snapshot");
+    let inputs = fs::read_dir(corpus).expect("a corpus");
+    let bytes = inputs.map(|entry| fs::read(entry.expect("a readable folder").path()));
+    let restored = bytes.filter(|bytes| snapshot::is_restored(bytes.as_ref().expect("a file")));
+    assert!(restored.count() > 20, "make new seeds and merge them: fuzz/README.md");
 }

@@ -1,4 +1,5 @@
-//! Bodies of the interpreter loop's atomics: A. There is one hart, so what is done in one go is atomic.
+//! Bodies of the interpreter loop's atomics: A. There is one hart, so what is done in one go is
+//! atomic.
 
 /// What an operation does, in the terms of the loop's own macros.
 macro_rules! atomic {

@@ -1,5 +1,5 @@
-//! Bodies of the interpreter loop's floating point: F, D and moves, as far as the host's arithmetic does
-//! the same.
+//! Bodies of the interpreter loop's floating point: F, D and moves, as far as the host's arithmetic
+//! does the same.
 
 /// What an operation does, in the terms of the loop's own macros.
 macro_rules! float {

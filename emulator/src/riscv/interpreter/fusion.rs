@@ -4,8 +4,8 @@
 //! everything else in it and in the following slots stays as it was, so that a jump into the
 //! middle, and the slow path in the middle, need no special case.
 //!
-//! The list is made by `examples/choose_fusions.rs` from profiles of real programs. Every part but the
-//! last goes on to the next slot, at least where a branch is not taken.
+//! The list is made by `examples/choose_fusions.rs` from profiles of real programs. Every part but
+//! the last goes on to the next slot, at least where a branch is not taken.
 
 use super::group::group;
 use super::op::{Code, Op, for_each_code, lower};

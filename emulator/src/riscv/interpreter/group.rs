@@ -1,5 +1,5 @@
-//! Groups: neighbouring loads, or stores, of doublewords at one base register, which the interpreter loop
-//! does with one translation.
+//! Groups: neighbouring loads, or stores, of doublewords at one base register, which the
+//! interpreter loop does with one translation.
 
 use super::op::{Code, Op};
 

@@ -3,7 +3,7 @@
 //!
 //! The group's slots are as they would be alone. In the first one, `c` and `d` tell of the whole
 //! group: doublewords from its lowest address to the first one's, and from its lowest address to
-//! its end ([`crate::riscv::interpreter::group`]).
+//! its end ([`mod@crate::riscv::interpreter::group`]).
 
 /// Host address of what the base register points to, when the whole group lies in one page.
 macro_rules! group_base {

@@ -87,8 +87,8 @@ pub unsafe fn run(state: &mut HartState, untranslated: bool) -> LoopExit {
     let fetch = state.fetch.as_ptr();
     let fetch_tag = state.fetch_tag;
     let mut target = state.pc;
-    // Going on is not a reason to stop: only what the guest does is, or when it stops would depend on
-    // what happens to be decoded or translated.
+    // Going on is not a reason to stop: only what the guest does is, or when it stops would depend
+    // on what happens to be decoded or translated.
     let mut going_on = true;
     let mut view = if untranslated { UNTRANSLATED } else { 0 };
 
@@ -266,8 +266,8 @@ pub unsafe fn run(state: &mut HartState, untranslated: bool) -> LoopExit {
                     ip = unsafe { ip.byte_add($bytes) };
                 }};
             }
-            // The second half is where the next page is mapped now; if it is still what was decoded,
-            // the operation stands behind the page, relative to its own address.
+            // The second half is where the next page is mapped now; if it is still what was
+            // decoded, the operation stands behind the page, relative to its own address.
             macro_rules! enter_page_crosser {
                 () => {{
                     let next = page.wrapping_add(PAGE + 1);

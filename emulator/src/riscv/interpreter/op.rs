@@ -53,7 +53,7 @@ pub const UNTRANSLATED: usize = ALL_SLOTS;
 
 /// Calls `$with!` with every operation: `Name = kind body bytes`, where bytes is how far the
 /// next slot is: 16 for a 4-byte instruction, 8 for a compressed one. Of a group
-/// ([`super::group`]), `xN` is how many instructions it has, and bytes counts for each.
+/// ([`mod@super::group`]), `xN` is how many instructions it has, and bytes counts for each.
 macro_rules! for_each_code {
     ($with:ident) => {
         for_each_fusion! { $with {
@@ -410,8 +410,8 @@ impl Op {
     }
 }
 
-/// The operation for an instruction at byte `offset` of its page. Everything that the interpreter loop
-/// does not know becomes [`Code::Slow`].
+/// The operation for an instruction at byte `offset` of its page. Everything that the interpreter
+/// loop does not know becomes [`Code::Slow`].
 pub fn lower(insn: &Insn, offset: usize) -> Op {
     let (a, b, c, d) = (insn.rd * 8, insn.rs1 * 8, insn.rs2 * 8, insn.rs3 * 8);
     let short = insn.length == 2;
@@ -424,7 +424,8 @@ pub fn lower(insn: &Insn, offset: usize) -> Op {
     // for a load.
     let writes_x = |op: Op| if insn.rd == 0 { Op::base(pick(Code::Nop, Code::CNop)) } else { op };
     let loads_x = |op: Op| if insn.rd == 0 { slow } else { op };
-    // The interpreter loop rounds to nearest: statically, or dynamically as long as frm says so too.
+    // The interpreter loop rounds to nearest: statically, or dynamically as long as frm says so
+    // too.
     let rounds = |op: Op| if matches!(insn.rm, 0 | 7) { op } else { slow };
     let truncates = |op: Op| if insn.rm == 1 && insn.rd != 0 { op } else { slow };
     use Opcode as O;
@@ -620,8 +621,8 @@ fn bitmanip(insn: &Insn) -> Option<Code> {
     })
 }
 
-/// The operation for an instruction that crosses into the next page, relative to its own address: its
-/// branches are all far.
+/// The operation for an instruction that crosses into the next page, relative to its own address:
+/// its branches are all far.
 pub fn lower_page_crosser(insn: &Insn) -> Op {
     match insn.opcode.format() {
         Format::B => far_branch(insn, 0),

@@ -1,5 +1,5 @@
-//! Bodies of the interpreter loop's vector instructions: setting type and length, and moving one group
-//! between registers and memory. With these there, a copy is made of nothing else.
+//! Bodies of the interpreter loop's vector instructions: setting type and length, and moving one
+//! group between registers and memory. With these there, a copy is made of nothing else.
 
 /// What an operation does, in the terms of the loop's own macros.
 macro_rules! vector {
