@@ -15,7 +15,7 @@ pub trait Board: Sync + 'static {
     /// The ticks that its timer counts.
     fn timebase(&self) -> Timebase;
 
-    /// The CPU that [`Vcpu::save`] has saved; `None` if it has not.
+    /// A CPU of what [`Vcpu::save`] has given; `None` if it has not.
     fn restore(&self, state: &[u8], memory: &GuestMemory) -> Option<Box<dyn Vcpu>>;
 
     /// All devices at reset.
@@ -56,7 +56,7 @@ pub struct BootConfig<'a> {
 /// Why a machine cannot boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BootError {
-    /// The kernel is not of this form, which the board boots.
+    /// The kernel does not have this form, which the board needs.
     NotAKernel(&'static str),
     /// Kernel, initramfs and device tree need more RAM: this number of bytes at least.
     TooLittleMemory(u64),

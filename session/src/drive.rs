@@ -43,7 +43,8 @@ pub struct Wait {
     pub input: bool,
     /// The longest to wait.
     pub timeout: Option<u64>,
-    /// How long the guest has nothing to do. Longer than `timeout` where the wait is the caller's.
+    /// Time to the guest's next timer. It exceeds `timeout` if the caller's event loop does the
+    /// waiting.
     pub idle: Option<u64>,
 }
 

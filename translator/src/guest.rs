@@ -35,7 +35,7 @@ pub trait Guest: Copy + Debug + Default + PartialEq + Eq + 'static {
     fn length(insn: &Self::Insn) -> u32;
 
     /// Whether an instruction can be translated, with the privilege of the user or above it.
-    fn is_translated(insn: &Self::Insn, user: bool) -> bool;
+    fn can_translate(insn: &Self::Insn, user: bool) -> bool;
 
     /// Where control goes from an instruction.
     fn flow(insn: &Self::Insn) -> Flow;

@@ -88,12 +88,12 @@ impl Devices {
     ) -> Result<u64, AccessFault> {
         if let Some(offset) = self.controller.range.offset(address, size) {
             let value = self.controller.device.read(offset, size, context);
-            self.wire_all();
+            self.update_interrupts();
             return Ok(value);
         }
         let (index, offset) = self.locate(address, size)?;
         let value = self.slots[index].device.read(offset, size, context);
-        self.wire(index);
+        self.update_interrupt(index);
         Ok(value)
     }
 
@@ -110,14 +110,14 @@ impl Devices {
     ) -> Result<(), AccessFault> {
         if let Some(offset) = self.controller.range.offset(address, size) {
             self.controller.device.write(offset, size, value, context);
-            self.wire_all();
+            self.update_interrupts();
             return Ok(());
         }
         let (index, offset) = self.locate(address, size)?;
         let device = &mut self.slots[index].device;
         device.write(offset, size, value, context);
         self.power = device.take_power_request().or(self.power);
-        self.wire(index);
+        self.update_interrupt(index);
         Ok(())
     }
 
@@ -145,7 +145,7 @@ impl Devices {
     pub fn tick(&mut self, host: &mut dyn Host) {
         for index in 0..self.slots.len() {
             if self.slots[index].device.tick(host) {
-                self.wire(index);
+                self.update_interrupt(index);
             }
         }
     }
@@ -162,7 +162,7 @@ impl Devices {
         let index = self.slots.iter().position(is_it)?;
         let device = (&mut *self.slots[index].device as &mut dyn Any).downcast_mut()?;
         let result = act(device);
-        self.wire(index);
+        self.update_interrupt(index);
         Some(result)
     }
 
@@ -187,23 +187,23 @@ impl Devices {
         for (slot, state) in self.slots.iter_mut().zip(devices) {
             slot.restore(state)?;
         }
-        self.wire_all();
+        self.update_interrupts();
         Ok(())
     }
 
-    /// Passes all interrupts on: the controller may now take one that waited.
-    fn wire_all(&mut self) {
-        (0..self.slots.len()).for_each(|index| self.wire_one(index));
+    /// Samples every device's level: the controller may now take one that waited.
+    fn update_interrupts(&mut self) {
+        (0..self.slots.len()).for_each(|index| self.sample(index));
         self.interrupt = self.controller.device.is_asserted();
     }
 
-    /// Passes a device's interrupt on.
-    fn wire(&mut self, index: usize) {
-        self.wire_one(index);
+    /// Samples a device's level.
+    fn update_interrupt(&mut self, index: usize) {
+        self.sample(index);
         self.interrupt = self.controller.device.is_asserted();
     }
 
-    fn wire_one(&mut self, index: usize) {
+    fn sample(&mut self, index: usize) {
         let slot = &mut self.slots[index];
         let (device, controller) = (&mut slot.device, &mut self.controller.device);
         let irq = slot.range.irq;

@@ -6,8 +6,8 @@
 //! Arch:    interpret, step, walk, traps, interrupts, privilege
 //! ```
 //!
-//! Generics are static: each instruction set has its own copy of the engine, and nothing in the
-//! loop is called through a table.
+//! Generics are static: each instruction set has its own copy of the engine, which calls nothing of
+//! it through a table.
 
 use super::access::Access;
 use super::bus::Bus;
@@ -59,7 +59,8 @@ pub trait Arch: Sized + 'static {
     fn step(cpu: &mut Cpu<Self>, bus: &mut Bus<'_>) -> Result<bool, Self::Trap>;
 
     /// Executes the instruction at `pc` if it is one that changes the privilege and is met at every
-    /// system call: [`Self::step`] would look for what it is each time. Returns what that would.
+    /// system call: [`Self::step`] would look for what it is each time. `None` for all others; else
+    /// what that returns.
     fn fast_privilege_transfer(cpu: &mut Cpu<Self>) -> Option<Result<bool, Self::Trap>>;
 
     /// Raises the exception of a system call by the user at `pc`. Returns the address behind it.
@@ -74,8 +75,8 @@ pub trait Arch: Sized + 'static {
     /// The exception of an access to physical addresses where nothing is, or no memory.
     fn access_fault(access: Access, address: u64) -> Self::Trap;
 
-    /// Looks which interrupts are pending. Returns whether one of them is enabled by itself: that
-    /// ends a wait, also when the CPU takes no interrupts.
+    /// Refreshes which interrupts are pending. Returns whether one of them is individually enabled:
+    /// that ends a wait, also while interrupts are masked as a whole.
     fn poll_interrupts(cpu: &mut Cpu<Self>, bus: &Bus<'_>) -> bool;
 
     /// Goes to the handler of a pending interrupt, if the CPU takes interrupts.

@@ -7,11 +7,11 @@ use crate::host::Host;
 pub struct Timebase {
     /// Nanoseconds of a tick.
     pub tick_ns: u64,
-    /// Instructions that make one tick on the instruction clock.
+    /// Steps, instructions and traps, that make one tick on the instruction clock.
     pub steps_per_tick: u64,
 }
 
-/// Instructions between two readings of the host's clock.
+/// Steps between two readings of the host's clock.
 const HOST_CLOCK_SLICE: u64 = 1 << 16;
 
 /// Counts ticks.

@@ -1,4 +1,5 @@
-//! Address translation, and the memory accesses of the slow path.
+//! Address translation, and the memory accesses of the slow path. These always walk the page table,
+//! for the TLB probe of the fast path has missed, and fill the TLB.
 
 use super::access::Access;
 use super::arch::Arch;

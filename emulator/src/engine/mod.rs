@@ -6,8 +6,12 @@
 //! fetch.rs       instruction fetch, and the states of pages with code
 //! mmu.rs         a TLB miss: translation, loads and stores of the slow path
 //! tlb.rs         what the interpreter loop and translated code probe
-//! translated.rs  entering translated code, and what the CPU does for it
+//! translated.rs  entering translated code, and what the CPU does for it (the call itself is the
+//!                embedder's: runtime/src/regions.rs in a module)
 //! ```
+//!
+//! Of the nested loops, run.rs is the third: session's run loop calls a session, that a machine, that
+//! [`cpu::Cpu::run`], and that the interpreter loop ([`arch::Arch::interpret`]).
 
 pub(crate) mod access;
 pub(crate) mod address_spaces;

@@ -85,7 +85,7 @@ impl<A: Arch> Cpu<A> {
             let transferred = match exit {
                 LoopExit::Budget => return,
                 LoopExit::Enter => self.enter_translated(bus),
-                _ => self.serve(exit, bus),
+                _ => self.handle_exit(exit, bus),
             };
             if self.exit_request || transferred && self.state.budget() <= 0 {
                 return;
@@ -95,7 +95,7 @@ impl<A: Arch> Cpu<A> {
 
     /// Does what the interpreter loop has stopped for. Returns whether control goes on elsewhere:
     /// then the budget is checked.
-    pub(super) fn serve(&mut self, exit: LoopExit, bus: &mut Bus<'_>) -> bool {
+    pub(super) fn handle_exit(&mut self, exit: LoopExit, bus: &mut Bus<'_>) -> bool {
         let done = match exit {
             LoopExit::Budget | LoopExit::Enter => Ok(false),
             LoopExit::Fetch => self.fetch_entry(self.state.pc(), bus).map(|_| false),

@@ -10,8 +10,8 @@
 //!                  <--pc-----        <--pc------
 //! ```
 //!
-//! A region returns the address at which to go on, with all registers in [`Arch::State`]. It never
-//! does what the slow path does, and never lets the budget reach zero: it returns before. So the
+//! A region returns the address at which to go on, with all registers in [`Arch::State`]. By
+//! itself it never does what the slow path does, and never lets the budget reach zero: it returns before. So the
 //! pages that were checked when it was entered are still mapped, and still hold what they held.
 //! When a region that it has called comes back elsewhere, the [`RegionRuntime`] interprets in
 //! between; after what could change the pages, all regions that wait return.
@@ -99,17 +99,17 @@ impl<'b, A: Arch> RegionRuntime<'_, 'b, A> {
         let (before, depth) = (self.cpu.mapping_epoch, depth.checked_sub(RESUMED_DEPTH));
         let Some(depth) = depth else { return self.cpu.state.pc() | UNWIND };
         loop {
-            let from = self.is_user();
-            let left_kernel = from && !user;
+            let in_user = self.is_user();
+            let left_kernel = in_user && !user;
             if self.cpu.must_exit() || self.cpu.mapping_epoch != before || left_kernel {
                 return self.cpu.state.pc() | UNWIND;
             }
-            if (from, self.cpu.state.pc()) == (user, return_site) {
+            if (in_user, self.cpu.state.pc()) == (user, return_site) {
                 return return_site;
             }
             let unwinds = !self.advance(depth, call);
             // What has waited in the kernel returns when that is left, and nobody else has to.
-            if unwinds && from == self.is_user() {
+            if unwinds && in_user == self.is_user() {
                 return self.cpu.state.pc() | UNWIND;
             }
         }
@@ -138,7 +138,7 @@ impl<'b, A: Arch> RegionRuntime<'_, 'b, A> {
         let transferred = match self.cpu.interpret() {
             LoopExit::Budget => true,
             LoopExit::Enter => false,
-            exit => self.cpu.serve(exit, self.bus),
+            exit => self.cpu.handle_exit(exit, self.bus),
         };
         let budget = self.cpu.state.budget();
         self.cpu.counts.interpreted(before - budget);

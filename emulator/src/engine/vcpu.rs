@@ -1,7 +1,7 @@
 //! A CPU, whatever its instruction set, as a machine sees it.
 //!
-//! A machine calls it once for millions of instructions. Below this, nothing is dispatched at run
-//! time.
+//! A machine calls it once for millions of instructions. Below this the instruction set is known at
+//! compile time; dispatched are accesses to devices, the host, and entering translated code.
 
 use super::arch::Arch;
 use super::bus::{Bus, Event};

@@ -18,9 +18,9 @@ use wasm_encoder::ValType;
 
 /// An instruction set whose instructions can be written.
 ///
-/// Where one of these writes code, [`Builder::offset`] and [`Builder::done`] are those before the
-/// instruction, so that [`Builder::leave_if`] has the interpreter execute it; what it reads is in
-/// locals.
+/// When one of these is called, [`Builder::offset`] and [`Builder::done`] are still those before the
+/// instruction, so that [`Builder::leave_if`] exits at it and the interpreter executes it. The
+/// registers that it reads are in locals.
 pub trait Emit: Guest {
     /// Checks of the CPU's state that need not be made again.
     type Checks: Checks;
@@ -66,7 +66,7 @@ pub struct StateLayout {
     /// log2 of the bytes of a fetch entry.
     pub fetch_entry_shift: u32,
     /// In a fetch entry, what the page and its content are known by.
-    pub fetch_key: u64,
+    pub code_tag: u64,
     /// By how much an address is shifted right for the offset of its TLB entry.
     pub tlb_shift: u32,
     /// The bits of that which count.

@@ -77,7 +77,7 @@ impl<G: Emit> Emitter<'_, G> {
             }
             code.i32_const(((state.fetch_count - 1) << shift) as i32).i32_and();
             code.i32_const(0).i32_load(entries).i32_add();
-            code.i64_load(at(state.fetch_key, 3)).i64_ne();
+            code.i64_load(at(state.code_tag, 3)).i64_ne();
             if number > 0 {
                 code.i32_or();
             }

@@ -64,7 +64,7 @@ impl Guest for Toy {
         insn.length
     }
 
-    fn is_translated(insn: &ToyInsn, _: bool) -> bool {
+    fn can_translate(insn: &ToyInsn, _: bool) -> bool {
         insn.code != 0xff
     }
 

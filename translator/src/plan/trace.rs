@@ -135,7 +135,7 @@ impl<'a, G: Guest> Tracer<'a, G> {
             let Some(location) = reached.filter(|&location| self.is_hot(location)) else { return };
             let Some(insn) = self.insn(at, location) else { return };
             let next = at + i64::from(G::length(&insn));
-            if !G::is_translated(&insn, self.code.pages[location.page].user) {
+            if !G::can_translate(&insn, self.code.pages[location.page].user) {
                 // The interpreter executes it, and control comes back behind it.
                 return self.lead_back(at, next);
             }

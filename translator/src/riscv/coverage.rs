@@ -5,22 +5,22 @@ use c2w_emulator::riscv::isa::{Format, Insn, Opcode};
 
 /// Whether an instruction is translated, in U-mode or in S-mode: a vector instruction where the
 /// vector type is known and is one that it can have.
-pub fn is_translated(insn: &Insn, user: bool) -> bool {
+pub fn can_translate(insn: &Insn, user: bool) -> bool {
     match insn.opcode.format() {
         Format::B | Format::J | Format::U => true,
         Format::Csr | Format::CsrI => {
-            vector::is_translated_register(insn) || !user && system::is_translated(insn)
+            vector::is_translated_register(insn) || !user && system::can_translate(insn)
         }
         Format::Amo => memory::is_translated_atomic(insn),
         Format::Cbo => memory::is_translated_block(insn),
-        format if format.is_vector() => vector::is_translated(insn),
+        format if format.is_vector() => vector::can_translate(insn),
         _ => match insn.opcode {
             Opcode::Jalr => true,
             Opcode::Ecall => user,
             _ => {
-                memory::is_translated(insn)
-                    || integer::is_translated(insn)
-                    || float::is_translated(insn)
+                memory::can_translate(insn)
+                    || integer::can_translate(insn)
+                    || float::can_translate(insn)
             }
         },
     }
@@ -55,7 +55,7 @@ mod tests {
 
     fn check(insn: &Insn) {
         for user in [false, true] {
-            let known = is_translated(insn, user);
+            let known = can_translate(insn, user);
             assert_eq!(known, is_written(insn, user), "{insn:?}, user: {user}");
         }
     }

@@ -21,7 +21,7 @@ const SIGN: i64 = 0x8000_0000;
 
 /// Whether a floating-point instruction, not a load or store, is translated. Without a destination,
 /// or in other rounding modes, it is the interpreter's.
-pub fn is_translated(insn: &Insn) -> bool {
+pub fn can_translate(insn: &Insn) -> bool {
     use Opcode::*;
     match insn.opcode {
         FmvDX | FmvWX | FliD | FliS => true,

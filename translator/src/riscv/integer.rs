@@ -11,7 +11,7 @@ use wasm_encoder::{BlockType, InstructionSink as Sink, ValType};
 type Operation = for<'a, 'b> fn(&'a mut Sink<'b>) -> &'a mut Sink<'b>;
 
 /// Whether an instruction is one of these.
-pub fn is_translated(insn: &Insn) -> bool {
+pub fn can_translate(insn: &Insn) -> bool {
     computes(insn.opcode) || does_nothing(insn.opcode)
 }
 
@@ -21,7 +21,7 @@ pub fn integer(insn: &Insn, body: &mut Builder) -> bool {
         IntegerOp { insn, body }.push_result();
         body.set_x(insn.rd);
     }
-    is_translated(insn)
+    can_translate(insn)
 }
 
 /// Whether an instruction has no effect: there is nothing to order, and no other hart to wait for.

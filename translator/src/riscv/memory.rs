@@ -35,7 +35,7 @@ fn size(opcode: Opcode) -> Option<u32> {
 }
 
 /// Whether a load or store is translated.
-pub fn is_translated(insn: &Insn) -> bool {
+pub fn can_translate(insn: &Insn) -> bool {
     let float = matches!(insn.opcode.format(), Format::LoadFp | Format::SFp);
     // A load without a destination may still fault.
     access_of(insn).is_some_and(|access| float || access.write || insn.rd != 0)
@@ -55,7 +55,7 @@ pub fn is_translated_block(insn: &Insn) -> bool {
 /// `false`, and has written nothing, for another instruction.
 pub fn access(insn: &Insn, following: &[Insn], body: &mut Builder) -> bool {
     use Opcode as O;
-    let Some(access) = access_of(insn).filter(|_| is_translated(insn)) else { return false };
+    let Some(access) = access_of(insn).filter(|_| can_translate(insn)) else { return false };
     if matches!(insn.opcode.format(), Format::LoadFp | Format::SFp) {
         body.need_fp();
     }

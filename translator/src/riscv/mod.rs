@@ -53,8 +53,8 @@ impl Guest for Riscv {
         insn.length.into()
     }
 
-    fn is_translated(insn: &Insn, user: bool) -> bool {
-        coverage::is_translated(insn, user)
+    fn can_translate(insn: &Insn, user: bool) -> bool {
+        coverage::can_translate(insn, user)
     }
 
     fn flow(insn: &Insn) -> Flow {
@@ -89,7 +89,7 @@ impl Emit for Riscv {
         write_tlb: state_offsets::WRITE_TLB,
         fetch_count: state_offsets::FETCH_COUNT,
         fetch_entry_shift: state_offsets::FETCH_ENTRY_SHIFT,
-        fetch_key: state_offsets::CODE_TAG,
+        code_tag: state_offsets::CODE_TAG,
         tlb_shift: state_offsets::ENTRY_OFFSET_SHIFT,
         tlb_mask: state_offsets::ENTRY_OFFSET_MASK,
         tlb_page: state_offsets::TLB_PAGE,

@@ -12,7 +12,7 @@ const SSTATUS: i32 = 0x100;
 const SEPC: i32 = 0x141;
 
 /// Whether an access to a control and status register is translated, of S-mode's code.
-pub fn is_translated(insn: &Insn) -> bool {
+pub fn can_translate(insn: &Insn) -> bool {
     match insn.imm {
         SSTATUS => status_change(insn).is_some(),
         // sscratch, sepc, scause, stval.
@@ -24,7 +24,7 @@ pub fn is_translated(insn: &Insn) -> bool {
 /// Writes an access to a control and status register. Returns `false`, and has written nothing, for
 /// what is left to the interpreter.
 pub fn system(insn: &Insn, body: &mut Builder) -> bool {
-    if body.user || !is_translated(insn) {
+    if body.user || !can_translate(insn) {
         return false;
     }
     match status_change(insn).filter(|_| insn.imm == SSTATUS) {

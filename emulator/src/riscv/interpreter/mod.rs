@@ -4,14 +4,14 @@
 //! - It calls nothing but the rare half of a fused multiply-add. What it cannot do, it leaves to the
 //!   caller by returning a [`LoopExit`] with `pc` at the instruction in question, which has then had no
 //!   effect at all. A call that comes back would make the compiler spill the loop's state everywhere.
-//! - `ip` points into the slots of one code page; `page` is that page's virtual address and
+//! - `ip` points into the slots of one decoded page; `page` is that page's virtual address and
 //!   `ops` its first slot, so `pc = page + (ip - ops) / 4` always holds. An instruction that
 //!   crosses into the next page has its operation behind the first one's slots; `page` is then its own
 //!   address and `ops` that operation.
 //! - `budget` counts every instruction. It is only checked where a branch is taken or the page
 //!   changes, and not when the loop merely goes on after a stop. So it is overrun by less than a page
 //!   of instructions, and by the same number on every host, whatever is decoded or translated.
-//! - A code page outlives every visit: pages are reset or dropped only between two calls.
+//! - A decoded page outlives every visit: pages are reset or dropped only between two calls.
 //!
 //! `unsafe` here is for guest memory, slots and registers reached by pointer without a bounds
 //! check; docs/decisions/0006-unsafe-in-the-interpreter-loop.md has what the checks would cost.

@@ -103,7 +103,7 @@ fn operation(opcode: Opcode) -> Option<(Order, ByWidth)> {
 }
 
 /// Whether arithmetic is translated, for some width of elements.
-pub fn is_translated(opcode: Opcode) -> bool {
+pub fn can_translate(opcode: Opcode) -> bool {
     operation(opcode).is_some()
 }
 

@@ -61,7 +61,7 @@ fn combination(opcode: Opcode) -> Option<Operation> {
 }
 
 /// Whether an instruction that writes a mask is translated.
-pub fn is_translated(opcode: Opcode) -> bool {
+pub fn can_translate(opcode: Opcode) -> bool {
     combination(opcode).is_some() || comparison(opcode).is_some()
 }
 

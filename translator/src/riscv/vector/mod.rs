@@ -32,7 +32,7 @@ mod csr {
 }
 
 /// Whether a vector instruction is translated where the vector type is one that it can have.
-pub fn is_translated(insn: &Insn) -> bool {
+pub fn can_translate(insn: &Insn) -> bool {
     match insn.opcode.format() {
         Format::VSetVli | Format::VSetIvli => type_set_by(insn).is_some(),
         _ if transfer::is_translated_whole(insn) => true,
@@ -40,7 +40,7 @@ pub fn is_translated(insn: &Insn) -> bool {
         Format::VMem => transfer::is_translated_group(insn),
         Format::VToX => mask::is_translated_scalar(insn.opcode),
         Format::Vv | Format::Vx | Format::Vi | Format::Vu => {
-            lanes::is_translated(insn.opcode) || mask::is_translated(insn.opcode)
+            lanes::can_translate(insn.opcode) || mask::can_translate(insn.opcode)
         }
         Format::VFromV | Format::VFromX | Format::VFromI => true,
         _ => false,
