@@ -111,12 +111,10 @@ impl Runner {
     /// When the host cannot wait.
     pub fn run_to_end<H: RunHost>(&mut self, host: &mut H) -> Result<u8, H::Error> {
         loop {
-            let timeout = match self.run_slice(SLICE, host) {
-                RunState::Running => NO_TIME,
-                RunState::Waiting { timer, .. } => timer,
-                RunState::Finished(status) => return Ok(status),
-            };
-            self.pass_input(timeout, host)?;
+            if let RunState::Finished(status) = self.run_slice(SLICE, host) {
+                return Ok(status);
+            }
+            self.pass_input(self.idle(), host)?;
             host.handle_signals(&mut self.session);
         }
     }
