@@ -12,6 +12,8 @@ top=$PWD
 readonly PROGRAMS=(qemu-{x86_64,i386,aarch64,arm,loongarch64,mips64el,ppc64le,s390x})
 # Where they are in memory: qemu-user/README.md.
 readonly BASE=0x7f8000000000
+# What qemu-aarch64 emulates by default: the same place.
+readonly ARM64_CPU=neoverse-n1
 # Of the window, 32 MiB, which holds the program before each: all of them in it would save another
 # percent, and take 128 MiB to unpack.
 readonly WINDOW_LOG=25
@@ -24,8 +26,12 @@ trixie_update "$build/apt" riscv64
 rm -rf "$build/debian" "$build/programs" && mkdir "$build/programs"
 trixie_unpack "$build/apt" riscv64 qemu-user/VERSIONS "$build/debian"
 for program in "${PROGRAMS[@]}"; do
-    python3 qemu-user/without_vectors.py "$build/debian/usr/bin/$program" "$build/scalar"
-    python3 qemu-user/prelink.py "$BASE" "$build/scalar" "$build/programs/$program"
+    original=$build/debian/usr/bin/$program
+    if [ "$program" = qemu-aarch64 ]; then
+        python3 qemu-user/default_cpu.py "$ARM64_CPU" "$original" "$original.cpu"
+        original=$original.cpu
+    fi
+    python3 qemu-user/prelink.py "$BASE" "$original" "$build/programs/$program"
 done
 
 echo "== archive"
