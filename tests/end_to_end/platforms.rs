@@ -100,6 +100,13 @@ const ARM_CODE: &str = "02dc4de20d00a0e17a70a0e3000000ef0100a0e3411f8de24120a0e3
 const CALLER: &str = "488b74240831d2ffc2803c160075f8bf01000000b8010000000f05b86b0000000f0589c7b83c00\
                       00000f05";
 
+/// For amd64: writes the file that its argument names.
+const CAT: &str = "488b7c241031f6b8020000000f0589c34881ec0010000089df4889e6ba0010000031c00f0585c07e13\
+                   89c24889e6bf01000000b8010000000f05ebdb89c7b83c0000000f05";
+
+/// For amd64: reads address 0.
+const CRASH: &str = "488b042500000000";
+
 pub fn trials() -> Vec<Trial> {
     let mut trials: Vec<_> = PROGRAMS
         .iter()
@@ -337,11 +344,18 @@ fn module(engine: Engine) {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("end_to_end-foreign");
         let _ = std::fs::remove_dir_all(&folder);
         let program = elf((2, 1, 62, 0), CALLER);
-        let mode = |header: &mut [u8; 512]| header[100..107].copy_from_slice(b"0004711");
+        let [cat, crash] = [CAT, CRASH].map(|code| elf((2, 1, 62, 0), code));
+        let mode = |mode: &'static [u8; 7]| {
+            move |header: &mut [u8; 512]| header[100..107].copy_from_slice(mode)
+        };
         let layer = Tar::new()
             .dir("bin/")
-            .header(b'0', b"bin/caller", program.len() as u64, mode)
+            .header(b'0', b"bin/caller", program.len() as u64, mode(b"0004711"))
             .data(&program)
+            .header(b'0', b"bin/cat", cat.len() as u64, mode(b"0000755"))
+            .data(&cat)
+            .header(b'0', b"bin/crash", crash.len() as u64, mode(b"0000755"))
+            .data(&crash)
             .symlink("bin/another-name", "caller")
             .end();
         Container::convert(layout(&folder, &[("linux/amd64", layer)]), "foreign")
@@ -361,5 +375,10 @@ fn module(engine: Engine) {
             "{said}"
         );
     }
+    let shown = text(&run(&["cat", "/proc/cpuinfo"]).stdout);
+    assert!(shown.contains("model name\t: QEMU TCG CPU") && !shown.contains("isa"), "{shown}");
+    assert!(shown.contains(" avx2 ") && !shown.contains("avx512"), "{shown}");
+    // As process 1, which the kernel would keep from dying by its own hand.
+    assert_eq!(run(&["crash"]).status.code(), Some(engine.status(139)));
     assert_eq!(run(&["no-such-program"]).status.code(), Some(engine.status(127)));
 }
