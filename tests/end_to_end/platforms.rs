@@ -119,6 +119,7 @@ pub fn trials() -> Vec<Trial> {
         trial("platform::the_best_of_an_index", best_of_an_index),
         trial("platform::levels_of_a_cpu", levels),
         trial("platform::what_is_not_run_is_refused_by_name", refused),
+        trial("platform::inspect_shows_the_emulator", inspected),
         trial("platform::a_bare_root_filesystem_by_its_programs", bare_root),
     ]);
     for engine in Engine::all() {
@@ -336,11 +337,10 @@ fn bare_root() {
     assert!(text(&output.stderr).contains("linux/s390x is emulated by qemu-s390x"), "{output:?}");
 }
 
-/// A program by the name that it was called by, with its owner's rights, which its caller may not
-/// read.
-fn module(engine: Engine) {
+/// An image for amd64 with the programs that need no other.
+fn foreign() -> &'static Container {
     static IMAGE: OnceLock<Container> = OnceLock::new();
-    let container = IMAGE.get_or_init(|| {
+    IMAGE.get_or_init(|| {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("end_to_end-foreign");
         let _ = std::fs::remove_dir_all(&folder);
         let program = elf((2, 1, 62, 0), CALLER);
@@ -359,7 +359,35 @@ fn module(engine: Engine) {
             .symlink("bin/another-name", "caller")
             .end();
         Container::convert(layout(&folder, &[("linux/amd64", layer)]), "foreign")
-    });
+    })
+}
+
+/// Of an image, and of its module; the latter says that it is emulated, and was trained.
+fn inspected() {
+    let container = foreign();
+    let inspect = |what: &dyn AsRef<std::ffi::OsStr>| {
+        let output = Command::new(C2W).args(["inspect", "--json"]).arg(what).output().unwrap();
+        serde_json::from_slice::<Value>(&output.stdout).expect(&text(&output.stderr))
+    };
+    let module = inspect(&container.module);
+    assert_eq!(module["platform"], "linux/amd64");
+    assert_eq!(module["emulator"]["program"], "qemu-x86_64");
+    assert_eq!(module["emulator"]["licence"], "GPL-2.0-only");
+    assert!(module["emulator"]["version"].as_str().unwrap().contains("+ds-"), "{module}");
+    assert!(module["assets"]["qemu-user.tar.zst"].is_string(), "{module}");
+    // The program's 11 MiB are not the image's.
+    assert!(module["root_image"].as_u64().unwrap() < 1 << 20, "{module}");
+    let (_folder, reference) = index_of(&["linux/arm64"]);
+    let image = inspect(&reference);
+    assert!(image["emulator"].as_str().unwrap().starts_with("qemu-aarch64, Debian's"), "{image}");
+    assert!(inspect(&Container::busybox().module)["emulator"].is_null());
+    assert!(container.said.contains("\ntranslated "), "{}", container.said);
+}
+
+/// A program by the name that it was called by, with its owner's rights, which its caller may not
+/// read.
+fn module(engine: Engine) {
+    let container = foreign();
     assert!(
         container.said.contains("linux/amd64 is emulated by qemu-x86_64"),
         "{}",
