@@ -27,15 +27,8 @@ export CARGO_TARGET_RISCV64GC_UNKNOWN_LINUX_GNU_RUSTFLAGS="-Ctarget-feature=+crt
 
 echo "== runc and its libraries"
 trixie_update "$build/apt" riscv64
-rm -rf "$build/debs" "$build/root" && mkdir -p "$build/debs"
-while read -r package version digest; do
-    case $package in '#'*) continue ;; esac
-    (cd "$build/debs" && trixie_apt "$build/apt" riscv64 \
-        apt-get download "$package=$version" > /dev/null) \
-        || require_same "$package" "$version" "another version"
-    echo "$digest  $(echo "$build/debs/${package}_"*.deb)" | sha256sum --check --quiet
-    dpkg-deb -x "$build/debs/${package}_"*.deb "$build/debian"
-done < initramfs/VERSIONS
+rm -rf "$build/debian" "$build/root"
+trixie_unpack "$build/apt" riscv64 initramfs/VERSIONS "$build/debian"
 
 echo "== archive"
 root=$build/root

@@ -1,6 +1,6 @@
 //! The guest's own software and the runtime: prebuilt and embedded, or from a directory.
 
-use crate::target::{Prebuilt, Target};
+use crate::target::{Prebuilt, Target, UserEmulator};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::fmt;
@@ -13,6 +13,8 @@ const KERNEL: &str = "Image.zst";
 const INITRAMFS: &str = "initramfs.cpio.zst";
 /// The emulator as a WASI program.
 const RUNTIME: &str = "runtime.wasm";
+/// QEMU's user-mode emulators: a tar archive, compressed.
+const EMULATORS: &str = "qemu-user.tar.zst";
 
 /// What every module is made of beside the image.
 #[derive(Clone)]
@@ -20,6 +22,7 @@ pub struct Assets {
     kernel: Cow<'static, [u8]>,
     initramfs: Cow<'static, [u8]>,
     runtime: Cow<'static, [u8]>,
+    emulators: Cow<'static, [u8]>,
 }
 
 /// Why a directory's assets cannot be used.
@@ -35,7 +38,8 @@ pub enum AssetsError {
     },
     /// There is nothing to use.
     #[error(
-        "{} holds none of {KERNEL}, {INITRAMFS} and {RUNTIME}, which scripts/build-*.sh make",
+        "{} holds none of {KERNEL}, {INITRAMFS}, {RUNTIME} and {EMULATORS}, which scripts/build-*.sh \
+         make",
         .0.display()
     )]
     Nothing(PathBuf),
@@ -50,8 +54,13 @@ impl Default for Assets {
 impl Assets {
     /// Those that this program was built with.
     pub fn embedded(target: Target) -> Self {
-        let Prebuilt { kernel, initramfs, runtime } = target.prebuilt();
-        Self { kernel: kernel.into(), initramfs: initramfs.into(), runtime: runtime.into() }
+        let Prebuilt { kernel, initramfs, runtime, emulators } = target.prebuilt();
+        Self {
+            kernel: kernel.into(),
+            initramfs: initramfs.into(),
+            runtime: runtime.into(),
+            emulators: emulators.into(),
+        }
     }
 
     /// The files in `dir` that are named as in `prebuilt/`, the embedded ones for the others.
@@ -65,6 +74,7 @@ impl Assets {
             (KERNEL, &mut assets.kernel),
             (INITRAMFS, &mut assets.initramfs),
             (RUNTIME, &mut assets.runtime),
+            (EMULATORS, &mut assets.emulators),
         ];
         for (name, asset) in places {
             let path = dir.join(name);
@@ -98,20 +108,25 @@ impl Assets {
         &self.runtime
     }
 
-    /// SHA-256 of each file, in hexadecimal, by name: what `prebuilt/SHA256SUMS` has.
-    pub fn checksums(&self) -> [(&'static str, String); 3] {
-        let files =
+    /// The user-mode emulators: a tar archive, compressed with zstd.
+    pub fn emulators(&self) -> &[u8] {
+        &self.emulators
+    }
+
+    /// SHA-256 in hexadecimal of each file that a module of an image is made of, by name: what
+    /// `prebuilt/SHA256SUMS` has. The emulators are among them if the image is for one.
+    pub fn checksums(&self, emulator: Option<UserEmulator>) -> Vec<(&'static str, String)> {
+        let always =
             [(KERNEL, &self.kernel), (INITRAMFS, &self.initramfs), (RUNTIME, &self.runtime)];
-        files.map(|(name, bytes)| {
-            let digest = Sha256::digest(bytes);
-            (name, digest.iter().map(|byte| format!("{byte:02x}")).collect())
-        })
+        let files = always.into_iter().chain(emulator.map(|_| (EMULATORS, &self.emulators)));
+        let sum = |bytes: &[u8]| Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect();
+        files.map(|(name, bytes)| (name, sum(bytes))).collect()
     }
 }
 
 impl fmt::Debug for Assets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.checksums()).finish()
+        f.debug_list().entries(self.checksums(None)).finish()
     }
 }
 
@@ -123,7 +138,8 @@ mod tests {
     fn the_embedded_files_are_those_of_the_list() {
         let list = include_str!("../prebuilt/SHA256SUMS");
         for target in Target::ALL {
-            for (name, sum) in Assets::embedded(target).checksums() {
+            let emulator = Some(UserEmulator::ALL[0]);
+            for (name, sum) in Assets::embedded(target).checksums(emulator) {
                 let line = format!("{sum}  {}/{name}\n", target.architecture());
                 assert!(list.contains(&line), "{line}");
             }

@@ -2,7 +2,7 @@
 //! module carries, until its container is created.
 
 use crate::assets::Assets;
-use crate::target::Target;
+use crate::target::{Execution, Target};
 use crate::timing::Timing;
 use c2w_emulator::{AllocateError, GuestMemory};
 use c2w_guest_abi::{ContainerConfig, Stream};
@@ -13,15 +13,15 @@ use std::io::{self, Write};
 /// RAM of a machine unless asked otherwise, in MiB.
 pub const DEFAULT_MEMORY_MIB: u64 = 256;
 
-/// The root image starts and ends at multiples of this: Linux maps persistent memory in
-/// subsections of 2 MiB.
-const IMAGE_ALIGN: u64 = 2 << 20;
+/// Disks start and end at multiples of this: Linux maps persistent memory in subsections of 2 MiB.
+const DISK_ALIGN: u64 = 2 << 20;
 
 /// The kernel's command line, with as much of a log as asked for. A kernel that panics stops at
 /// once. The machine has one container, so nobody needs to know whose the kernel's own memory is:
 /// counting it is 8 % of a pipe.
-pub fn command_line(target: Target, log: Option<u8>) -> String {
-    let parameters = target.kernel_parameters();
+pub fn command_line(execution: Execution, log: Option<u8>) -> String {
+    let Execution { target, emulator } = execution;
+    let parameters = target.kernel_parameters(emulator);
     let log = match log {
         // At 0 the kernel would not even say why it panics.
         None => "quiet loglevel=1".to_owned(),
@@ -33,8 +33,8 @@ pub fn command_line(target: Target, log: Option<u8>) -> String {
 /// How to make and boot a machine, apart from the image.
 #[derive(Clone, Debug)]
 pub struct BootOptions {
-    /// Which machine.
-    pub target: Target,
+    /// Which machine, with which emulator in it.
+    pub execution: Execution,
     /// RAM in MiB.
     pub memory_mib: u64,
     /// Seconds since 1970 that the guest's clock shows while booting.
@@ -75,7 +75,13 @@ pub enum BootError {
     Guest(#[from] BootFailure),
 }
 
-/// Allocates the memory of a `target`, for a root image of `image_size` bytes.
+/// What a disk with an image of `size` bytes takes of the image region.
+pub fn disk_size(size: u64) -> u64 {
+    size.checked_next_multiple_of(DISK_ALIGN).unwrap_or(u64::MAX)
+}
+
+/// Allocates the memory of a `target`, for images of `image_size` bytes, each as [`disk_size`] has
+/// it.
 ///
 /// # Errors
 /// [`BootError::TooLarge`], [`BootError::OutOfMemory`].
@@ -85,8 +91,7 @@ pub fn allocate(
     memory_mib: u64,
 ) -> Result<GuestMemory, BootError> {
     let ram = memory_mib.saturating_mul(1 << 20);
-    let image = image_size.checked_next_multiple_of(IMAGE_ALIGN).unwrap_or(u64::MAX);
-    target.allocate(ram, image).map_err(|error| match error {
+    target.allocate(ram, disk_size(image_size)).map_err(|error| match error {
         AllocateError::TooLarge => {
             BootError::TooLarge { image: image_size >> 20, memory: memory_mib }
         }
@@ -94,13 +99,14 @@ pub fn allocate(
     })
 }
 
-/// Boots a machine whose memory holds the root image, and creates the container in it. `timing`
-/// records the parts.
+/// Boots a machine whose memory holds the images of `disks`, the root image first, and creates the
+/// container in it. `timing` records the parts.
 ///
 /// # Errors
 /// [`BootError`].
 pub fn boot(
     memory: GuestMemory,
+    disks: &[u64],
     container: ContainerConfig,
     assets: &Assets,
     options: &BootOptions,
@@ -113,10 +119,11 @@ pub fn boot(
     let mut seed = [0; 64];
     host.entropy(&mut seed);
     let guest = Guest {
-        board: options.target.board(),
+        board: options.execution.target.board(),
         kernel: &kernel,
         initramfs: &initramfs,
-        command_line: &command_line(options.target, options.kernel_log),
+        command_line: &command_line(options.execution, options.kernel_log),
+        disks,
         seed: &seed,
     };
     Ok(c2w_session::boot(memory, &guest, container, &mut host)?)
@@ -195,7 +202,8 @@ mod tests {
     /// Boots with an empty root in an image of `image_mib`, the rest of which is zeros that cost
     /// this host nothing: the guest has its page structures all the same.
     fn boots(image_mib: u64, memory_mib: u64) -> Result<(), String> {
-        let target = Target::default();
+        let execution = Execution::default();
+        let target = execution.target;
         let mut memory = allocate(target, image_mib << 20, memory_mib).unwrap();
         let region = memory.image();
         let mut image = memory.slice_mut(region.start, region.length as usize).unwrap();
@@ -203,9 +211,16 @@ mod tests {
         let ext4 = ext4::Options { uuid: [1; 16], created };
         ext4::write_image(&Tree::new(), &Spool::new().unwrap(), &ext4, &mut image).unwrap();
         let options =
-            BootOptions { target, memory_mib, epoch: 0, seed: Vec::new(), kernel_log: None };
+            BootOptions { execution, memory_mib, epoch: 0, seed: Vec::new(), kernel_log: None };
         let container = ContainerConfig::default();
-        let session = boot(memory, container, &Assets::default(), &options, &mut Timing::start());
+        let session = boot(
+            memory,
+            &[region.length],
+            container,
+            &Assets::default(),
+            &options,
+            &mut Timing::start(),
+        );
         session.map(drop).map_err(|error| format!("{:#}", anyhow::Error::from(error)))
     }
 

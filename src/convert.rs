@@ -4,10 +4,11 @@
 
 use crate::assets::Assets;
 use crate::boot::{self, BootOptions};
+use crate::emulator_disk::EmulatorDisk;
 use crate::ext4;
 use crate::image_source::ImageSource;
 use crate::local;
-use crate::oci::{self, ImageConfig, ImageRef, SourceOptions};
+use crate::oci::{self, ImageConfig, ImageRef, Platform, SourceOptions};
 use crate::progress::{self, Progress, Stage};
 use crate::rootfs::apply::apply_layer;
 use crate::rootfs::spool::Spool;
@@ -17,10 +18,10 @@ use crate::size;
 use crate::space::Space;
 use crate::sparse::SparseWriter;
 use crate::staged::Staged;
-use crate::target::Target;
+use crate::target::{EMULATOR_LICENCE, Execution, UserEmulator};
 use crate::timing::Timing;
 use crate::train::{self, Aot, Snapshot, TrainingResult};
-use crate::wasm::{self, Parts, Provenance, Template};
+use crate::wasm::{self, EmulatorProvenance, Parts, Provenance, Template};
 use anyhow::{Context, Result};
 use c2w_emulator::{GuestMemory, Region};
 use c2w_guest_abi::ContainerConfig;
@@ -65,6 +66,9 @@ pub struct Rootfs {
     tree: Tree,
     spool: Spool,
     container: ContainerConfig,
+    /// What it says that it runs on, and by what that is executed here.
+    platform: Platform,
+    execution: Execution,
     digest: String,
     /// The image's name in a registry, if a layout or an archive says so.
     name: Option<String>,
@@ -103,6 +107,10 @@ fn unpack_image(
     let image = oci::open_with_progress(reference, source, progress)
         .map_err(|error| local::with_hint(reference, error))?;
     timing.stage("manifest");
+    let execution = image.platform.execution()?;
+    if let Some(emulator) = execution.emulator {
+        progress.note(&emulated(&image.platform, emulator));
+    }
     let mut tree = Tree::new();
     let layers = image.layers();
     let of = layers.len();
@@ -119,7 +127,8 @@ fn unpack_image(
     }
     timing.stage("layers");
     let name = image.name_inside().map(str::to_owned);
-    Ok(Rootfs { name, ..Rootfs::new(tree, spool, &image.manifest_digest, &image.config) })
+    let config = ImageConfig { platform: image.platform.clone(), ..image.config.clone() };
+    Ok(Rootfs { name, ..Rootfs::new(tree, spool, &image.manifest_digest, &config, execution) })
 }
 
 fn unpack_rootfs(
@@ -136,7 +145,29 @@ fn unpack_rootfs(
         progress.warning(&note);
     }
     timing.stage("files");
-    Ok(Rootfs::new(tree, spool, &digest, &rootfs_source::config(source.platform.clone())))
+    let platform = rootfs_platform(&tree, &spool, &source.platforms)?;
+    let execution = platform.execution()?;
+    if let Some(emulator) = execution.emulator {
+        progress.note(&emulated(&platform, emulator));
+    }
+    Ok(Rootfs::new(tree, spool, &digest, &rootfs_source::config(platform), execution))
+}
+
+/// The first of the wanted platforms, unless its programs are those of another one of them.
+fn rootfs_platform(tree: &Tree, spool: &Spool, wanted: &[Platform]) -> Result<Platform> {
+    let found = rootfs_source::architecture(tree, spool).context("cannot read a temporary file")?;
+    let found =
+        found.map(Platform::of).filter(|found| wanted.iter().any(|want| want.accepts(found)));
+    found.or_else(|| wanted.first().cloned()).context("no platform is wanted")
+}
+
+/// What it means for a user that an image is emulated.
+fn emulated(platform: &Platform, emulator: UserEmulator) -> String {
+    format!(
+        "{platform} is emulated by {}: its programs run some ten times slower than those of \
+             a linux/riscv64 image",
+        emulator.program
+    )
 }
 
 /// The moment at which a conversion pretends to happen: `SOURCE_DATE_EPOCH`, or when the image
@@ -147,13 +178,25 @@ fn epoch(config: &ImageConfig) -> u64 {
 }
 
 impl Rootfs {
-    fn new(tree: Tree, spool: Spool, digest: &oci::digest::Digest, config: &ImageConfig) -> Self {
+    fn new(
+        tree: Tree,
+        spool: Spool,
+        digest: &oci::digest::Digest,
+        config: &ImageConfig,
+        execution: Execution,
+    ) -> Self {
         // As Docker names a container after its id; this one is known by its image.
         let hostname = digest.hex().as_bytes()[..12].to_vec();
         Self {
             tree,
             spool,
-            container: ContainerConfig { hostname, ..oci::guest_config(config) },
+            container: ContainerConfig {
+                hostname,
+                emulator: execution.emulator.map(|emulator| emulator.format()),
+                ..oci::guest_config(config)
+            },
+            platform: config.platform.clone(),
+            execution,
             digest: digest.to_string(),
             name: None,
             epoch: epoch(config),
@@ -208,6 +251,10 @@ pub fn rootfs(
 pub struct Prepared {
     /// The machine.
     pub session: Session,
+    /// Bytes of the image region that are the root image's.
+    pub root: u64,
+    /// What the image says that it runs on.
+    pub platform: Platform,
     /// Digest of the image's manifest, or of the bare root filesystem.
     pub digest: String,
     /// The image's name in a registry, if a layout or an archive says so.
@@ -216,28 +263,45 @@ pub struct Prepared {
     pub boot: BootOptions,
 }
 
-/// Makes the machine's memory with the root image in it, if there is `space` for both.
+/// Makes the machine's memory with the root image in it, and behind that the disk of an emulator
+/// if it needs one, if there is `space` for all. Returns the size of each disk in bytes, too.
 fn memory(
     rootfs: &Rootfs,
     options: &Options,
-    target: Target,
     space: Space,
     timing: &mut Timing,
-) -> Result<GuestMemory> {
+) -> Result<(GuestMemory, Vec<u64>)> {
     let progress = &options.progress;
     progress.stage(Stage::Ext4);
+    let Execution { target, emulator } = rootfs.execution;
+    let emulator = match emulator {
+        Some(emulator) => {
+            let disk = EmulatorDisk::new(emulator, options.assets.emulators());
+            Some(disk.context("the archive of emulators cannot be read")?)
+        }
+        None => None,
+    };
     let plan = ext4::plan(&rootfs.tree)?;
-    space.check(plan.summary().size, options.memory_mib)?;
+    let emulator =
+        emulator.as_ref().map(|disk| disk.plan().map(|plan| (disk, plan))).transpose()?;
+    let mut disks = vec![boot::disk_size(plan.summary().size)];
+    disks.extend(emulator.as_ref().map(|(_, plan)| boot::disk_size(plan.summary().size)));
+    let size = disks.iter().fold(0, |sum: u64, disk| sum.saturating_add(*disk));
+    space.check(size, options.memory_mib)?;
     if let Some(warning) = size::warning(plan.summary().size) {
         progress.warning(&warning);
     }
-    let mut memory = boot::allocate(target, plan.summary().size, options.memory_mib)?;
+    let mut memory = boot::allocate(target, size, options.memory_mib)?;
     let image = memory.image();
     let image = memory.slice_mut(image.start, image.length as usize);
-    let mut image = image.ok().context("the image does not fit into memory")?;
-    plan.write(&rootfs.spool, &rootfs.ext4_options(), &mut image)?;
+    let image = image.ok().context("the image does not fit into memory")?;
+    let (mut root, mut rest) = image.split_at_mut(disks[0] as usize);
+    plan.write(&rootfs.spool, &rootfs.ext4_options(), &mut root)?;
+    if let Some((disk, plan)) = emulator {
+        disk.write(&plan, &mut rest)?;
+    }
     timing.stage("ext4");
-    Ok(memory)
+    Ok((memory, disks))
 }
 
 /// Boots a machine with an image to the moment when its container waits for a command.
@@ -254,23 +318,23 @@ fn prepare_in(
     options: &Options,
     timing: &mut Timing,
 ) -> Result<Prepared> {
-    let target = options.source.platform.target()?;
     let rootfs =
         unpack(image, &options.source, Some(space.image_limit()), &options.progress, timing)?;
-    let memory = memory(&rootfs, options, target, space, timing)?;
+    let (memory, disks) = memory(&rootfs, options, space, timing)?;
     options.progress.stage(Stage::Boot);
     let boot_options = BootOptions {
-        target,
+        execution: rootfs.execution,
         memory_mib: options.memory_mib,
         epoch: rootfs.epoch,
         seed: rootfs.digest.clone().into_bytes(),
         kernel_log: options.kernel_log,
     };
-    let session = boot::boot(memory, rootfs.container, &options.assets, &boot_options, timing)?;
+    let session =
+        boot::boot(memory, &disks, rootfs.container, &options.assets, &boot_options, timing)?;
     timing.stage("boot");
     timing.note(boot::instructions(session.steps()));
-    let Rootfs { digest, name, .. } = rootfs;
-    Ok(Prepared { session, digest, name, boot: boot_options })
+    let Rootfs { platform, digest, name, .. } = rootfs;
+    Ok(Prepared { session, root: disks[0], platform, digest, name, boot: boot_options })
 }
 
 /// Converts an image to a module at `output` ([`Staged`]).
@@ -291,7 +355,8 @@ pub fn convert(
         _ => Some((template.linkage()?, options.translation.runs()?)),
     };
     let space = Space::module(template.memory_bytes());
-    let Prepared { mut session, digest, name, boot } = prepare_in(space, image, options, timing)?;
+    let Prepared { mut session, root, platform, digest, name, boot } =
+        prepare_in(space, image, options, timing)?;
     let state = session.save(&mut Silent);
     let memory = session.into_memory();
     // Training goes on from here and leaves its traces in RAM.
@@ -303,7 +368,7 @@ pub fn convert(
             let (memory, trained) =
                 train::train(memory, &snapshot, runs, &options.translation, &boot)?;
             timing.stage("train");
-            let translation = boot.target.translate(&trained.selection, &linkage);
+            let translation = boot.execution.target.translate(&trained.selection, &linkage);
             timing.stage("translate");
             (memory, Some((trained, translation)))
         }
@@ -313,9 +378,15 @@ pub fn convert(
     let parts = Parts {
         ram: snapshot_ram.as_deref().unwrap_or(region(&memory, memory.ram())),
         image: region(&memory, memory.image()),
+        root: root as usize,
         state: &state,
         translation: translated.as_ref().map(|(_, translation)| translation),
-        provenance: &provenance(image.without_path(name.as_deref()), digest, options),
+        provenance: &Provenance {
+            source: image.without_path(name.as_deref()),
+            digest,
+            platform: platform.to_string(),
+            ..provenance(options, boot.execution.emulator)
+        },
     };
     let module = staged.finish(|out| Ok(wasm::package(&template, &parts, out)?))?;
     timing.stage("package");
@@ -335,16 +406,24 @@ fn region(memory: &GuestMemory, region: Region) -> &[u8] {
     memory.slice(region.start, region.length as usize).expect("a region is memory")
 }
 
-fn provenance(source: String, digest: String, options: &Options) -> Provenance {
-    let assets = options.assets.checksums();
+/// What is the same in modules of all images.
+fn provenance(options: &Options, emulator: Option<UserEmulator>) -> Provenance {
+    let assets = options.assets.checksums(emulator);
+    let (package, version) = UserEmulator::package();
     Provenance {
-        source,
-        digest,
-        platform: options.source.platform.to_string(),
+        source: String::new(),
+        digest: String::new(),
+        platform: String::new(),
         c2w: env!("CARGO_PKG_VERSION").to_owned(),
         memory_mib: options.memory_mib,
         root_image: 0,
         machine: String::new(),
+        emulator: emulator.map(|emulator| EmulatorProvenance {
+            program: emulator.program.into(),
+            package: package.into(),
+            version: version.into(),
+            licence: EMULATOR_LICENCE.into(),
+        }),
         assets: assets.into_iter().map(|(name, sum)| (name.to_owned(), sum)).collect(),
     }
 }

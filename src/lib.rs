@@ -12,6 +12,7 @@ pub mod boot;
 pub mod cli;
 pub mod compression;
 pub mod convert;
+mod emulator_disk;
 pub mod ext4;
 pub mod image_source;
 pub mod input;

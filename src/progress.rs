@@ -40,6 +40,11 @@ pub trait Progress: Debug + Send + Sync {
         eprintln!("c2w: warning: {text}");
     }
 
+    /// Something that is good to know.
+    fn note(&self, text: &dyn Display) {
+        eprintln!("c2w: note: {text}");
+    }
+
     /// All stages are over.
     fn done(&self) {}
 }

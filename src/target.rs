@@ -1,12 +1,61 @@
 //! The machine that a module carries: all that differs between instruction sets, for the stages
 //! that must know. The rest of the converter is the same for each of them.
 
+mod user_emulator;
+
+pub use user_emulator::{LICENCE as EMULATOR_LICENCE, UserEmulator};
+
 use c2w_emulator::riscv::board::{RiscvBoard, layout};
 use c2w_emulator::riscv::isa;
 use c2w_emulator::{AllocateError, BootBoard, GuestMemory};
 use c2w_translator::plan::select::Selection;
 use c2w_translator::{Linkage, Riscv, Translation};
 use std::fmt::Display;
+
+/// How the programs of a platform are executed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Execution {
+    /// By this machine,
+    pub target: Target,
+    /// and in it by this emulator, when their CPU is not the machine's.
+    pub emulator: Option<UserEmulator>,
+}
+
+impl Execution {
+    /// That of a platform, in Go's words; `level` is that of its variant, where there are levels.
+    pub fn of(os: &str, architecture: &str, level: Option<u32>) -> Option<Self> {
+        if os != OS {
+            return None;
+        }
+        let own = |target: &Target| target.architecture() == architecture;
+        if let Some(target) = Target::ALL.into_iter().find(own) {
+            return Some(Self { target, emulator: None });
+        }
+        let emulator = UserEmulator::of(architecture, level)?;
+        Some(Self { target: Target::default(), emulator: Some(emulator) })
+    }
+}
+
+/// The CPUs of all platforms that are executed, in Go's words, best first.
+pub fn architectures() -> impl Iterator<Item = &'static str> {
+    let emulated = UserEmulator::ALL.map(|emulator| emulator.architecture);
+    Target::ALL.map(Target::architecture).into_iter().chain(emulated)
+}
+
+/// The CPU, in Go's words, of a program that starts with `header`, if it is executed here.
+pub fn architecture_of(header: &[u8]) -> Option<&'static str> {
+    // Little-endian ELF of 64 bits for RISC-V (RISC-V ELF psABI, `EM_RISCV`).
+    const RISCV64: ([u8; 6], [u8; 2]) = (*b"\x7fELF\x02\x01", [243, 0]);
+    match (header.get(..6), header.get(18..20)) {
+        (Some(ident), Some(machine)) if ident == RISCV64.0 && machine == RISCV64.1 => {
+            Some(Target::Riscv64.architecture())
+        }
+        _ => UserEmulator::of_program(header).map(|emulator| emulator.architecture),
+    }
+}
+
+/// The operating system of all images, in Go's words (`GOOS`).
+pub const OS: &str = "linux";
 
 /// An instruction set, and the machine that has it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,16 +74,13 @@ pub struct Prebuilt {
     pub initramfs: &'static [u8],
     /// The emulator as a WASI program.
     pub runtime: &'static [u8],
+    /// Each [`UserEmulator`] by its name: a tar archive, compressed with zstd.
+    pub emulators: &'static [u8],
 }
 
 impl Target {
     /// All there are.
     pub const ALL: [Self; 1] = [Self::Riscv64];
-
-    /// The operating system of its images, in Go's words (`GOOS`).
-    pub fn os(self) -> &'static str {
-        "linux"
-    }
 
     /// The CPU of its images, in Go's words (`GOARCH`).
     pub fn architecture(self) -> &'static str {
@@ -50,16 +96,19 @@ impl Target {
                 kernel: include_bytes!("../prebuilt/riscv64/Image.zst"),
                 initramfs: include_bytes!("../prebuilt/riscv64/initramfs.cpio.zst"),
                 runtime: include_bytes!("../prebuilt/riscv64/runtime.wasm"),
+                emulators: include_bytes!("../prebuilt/riscv64/qemu-user.tar.zst"),
             },
         }
     }
 
     /// The kernel's parameters that are for this CPU.
-    pub fn kernel_parameters(self) -> &'static str {
-        match self {
+    pub fn kernel_parameters(self, emulator: Option<UserEmulator>) -> &'static str {
+        match (self, emulator) {
             // Three levels of page tables are enough for 256 GiB of addresses: with the fourth that
             // the hart has, fork and exec take 1 % more instructions, and every walk is longer.
-            Self::Riscv64 => "no4lvl",
+            (Self::Riscv64, None) => "no4lvl",
+            // Programs of other CPUs know where in 128 TiB their memory has to be.
+            (Self::Riscv64, Some(_)) => "",
         }
     }
 

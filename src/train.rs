@@ -212,7 +212,7 @@ pub fn train(
     for Workload { name, request, is_common } in runs {
         host.said.clear();
         restore_ram(&mut memory, snapshot.ram);
-        let mut session = Session::restore(boot.target.board(), memory, snapshot.state)?;
+        let mut session = Session::restore(boot.execution.target.board(), memory, snapshot.state)?;
         if !request.mounts.is_empty() {
             let time = i64::try_from(boot.epoch).unwrap_or(0);
             let directory = MemoryDirectory::with_files(MAPPED_FILES, time);

@@ -121,8 +121,8 @@ fn the_rich_image_is_found_for_its_platform() {
 
     let reference: ImageRef = format!("oci:{}", fixture("rich").display()).parse().unwrap();
     let on = |platform: &str| {
-        let platform = platform.parse().unwrap();
-        let options = SourceOptions { platform, ..SourceOptions::default() };
+        let platforms = vec![platform.parse().unwrap()];
+        let options = SourceOptions { platforms, ..SourceOptions::default() };
         oci::open(&reference, &options).map(|image| image.config.platform.to_string())
     };
     for platform in ["linux/arm/v6", "linux/arm/v7", "linux/arm64/v8", "linux/ppc64le"] {

@@ -40,6 +40,7 @@ fn main() {
         kernel: &kernel,
         initramfs: &initramfs,
         command_line: &command_line,
+        disks: &[],
         ports: &["c2w.control", "c2w.stdin", "c2w.stdout", "c2w.stderr"],
         mount_tag: "c2w",
         seed: &[1; 64],

@@ -45,6 +45,9 @@ pub struct BootConfig<'a> {
     pub initramfs: &'a [u8],
     /// Kernel command line.
     pub command_line: &'a str,
+    /// The image region's disks: the length of each in bytes, one behind the other, each a multiple
+    /// of 2 MiB.
+    pub disks: &'a [u64],
     /// Names of the virtio console's ports; a name's index is its [`PortId`](crate::host::PortId).
     pub ports: &'a [&'a str],
     /// The 9p device's mount tag.
@@ -62,6 +65,8 @@ pub enum BootError {
     TooLittleMemory(u64),
     /// The command line or a name cannot stand in a device tree.
     DeviceTree,
+    /// The disks are larger than the image region.
+    Disks,
 }
 
 impl fmt::Display for BootError {
@@ -71,6 +76,7 @@ impl fmt::Display for BootError {
             Self::TooLittleMemory(needed) => {
                 write!(f, "too little memory for kernel and initramfs: {needed} bytes are needed")
             }
+            Self::Disks => f.write_str("the disks are larger than the image region"),
             Self::DeviceTree => f.write_str("the kernel command line contains a NUL byte"),
         }
     }

@@ -35,9 +35,9 @@ pub mod place;
 pub mod tmpfs;
 
 pub use message::{
-    Capabilities, ContainerConfig, Device, DeviceAccess, Failure, FromGuest, Milestone, Mount,
-    Notice, Rlimit, RunRequest, Stream, Terminal, TerminalMode, TerminalSize, Tmpfs, ToGuest,
-    WallClock,
+    BinaryFormat, Capabilities, ContainerConfig, Device, DeviceAccess, Failure, FromGuest,
+    Milestone, Mount, Notice, Rlimit, RunRequest, Stream, Terminal, TerminalMode, TerminalSize,
+    Tmpfs, ToGuest, WallClock,
 };
 
 /// Names of the virtio-console ports (`/sys/class/virtio-ports/*/name` in the guest).

@@ -112,6 +112,23 @@ pub struct ContainerConfig {
     pub stop_signal: u8,
     /// Limits of the command (getrlimit(2)) that differ from the kernel's own.
     pub rlimits: Vec<Rlimit>,
+    /// What the image's programs are executed by, if it is not the machine's CPU: a program on the
+    /// second disk.
+    pub emulator: Option<BinaryFormat>,
+    /// In place of the kernel's /proc/cpuinfo; empty leaves that.
+    pub cpuinfo: Vec<u8>,
+}
+
+/// A kind of executables, and the program that executes them (Linux,
+/// Documentation/admin-guide/binfmt-misc.rst).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BinaryFormat {
+    /// The program's name.
+    pub interpreter: String,
+    /// What executables of this kind start with,
+    pub magic: Vec<u8>,
+    /// where these bits are set, as many as there are of `magic`.
+    pub mask: Vec<u8>,
 }
 
 /// One resource limit.

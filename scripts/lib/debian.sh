@@ -49,3 +49,18 @@ require_same() {
     } >&2
     return 1
 }
+
+# trixie_unpack ROOT ARCHITECTURE VERSIONS TARGET: unpacks the packages that VERSIONS pins, a line for
+# each: package, version, sha256 of the .deb.
+trixie_unpack() {
+    local root=$1 architecture=$2 package version digest debs
+    debs=$(mktemp -d "$root/debs.XXXXXX")
+    while read -r package version digest; do
+        case $package in '#'*) continue ;; esac
+        (cd "$debs" && trixie_apt "$root" "$architecture" \
+            apt-get download "$package=$version" > /dev/null) \
+            || require_same "$package" "$version" "another version" || return 1
+        echo "$digest  $(echo "$debs/${package}_"*.deb)" | sha256sum --check --quiet || return 1
+        dpkg-deb -x "$debs/${package}_"*.deb "$4" || return 1
+    done < "$3"
+}

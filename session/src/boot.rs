@@ -21,6 +21,8 @@ pub struct Guest<'a> {
     pub initramfs: &'a [u8],
     /// Kernel command line.
     pub command_line: &'a str,
+    /// The disks in the image region ([`BootConfig::disks`]): the root image, and an emulator's.
+    pub disks: &'a [u64],
     /// First entropy of the kernel; replaced at every start of the module.
     pub seed: &'a [u8],
 }
@@ -61,6 +63,7 @@ pub fn boot(
         kernel: guest.kernel,
         initramfs: guest.initramfs,
         command_line: guest.command_line,
+        disks: guest.disks,
         ports: &PORTS,
         mount_tag: "c2w",
         seed: guest.seed,

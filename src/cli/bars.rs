@@ -64,6 +64,10 @@ impl Progress for Bars {
         self.lines.suspend(|| eprintln!("c2w: warning: {text}"));
     }
 
+    fn note(&self, text: &dyn Display) {
+        self.lines.suspend(|| eprintln!("c2w: note: {text}"));
+    }
+
     fn done(&self) {
         self.stage.finish_and_clear();
         // What a failure or an early end left.

@@ -11,7 +11,8 @@ use crate::oci::{self, Image};
 use crate::progress::Silent;
 use crate::rootfs::spool::Spool;
 use crate::rootfs_source;
-use crate::wasm::Provenance;
+use crate::target::{EMULATOR_LICENCE, UserEmulator};
+use crate::wasm::{EmulatorProvenance, Provenance};
 use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::{Map, Value, json};
@@ -87,6 +88,13 @@ fn module_text(mut module: File, arguments: &Inspect) -> Result<String> {
         row("root image", format!("{} MiB", mib(provenance.root_image))),
         row("module", format!("{} MiB", mib(size))),
     ];
+    if let Some(emulator) = provenance.emulator {
+        let EmulatorProvenance { program, package, version, licence } = emulator;
+        rows.insert(
+            3,
+            row("emulator", format!("{program}, Debian's {package} {version}, {licence}")),
+        );
+    }
     rows.extend(provenance.assets.into_iter().map(|(name, sum)| row(&name, sum)));
     Ok(table(&rows))
 }
@@ -109,6 +117,7 @@ fn image_text(image: &Image) -> String {
     add("name", &[image.name_inside().unwrap_or_default().into()]);
     add("digest", &[image.manifest_digest.to_string()]);
     add("platform", &[image.platform.to_string()]);
+    add("emulator", &[emulator_text(image).unwrap_or_default()]);
     add("created", &[image.config.created.clone().unwrap_or_default()]);
     add("entrypoint", &[words(&run.entrypoint)]);
     add("cmd", &[words(&run.cmd)]);
@@ -123,6 +132,13 @@ fn image_text(image: &Image) -> String {
     let sizes = image.layer_descriptors().map(|(layer, _)| layer.size);
     add("layers", &[format!("{}, {} MiB", sizes.clone().count(), mib(total(sizes)))]);
     format!("{}{}", table(&rows), layers_text(image))
+}
+
+/// What would run the image's programs, if the machine itself does not.
+fn emulator_text(image: &Image) -> Option<String> {
+    let emulator = image.platform.execution().ok()?.emulator?;
+    let (package, version) = UserEmulator::package();
+    Some(format!("{}, Debian's {package} {version}, {EMULATOR_LICENCE}", emulator.program))
 }
 
 /// Words that could be pasted into a JSON array, as Docker shows them.
@@ -158,6 +174,7 @@ fn image_json(image: &Image) -> Value {
         "name": image.name_inside(),
         "digest": image.manifest_digest.to_string(),
         "platform": image.platform.to_string(),
+        "emulator": emulator_text(image),
         "created": image.config.created,
         "size": total(image.layer_descriptors().map(|(layer, _)| layer.size)),
         "layers": layers.collect::<Vec<_>>(),

@@ -5,6 +5,7 @@ use crate::boot;
 use crate::convert::Options;
 use crate::oci::SourceOptions;
 use crate::space::MEMORY_MIB;
+use crate::target::Target;
 use anyhow::Result;
 use clap::Args;
 use std::path::PathBuf;
@@ -55,7 +56,8 @@ impl MachineArgs {
     /// What a conversion takes; an option of our own goes before a build argument.
     pub(super) fn options(&self, source: SourceOptions, build: &BuildArgs) -> Result<Options> {
         let level = self.loglevel.or(build.loglevel).filter(|&level| level > 0);
-        let target = source.platform.target()?;
+        // That of all platforms: an image is not looked at yet.
+        let target = Target::default();
         let assets = match &self.assets {
             Some(dir) => Assets::from_dir(dir, target)?,
             None => Assets::embedded(target),

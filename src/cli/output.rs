@@ -67,6 +67,7 @@ struct Quiet;
 
 impl Progress for Quiet {
     fn warning(&self, _text: &dyn Display) {}
+    fn note(&self, _text: &dyn Display) {}
 }
 
 /// A line for each stage and each blob that is complete.

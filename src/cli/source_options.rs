@@ -5,14 +5,15 @@ use super::usage::usage;
 use crate::image_source::ImageSource;
 use crate::oci::{ImageRef, Platform, SourceOptions, UserPassword};
 use crate::progress::Progress;
-use crate::target::Target;
 use anyhow::Result;
 use clap::Args;
 use std::path::PathBuf;
 
 #[derive(Args)]
 pub(super) struct SourceArgs {
-    /// What the image must run on [default: linux/riscv64].
+    /// What the image must run on; amd64, arm64, arm[/v7], 386, ppc64le, s390x, mips64le and loong64
+    /// are emulated by QEMU, some ten times slower [default: linux/riscv64 if the image has it, else
+    /// linux/amd64, else linux/arm64].
     #[arg(long, value_name = "OS/ARCH")]
     platform: Option<Platform>,
     /// The same by the CPU alone, as container2wasm has it.
@@ -61,7 +62,9 @@ impl SourceArgs {
     ) -> Result<SourceOptions> {
         let options = self.any_platform(image, progress)?;
         // Another platform's programs would only fail later, and obscurely.
-        options.platform.target().map_err(|error| usage!("{error}"))?;
+        for platform in &options.platforms {
+            platform.execution().map_err(|error| usage!("{error}"))?;
+        }
         Ok(options)
     }
 
@@ -71,15 +74,15 @@ impl SourceArgs {
         image: &ImageSource,
         progress: &dyn Progress,
     ) -> Result<SourceOptions> {
-        let platform = match (&self.target_arch, &self.platform) {
-            (Some(architecture), _) => format!("linux/{architecture}").parse()?,
-            (None, Some(platform)) => platform.clone(),
-            (None, None) => Platform::from(Target::default()),
+        let platforms = match (&self.target_arch, &self.platform) {
+            (Some(architecture), _) => vec![format!("linux/{architecture}").parse()?],
+            (None, Some(platform)) => vec![platform.clone()],
+            (None, None) => Platform::all(),
         };
         let use_cache =
             !self.no_cache && matches!(image, ImageSource::Image(ImageRef::Registry(_)));
         Ok(SourceOptions {
-            platform,
+            platforms,
             tls_verify: self.tls_verify,
             creds: self.creds.clone(),
             cert_dir: self.cert_dir.clone(),

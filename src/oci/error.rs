@@ -48,12 +48,12 @@ pub enum ErrorKind {
     /// skopeo could not read the image.
     #[error("skopeo cannot read it: {0}")]
     Skopeo(String),
-    /// No variant for the wanted platform.
-    #[error("it has no {want} variant, only {}: choose or build one for {want}, \
-             for example with `docker buildx build --platform {want}`", list(.have))]
+    /// No variant for a wanted platform.
+    #[error("it has no {} variant, only {}: choose or build one, for example with \
+             `docker buildx build --platform {}`", list(.want), list(.have), first(.want))]
     Platform {
-        /// What was wanted.
-        want: Platform,
+        /// What was wanted, best first.
+        want: Vec<Platform>,
         /// What there is.
         have: Vec<Platform>,
     },
@@ -194,6 +194,10 @@ fn plays(c: char) -> bool {
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
 }
 
+fn first(platforms: &[Platform]) -> String {
+    platforms.first().map(Platform::to_string).unwrap_or_default()
+}
+
 fn list(platforms: &[Platform]) -> String {
     if platforms.is_empty() {
         return "things that are not images".into();
@@ -205,12 +209,11 @@ fn list(platforms: &[Platform]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::target::Target;
 
     #[test]
     fn what_an_image_says_cannot_play_with_the_terminal() {
         let odd = Platform { os: "a\u{1b}[31m\nb".into(), ..Platform::default() };
-        let want = Platform::from(Target::default());
+        let want = Platform::all();
         let error = ErrorKind::Platform { want, have: vec![odd; 1000] }.of("x\r").to_string();
         assert!(!error.chars().any(char::is_control), "{error}");
         assert!(error.contains("a\u{fffd}[31m\u{fffd}b"), "{error}");

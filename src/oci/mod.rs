@@ -82,9 +82,9 @@ pub fn open_with_progress(
     let name = reference.to_string();
     let open = || -> Result<Image, ErrorKind> {
         let source = source::open(reference, options, progress)?;
-        let found = resolve::resolve(source.as_ref(), &options.platform)?;
+        let found = resolve::resolve(source.as_ref(), &options.platforms)?;
         Ok(Image {
-            platform: found.descriptor.platform.unwrap_or_else(|| found.config.platform.clone()),
+            platform: found.platform,
             manifest_digest: found.descriptor.digest,
             config: found.config,
             name: name.clone(),

@@ -3,7 +3,7 @@
 //! [image-spec, image index]: https://github.com/opencontainers/image-spec/blob/main/image-index.md
 
 use super::json::null_default;
-use crate::target::Target;
+use crate::target::{self, Execution};
 use serde::Deserialize;
 use std::fmt;
 use std::str::FromStr;
@@ -23,22 +23,58 @@ pub struct Platform {
 }
 
 impl Platform {
-    /// The machine that runs images of this platform.
+    /// That of images which run on a CPU, in Go's words.
+    pub fn of(architecture: &str) -> Self {
+        let os = target::OS.into();
+        Self { os, architecture: architecture.into(), variant: String::new() }
+    }
+
+    /// All whose images run, best first.
+    pub fn all() -> Vec<Self> {
+        target::architectures().map(Self::of).collect()
+    }
+
+    /// How images of this platform are executed.
     ///
     /// # Errors
-    /// When there is none.
-    pub fn target(&self) -> Result<Target, UnsupportedPlatform> {
-        let runs = |target: &Target| Self::from(*target).accepts(self);
-        Target::ALL.into_iter().find(runs).ok_or_else(|| UnsupportedPlatform(self.clone()))
+    /// When they are not.
+    pub fn execution(&self) -> Result<Execution, UnsupportedPlatform> {
+        let normal = self.normal();
+        Execution::of(&normal.os, &normal.architecture, normal.level())
+            .ok_or_else(|| UnsupportedPlatform(self.clone()))
     }
 
     /// Whether an image of platform `other` is what `self` asks for. A variant counts only when
-    /// asked for.
+    /// asked for; one that is a level includes the levels below it.
     pub fn accepts(&self, other: &Self) -> bool {
         let (want, have) = (self.normal(), other.normal());
-        want.os == have.os
-            && want.architecture == have.architecture
-            && (want.variant.is_empty() || want.variant == have.variant)
+        if (&want.os, &want.architecture) != (&have.os, &have.architecture) {
+            return false;
+        }
+        want.variant.is_empty()
+            || want.variant == have.variant
+            || matches!((want.level(), have.level()), (Some(most), Some(level)) if level <= most)
+    }
+
+    /// How far an image that is accepted is from what `self` asks for: the highest level below it
+    /// when it asks for one, otherwise the lowest, which wants the least of the CPU.
+    pub(super) fn distance(&self, other: &Self) -> u32 {
+        let (want, have) = (self.normal(), other.normal());
+        match (want.level(), have.level()) {
+            (Some(most), Some(level)) if !want.variant.is_empty() => most.saturating_sub(level),
+            (_, Some(level)) => level,
+            _ => u32::from(want.variant != have.variant),
+        }
+    }
+
+    /// The level that the variant is, where variants are levels: each runs all below it.
+    pub fn level(&self) -> Option<u32> {
+        let normal = self.normal();
+        match (normal.architecture.as_str(), normal.variant.as_str()) {
+            ("amd64", "") => Some(1),
+            ("amd64" | "arm", variant) => variant.strip_prefix('v')?.parse().ok(),
+            _ => None,
+        }
     }
 
     /// Attestations and other things that are not images say `unknown/unknown`.
@@ -46,29 +82,31 @@ impl Platform {
         self.os == "unknown" || self.architecture == "unknown"
     }
 
-    /// Without the second names that some builders write (as containerd's `platforms.Normalize`).
-    fn normal(&self) -> Self {
+    /// Without the second names that some builders write (as containerd's `platforms.Normalize`),
+    /// and those that users bring from elsewhere.
+    pub fn normal(&self) -> Self {
         let os = self.os.to_ascii_lowercase();
-        let architecture = match self.architecture.to_ascii_lowercase().as_str() {
-            "x86_64" | "x86-64" => "amd64".into(),
-            "aarch64" => "arm64".into(),
-            other => other.to_owned(),
+        let variant = self.variant.to_ascii_lowercase();
+        let (architecture, variant) = match self.architecture.to_ascii_lowercase().as_str() {
+            "x86_64" | "x86-64" => ("amd64".to_owned(), variant),
+            "i386" | "i486" | "i586" | "i686" | "x86" => ("386".to_owned(), variant),
+            "aarch64" => ("arm64".to_owned(), variant),
+            "armhf" => ("arm".to_owned(), "v7".to_owned()),
+            "armel" => ("arm".to_owned(), "v6".to_owned()),
+            "ppc64el" => ("ppc64le".to_owned(), variant),
+            "mips64el" => ("mips64le".to_owned(), variant),
+            "loongarch64" => ("loong64".to_owned(), variant),
+            other => (other.to_owned(), variant),
         };
-        let variant = match (architecture.as_str(), self.variant.to_ascii_lowercase().as_str()) {
-            ("arm64", "v8" | "8") | ("amd64", "v1") => String::new(),
+        let variant = match (architecture.as_str(), variant.as_str()) {
+            ("arm64", "v8" | "8") | ("amd64", "v1" | "1") => String::new(),
+            ("arm", "") => "v7".to_owned(),
+            ("arm" | "amd64", level) if level.bytes().all(|b| b.is_ascii_digit()) => {
+                if level.is_empty() { String::new() } else { format!("v{level}") }
+            }
             (_, variant) => variant.to_owned(),
         };
         Self { os, architecture, variant }
-    }
-}
-
-impl From<Target> for Platform {
-    fn from(target: Target) -> Self {
-        Self {
-            os: target.os().into(),
-            architecture: target.architecture().into(),
-            variant: String::new(),
-        }
     }
 }
 
@@ -82,14 +120,14 @@ impl fmt::Display for Platform {
     }
 }
 
-/// A platform for which there is no machine.
+/// A platform whose images are not executed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("c2w runs {} only, not {_0}", supported())]
+#[error("c2w does not run {_0}: it runs {}", supported())]
 pub struct UnsupportedPlatform(Platform);
 
-/// All platforms for which there is a machine, for errors.
 fn supported() -> String {
-    Target::ALL.map(|target| Platform::from(target).to_string()).join(", ")
+    let names: Vec<_> = Platform::all().iter().map(Platform::to_string).collect();
+    names.join(", ")
 }
 
 /// A text that is not a platform.
@@ -135,14 +173,51 @@ mod tests {
             ("linux/riscv64", "windows/riscv64", false),
             ("linux/arm64", "linux/arm64/v8", true),
             ("linux/arm64/v8", "linux/aarch64", true),
-            ("linux/arm/v7", "linux/arm/v6", false),
-            ("linux/arm/v7", "linux/arm", false),
+            ("linux/arm/v7", "linux/arm/v6", true),
+            ("linux/arm/v6", "linux/arm/v7", false),
+            ("linux/arm/v6", "linux/arm/6", true),
+            // As containerd has it: plain arm is its seventh version.
+            ("linux/arm/v7", "linux/arm", true),
+            ("linux/arm/v6", "linux/arm", false),
+            ("linux/arm", "linux/arm/v5", true),
+            ("linux/arm", "linux/arm/v8", false),
+            ("linux/armhf", "linux/arm/v7", true),
             ("linux/amd64", "linux/x86_64", true),
-            ("linux/amd64/v3", "linux/amd64", false),
+            ("linux/amd64", "linux/amd64/v4", true),
+            ("linux/amd64/v3", "linux/amd64", true),
+            ("linux/amd64/v3", "linux/amd64/v2", true),
+            ("linux/amd64/v2", "linux/amd64/v3", false),
+            ("linux/386", "linux/i686", true),
+            ("linux/mips64le", "linux/mips64el", true),
+            ("linux/arm64/v9", "linux/arm64", false),
         ];
         for (want, have, expected) in cases {
             assert_eq!(platform(want).accepts(&platform(have)), expected, "{want} {have}");
         }
+    }
+
+    #[test]
+    fn the_nearest_level_goes_first() {
+        let nearest = |want: &str, have: &[&'static str]| {
+            let mut have = have.to_vec();
+            have.retain(|text| platform(want).accepts(&platform(text)));
+            have.sort_by_key(|text| platform(want).distance(&platform(text)));
+            have
+        };
+        let levels = ["linux/amd64/v3", "linux/amd64", "linux/amd64/v2"];
+        assert_eq!(
+            nearest("linux/amd64", &levels),
+            ["linux/amd64", "linux/amd64/v2", "linux/amd64/v3"]
+        );
+        assert_eq!(nearest("linux/amd64/v2", &levels), ["linux/amd64/v2", "linux/amd64"]);
+        let arm = ["linux/arm/v5", "linux/arm/v7", "linux/arm/v6"];
+        assert_eq!(nearest("linux/arm", &arm), ["linux/arm/v7", "linux/arm/v6", "linux/arm/v5"]);
+        assert_eq!(nearest("linux/arm/v6", &arm), ["linux/arm/v6", "linux/arm/v5"]);
+        let variants = ["linux/riscv64/rva23u64", "linux/riscv64"];
+        assert_eq!(
+            nearest("linux/riscv64", &variants),
+            ["linux/riscv64", "linux/riscv64/rva23u64"]
+        );
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! From what a reference names, which may be an index of indexes, to the manifest and the
-//! configuration of one platform.
+//! configuration of one platform: the first of those wanted that there is.
 
 use super::ErrorKind;
 use super::digest::{ContentError, Verifier};
@@ -18,22 +18,34 @@ const MAX_DOCUMENTS: usize = 64;
 /// How many platforms an error names.
 const MAX_NAMED: usize = 32;
 
-/// The image for the wanted platform.
+/// The image for a wanted platform.
 pub struct Found {
+    /// What it says that it runs on; when it says nothing, what was wanted.
+    pub platform: Platform,
     pub descriptor: Descriptor,
     pub layers: Vec<Descriptor>,
     pub config: ImageConfig,
 }
 
-/// Finds the image of `platform` among what the source's reference names.
-pub fn resolve(source: &dyn Source, platform: &Platform) -> Result<Found, ErrorKind> {
-    let mut search = Search { source, want: platform, have: Vec::new(), refused: None, read: 0 };
-    if let Some(found) = search.among(&source.roots()?, 0)? {
-        return Ok(found);
+/// Finds the image of the first of `platforms` for which there is one, among what the source's
+/// reference names.
+pub fn resolve(source: &dyn Source, platforms: &[Platform]) -> Result<Found, ErrorKind> {
+    let roots = source.roots()?;
+    let (mut have, mut refused) = (Vec::new(), None);
+    for (index, want) in platforms.iter().enumerate() {
+        // The first search has seen all there is.
+        let known = index > 0 && have.len() < MAX_NAMED;
+        if known && !have.iter().any(|have| want.accepts(have)) {
+            continue;
+        }
+        let mut search = Search { source, want, have: &mut have, refused: &mut refused, read: 0 };
+        if let Some(found) = search.among(&roots, 0)? {
+            return Ok(found);
+        }
     }
-    match search.refused {
-        Some(error) if search.have.is_empty() => Err(error),
-        _ => Err(ErrorKind::Platform { want: platform.clone(), have: search.have }),
+    match refused {
+        Some(error) if have.is_empty() => Err(error),
+        _ => Err(ErrorKind::Platform { want: platforms.to_vec(), have }),
     }
 }
 
@@ -41,9 +53,9 @@ struct Search<'a> {
     source: &'a dyn Source,
     want: &'a Platform,
     /// Platforms seen and passed over.
-    have: Vec<Platform>,
+    have: &'a mut Vec<Platform>,
     /// The first entry that turned out not to be an image.
-    refused: Option<ErrorKind>,
+    refused: &'a mut Option<ErrorKind>,
     read: usize,
 }
 
@@ -59,10 +71,9 @@ impl Search<'_> {
                 _ => candidates.push(entry),
             }
         }
-        // An entry that says the platform goes before one that leaves it open, and the plain
-        // platform before a variant of it that may want more of the CPU.
+        // An entry that says the platform goes before one that leaves it open.
         candidates.sort_by_key(|entry| {
-            entry.platform.as_ref().map_or(2, |platform| usize::from(!platform.variant.is_empty()))
+            entry.platform.as_ref().map_or(u32::MAX, |platform| self.want.distance(platform))
         });
         for entry in candidates {
             if let Some(found) = self.at(entry, depth)? {
@@ -105,7 +116,10 @@ impl Search<'_> {
             self.passed_over(&config.platform);
             return Ok(None);
         }
-        Ok(Some(Found { descriptor: entry.clone(), layers: manifest.layers, config }))
+        let said = entry.platform.as_ref().unwrap_or(&config.platform);
+        let platform = if *said == Platform::default() { self.want.clone() } else { said.clone() };
+        let descriptor = entry.clone();
+        Ok(Some(Found { platform, descriptor, layers: manifest.layers, config }))
     }
 
     fn passed_over(&mut self, platform: &Platform) {

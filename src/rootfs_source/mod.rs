@@ -11,8 +11,10 @@ use crate::oci::digest::Digest;
 use crate::oci::image_config::{ImageConfig, RunConfig};
 use crate::rootfs::limits::Limits;
 use crate::rootfs::spool::Spool;
-use crate::rootfs::tree::Tree;
+use crate::rootfs::tree::{Node, Tree};
+use crate::target;
 use anyhow::{Context, Result};
+use std::io;
 use std::path::PathBuf;
 
 /// Where a bare root filesystem is: transport and path.
@@ -57,6 +59,36 @@ pub fn read(reference: &RootfsRef, mut spool: Spool, limits: &Limits) -> Result<
         }
     };
     Ok(Contents { tree, spool, digest, notes })
+}
+
+/// The CPU, in Go's words, of the first executable in the tree that is for one that we run.
+///
+/// # Errors
+/// When the spool cannot be read.
+pub fn architecture(tree: &Tree, spool: &Spool) -> io::Result<Option<&'static str>> {
+    let mut left = vec![tree.root()];
+    while let Some(id) = left.pop() {
+        let inode = tree.inode(id);
+        match &inode.node {
+            Node::Directory(_) => {
+                let names: Vec<_> = tree.entries(id).map(|(_, child)| child).collect();
+                left.extend(names.into_iter().rev());
+            }
+            Node::File(content) if inode.metadata.mode & 0o111 != 0 => {
+                let Some(first) = content.extents.first().filter(|run| run.file_offset == 0) else {
+                    continue;
+                };
+                let mut header = [0; 64];
+                let length = first.length.min(header.len() as u64) as usize;
+                spool.read_at(first.spool_offset, &mut header[..length])?;
+                if let Some(architecture) = target::architecture_of(&header[..length]) {
+                    return Ok(Some(architecture));
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(None)
 }
 
 /// What stands in for the configuration: a shell. As after `docker import`, there is no

@@ -32,7 +32,7 @@ mod tests;
 pub use error::{PackageError, TemplateError};
 pub use package::{Summary, package};
 pub use parts::Parts;
-pub use provenance::{Provenance, ProvenanceError};
+pub use provenance::{EmulatorProvenance, Provenance, ProvenanceError};
 pub use segments::sparse_copy;
 pub use snapshot::{Snapshot, SnapshotError};
 pub use template::Template;

@@ -15,6 +15,8 @@ use wasm_encoder::{ConstExpr, Encode, MemoryType, Module, SectionId};
 
 /// Engines accept 100,000 data segments (WebAssembly JavaScript interface, "Limits").
 const MAX_SEGMENTS: usize = 90_000;
+/// Those of them that an emulator's disk has at most: it is one file.
+const MAX_EMULATOR_SEGMENTS: usize = 100;
 
 /// What a module has become.
 #[derive(Clone, Copy, Debug)]
@@ -79,9 +81,13 @@ pub fn package(
     let table = layout.placement(first_element).to_bytes();
     let mut segments = own_segments(template);
     segments.push(Segment::new(template.placement.into(), &table));
-    let image = image_segments(parts.image, layout.image.0, MAX_SEGMENTS - segments.len());
-    let image_bytes = image.iter().map(|segment| segment.length() as u64).sum();
-    segments.extend(image);
+    let (root, emulator) = parts.image.split_at(parts.root);
+    let emulator_at = layout.image.0 + parts.root as u64;
+    let emulator = image_segments(emulator, emulator_at, MAX_EMULATOR_SEGMENTS);
+    let room = MAX_SEGMENTS - segments.len() - emulator.len();
+    let root = image_segments(root, layout.image.0, room);
+    let image_bytes = root.iter().map(|segment| segment.length() as u64).sum();
+    segments.extend(root.into_iter().chain(emulator));
     segments.push(Segment::new(layout.runs.0, &run_table));
     segments.push(Segment::new(layout.state.0, parts.state));
     if let Some(translation) = parts.functions() {

@@ -7,8 +7,10 @@ use c2w_translator::Translation;
 pub struct Parts<'a> {
     /// RAM at the snapshot.
     pub ram: &'a [u8],
-    /// The root image.
+    /// The image region: the root image, and behind it maybe an emulator's disk.
     pub image: &'a [u8],
+    /// How many bytes of it are the root image's.
+    pub root: usize,
     /// The machine's other state.
     pub state: &'a [u8],
     /// Guest code as functions, made with the [`Template::linkage`](super::template::Template::linkage) of the same runtime.

@@ -32,8 +32,24 @@ pub struct Provenance {
     /// The checksum of the machine, by the function's name.
     #[serde(default)]
     pub machine: String,
-    /// SHA-256 of kernel, initramfs and runtime by file name.
+    /// What runs the image's programs, when their CPU is not the machine's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emulator: Option<EmulatorProvenance>,
+    /// SHA-256 of kernel, initramfs and runtime by file name, and of the emulators if there is one.
     pub assets: BTreeMap<String, String>,
+}
+
+/// A program of others that a module carries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EmulatorProvenance {
+    /// Its name.
+    pub program: String,
+    /// The Debian package that it is from.
+    pub package: String,
+    /// That package's version.
+    pub version: String,
+    /// Its licence, by its SPDX identifier.
+    pub licence: String,
 }
 
 /// Why a file has no provenance.
@@ -110,6 +126,7 @@ mod tests {
             memory_mib: 256,
             root_image: 4096,
             machine: "xxh3:00".into(),
+            emulator: None,
             assets: BTreeMap::from([("Image.zst".into(), "ff".into())]),
         }
     }

@@ -5,7 +5,7 @@ use crate::streams::{same_ram, same_state};
 use crate::{LinearMemory, arena};
 use c2w::assets::Assets;
 use c2w::boot::command_line;
-use c2w::target::Target;
+use c2w::target::Execution;
 use c2w_emulator::riscv::board::RiscvBoard;
 use c2w_emulator::riscv::board::layout::{IMAGE_BASE, RAM_BASE};
 use c2w_emulator::riscv::linkage;
@@ -58,7 +58,8 @@ fn boot(memory: GuestMemory, kernel: &[u8], initramfs: &[u8]) -> Machine {
     let config = BootConfig {
         kernel,
         initramfs,
-        command_line: &command_line(Target::default(), None),
+        command_line: &command_line(Execution::default(), None),
+        disks: &[IMAGE.length],
         ports: &[port::CONTROL, port::STDIN, port::STDOUT, port::STDERR],
         mount_tag: "c2w",
         seed: &[7; 64],

@@ -70,7 +70,7 @@ fn unknown_images_and_platforms() {
         assert!(error.to_string().contains(name), "{error}");
     }
     let mut client = anonymous();
-    client.options.platform = "linux/amd64".parse().unwrap();
+    client.options.platforms = vec!["linux/amd64".parse().unwrap()];
     let error = error_of(&format!("{host}/a/b:v1"), &client);
     assert!(error.to_string().contains("no linux/amd64 variant, only linux/riscv64"), "{error}");
 }

@@ -186,6 +186,7 @@ impl Kernel {
             kernel: &self.image,
             initramfs: &[],
             command_line: "",
+            disks: &[],
             ports: &["stdin"],
             mount_tag: "none",
             seed: &[],

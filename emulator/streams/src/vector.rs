@@ -73,13 +73,15 @@ fn registers(lmul: i32) -> u32 {
 pub fn generate(item: &mut Item<'_>, row: &Encoding) {
     if row.mnemonic.starts_with("vset") {
         let new = VectorType::random(item.random);
-        return configure(item, row.mnemonic, new);
+        let supported = is_supported(item);
+        return configure(item, row.mnemonic, new, supported);
     }
     let usual = item.usual_vectors;
     let suits = |new: VectorType| new.suits(row.mnemonic) && (!usual || new.has_group(row));
     let unnamed = usual && !item.type_is_named;
     let keeps = suits(item.vector_type) || !usual && item.once_in(8);
-    if !keeps || unnamed || item.once_in(if usual { 2 } else { 3 }) {
+    let needs = WHOLE_MOVES.contains(&row.mnemonic);
+    if !keeps || unnamed || needs || item.once_in(if usual { 2 } else { 3 }) {
         let named = ["vsetvli", "vsetivli"];
         let mnemonic = match usual {
             true => named[item.below(2) as usize],
@@ -91,7 +93,8 @@ pub fn generate(item: &mut Item<'_>, row: &Encoding) {
                 break new;
             }
         };
-        configure(item, mnemonic, new);
+        let supported = needs || is_supported(item);
+        configure(item, mnemonic, new, supported);
     }
     let bits = row.bits | item.random.next() as u32 & !row.mask;
     let unmasked = usual && row.operands.contains(&"vm");
@@ -100,9 +103,17 @@ pub fn generate(item: &mut Item<'_>, row: &Encoding) {
     if memory { access(item, row, bits) } else { arithmetic(item, row, bits) }
 }
 
-/// Sets `vtype` and `vl`.
-fn configure(item: &mut Item<'_>, mnemonic: &str, new: VectorType) {
-    let supported = item.usual_vectors || !item.once_in(24);
+/// Moves of whole registers, by the logarithm of how many. Where `vtype` has `vill`, the emulator does
+/// them and QEMU does not, so they come right behind a supported type.
+const WHOLE_MOVES: [&str; 4] = ["vmv1r.v", "vmv2r.v", "vmv4r.v", "vmv8r.v"];
+
+/// Whether the next type to be set is a supported one.
+fn is_supported(item: &mut Item<'_>) -> bool {
+    item.usual_vectors || !item.once_in(24)
+}
+
+/// Sets `vtype` and `vl`: to `new`, or to a type that is not supported.
+fn configure(item: &mut Item<'_>, mnemonic: &str, new: VectorType, supported: bool) {
     let old = item.vector_type;
     if supported {
         item.vector_type = new;
@@ -223,8 +234,7 @@ fn widening(mnemonic: &str) -> (i32, i32) {
 }
 
 fn arithmetic(item: &mut Item<'_>, row: &Encoding, bits: u32) {
-    let whole = ["vmv1r.v", "vmv2r.v", "vmv4r.v", "vmv8r.v"];
-    let whole = whole.iter().position(|mnemonic| *mnemonic == row.mnemonic);
+    let whole = WHOLE_MOVES.iter().position(|mnemonic| *mnemonic == row.mnemonic);
     let lmul = whole.map_or(item.vector_type.lmul, |log2| log2 as i32);
     let (wider_vd, wider_vs2) = widening(row.mnemonic);
     let mut bits = bits;

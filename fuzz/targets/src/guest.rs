@@ -96,6 +96,7 @@ pub fn boot(image: &[u8], disk: u64) -> Machine {
         kernel: image,
         initramfs: &[],
         command_line: "",
+        disks: &[disk],
         ports: &PORTS,
         mount_tag: "c2w",
         seed: &[],

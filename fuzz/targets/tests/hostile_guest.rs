@@ -69,8 +69,14 @@ fn one_that_waits_for_a_masked_timer_waits_for_ever() {
 fn one_that_waits_for_a_masked_timer_does_not_boot_for_ever() {
     let memory = GuestMemory::allocate(RAM, RAM_LENGTH, layout::IMAGE_BASE, 0).unwrap();
     let kernel = waits_for_nothing();
-    let guest =
-        Guest { board: &RiscvBoard, kernel: &kernel, initramfs: &[], command_line: "", seed: &[] };
+    let guest = Guest {
+        board: &RiscvBoard,
+        kernel: &kernel,
+        initramfs: &[],
+        command_line: "",
+        disks: &[],
+        seed: &[],
+    };
     let mut host = CountingHost::default();
     let end = boot(memory, &guest, ContainerConfig::default(), &mut host);
     assert_eq!(end.err(), Some(BootFailure::Stuck));

@@ -10,6 +10,7 @@ mod device_cgroup;
 mod device_events;
 mod devices;
 mod dns_stub;
+mod emulator;
 mod entropy;
 mod io_loop;
 mod mounts;
@@ -88,6 +89,9 @@ fn serve(control: &mut Control, streams: StreamPorts) -> Result<u8> {
         config.hostname = b"localhost".to_vec();
     }
     container::mount_root(&config)?;
+    if let Some(format) = &config.emulator {
+        emulator::register(format)?;
+    }
     control.send(&FromGuest::Reached(Milestone::RootMounted))?;
     let mut container = Container::create(&config)?;
     control.send(&FromGuest::Reached(Milestone::ContainerCreated))?;

@@ -17,7 +17,6 @@ use super::reference::ImageRef;
 use super::store::Store;
 use crate::input::Input;
 use crate::progress::Progress;
-use crate::target::Target;
 use archive::Archive;
 use cached::Cached;
 use docker_archive::DockerArchive;
@@ -100,8 +99,8 @@ impl fmt::Debug for UserPassword {
 /// How to read an image. The default is right for most.
 #[derive(Clone, Debug)]
 pub struct SourceOptions {
-    /// What the image must run on.
-    pub platform: Platform,
+    /// What the image may run on, best first.
+    pub platforms: Vec<Platform>,
     /// Whether a registry must prove who it is. Without, plain HTTP is tried, too. `None`: unless
     /// registries.conf calls it insecure. A registry on a loopback address may always speak plain
     /// HTTP.
@@ -128,7 +127,7 @@ pub struct SourceOptions {
 impl Default for SourceOptions {
     fn default() -> Self {
         Self {
-            platform: Platform::from(Target::default()),
+            platforms: Platform::all(),
             tls_verify: None,
             cert_dir: None,
             creds: None,
@@ -178,7 +177,7 @@ pub(super) fn open(
             Box::new(DockerArchive::open(archive(file)?, select)?)
         }
         ImageRef::Directory(dir) => Box::new(SkopeoDir::open(Files::directory(dir)?)?),
-        ImageRef::Skopeo(image) => Box::new(Copied::open(image, &options.platform)?),
+        ImageRef::Skopeo(image) => Box::new(Copied::open(image, &options.platforms)?),
     })
 }
 

@@ -26,11 +26,12 @@ pub(super) struct Copied {
 }
 
 impl Copied {
-    pub(super) fn open(image: &SkopeoRef, platform: &Platform) -> Result<Self, ErrorKind> {
+    /// Of the first of these platforms that the image has.
+    pub(super) fn open(image: &SkopeoRef, platforms: &[Platform]) -> Result<Self, ErrorKind> {
         let temporary = ErrorKind::io("make a temporary directory (TMPDIR chooses where)");
         let dir = tempfile::Builder::new().prefix("c2w-").tempdir().map_err(temporary)?;
         let guard = Guard::new(dir.path());
-        copy("skopeo", image, platform, dir.path())?;
+        copy_one_of("skopeo", image, platforms, dir.path())?;
         let copy = SkopeoDir::open(Files::directory(dir.path())?)?;
         Ok(Self { copy, _dir: dir, _guard: guard })
     }
@@ -48,6 +49,25 @@ impl Source for Copied {
     fn blob(&self, descriptor: &Descriptor) -> Result<Blob, ErrorKind> {
         self.copy.blob(descriptor)
     }
+}
+
+fn copy_one_of(
+    program: &str,
+    image: &SkopeoRef,
+    platforms: &[Platform],
+    dir: &Path,
+) -> Result<(), ErrorKind> {
+    let mut first = None;
+    for platform in platforms {
+        match copy(program, image, platform, dir) {
+            // What it says when a list of images has none for the platform.
+            Err(ErrorKind::Skopeo(why)) if why.contains("no image found") => {
+                first.get_or_insert(ErrorKind::Skopeo(why));
+            }
+            result => return result,
+        }
+    }
+    first.map_or(Ok(()), Err)
 }
 
 fn copy(
@@ -107,14 +127,13 @@ fn reason(said: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::target::Target;
 
     #[test]
     fn without_skopeo_the_error_says_what_to_install() {
         let image = SkopeoRef { transport: "docker-daemon", name: "app:v1".into() };
-        let platform = Platform::from(Target::default());
-        let dir = Path::new("none");
-        let error = copy("no-such-program", &image, &platform, dir).unwrap_err().to_string();
+        let (platforms, dir) = (Platform::all(), Path::new("none"));
+        let error =
+            copy_one_of("no-such-program", &image, &platforms, dir).unwrap_err().to_string();
         assert!(error.contains("apt-get install skopeo"), "{error}");
         assert!(error.contains("docker save app:v1 | c2w docker-archive:-"), "{error}");
     }

@@ -48,10 +48,17 @@ fn try_package(
         memory_mib: 1,
         root_image: 0,
         machine: String::new(),
+        emulator: None,
         assets: [].into(),
     };
-    let parts =
-        Parts { ram: &ram, image: &[7; 5000], state: STATE, translation, provenance: &provenance };
+    let parts = Parts {
+        ram: &ram,
+        image: &[7; 5000],
+        root: 5000,
+        state: STATE,
+        translation,
+        provenance: &provenance,
+    };
     package(template, &parts, out)
 }
 

@@ -36,12 +36,14 @@ fn module(version: &str) -> Vec<u8> {
         memory_mib: 64,
         root_image: IMAGE as u64,
         machine: String::new(),
+        emulator: None,
         assets: [].into(),
     };
     let (ram, image) = (ram(), image());
     let parts = Parts {
         ram: &ram,
         image: &image,
+        root: image.len(),
         state: STATE,
         translation: None,
         provenance: &provenance,

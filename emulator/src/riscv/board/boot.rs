@@ -2,7 +2,8 @@
 
 use super::fdt;
 use crate::board::{BootConfig, BootError};
-use crate::memory::GuestMemory;
+use crate::memory::{GuestMemory, Region};
+use alloc::vec::Vec;
 
 /// Puts kernel, initramfs and device tree into RAM; returns the entry point and the tree's
 /// address. The kernel goes where its header says, the others to the end of RAM.
@@ -27,7 +28,7 @@ pub(super) fn load(
     let initramfs_at = tree_at - initramfs_room;
     let tree = fdt::build(&fdt::Description {
         ram,
-        image: memory.image(),
+        disks: &disks(memory.image(), config.disks).ok_or(BootError::Disks)?,
         command_line: config.command_line,
         initramfs: (initramfs_at, initramfs_at + config.initramfs.len() as u64),
         seed: config.seed,
@@ -42,6 +43,17 @@ pub(super) fn load(
     memory.write(initramfs_at, config.initramfs).map_err(too_small)?;
     memory.write(tree_at, &tree).map_err(too_small)?;
     Ok((entry, tree_at))
+}
+
+/// Start and length of each disk in the image region.
+fn disks(image: Region, lengths: &[u64]) -> Option<Vec<(u64, u64)>> {
+    let mut start = image.start;
+    let place = |&length: &u64| {
+        let disk = (start, length);
+        start = start.checked_add(length)?;
+        (start <= image.start + image.length).then_some(disk)
+    };
+    lengths.iter().map(place).collect()
 }
 
 /// Load offset and memory size that an `Image` asks for.

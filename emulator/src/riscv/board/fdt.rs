@@ -33,8 +33,8 @@ const SOURCES: u32 = 31;
 pub struct Description<'a> {
     /// RAM.
     pub ram: Region,
-    /// Root image, for a `pmem-region` node; none when empty.
-    pub image: Region,
+    /// Start and length of each `pmem-region`.
+    pub disks: &'a [(u64, u64)],
     /// Kernel command line.
     pub command_line: &'a str,
     /// Guest-physical start and end of the initramfs.
@@ -60,10 +60,11 @@ pub fn build(description: &Description<'_>) -> Result<Vec<u8>, Error> {
     fdt.property_string("device_type", "memory")?;
     fdt.property_array_u64("reg", &[description.ram.start, description.ram.length])?;
     fdt.end_node(memory)?;
-    if description.image.length > 0 {
-        let pmem = fdt.begin_node(&format!("pmem@{:x}", description.image.start))?;
+    // The kernel numbers them in this order: /dev/pmem0 and so on.
+    for &(start, length) in description.disks {
+        let pmem = fdt.begin_node(&format!("pmem@{start:x}"))?;
         fdt.property_string("compatible", "pmem-region")?;
-        fdt.property_array_u64("reg", &[description.image.start, description.image.length])?;
+        fdt.property_array_u64("reg", &[start, length])?;
         fdt.property_null("volatile")?;
         fdt.end_node(pmem)?;
     }

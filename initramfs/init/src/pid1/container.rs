@@ -25,9 +25,9 @@ use std::time::Duration;
 
 /// The image: a persistent-memory region of the machine.
 const IMAGE_DEVICE: &str = "/dev/pmem0";
-/// How long its driver may take, on the clock of a machine that boots, which counts instructions:
+/// How long a disk's driver may take, on the clock of a machine that boots, which counts instructions:
 /// some 30 ms are enough for the 16 KiB of page structures to each MiB of 2 GiB.
-const IMAGE_LIMIT: Duration = Duration::from_secs(10);
+const DISK_LIMIT: Duration = Duration::from_secs(10);
 /// The container runtime, of the initramfs.
 const RUNTIME: &str = "/bin/runc";
 /// Its name for the container.
@@ -147,7 +147,7 @@ fn only(descriptors: Vec<OwnedFd>) -> Result<OwnedFd> {
         .ok_or_else(|| failure(MACHINE, "the container's agent sent no descriptor"))
 }
 
-fn below_run(name: &str) -> String {
+pub fn below_run(name: &str) -> String {
     format!("{RUN}/{name}")
 }
 
@@ -156,7 +156,10 @@ pub fn mount_root(config: &ContainerConfig) -> Result<()> {
     mount_layers()?;
     check_databases()?;
     write_network_files(&config.hostname)?;
-    write_bundle(&config.hostname)
+    if !config.cpuinfo.is_empty() {
+        fs::write(below_run("cpuinfo"), &config.cpuinfo).or_fail("writing cpuinfo")?;
+    }
+    write_bundle(config)
 }
 
 /// The image, never written, under a layer in memory.
@@ -168,26 +171,26 @@ fn mount_layers() -> Result<()> {
     let layers =
         format!("lowerdir={RUN}/image,upperdir={RUN}/upper,workdir={RUN}/work,xino=on,index=on");
     let layers = CString::new(layers).or_fail("naming the layers")?;
-    mount_image(&image)?;
+    mount_disk(IMAGE_DEVICE, &image, "the root image")?;
     hide_lost_and_found()?;
     attributes::copy(&image, &below_run("upper"))?;
     mount("overlay", below_run("root"), "overlay", MountFlags::empty(), &*layers)
         .or_fail("mounting the container's root")
 }
 
-/// Mounts it as soon as its disk is there: the driver makes it in its own time, which grows with
-/// the image.
-fn mount_image(place: &str) -> Result<()> {
+/// Mounts a disk as soon as it is there: the driver makes it in its own time, which grows with the
+/// disk. `what` is on it.
+pub fn mount_disk(device: &str, place: &str, what: &str) -> Result<()> {
     let missing = format!(
-        "the root image: the kernel has made no {IMAGE_DEVICE} of it; \
+        "{what}: the kernel has made no {device} of it; \
          a larger image needs more memory (--memory)"
     );
-    device_events::wait_for(&missing, Some(IMAGE_LIMIT), || {
-        match mount(IMAGE_DEVICE, place, "ext4", MountFlags::RDONLY, c"dax=always") {
+    device_events::wait_for(&missing, Some(DISK_LIMIT), || {
+        match mount(device, place, "ext4", MountFlags::RDONLY, c"dax=always") {
             Ok(()) => Ok(Some(())),
             // Not there, or not to be opened yet.
             Err(Errno::NOENT | Errno::NXIO) => Ok(None),
-            Err(error) => Err(error).or_fail("mounting the root image"),
+            Err(error) => Err(error).or_fail(&format!("mounting {what}")),
         }
     })
 }
@@ -259,11 +262,14 @@ fn write_network_files(hostname: &[u8]) -> Result<()> {
     write("resolv.conf", format!("nameserver {}\n", NAME_SERVER.ip()).as_bytes())
 }
 
-fn write_bundle(hostname: &[u8]) -> Result<()> {
+fn write_bundle(config: &ContainerConfig) -> Result<()> {
     make_directory(&below_run("bundle"))?;
-    let config =
-        spec::config(&below_run("root"), &below_run("etc"), &String::from_utf8_lossy(hostname));
-    fs::write(below_run("bundle/config.json"), config.to_string()).or_fail("writing config.json")
+    let hostname = String::from_utf8_lossy(&config.hostname);
+    let mut spec = spec::config(&below_run("root"), &below_run("etc"), &hostname);
+    if !config.cpuinfo.is_empty() {
+        spec::show_cpuinfo(&mut spec, &below_run("cpuinfo"));
+    }
+    fs::write(below_run("bundle/config.json"), spec.to_string()).or_fail("writing config.json")
 }
 
 /// `runc run --detach`: afterwards the agent runs in the container and nothing of the runtime is

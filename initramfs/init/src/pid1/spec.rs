@@ -82,6 +82,13 @@ pub fn config(root: &str, network_files: &str, hostname: &str) -> Value {
     })
 }
 
+/// Puts the file at `source` in the place of the kernel's /proc/cpuinfo.
+pub fn show_cpuinfo(config: &mut Value, source: &str) {
+    let options = ["bind", "ro", "rprivate"];
+    let mount = json!({ "destination": "/proc/cpuinfo", "type": "bind", "source": source, "options": options });
+    config["mounts"].as_array_mut().expect("of `config`").push(mount);
+}
+
 fn file_systems() -> Vec<Value> {
     let mount = |destination: &str, kind: &str, source: &str, options: &[&str]| json!({ "destination": destination, "type": kind, "source": source, "options": options });
     let safe = ["nosuid", "noexec", "nodev"];

@@ -20,13 +20,15 @@ mod mask;
 mod memory;
 mod permute;
 mod reduce;
+#[cfg(test)]
+mod type_tests;
 mod wide;
 
 use crate::engine::bus::Bus;
 use crate::riscv::hart::Hart;
-use crate::riscv::isa::{Format, Insn};
+use crate::riscv::isa::{Format, Insn, Opcode};
 use crate::riscv::trap::Trap;
-use crate::riscv::vector::{VectorState, low_bits};
+use crate::riscv::vector::{VectorState, Vtype, low_bits};
 use crate::softfloat::{self as soft, F32, F64, RoundingMode};
 
 /// A vector instruction at work on registers. Its methods return `None` when the instruction is
@@ -85,7 +87,7 @@ impl Hart {
         if is_float && rounding.is_none() {
             return None;
         }
-        let vtype = self.state.vector.vtype?;
+        let vtype = self.state.vector.vtype.or(type_of_whole_move(insn.opcode))?;
         let format = insn.opcode.format();
         let width = vtype.width();
         let scalar = match format {
@@ -153,6 +155,17 @@ impl Hart {
             self.sync();
         }
     }
+}
+
+/// The type under which whole registers are moved while `vtype` is not set (`vill`).
+///
+/// V 1.0 excepts only loads and stores of whole registers from what is illegal then, and QEMU goes by
+/// that. Linux sets `vill` at every system call, and code generators (QEMU's own) move registers
+/// behind one without setting a type, since there are harts that let them: so does this one.
+fn type_of_whole_move(opcode: Opcode) -> Option<Vtype> {
+    use Opcode::{Vmv1rV, Vmv2rV, Vmv4rV, Vmv8rV};
+    // Bytes, which `vstart` then counts.
+    matches!(opcode, Vmv1rV | Vmv2rV | Vmv4rV | Vmv8rV).then(|| Vtype::from_legal(0))
 }
 
 /// Illegal unless `condition` holds.
