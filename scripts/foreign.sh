@@ -11,7 +11,7 @@
 #
 # ENGINE=run (default) is `c2w run`, ENGINE=module the converted module under wasmtime. C2W and WASMTIME
 # name the programs, by default target/release/c2w and wasmtime. KEEP names a folder for all that came
-# out. Root only.
+# out, LIMIT the seconds after which a program is given up. Root only.
 #
 # Lines of a case that say how to run it:
 #   # title:, # what:    for the table       # image:    of scripts/foreign-images.sh
@@ -29,6 +29,8 @@ work=$(realpath -m "${KEEP:-$cache/run.$$}")
 cd "$(dirname "$0")/.."
 . scripts/lib/binfmt.sh
 . scripts/lib/image.sh
+# An emulator in an emulator takes its time.
+: "${LIMIT:=3600}"
 . scripts/lib/compare.sh
 
 readonly CASES=tests/foreign

@@ -1,7 +1,7 @@
 # Programs of a real Debian run in c2w and elsewhere, and compared. Sourced by scripts that set
 # CASES, the folder of scripts to run, and work, a folder for what came out; not executed.
 
-# Seconds for one program.
+# Seconds for one program, by the clock.
 limit=${LIMIT:-900}
 
 # field CASE NAME [DEFAULT]: what a line `# NAME: ` of the case says.

@@ -11,7 +11,7 @@ public class Hello {
     public static void main(String[] arguments) throws Exception {
         System.out.println("hello from " + System.getProperty("os.arch"));
         int sum = 0;
-        for (int i = 0; i < 3_000_000; i++) sum += i * i;
+        for (int i = 0; i < 300_000; i++) sum += i * i;
         System.out.println(sum);
         System.out.println(IntStream.range(0, 1000).parallel().mapToLong(n -> (long) n * n).sum());
         var digest = MessageDigest.getInstance("SHA-256").digest("x".repeat(100000).getBytes());

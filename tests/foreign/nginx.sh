@@ -21,6 +21,6 @@ curl -s http://127.0.0.1:8080/numbers.txt | sha256sum
 curl -s -r 10-29 http://localhost:8080/numbers.txt
 curl -s --compressed -o unzipped http://127.0.0.1:8080/numbers.txt && cmp unzipped www/numbers.txt && echo same
 curl -s -o /dev/null -w '%{http_code} %{content_type}\n' http://127.0.0.1:8080/none
-nginx -c /tmp/nginx.conf -s quit
+nginx -c /tmp/nginx.conf -s quit 2> /dev/null
 for i in $(seq 100); do [ -e /tmp/nginx.pid ] || break; sleep 0.1; done
-cat /tmp/error.log
+sed 's/.*\[error\] [^ ]* //' /tmp/error.log
