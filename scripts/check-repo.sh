@@ -68,7 +68,8 @@ emulator/src/board crate::riscv
 runtime/src c2w_translator
 initramfs/init/src c2w_(emulator|session|translator|p9)
 src/progress crate::
-src/target crate::
+src/target crate::(oci|rootfs|rootfs_source|ext4|emulator_disk|assets|boot|train|wasm|convert|cli|progress)\b
+src/emulator_disk crate::(oci|rootfs_source|boot|train|wasm|convert|cli|progress)\b
 src/oci crate::(rootfs::(apply|limits|spool|tree)|rootfs_source|ext4|boot|train|wasm|convert|cli)\b
 src/rootfs crate::(oci|rootfs_source|ext4|boot|train|wasm|convert|cli|progress)\b
 src/rootfs_source crate::(ext4|boot|train|wasm|convert|cli|progress)\b

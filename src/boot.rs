@@ -124,6 +124,7 @@ pub fn boot(
         initramfs: &initramfs,
         command_line: &command_line(options.execution, options.kernel_log),
         disks,
+        vectors: options.execution.vectors(),
         seed: &seed,
     };
     Ok(c2w_session::boot(memory, &guest, container, &mut host)?)

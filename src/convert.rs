@@ -193,6 +193,7 @@ impl Rootfs {
             container: ContainerConfig {
                 hostname,
                 emulator: execution.emulator.map(|emulator| emulator.format()),
+                cpuinfo: execution.emulator.map_or("", |emulator| emulator.cpuinfo()).into(),
                 ..oci::guest_config(config)
             },
             platform: config.platform.clone(),
@@ -350,13 +351,16 @@ pub fn convert(
     let staged = Staged::create(output, image.reads())?;
     let template = Template::parse(options.assets.runtime())?;
     // Before the work: a runtime or a command that cannot be used.
-    let training = match options.translation.aot {
+    let mut training = match options.translation.aot {
         Aot::Off => None,
         _ => Some((template.linkage()?, options.translation.runs()?)),
     };
     let space = Space::module(template.memory_bytes());
     let Prepared { mut session, root, platform, digest, name, boot } =
         prepare_in(space, image, options, timing)?;
+    if boot.execution.emulator.is_none() && options.translation.aot == Aot::Emulator {
+        training = None;
+    }
     let state = session.save(&mut Silent);
     let memory = session.into_memory();
     // Training goes on from here and leaves its traces in RAM.

@@ -10,8 +10,8 @@ use anyhow::{Context, Result, bail};
 use std::io::Write;
 
 /// log2 of the window in bytes that decompressing the archive takes: the code of one emulator is
-/// mostly that of the others.
-const WINDOW_LOG: u32 = 27;
+/// mostly that of the one before.
+const WINDOW_LOG: u32 = 25;
 
 /// Its files.
 pub struct EmulatorDisk {

@@ -22,6 +22,12 @@ pub struct Execution {
 }
 
 impl Execution {
+    /// Whether the machine has vectors. An emulator does without: with them, the code that QEMU 10.0
+    /// makes of arm64's is wrong (Python's start fails), on any RISC-V.
+    pub fn vectors(self) -> bool {
+        self.emulator.is_none()
+    }
+
     /// That of a platform, in Go's words; `level` is that of its variant, where there are levels.
     pub fn of(os: &str, architecture: &str, level: Option<u32>) -> Option<Self> {
         if os != OS {

@@ -29,6 +29,9 @@ pub enum Aot {
     /// Nothing: everything is interpreted.
     #[default]
     Off,
+    /// Of an image that is emulated what the emulator executes in each start; else nothing.
+    #[value(skip)]
+    Emulator,
     /// The hottest code, about as much as a start can afford to compile.
     Auto,
     /// All code that is executed more than a few times.
@@ -50,6 +53,7 @@ impl Options {
     fn budget(&self) -> usize {
         self.budget.unwrap_or(match self.aot {
             Aot::Off => 0,
+            Aot::Emulator => 20_000,
             Aot::Auto => 40_000,
             Aot::Max => 400_000,
         })
@@ -83,10 +87,16 @@ impl Options {
     /// When a command cannot be read.
     pub fn runs(&self) -> Result<Vec<Workload>> {
         let own = match &self.commands[..] {
-            [] => vec![Workload::own("the image's command".into(), request(&[])?)],
+            [] => vec![Workload {
+                // Nobody has asked for it.
+                is_common: self.aot == Aot::Emulator,
+                ..Workload::own("the image's command".into(), request(&[])?)
+            }],
             commands => commands.iter().map(|text| named(text)).collect::<Result<_>>()?,
         };
-        let common = COMMON_WORKLOADS.iter().map(|words| {
+        // A start is a start: the longer workload would show little more of the emulator.
+        let count = if self.aot == Aot::Emulator { 1 } else { COMMON_WORKLOADS.len() };
+        let common = COMMON_WORKLOADS[..count].iter().map(|words| {
             let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
             let mut request = request(&words)?;
             request.entrypoint = Some(Vec::new());
@@ -104,7 +114,7 @@ pub struct Workload {
     /// What to call it.
     name: String,
     request: RunRequest,
-    /// Whether it is of [`COMMON_WORKLOADS`]: no failure, where the image lacks the command.
+    /// Whether that it fails is nobody's business, as the image may lack the command.
     is_common: bool,
 }
 
@@ -225,7 +235,14 @@ pub fn train(
         memory = session.into_memory();
     }
     let profile = profile.borrow();
-    let page = |address| memory.slice(address, PAGE_SIZE).ok();
+    let ram = memory.ram();
+    let page = |address: u64| {
+        let page = memory.slice(address, PAGE_SIZE).ok()?;
+        // An emulator writes its code anew in each run, and elsewhere: no other run has this page.
+        let place = address.checked_sub(ram.start).filter(|_| boot.execution.emulator.is_some());
+        let was = place.and_then(|at| snapshot.ram.get(at as usize..)?.get(..PAGE_SIZE));
+        was.is_none_or(|was| was == page).then_some(page)
+    };
     let selection = ProfiledCode::new(&profile, page).select(options.budget());
     let total = profile.total();
     Ok((memory, TrainingResult { selection, runs: done, total }))

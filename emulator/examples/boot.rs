@@ -41,6 +41,7 @@ fn main() {
         initramfs: &initramfs,
         command_line: &command_line,
         disks: &[],
+        vectors: true,
         ports: &["c2w.control", "c2w.stdin", "c2w.stdout", "c2w.stderr"],
         mount_tag: "c2w",
         seed: &[1; 64],

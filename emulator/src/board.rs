@@ -50,6 +50,8 @@ pub struct BootConfig<'a> {
     pub disks: &'a [u64],
     /// Names of the virtio console's ports; a name's index is its [`PortId`](crate::host::PortId).
     pub ports: &'a [&'a str],
+    /// Whether the kernel is told that the CPU has vectors.
+    pub vectors: bool,
     /// The 9p device's mount tag.
     pub mount_tag: &'a str,
     /// First entropy of the kernel's generator.

@@ -23,6 +23,8 @@ pub struct Guest<'a> {
     pub command_line: &'a str,
     /// The disks in the image region ([`BootConfig::disks`]): the root image, and an emulator's.
     pub disks: &'a [u64],
+    /// Whether the kernel is told that the CPU has vectors.
+    pub vectors: bool,
     /// First entropy of the kernel; replaced at every start of the module.
     pub seed: &'a [u8],
 }
@@ -64,6 +66,7 @@ pub fn boot(
         initramfs: guest.initramfs,
         command_line: guest.command_line,
         disks: guest.disks,
+        vectors: guest.vectors,
         ports: &PORTS,
         mount_tag: "c2w",
         seed: guest.seed,

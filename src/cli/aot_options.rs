@@ -9,7 +9,8 @@ use clap::Args;
 #[derive(Args)]
 pub(super) struct AotArgs {
     /// Translate hot guest code to WebAssembly: off, auto (as much as costs a start little), or max
-    /// [default: off, or auto with --train or --aot-budget].
+    /// [default: off, or auto with --train or --aot-budget; of an image that is emulated what the
+    /// emulator's start executes].
     #[arg(long, value_enum, value_name = "HOW")]
     aot: Option<Aot>,
     /// Guest instructions to translate, each 35 to 50 bytes of the module [auto: 40000].
@@ -29,7 +30,7 @@ impl AotArgs {
             return Err(usage!("--aot=off translates nothing: leave out --train and --aot-budget"));
         }
         Ok(Options {
-            aot: self.aot.unwrap_or(if asked { Aot::Auto } else { Aot::Off }),
+            aot: self.aot.unwrap_or(if asked { Aot::Auto } else { Aot::Emulator }),
             budget: self.aot_budget.map(|budget| budget as usize),
             commands: self.train.clone(),
         })

@@ -72,6 +72,16 @@ impl UserEmulator {
         self
     }
 
+    /// What its programs are to find as /proc/cpuinfo, where it does not make one up itself: in the
+    /// form of Linux on that CPU. Empty when what the machine's kernel says is to stay.
+    pub fn cpuinfo(&self) -> &'static str {
+        match self.architecture {
+            // The CPU model "max", as cpuid shows it.
+            "amd64" | "386" => include_str!("x86_cpuinfo.txt"),
+            _ => "",
+        }
+    }
+
     /// The Debian package that it is from, and its version.
     pub fn package() -> (&'static str, &'static str) {
         let line = PACKAGE.lines().find(|line| !line.starts_with('#'));

@@ -15,6 +15,7 @@ mod image;
 mod instructions;
 mod kernel;
 mod options;
+mod platforms;
 mod process;
 mod profile;
 mod readme;
@@ -55,6 +56,7 @@ fn main() -> std::process::ExitCode {
         shared::trials(),
         profile::trials(),
         readme::trials(),
+        platforms::trials(),
         translation::trials(),
         real_image::trials(),
         missing_runtimes(),

@@ -77,7 +77,7 @@ fn another_platform() {
     let mut command = Command::new(C2W);
     command.args(["--platform", "linux/amd64", &busybox_reference()]);
     let stderr = fail_in(folder.path(), &mut command, "out.wasm");
-    assert_complaint(&stderr, "linux/riscv64 only");
+    assert_complaint(&stderr, "no linux/amd64 variant, only linux/riscv64");
     assert_empty(folder.path());
 }
 

@@ -60,6 +60,7 @@ fn boot(memory: GuestMemory, kernel: &[u8], initramfs: &[u8]) -> Machine {
         initramfs,
         command_line: &command_line(Execution::default(), None),
         disks: &[IMAGE.length],
+        vectors: true,
         ports: &[port::CONTROL, port::STDIN, port::STDOUT, port::STDERR],
         mount_tag: "c2w",
         seed: &[7; 64],

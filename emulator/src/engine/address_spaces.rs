@@ -5,7 +5,7 @@
 //! `satp`: its page table as well as its identifier). So nothing is ever taken for another's, also
 //! where software uses no identifiers.
 
-use super::tlb::{FetchEntry, LargePages, Tlb, empty_fetch_table, fetch_index};
+use super::tlb::{FetchEntry, LargePages, Privilege, Tlb, empty_fetch_table, fetch_index};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::mem::swap;
@@ -42,6 +42,17 @@ impl<Op> CachedSpace<Op> {
             fetch: &mut self.fetch,
         }
     }
+}
+
+/// Who a write translation is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Writer {
+    /// Its address space.
+    pub space: u64,
+    /// What it may do.
+    pub privilege: Privilege,
+    /// Virtual address of the page.
+    pub address: u64,
 }
 
 /// One address space's.
@@ -82,9 +93,12 @@ impl<Op> Translations<'_, Op> {
         entries.for_each(|entry| entry.code_tag = entry.tag);
     }
 
-    /// Makes stores to a window page take the slow path.
-    pub fn protect(self, window_page: u32) {
-        self.tlb.protect(window_page);
+    /// Makes stores to a window page take the slow path: all of them, or those by one writer.
+    pub fn protect(self, window_page: u32, writer: Option<Writer>) {
+        match writer {
+            Some(writer) => self.tlb.protect_at((writer.privilege, writer.address), window_page),
+            None => self.tlb.protect(window_page),
+        }
     }
 }
 

@@ -12,6 +12,7 @@
 //! A page that is a code page is decoded twice: as it is entered from outside, with
 //! entries where translated code goes on, and without them: its untranslated view.
 
+use super::address_spaces::Writer;
 use super::arch::DecodedPage;
 use super::code_index::{CodeIndex, CodePageId};
 use crate::memory::{GuestMemory, OutOfRange};
@@ -21,10 +22,23 @@ use alloc::vec::Vec;
 /// Pages kept at once: 64 MiB of RISC-V's slots. When they are used up, all are dropped.
 const MAX_PAGES: usize = 4096;
 
+/// Who may have a write translation to a page. Code generators write to their pages again and
+/// again, at one address: it costs much less to find that one than all that there may be.
+#[derive(Clone, Copy)]
+pub enum Writers {
+    /// Nobody.
+    None,
+    /// Nobody else.
+    One(Writer),
+    /// Anybody.
+    Any,
+}
+
 struct CachedPage<P> {
     decoded: P,
     window_page: u32,
     id: CodePageId,
+    writers: Writers,
 }
 
 /// All decoded pages.
@@ -63,7 +77,8 @@ impl<P: DecodedPage> CodeCache<P> {
                 return None;
             }
             let id = memory.page(window_page).map_or(0, |page| self.translated.code_page(page));
-            self.pages.push(CachedPage { decoded: P::new(id != 0), window_page, id });
+            let decoded = P::new(id != 0);
+            self.pages.push(CachedPage { decoded, window_page, id, writers: Writers::Any });
             *known = self.pages.len() as u16;
         }
         Some(self.pages[*known as usize - 1].decoded.ops())
@@ -92,6 +107,24 @@ impl<P: DecodedPage> CodeCache<P> {
             page.decoded = P::new(id != 0);
         }
         (id, moves)
+    }
+
+    /// Notes that a write translation to a window page is about to be cached.
+    pub fn note_writer(&mut self, window_page: u32, writer: Writer) {
+        if let Some(index) = self.find(window_page) {
+            let writers = &mut self.pages[index].writers;
+            *writers = match *writers {
+                Writers::None => Writers::One(writer),
+                Writers::One(known) if known == writer => return,
+                _ => Writers::Any,
+            };
+        }
+    }
+
+    /// Who may have a write translation to a window page, when all of them are about to go.
+    pub fn take_writers(&mut self, window_page: u32) -> Writers {
+        let Some(index) = self.find(window_page) else { return Writers::Any };
+        core::mem::replace(&mut self.pages[index].writers, Writers::None)
     }
 
     /// Forgets what was decoded from a window page; its operations stay where they are. Returns

@@ -1,14 +1,15 @@
 //! A CPU: an instruction set's registers, and what the engine keeps for them.
 
-use super::address_spaces::{AddressSpaces, Translations};
+use super::access::Access;
+use super::address_spaces::{AddressSpaces, Translations, Writer};
 use super::arch::{Arch, CpuState};
-use super::code_cache::CodeCache;
+use super::code_cache::{CodeCache, Writers};
 use super::code_index::Counts;
 use super::observe::{Observation, Observer};
 use super::state_box::StateBox;
 use super::translated::TranslatedCode;
 use crate::devices::PowerRequest;
-use crate::memory::GuestMemory;
+use crate::memory::{GuestMemory, PAGE_SIZE};
 use alloc::boxed::Box;
 use serde::{Deserialize, Serialize};
 
@@ -184,9 +185,30 @@ impl<A: Arch> Cpu<A> {
         self.translations(&|_| true).for_each(|space| space.forget_code_page(window_page));
     }
 
+    /// Caches the translation of an address to a window page, one without decoded code if it is for
+    /// stores.
+    pub(crate) fn fill_tlb(&mut self, address: u64, window_page: u32, access: Access) {
+        let privilege = A::privilege(self);
+        if access != Access::Write {
+            return self.spaces.tlb.read(privilege).fill(address, window_page);
+        }
+        let space = A::address_space(&self.state);
+        let address = address & !(PAGE_SIZE as u64 - 1);
+        self.code.note_writer(window_page, Writer { space, privilege, address });
+        self.spaces.tlb.write(privilege).fill(address, window_page);
+    }
+
     /// Makes stores to a window page take the slow path.
     pub(super) fn write_protect(&mut self, window_page: u32) {
-        self.translations(&|_| true).for_each(|space| space.protect(window_page));
+        match self.code.take_writers(window_page) {
+            Writers::None => {}
+            Writers::One(writer) => self
+                .translations(&|space| space == writer.space)
+                .for_each(|space| space.protect(window_page, Some(writer))),
+            Writers::Any => {
+                self.translations(&|_| true).for_each(|space| space.protect(window_page, None));
+            }
+        }
     }
 
     /// Those of the address spaces that are meant.

@@ -76,8 +76,7 @@ impl<A: Arch> Cpu<A> {
         let mut bytes = [0; 8];
         if bus.memory.read(physical, &mut bytes[..size]).is_ok() {
             if let Some(page) = bus.memory.window_page(physical) {
-                let privilege = A::privilege(self);
-                self.spaces.tlb.read(privilege).fill(address, page);
+                self.fill_tlb(address, page, Access::Read);
             }
             return Ok(u64::from_le_bytes(bytes));
         }
@@ -139,8 +138,7 @@ impl<A: Arch> Cpu<A> {
     pub(crate) fn note_store(&mut self, address: u64, physical: u64, bus: &mut Bus<'_>) {
         self.drop_overwritten_code(bus.memory);
         if let Some(page) = bus.memory.window_page(physical) {
-            let privilege = A::privilege(self);
-            self.spaces.tlb.write(privilege).fill(address, page);
+            self.fill_tlb(address, page, Access::Write);
         }
     }
 }

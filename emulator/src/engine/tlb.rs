@@ -97,6 +97,18 @@ impl Table {
         }
     }
 
+    /// Forgets the page of virtual `address`, if it is here and is mapped to such a window page.
+    fn remove_page(&mut self, address: u64, is_meant: impl Fn(u32) -> bool) {
+        let slot = index(address);
+        if self.lookup(address).is_some_and(is_meant) {
+            self.entries[slot] = TlbEntry::empty(slot);
+            // Mostly it is one of the last.
+            if let Some(place) = self.filled.iter().rposition(|&filled| filled as usize == slot) {
+                self.filled.swap_remove(place);
+            }
+        }
+    }
+
     fn remove(&mut self, keep: impl Fn(TlbEntry) -> bool) {
         let entries = &mut self.entries;
         self.filled.retain(|&slot| {
@@ -163,9 +175,7 @@ impl Tlb {
     /// Forgets the page of virtual `address`.
     pub fn flush_page(&mut self, address: u64) {
         for table in self.read.iter_mut().chain(&mut self.write) {
-            if table.lookup(address).is_some() {
-                table.remove(|entry| entry.page != address & !IN_PAGE);
-            }
+            table.remove_page(address, |_| true);
         }
     }
 
@@ -176,7 +186,12 @@ impl Tlb {
         }
     }
 
-    /// Makes stores to a window page take the slow path.
+    /// Makes stores to a window page take the slow path that are done at an address.
+    pub fn protect_at(&mut self, (privilege, address): (Privilege, u64), window_page: u32) {
+        self.write[privilege as usize].remove_page(address, |mapped| mapped == window_page);
+    }
+
+    /// Makes all stores to a window page take the slow path.
     pub fn protect(&mut self, window_page: u32) {
         for table in &mut self.write {
             table.remove(|entry| entry.window_page() != window_page);
@@ -297,10 +312,15 @@ mod tests {
             tlb.write(privilege).fill(0x1000, 5);
             tlb.write(privilege).fill(0x2000, 6);
         }
-        tlb.protect(5);
+        tlb.protect_at((Privilege::User, 0x1000), 6);
+        assert_eq!(tlb.write(Privilege::User).lookup(0x1000), Some(5));
+        tlb.protect_at((Privilege::User, 0x1000), 5);
         assert_eq!(tlb.write(Privilege::User).lookup(0x1000), None);
+        assert_eq!(tlb.write(Privilege::Supervisor).lookup(0x1000), Some(5));
+        tlb.protect(5);
         assert_eq!(tlb.write(Privilege::Supervisor).lookup(0x1000), None);
         assert_eq!(tlb.read(Privilege::User).lookup(0x1000), Some(5));
         assert_eq!(tlb.write(Privilege::User).lookup(0x2000), Some(6));
+        assert_eq!(tlb.write(Privilege::User).filled, [2]);
     }
 }

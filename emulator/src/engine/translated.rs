@@ -187,11 +187,7 @@ impl<'b, A: Arch> RegionRuntime<'_, 'b, A> {
         if write && self.bus.memory.has_code(page) {
             return false;
         }
-        let privilege = A::privilege(self.cpu);
-        match write {
-            true => self.cpu.spaces.tlb.write(privilege).fill(address, page),
-            false => self.cpu.spaces.tlb.read(privilege).fill(address, page),
-        }
+        self.cpu.fill_tlb(address, page, access);
         true
     }
 

@@ -118,8 +118,13 @@ impl VectorState {
         let multiplier = vtype.multiplier() + width as i32 - vtype.width() as i32;
         let registers = 1_u8 << multiplier.clamp(0, 3);
         let possible = (-3..=3).contains(&multiplier) && register & (registers - 1) == 0;
-        (possible && self.vstart == 0)
-            .then(|| self.registers.as_mut_ptr().wrapping_add(register as usize & 31).cast())
+        (possible && self.vstart == 0).then(|| self.register(register))
+    }
+
+    /// The first byte of a register.
+    #[inline(always)]
+    pub fn register(&mut self, register: u8) -> *mut u8 {
+        self.registers.as_mut_ptr().wrapping_add(register as usize & 31).cast()
     }
 
     /// All registers, one after the other.

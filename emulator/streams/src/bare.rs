@@ -187,6 +187,7 @@ impl Kernel {
             initramfs: &[],
             command_line: "",
             disks: &[],
+            vectors: true,
             ports: &["stdin"],
             mount_tag: "none",
             seed: &[],

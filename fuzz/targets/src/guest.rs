@@ -97,6 +97,7 @@ pub fn boot(image: &[u8], disk: u64) -> Machine {
         initramfs: &[],
         command_line: "",
         disks: &[disk],
+        vectors: true,
         ports: &PORTS,
         mount_tag: "c2w",
         seed: &[],

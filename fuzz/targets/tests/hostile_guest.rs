@@ -75,6 +75,7 @@ fn one_that_waits_for_a_masked_timer_does_not_boot_for_ever() {
         initramfs: &[],
         command_line: "",
         disks: &[],
+        vectors: true,
         seed: &[],
     };
     let mut host = CountingHost::default();

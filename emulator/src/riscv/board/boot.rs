@@ -30,6 +30,7 @@ pub(super) fn load(
         ram,
         disks: &disks(memory.image(), config.disks).ok_or(BootError::Disks)?,
         command_line: config.command_line,
+        vectors: config.vectors,
         initramfs: (initramfs_at, initramfs_at + config.initramfs.len() as u64),
         seed: config.seed,
     })

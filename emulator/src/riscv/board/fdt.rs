@@ -37,6 +37,8 @@ pub struct Description<'a> {
     pub disks: &'a [(u64, u64)],
     /// Kernel command line.
     pub command_line: &'a str,
+    /// Whether to name the hart's extensions for vectors.
+    pub vectors: bool,
     /// Guest-physical start and end of the initramfs.
     pub initramfs: (u64, u64),
     /// First entropy of the kernel's generator.
@@ -55,7 +57,7 @@ pub fn build(description: &Description<'_>) -> Result<Vec<u8>, Error> {
     fdt.property_string("compatible", "c2w,machine")?;
     fdt.property_string("model", "c2w")?;
     chosen(&mut fdt, description)?;
-    cpus(&mut fdt)?;
+    cpus(&mut fdt, description.vectors)?;
     let memory = fdt.begin_node(&format!("memory@{:x}", description.ram.start))?;
     fdt.property_string("device_type", "memory")?;
     fdt.property_array_u64("reg", &[description.ram.start, description.ram.length])?;
@@ -85,7 +87,7 @@ fn chosen(fdt: &mut FdtWriter, description: &Description<'_>) -> Result<(), Erro
     fdt.end_node(node)
 }
 
-fn cpus(fdt: &mut FdtWriter) -> Result<(), Error> {
+fn cpus(fdt: &mut FdtWriter, vectors: bool) -> Result<(), Error> {
     let cpus = fdt.begin_node("cpus")?;
     fdt.property_u32("#address-cells", 1)?;
     fdt.property_u32("#size-cells", 0)?;
@@ -97,7 +99,9 @@ fn cpus(fdt: &mut FdtWriter) -> Result<(), Error> {
     fdt.property_string("compatible", "riscv")?;
     fdt.property_string("mmu-type", "riscv,sv48")?;
     fdt.property_string("riscv,isa-base", "rv64i")?;
-    let extensions = EXTENSIONS.iter().map(|name| (*name).into()).collect();
+    let is_vector = |name: &str| name == "v" || name.starts_with("zv");
+    let named = EXTENSIONS.iter().filter(|name| vectors || !is_vector(name));
+    let extensions = named.map(|name| (*name).into()).collect();
     fdt.property_string_list("riscv,isa-extensions", extensions)?;
     for size in ["riscv,cbom-block-size", "riscv,cbop-block-size", "riscv,cboz-block-size"] {
         fdt.property_u32(size, CACHE_BLOCK)?;

@@ -40,7 +40,7 @@ use memory::{memory, read, store};
 use op::{Code, Op, PAGE_CROSSER, SLOT, UNTRANSLATED, for_each_code};
 use range::{finite, finite_s, normal, normal_s};
 use system::{status, system};
-use vector::{copy_elements, need_vectors, vector, vector_state};
+use vector::{copy_elements, need_vectors, vector, vector_state, whole_registers};
 
 mod atomic;
 mod bitmanip;

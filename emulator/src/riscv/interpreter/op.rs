@@ -14,7 +14,7 @@ use super::fusion::for_each_fusion;
 use crate::memory::PAGE_SIZE;
 use crate::riscv::csr;
 use crate::riscv::isa::{Format, Insn, Opcode, constants};
-use crate::riscv::vector::Vtype;
+use crate::riscv::vector::{VLENB, Vtype};
 
 /// A translation for instruction fetch.
 pub type FetchEntry = crate::engine::tlb::FetchEntry<Op>;
@@ -196,6 +196,8 @@ macro_rules! for_each_code {
             Vsetvli = vector vsetvli 16
             Vload = vector vload 16
             Vstore = vector vstore 16
+            VloadWhole = vector vload_whole 16
+            VstoreWhole = vector vstore_whole 16
             StatusWrite = system status_write 16
             StatusSet = system status_set 16
             StatusClear = system status_clear 16
@@ -482,8 +484,8 @@ pub fn lower(insn: &Insn, offset: usize) -> Op {
         O::Divuw => writes_x(register(Code::Divuw)),
         O::Remw => writes_x(register(Code::Remw)),
         O::Remuw => writes_x(register(Code::Remuw)),
-        // Nothing to order, and nobody to wait for.
-        O::Fence | O::WrsNto | O::WrsSto => Op::base(Code::Nop),
+        // Nothing to order: code that was stored is decoded anew anyway. And nobody to wait for.
+        O::Fence | O::FenceI | O::WrsNto | O::WrsSto => Op::base(Code::Nop),
         O::Lb => loads_x(immediate(Code::Lb)),
         O::Lh => loads_x(immediate(pick(Code::Lh, Code::CLh))),
         O::Lw => loads_x(immediate(pick(Code::Lw, Code::CLw))),
@@ -552,9 +554,18 @@ pub fn lower(insn: &Insn, offset: usize) -> Op {
         O::Csrrw | O::Csrrs | O::Csrrc | O::Csrrsi | O::Csrrci => {
             system_register(insn).unwrap_or(slow)
         }
-        O::Vsetvli => set_vector_length(insn).unwrap_or(slow),
+        O::Vsetvli | O::Vsetivli => set_vector_length(insn).unwrap_or(slow),
         O::Vle8V | O::Vle16V | O::Vle32V | O::Vle64V => vector_memory(Code::Vload, insn),
         O::Vse8V | O::Vse16V | O::Vse32V | O::Vse64V => vector_memory(Code::Vstore, insn),
+        O::Vl1re8V
+        | O::Vl1re16V
+        | O::Vl1re32V
+        | O::Vl1re64V
+        | O::Vl2re8V
+        | O::Vl2re16V
+        | O::Vl2re32V
+        | O::Vl2re64V => whole_registers(Code::VloadWhole, insn),
+        O::Vs1rV | O::Vs2rV => whole_registers(Code::VstoreWhole, insn),
         O::LrW => register(Code::LrW),
         O::LrD => register(Code::LrD),
         O::ScW => register(Code::ScW),
@@ -656,19 +667,19 @@ fn system_register(insn: &Insn) -> Option<Op> {
     }
 }
 
-/// `vsetvli` with a legal type and a new length.
+/// `vsetvli` or `vsetivli` with a legal type and a new length.
 fn set_vector_length(insn: &Insn) -> Option<Op> {
     let vtype = Vtype::new(insn.imm as u64)?;
-    // With neither register it keeps the length, which may not be possible any more.
-    let (longest, kept) = (insn.rs1 == 0, insn.rs1 == 0 && insn.rd == 0);
-    (!kept).then_some(Op {
-        code: Code::Vsetvli,
-        a: insn.rd * 8,
-        b: insn.rs1 * 8,
-        imm: vtype.bits() as i16,
-        c: longest.into(),
-        d: vtype.max_length() as u8,
-    })
+    let longest = vtype.max_length() as u8;
+    let (b, is_known, largest) = match insn.opcode {
+        // Its length is in the instruction.
+        Opcode::Vsetivli => (0, true, longest.min(insn.rs1)),
+        // With neither register it keeps the length, which may not be possible any more.
+        _ if insn.rs1 == 0 && insn.rd == 0 => return None,
+        _ => (insn.rs1 * 8, insn.rs1 == 0, longest),
+    };
+    let imm = vtype.bits() as i16;
+    Some(Op { code: Code::Vsetvli, a: insn.rd * 8, b, imm, c: is_known.into(), d: largest })
 }
 
 /// An unmasked load or store of one group; everything else about vectors is for the slow path.
@@ -679,6 +690,15 @@ fn vector_memory(code: Code, insn: &Insn) -> Op {
     }
     let width = if insn.rm == 0 { 0 } else { insn.rm & 3 };
     Op { code, a: 0, b: insn.rs1 * 8, imm: 0, c: insn.rd, d: width }
+}
+
+/// A load or store of whole registers, one or two, which a legal one has side by side.
+fn whole_registers(code: Code, insn: &Insn) -> Op {
+    let registers = insn.extra_fields() as u8 + 1;
+    if !insn.rd.is_multiple_of(registers) {
+        return Op::slow(insn.bits);
+    }
+    Op { code, a: 0, b: insn.rs1 * 8, imm: 0, c: insn.rd, d: registers * VLENB as u8 }
 }
 
 /// Bytes between the slots at two page offsets, when both are inside the page.

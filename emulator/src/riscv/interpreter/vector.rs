@@ -3,7 +3,7 @@
 
 /// What an operation does, in the terms of the loop's own macros.
 macro_rules! vector {
-    // `imm` has a legal type, `d` its largest length; the length is x[b], or the largest if `c`.
+    // `imm` has a legal type, `d` the largest length; the length is x[b], or the largest if `c`.
     (vsetvli) => {{
         need_vectors!();
         let wanted = if op!().c != 0 { u64::MAX } else { x!(b) };
@@ -37,8 +37,32 @@ macro_rules! vector {
             unsafe { copy_elements(group, to, length as usize) }
         }
     }};
+    // `d` bytes of whole registers, from `c` on, whatever type and length are.
+    (vload_whole) => {{
+        let registers = whole_registers!();
+        let address = readable!(x!(b), u64::from(op!().d));
+        let from = core::ptr::with_exposed_provenance::<u8>(address);
+        unsafe { copy_elements(from, registers, op!().d.into()) }
+    }};
+    (vstore_whole) => {{
+        let registers = whole_registers!();
+        let address = writable!(x!(b), u64::from(op!().d));
+        let to = core::ptr::with_exposed_provenance_mut::<u8>(address);
+        unsafe { copy_elements(registers, to, op!().d.into()) }
+    }};
 }
 pub(super) use vector;
+
+macro_rules! whole_registers {
+    () => {{
+        need_vectors!();
+        if vector_state!().vstart != 0 {
+            leave!(Slow);
+        }
+        vector_state!().register(op!().c)
+    }};
+}
+pub(super) use whole_registers;
 
 macro_rules! vector_state {
     () => {

@@ -165,3 +165,45 @@ fn code_that_was_stored_is_executed_after_fence_i() {
         assert_eq!((hart.x(13), hart.x(12)), (number.into(), (number + 100).into()));
     }
 }
+
+/// Of a page with code it is known who writes to it, if it is one: here there are two.
+#[test]
+fn code_is_stored_by_two_addresses_of_its_page() {
+    let code = [
+        0x00b5_3023_u32, // sd a1, 0(a0)
+        0x0005_00e7,     // jalr a0
+        0x0006_0693,     // mv a3, a2
+        0x00b5_3023,     // sd a1, 0(a0)
+        0x00f8_3023,     // sd a5, 0(a6)
+        0x0005_00e7,     // jalr a0
+        0x0006_0713,     // mv a4, a2
+        0x0118_3023,     // sd a7, 0(a6)
+        0x0005_00e7,     // jalr a0
+        0x0000_006f,     // j .
+    ];
+    let mut paged = Paged::new(8);
+    let [stored, other] = [PAGE + 0x1000, PAGE + 0x2000];
+    paged.map(PAGE, DATA | pte::V | pte::X | pte::U);
+    paged.map(stored, (DATA + 0x1000) | pte::RWU | pte::X);
+    paged.map(other, (DATA + 0x1000) | pte::RWU);
+    let bytes: alloc::vec::Vec<u8> = code.iter().flat_map(|word| word.to_le_bytes()).collect();
+    paged.world.memory.write(DATA, &bytes).unwrap();
+    for number in [1, 2, 3] {
+        for (register, value) in [
+            (10, stored),
+            (11, returns(number)),
+            (14, PAGE),
+            (15, returns(number + 100)),
+            (16, other),
+            (17, returns(number + 200)),
+        ] {
+            paged.set(register, value);
+        }
+        // jr a4
+        assert_eq!(paged.attempt(Mode::User, 0x0007_0067), None);
+        let limit = paged.world.hart.steps() + 30;
+        paged.world.with_bus(|hart, bus| hart.run(limit, bus));
+        let results = [13, 14, 12].map(|register| paged.world.hart.x(register));
+        assert_eq!(results, [0, 100, 200].map(|more| u64::from(number + more)));
+    }
+}

@@ -305,11 +305,7 @@ impl Hart {
         if access == Access::Write && bus.memory.has_code(page) {
             return None;
         }
-        let table = match access {
-            Access::Write => self.spaces.tlb.write(privilege),
-            _ => self.spaces.tlb.read(privilege),
-        };
-        table.fill(address, page);
+        self.fill_tlb(address, page, access);
         Some(physical & !(PAGE_SIZE as u64 - 1))
     }
 }
