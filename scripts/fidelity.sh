@@ -24,34 +24,13 @@ c2w=$(realpath "${C2W:-$(dirname "$0")/../target/release/c2w}")
 wasmtime=${WASMTIME:-wasmtime}
 cd "$(dirname "$0")/.."
 . scripts/lib/binfmt.sh
+. scripts/lib/image.sh
+. scripts/lib/compare.sh
 
 readonly CASES=tests/fidelity TABLE=docs/fidelity.md
-# Seconds for one program.
-limit=900
-readonly PATHS=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-
-# field CASE NAME [DEFAULT]: what a line `# NAME: ` of the case says.
-field() {
-    local value
-    value=$(sed -n "s/^# $2: //p" "$CASES/$1.sh")
-    echo "${value:-${3:-}}"
-}
-
-# record PLACE COMMAND...: its output and status, as files in the folder PLACE.
-record() {
-    local place=$1 status=0
-    shift
-    mkdir -p "$place"
-    timeout --kill-after=10 "$limit" "$@" > "$place/stdout" 2> "$place/stderr" < /dev/null \
-        || status=$?
-    echo "$status" > "$place/status"
-}
-
-# under_qemu PLACE CASE: in namespaces of its own, on a copy of the root that is thrown away.
+# under_qemu PLACE CASE
 under_qemu() {
-    record "$1" unshare --mount --pid --net --ipc --uts --fork --kill-child \
-        bash scripts/lib/chroot-container.sh "$cache/${2%%/*}.root" "$(field "$2" user root)" \
-        env -i "PATH=$PATHS" bash -c "$(cat "$CASES/$2.sh")"
+    in_chroot "$1" "$cache/${2%%/*}.root" "$(field "$2" user root)" bash -c "$(cat "$CASES/$2.sh")"
 }
 
 # native PLACE CASE MEMORY
@@ -71,11 +50,6 @@ module() {
     record "$1" "$wasmtime" run --allow-precompiled "$compiled" \
         "${options[@]}" bash -c "$(cat "$CASES/$2.sh")"
     without_notices "$1"
-}
-
-# without_notices PLACE: c2w's own words are not the program's.
-without_notices() {
-    sed -i '/^c2w: /d' "$1/stderr"
 }
 
 # image CASE: its name for c2w; every USER has a tag.
@@ -108,11 +82,6 @@ judge() {
     cp "$CASES/$2.expected" "$1/stdout"
     : > "$1/stderr"
     echo 0 > "$1/status"
-}
-
-# same CASE PLACE: whether it came out; the difference if not.
-same() {
-    diff -U 2 -r --label expected --label found "$work/$1/judge" "$work/$1/$2"
 }
 
 # least_memory CASE: the smallest machine of a few sizes that does it.
@@ -170,7 +139,7 @@ for case in "$@"; do
     [ -e "$CASES/$case.sh" ] || { echo "$0: there is no case $CASES/$case.sh" >&2; exit 2; }
 done
 [ "$(id -u)" = 0 ] || { echo "$0: needs root" >&2; exit 1; }
-require_binfmt
+require_binfmt riscv64
 scripts/fidelity-images.sh "$cache"
 work=$(mktemp -d "$cache/run.XXXXXX")
 trap 'rm -rf "$work"' EXIT
