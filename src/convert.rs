@@ -108,9 +108,6 @@ fn unpack_image(
         .map_err(|error| local::with_hint(reference, error))?;
     timing.stage("manifest");
     let execution = image.platform.execution()?;
-    if let Some(emulator) = execution.emulator {
-        progress.note(&emulated(&image.platform, emulator));
-    }
     let mut tree = Tree::new();
     let layers = image.layers();
     let of = layers.len();
@@ -147,9 +144,6 @@ fn unpack_rootfs(
     timing.stage("files");
     let platform = rootfs_platform(&tree, &spool, &source.platforms)?;
     let execution = platform.execution()?;
-    if let Some(emulator) = execution.emulator {
-        progress.note(&emulated(&platform, emulator));
-    }
     Ok(Rootfs::new(tree, spool, &digest, &rootfs_source::config(platform), execution))
 }
 
@@ -321,6 +315,9 @@ fn prepare_in(
 ) -> Result<Prepared> {
     let rootfs =
         unpack(image, &options.source, Some(space.image_limit()), &options.progress, timing)?;
+    if let Some(emulator) = rootfs.execution.emulator {
+        options.progress.note(&emulated(&rootfs.platform, emulator));
+    }
     let (memory, disks) = memory(&rootfs, options, space, timing)?;
     options.progress.stage(Stage::Boot);
     let boot_options = BootOptions {
@@ -351,16 +348,18 @@ pub fn convert(
     let staged = Staged::create(output, image.reads())?;
     let template = Template::parse(options.assets.runtime())?;
     // Before the work: a runtime or a command that cannot be used.
-    let mut training = match options.translation.aot {
-        Aot::Off => None,
-        _ => Some((template.linkage()?, options.translation.runs()?)),
+    let training = || Ok::<_, anyhow::Error>((template.linkage()?, options.translation.runs()?));
+    let mut asked = match options.translation.aot {
+        Aot::Off | Aot::Emulator => None,
+        Aot::Auto | Aot::Max => Some(training()?),
     };
     let space = Space::module(template.memory_bytes());
     let Prepared { mut session, root, platform, digest, name, boot } =
         prepare_in(space, image, options, timing)?;
-    if boot.execution.emulator.is_none() && options.translation.aot == Aot::Emulator {
-        training = None;
+    if boot.execution.emulator.is_some() && options.translation.aot == Aot::Emulator {
+        asked = Some(training()?);
     }
+    let training = asked;
     let state = session.save(&mut Silent);
     let memory = session.into_memory();
     // Training goes on from here and leaves its traces in RAM.

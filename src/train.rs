@@ -114,7 +114,7 @@ pub struct Workload {
     /// What to call it.
     name: String,
     request: RunRequest,
-    /// Whether that it fails is nobody's business, as the image may lack the command.
+    /// Whether a failure is not to be reported: nobody has asked for it.
     is_common: bool,
 }
 

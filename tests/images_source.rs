@@ -80,7 +80,7 @@ fn every_case_is_known_and_behaves() {
         ("bad-missing-blob", "is not there"),
         ("bad-truncated-gz", "cannot be decompressed"),
         ("odd-artifact", "OCI artifact of type \"application/x.test\""),
-        ("odd-windows", "no linux/riscv64 variant, only windows/amd64"),
+        ("odd-windows", "no variant that c2w runs, only windows/amd64"),
         ("ok-two-tags", "add one of their tags, one, two"),
     ];
     for name in cases.as_object().unwrap().keys() {

@@ -85,7 +85,7 @@ fn no_layer_is_fetched() {
 }
 
 #[test]
-fn any_platform_can_be_looked_at_and_one_runs() {
+fn any_platform_can_be_looked_at_and_some_run() {
     for (arguments, platform) in [
         (["--platform", "linux/arm/v6"], "linux/arm/v6"),
         (["--platform", "linux/arm64"], "linux/arm64/v8"),
@@ -101,9 +101,9 @@ fn any_platform_can_be_looked_at_and_one_runs() {
         error.contains("no linux/s390x variant, only") && error.contains("linux/riscv64"),
         "{error}"
     );
-    for arguments in [["--target-arch", "amd64"], ["--platform", "linux/amd64"]] {
+    for arguments in [["--target-arch", "sparc64"], ["--platform", "linux/sparc64"]] {
         let error = c2w(&["rootfs", arguments[0], arguments[1], &rich(), "out"]).unwrap_err();
-        assert!(error.contains("c2w runs linux/riscv64 only, not linux/amd64"), "{error}");
+        assert!(error.contains("c2w does not run linux/sparc64"), "{error}");
     }
     let both = ["inspect", "--platform", "linux/arm", "--target-arch", "arm", &rich()];
     assert!(c2w(&both).unwrap_err().contains("cannot be used with"));

@@ -49,8 +49,8 @@ pub enum ErrorKind {
     #[error("skopeo cannot read it: {0}")]
     Skopeo(String),
     /// No variant for a wanted platform.
-    #[error("it has no {} variant, only {}: choose or build one, for example with \
-             `docker buildx build --platform {}`", list(.want), list(.have), first(.want))]
+    #[error("it has no {}, only {}: choose or build one, for example with \
+             `docker buildx build --platform {}`", variant(.want), list(.have), first(.want))]
     Platform {
         /// What was wanted, best first.
         want: Vec<Platform>,
@@ -192,6 +192,13 @@ fn printable(text: impl fmt::Display) -> String {
 fn plays(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+}
+
+fn variant(want: &[Platform]) -> String {
+    match want {
+        [one] => format!("{one} variant"),
+        _ => "variant that c2w runs".into(),
+    }
 }
 
 fn first(platforms: &[Platform]) -> String {

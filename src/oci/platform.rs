@@ -63,7 +63,9 @@ impl Platform {
         match (want.level(), have.level()) {
             (Some(most), Some(level)) if !want.variant.is_empty() => most.saturating_sub(level),
             (_, Some(level)) => level,
-            _ => u32::from(want.variant != have.variant),
+            // Not one of the levels.
+            (Some(_), None) => u32::MAX - 1,
+            (None, None) => u32::from(want.variant != have.variant),
         }
     }
 
@@ -72,7 +74,12 @@ impl Platform {
         let normal = self.normal();
         match (normal.architecture.as_str(), normal.variant.as_str()) {
             ("amd64", "") => Some(1),
-            ("amd64" | "arm", variant) => variant.strip_prefix('v')?.parse().ok(),
+            ("amd64" | "arm", variant) => {
+                let digits = variant.strip_prefix('v')?;
+                let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+                // A number with more digits is above every level that there is.
+                is_number.then(|| digits.parse().unwrap_or(u32::MAX).max(1))
+            }
             _ => None,
         }
     }
@@ -218,6 +225,24 @@ mod tests {
             nearest("linux/riscv64", &variants),
             ["linux/riscv64", "linux/riscv64/rva23u64"]
         );
+    }
+
+    #[test]
+    fn what_is_executed() {
+        let runs = |text: &str| platform(text).execution().is_ok();
+        for text in ["linux/riscv64", "linux/riscv64/rva23u64", "linux/x86_64/v3", "linux/arm/v5"] {
+            assert!(runs(text), "{text}");
+        }
+        for text in [
+            "linux/amd64/v4",
+            "linux/amd64/v99999999999",
+            "linux/amd64/foo",
+            "linux/arm/v9",
+            "linux/ppc64",
+            "freebsd/amd64",
+        ] {
+            assert!(!runs(text), "{text}");
+        }
     }
 
     #[test]

@@ -31,20 +31,22 @@ pub struct Found {
 /// reference names.
 pub fn resolve(source: &dyn Source, platforms: &[Platform]) -> Result<Found, ErrorKind> {
     let roots = source.roots()?;
-    let (mut have, mut refused) = (Vec::new(), None);
+    let (mut have, mut refused, mut read) = (Vec::new(), None, 0);
     for (index, want) in platforms.iter().enumerate() {
         // The first search has seen all there is.
         let known = index > 0 && have.len() < MAX_NAMED;
         if known && !have.iter().any(|have| want.accepts(have)) {
             continue;
         }
-        let mut search = Search { source, want, have: &mut have, refused: &mut refused, read: 0 };
+        let (have, refused, read) = (&mut have, &mut refused, &mut read);
+        let mut search = Search { source, want, have, refused, read };
         if let Some(found) = search.among(&roots, 0)? {
             return Ok(found);
         }
     }
     match refused {
-        Some(error) if have.is_empty() => Err(error),
+        // What is there for a wanted platform, or for none, is not an image.
+        Some(error) if have.is_empty() || accepts_one_of(platforms, &have) => Err(error),
         _ => Err(ErrorKind::Platform { want: platforms.to_vec(), have }),
     }
 }
@@ -56,7 +58,11 @@ struct Search<'a> {
     have: &'a mut Vec<Platform>,
     /// The first entry that turned out not to be an image.
     refused: &'a mut Option<ErrorKind>,
-    read: usize,
+    read: &'a mut usize,
+}
+
+fn accepts_one_of(wanted: &[Platform], have: &[Platform]) -> bool {
+    wanted.iter().any(|want| have.iter().any(|have| want.accepts(have)))
 }
 
 impl Search<'_> {
@@ -67,7 +73,7 @@ impl Search<'_> {
         let mut candidates: Vec<&Descriptor> = Vec::new();
         for entry in entries.iter().filter(|entry| !entry.is_attestation()) {
             match &entry.platform {
-                Some(platform) if !self.want.accepts(platform) => self.passed_over(platform),
+                Some(platform) if !self.takes(platform) => self.passed_over(platform),
                 _ => candidates.push(entry),
             }
         }
@@ -83,9 +89,16 @@ impl Search<'_> {
         Ok(None)
     }
 
+    /// Whether an image of a platform will do. One of a variant that is not executed is taken only
+    /// by name.
+    fn takes(&self, platform: &Platform) -> bool {
+        let named = !self.want.variant.is_empty() || self.want.execution().is_err();
+        self.want.accepts(platform) && (named || platform.execution().is_ok())
+    }
+
     fn at(&mut self, entry: &Descriptor, depth: usize) -> Result<Option<Found>, ErrorKind> {
-        self.read += 1;
-        if self.read > MAX_DOCUMENTS {
+        *self.read += 1;
+        if *self.read > MAX_DOCUMENTS {
             return Err(ErrorKind::Nesting);
         }
         let fetch = |descriptor: &Descriptor| source::manifest(self.source, descriptor);

@@ -61,12 +61,15 @@ pub fn read(reference: &RootfsRef, mut spool: Spool, limits: &Limits) -> Result<
     Ok(Contents { tree, spool, digest, notes })
 }
 
-/// The CPU, in Go's words, of the first executable in the tree that is for one that we run.
+/// The CPU, in Go's words, of the first executable in the tree that is for one that we run: the
+/// system's own before others.
 ///
 /// # Errors
 /// When the spool cannot be read.
 pub fn architecture(tree: &Tree, spool: &Spool) -> io::Result<Option<&'static str>> {
+    const SYSTEM: [&[u8]; 4] = [b"bin", b"usr/bin", b"sbin", b"usr"];
     let mut left = vec![tree.root()];
+    left.extend(SYSTEM.iter().rev().filter_map(|path| tree.lookup(path)));
     while let Some(id) = left.pop() {
         let inode = tree.inode(id);
         match &inode.node {

@@ -92,9 +92,8 @@ impl UserEmulator {
     /// The one for a CPU, and for a variant of it that is a `level`.
     pub fn of(architecture: &str, level: Option<u32>) -> Option<Self> {
         let runs = |emulator: &Self| {
-            let levels = emulator.highest_level.zip(level);
-            emulator.architecture == architecture
-                && levels.is_none_or(|(highest, level)| level <= highest)
+            let enough = |highest| level.is_some_and(|level| level <= highest);
+            emulator.architecture == architecture && emulator.highest_level.is_none_or(enough)
         };
         Self::ALL.into_iter().find(runs)
     }

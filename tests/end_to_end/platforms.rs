@@ -10,6 +10,7 @@ use crate::{process, trial};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::OnceLock;
@@ -243,6 +244,12 @@ fn c2w_run(reference: &str, options: &[&str]) -> Output {
     process::run(Command::new(C2W).arg("run").args(options).arg(reference), b"")
 }
 
+fn inspect(arguments: &[impl AsRef<OsStr>]) -> Value {
+    let output = Command::new(C2W).args(["inspect", "--json"]).args(arguments).output().unwrap();
+    let shown = serde_json::from_slice(&output.stdout);
+    shown.unwrap_or_else(|error| panic!("{error}: {}", text(&output.stderr)))
+}
+
 /// What such a program has written, up to the first NUL: behind it may be what the kernel said.
 fn machine(output: &Output) -> String {
     assert_eq!(output.stdout.len(), 65, "{output:?}");
@@ -280,17 +287,13 @@ fn best_of_an_index() {
     assert_eq!(best(&["linux/s390x", "linux/arm64", "linux/amd64"]), "x86_64");
     assert_eq!(best(&["linux/s390x", "linux/arm64"]), "aarch64");
     assert_eq!(best(&["linux/s390x", "linux/ppc64le"]), "ppc64le");
+    assert_eq!(best(&["linux/amd64/v4", "linux/arm64"]), "aarch64");
 }
 
 fn levels() {
     let platform_of = |platforms: &[&str], wanted: &str| {
         let (_folder, reference) = index_of(platforms);
-        let output = Command::new(C2W)
-            .args(["inspect", "--json", "--platform", wanted, &reference])
-            .output()
-            .unwrap();
-        let shown: Value = serde_json::from_slice(&output.stdout).expect(&text(&output.stderr));
-        shown["platform"].as_str().unwrap().to_owned()
+        inspect(&["--platform", wanted, &reference])["platform"].as_str().unwrap().to_owned()
     };
     let amd64 = ["linux/amd64/v3", "linux/amd64", "linux/amd64/v2"];
     assert_eq!(platform_of(&amd64, "linux/amd64"), "linux/amd64");
@@ -317,9 +320,8 @@ fn refused() {
             assert!(said.contains("it runs linux/riscv64, linux/amd64, linux/arm64"), "{said}");
         }
     }
-    // Found only once the image is looked at.
     let said = text(&c2w_run(&reference, &[]).stderr);
-    assert!(said.contains("does not run linux/amd64/v4"), "{said}");
+    assert!(said.contains("no variant that c2w runs, only linux/amd64/v4"), "{said}");
     let said = text(&c2w_run(&reference, &["--target-arch", "arm64"]).stderr);
     assert!(said.contains("no linux/arm64 variant, only linux/amd64/v4"), "{said}");
 }
@@ -332,6 +334,11 @@ fn bare_root() {
     std::fs::write(&path, program.file()).unwrap();
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(&path, mode).unwrap();
+    // Not one of the system's.
+    let tool = root.path().join("a-tool-of-others");
+    let other = PROGRAMS.iter().find(|program| program.platform == "linux/arm64").unwrap();
+    std::fs::write(&tool, other.file()).unwrap();
+    std::fs::set_permissions(&tool, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let output = c2w_run(&format!("rootfs:{}", root.path().display()), &[]);
     assert_eq!(machine(&output), "s390x");
     assert!(text(&output.stderr).contains("linux/s390x is emulated by qemu-s390x"), "{output:?}");
@@ -365,11 +372,7 @@ fn foreign() -> &'static Container {
 /// Of an image, and of its module; the latter says that it is emulated, and was trained.
 fn inspected() {
     let container = foreign();
-    let inspect = |what: &dyn AsRef<std::ffi::OsStr>| {
-        let output = Command::new(C2W).args(["inspect", "--json"]).arg(what).output().unwrap();
-        serde_json::from_slice::<Value>(&output.stdout).expect(&text(&output.stderr))
-    };
-    let module = inspect(&container.module);
+    let module = inspect(&[&container.module]);
     assert_eq!(module["platform"], "linux/amd64");
     assert_eq!(module["emulator"]["program"], "qemu-x86_64");
     assert_eq!(module["emulator"]["licence"], "GPL-2.0-only");
@@ -378,9 +381,9 @@ fn inspected() {
     // The program's 11 MiB are not the image's.
     assert!(module["root_image"].as_u64().unwrap() < 1 << 20, "{module}");
     let (_folder, reference) = index_of(&["linux/arm64"]);
-    let image = inspect(&reference);
+    let image = inspect(&[&reference]);
     assert!(image["emulator"].as_str().unwrap().starts_with("qemu-aarch64, Debian's"), "{image}");
-    assert!(inspect(&Container::busybox().module)["emulator"].is_null());
+    assert!(inspect(&[&Container::busybox().module])["emulator"].is_null());
     assert!(container.said.contains("\ntranslated "), "{}", container.said);
 }
 

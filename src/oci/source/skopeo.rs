@@ -76,6 +76,7 @@ fn copy(
     platform: &Platform,
     dir: &Path,
 ) -> Result<(), ErrorKind> {
+    let platform = platform.normal();
     let mut command = Command::new(program);
     command.arg(format!("--override-os={}", platform.os));
     command.arg(format!("--override-arch={}", platform.architecture));
