@@ -39,10 +39,12 @@ go_hello() {
 image_and_root "$architecture" "$TOOLS" "$cache/$architecture/tools"
 image_and_root "$architecture" "$PYTHON" "$cache/$architecture/python"
 image_and_root "$architecture" "$NODE" "$cache/$architecture/node"
-# Its maintainer scripts link manual pages.
+# Its maintainer scripts link manual pages. The class is compiled here: that takes minutes in c2w.
 image_and_root "$architecture" "$JAVA" "$cache/$architecture/java" \
     --essential-hook='mkdir -p "$1/usr/share/man/man1"' \
-    --dpkgopt='path-exclude=/usr/lib/jvm/*/jmods/*'
+    --dpkgopt='path-exclude=/usr/lib/jvm/*/jmods/*' \
+    --customize-hook='copy-in tests/foreign/Hello.java /usr/local/lib' \
+    --customize-hook='chroot "$1" javac /usr/local/lib/Hello.java'
 if [ ! -e "$cache/$architecture/go.root" ]; then
     extra=$(mktemp -d)
     trap 'rm -rf "$extra"' EXIT

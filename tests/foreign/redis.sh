@@ -2,7 +2,9 @@
 # what: server on loopback: set, get, incr, lists, a script, a background save
 # image: tools
 cd /tmp
-redis-server --port 6379 --bind 127.0.0.1 --daemonize yes --dir /tmp --logfile /tmp/redis.log > /dev/null
+# QEMU's /proc/self/smaps has only zeros, which redis takes for a fault of an arm64 kernel.
+redis-server --port 6379 --bind 127.0.0.1 --daemonize yes --dir /tmp --logfile /tmp/redis.log \
+    --ignore-warnings ARM64-COW-BUG > /dev/null
 for i in $(seq 100); do redis-cli ping > /dev/null 2>&1 && break; sleep 0.1; done
 redis-cli << 'R'
 ping
