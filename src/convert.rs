@@ -18,10 +18,10 @@ use crate::size;
 use crate::space::Space;
 use crate::sparse::SparseWriter;
 use crate::staged::Staged;
-use crate::target::{EMULATOR_LICENCE, Execution, UserEmulator};
+use crate::target::{Execution, UserEmulator};
 use crate::timing::Timing;
-use crate::train::{self, Aot, Snapshot, TrainingResult};
-use crate::wasm::{self, EmulatorProvenance, Parts, Provenance, Template};
+use crate::train::{self, Snapshot, TrainingResult};
+use crate::wasm::{self, Parts, Provenance, Template};
 use anyhow::{Context, Result};
 use c2w_emulator::{GuestMemory, Region};
 use c2w_guest_abi::ContainerConfig;
@@ -269,13 +269,10 @@ fn memory(
     let progress = &options.progress;
     progress.stage(Stage::Ext4);
     let Execution { target, emulator } = rootfs.execution;
-    let emulator = match emulator {
-        Some(emulator) => {
-            let disk = EmulatorDisk::new(emulator, options.assets.emulators());
-            Some(disk.context("the archive of emulators cannot be read")?)
-        }
-        None => None,
-    };
+    let emulator = emulator
+        .map(|emulator| EmulatorDisk::new(emulator, options.assets.emulators()))
+        .transpose()
+        .context("the archive of emulators cannot be read")?;
     let plan = ext4::plan(&rootfs.tree)?;
     let emulator =
         emulator.as_ref().map(|disk| disk.plan().map(|plan| (disk, plan))).transpose()?;
@@ -349,17 +346,12 @@ pub fn convert(
     let template = Template::parse(options.assets.runtime())?;
     // Before the work: a runtime or a command that cannot be used.
     let training = || Ok::<_, anyhow::Error>((template.linkage()?, options.translation.runs()?));
-    let mut asked = match options.translation.aot {
-        Aot::Off | Aot::Emulator => None,
-        Aot::Auto | Aot::Max => Some(training()?),
-    };
+    let training = options.translation.translates(true).then(training).transpose()?;
     let space = Space::module(template.memory_bytes());
     let Prepared { mut session, root, platform, digest, name, boot } =
         prepare_in(space, image, options, timing)?;
-    if boot.execution.emulator.is_some() && options.translation.aot == Aot::Emulator {
-        asked = Some(training()?);
-    }
-    let training = asked;
+    let emulated = boot.execution.emulator.is_some();
+    let training = training.filter(|_| options.translation.translates(emulated));
     let state = session.save(&mut Silent);
     let memory = session.into_memory();
     // Training goes on from here and leaves its traces in RAM.
@@ -412,7 +404,6 @@ fn region(memory: &GuestMemory, region: Region) -> &[u8] {
 /// What is the same in modules of all images.
 fn provenance(options: &Options, emulator: Option<UserEmulator>) -> Provenance {
     let assets = options.assets.checksums(emulator);
-    let (package, version) = UserEmulator::package();
     Provenance {
         source: String::new(),
         digest: String::new(),
@@ -421,12 +412,7 @@ fn provenance(options: &Options, emulator: Option<UserEmulator>) -> Provenance {
         memory_mib: options.memory_mib,
         root_image: 0,
         machine: String::new(),
-        emulator: emulator.map(|emulator| EmulatorProvenance {
-            program: emulator.program.into(),
-            package: package.into(),
-            version: version.into(),
-            licence: EMULATOR_LICENCE.into(),
-        }),
+        emulator: emulator.map(Into::into),
         assets: assets.into_iter().map(|(name, sum)| (name.to_owned(), sum)).collect(),
     }
 }

@@ -59,6 +59,15 @@ impl Options {
         })
     }
 
+    /// Whether anything of an image is translated, which is `emulated` or not.
+    pub fn translates(&self, emulated: bool) -> bool {
+        match self.aot {
+            Aot::Off => false,
+            Aot::Emulator => emulated,
+            Aot::Auto | Aot::Max => true,
+        }
+    }
+
     /// The most instructions of one command.
     fn limit(&self) -> u64 {
         match self.aot {
@@ -88,8 +97,7 @@ impl Options {
     pub fn runs(&self) -> Result<Vec<Workload>> {
         let own = match &self.commands[..] {
             [] => vec![Workload {
-                // Nobody has asked for it.
-                is_common: self.aot == Aot::Emulator,
+                is_unasked: self.aot == Aot::Emulator,
                 ..Workload::own("the image's command".into(), request(&[])?)
             }],
             commands => commands.iter().map(|text| named(text)).collect::<Result<_>>()?,
@@ -102,7 +110,7 @@ impl Options {
             request.entrypoint = Some(Vec::new());
             let target = MAPPED.as_bytes().to_vec();
             request.mounts = vec![Mount { name: b"0".to_vec(), target, read_only: false }];
-            Ok(Workload { name: words[0].clone(), request, is_common: true })
+            Ok(Workload { name: words[0].clone(), request, is_unasked: true })
         });
         own.into_iter().map(Ok).chain(common).collect()
     }
@@ -114,13 +122,13 @@ pub struct Workload {
     /// What to call it.
     name: String,
     request: RunRequest,
-    /// Whether a failure is not to be reported: nobody has asked for it.
-    is_common: bool,
+    /// Whether nobody has asked for it, so that a failure is not to be reported.
+    is_unasked: bool,
 }
 
 impl Workload {
     fn own(name: String, request: RunRequest) -> Self {
-        Self { name, request, is_common: false }
+        Self { name, request, is_unasked: false }
     }
 }
 
@@ -219,7 +227,7 @@ pub fn train(
     let mut host = Listening { host, said: Vec::new() };
     let profile = Rc::new(RefCell::new(Profile::default()));
     let mut done = Vec::new();
-    for Workload { name, request, is_common } in runs {
+    for Workload { name, request, is_unasked } in runs {
         host.said.clear();
         restore_ram(&mut memory, snapshot.ram);
         let mut session = Session::restore(boot.execution.target.board(), memory, snapshot.state)?;
@@ -231,7 +239,7 @@ pub fn train(
         session.sample(Box::new(SharedProfile(profile.clone())), FULLY_COUNTED);
         let (instructions, failure) = run(&mut session, request, options.limit(), &mut host)?;
         profile.borrow_mut().interrupt();
-        done.push(Run { name, instructions, failure: failure.filter(|_| !is_common) });
+        done.push(Run { name, instructions, failure: failure.filter(|_| !is_unasked) });
         memory = session.into_memory();
     }
     let profile = profile.borrow();

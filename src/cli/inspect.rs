@@ -11,7 +11,6 @@ use crate::oci::{self, Image};
 use crate::progress::Silent;
 use crate::rootfs::spool::Spool;
 use crate::rootfs_source;
-use crate::target::{EMULATOR_LICENCE, UserEmulator};
 use crate::wasm::{EmulatorProvenance, Provenance};
 use anyhow::{Context, Result};
 use clap::Args;
@@ -89,11 +88,7 @@ fn module_text(mut module: File, arguments: &Inspect) -> Result<String> {
         row("module", format!("{} MiB", mib(size))),
     ];
     if let Some(emulator) = provenance.emulator {
-        let EmulatorProvenance { program, package, version, licence } = emulator;
-        rows.insert(
-            3,
-            row("emulator", format!("{program}, Debian's {package} {version}, {licence}")),
-        );
+        rows.insert(3, row("emulator", emulator.to_string()));
     }
     rows.extend(provenance.assets.into_iter().map(|(name, sum)| row(&name, sum)));
     Ok(table(&rows))
@@ -117,7 +112,7 @@ fn image_text(image: &Image) -> String {
     add("name", &[image.name_inside().unwrap_or_default().into()]);
     add("digest", &[image.manifest_digest.to_string()]);
     add("platform", &[image.platform.to_string()]);
-    add("emulator", &[emulator_text(image).unwrap_or_default()]);
+    add("emulator", &[emulator(image).map_or(String::new(), |emulator| emulator.to_string())]);
     add("created", &[image.config.created.clone().unwrap_or_default()]);
     add("entrypoint", &[words(&run.entrypoint)]);
     add("cmd", &[words(&run.cmd)]);
@@ -135,10 +130,8 @@ fn image_text(image: &Image) -> String {
 }
 
 /// What would run the image's programs, if the machine itself does not.
-fn emulator_text(image: &Image) -> Option<String> {
-    let emulator = image.platform.execution().ok()?.emulator?;
-    let (package, version) = UserEmulator::package();
-    Some(format!("{}, Debian's {package} {version}, {EMULATOR_LICENCE}", emulator.program))
+fn emulator(image: &Image) -> Option<EmulatorProvenance> {
+    Some(image.platform.execution().ok()?.emulator?.into())
 }
 
 /// Words that could be pasted into a JSON array, as Docker shows them.
@@ -174,7 +167,7 @@ fn image_json(image: &Image) -> Value {
         "name": image.name_inside(),
         "digest": image.manifest_digest.to_string(),
         "platform": image.platform.to_string(),
-        "emulator": emulator_text(image),
+        "emulator": emulator(image),
         "created": image.config.created,
         "size": total(image.layer_descriptors().map(|(layer, _)| layer.size)),
         "layers": layers.collect::<Vec<_>>(),

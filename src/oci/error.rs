@@ -49,7 +49,7 @@ pub enum ErrorKind {
     #[error("skopeo cannot read it: {0}")]
     Skopeo(String),
     /// No variant for a wanted platform.
-    #[error("it has no {}, only {}: choose or build one, for example with \
+    #[error("it has no {}, only {}: choose another image or build one, for example with \
              `docker buildx build --platform {}`", variant(.want), list(.have), first(.want))]
     Platform {
         /// What was wanted, best first.

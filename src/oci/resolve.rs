@@ -78,7 +78,7 @@ impl Search<'_> {
             }
         }
         // An entry that says the platform goes before one that leaves it open.
-        candidates.sort_by_key(|entry| {
+        candidates.sort_by_cached_key(|entry| {
             entry.platform.as_ref().map_or(u32::MAX, |platform| self.want.distance(platform))
         });
         for entry in candidates {

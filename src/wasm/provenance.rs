@@ -3,8 +3,10 @@
 //! Nothing in it depends on the machine that converted: the same image gives the same bytes.
 
 use super::scan::{ScanError, Scanner};
+use crate::target::{EMULATOR_LICENCE, UserEmulator};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt::{self, Display, Formatter};
 use std::io::{self, Read, Seek};
 
 /// Name of the custom section.
@@ -50,6 +52,25 @@ pub struct EmulatorProvenance {
     pub version: String,
     /// Its licence, by its SPDX identifier.
     pub licence: String,
+}
+
+impl From<UserEmulator> for EmulatorProvenance {
+    fn from(emulator: UserEmulator) -> Self {
+        let (package, version) = UserEmulator::package();
+        Self {
+            program: emulator.program.into(),
+            package: package.into(),
+            version: version.into(),
+            licence: EMULATOR_LICENCE.into(),
+        }
+    }
+}
+
+impl Display for EmulatorProvenance {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self { program, package, version, licence } = self;
+        write!(f, "{program}, Debian's {package} {version}, {licence}")
+    }
 }
 
 /// Why a file has no provenance.
