@@ -3,7 +3,7 @@
 use crate::board::{Board, BootBoard, BootConfig, BootError};
 use crate::devices::vmgenid::ID_LENGTH;
 use crate::devices::{
-    Context, Devices, DevicesConfig, DevicesState, InvalidState, P9Server, PowerRequest,
+    Context, Devices, DevicesConfig, DevicesState, InvalidState, NetBackend, P9Server, PowerRequest,
 };
 use crate::encoding;
 use crate::engine::bus::{Bus, Event};
@@ -55,7 +55,7 @@ pub enum Exit {
 const MAGIC: &[u8] = b"c2wsnap";
 
 /// The version of the state.
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 
 /// Console ports of a saved machine: each has queues, so their number is checked first.
 const MAX_PORTS: usize = 64;
@@ -207,6 +207,17 @@ impl Machine {
     /// Has 9p requests answered by `server` from now on.
     pub fn set_p9_server(&mut self, server: Box<dyn P9Server>) {
         self.devices.set_p9_server(server);
+    }
+
+    /// Sets what is at the other end of the network's wire; `None` unplugs it.
+    pub fn set_net_backend(&mut self, backend: Option<Box<dyn NetBackend>>) {
+        self.devices.set_net_backend(backend);
+    }
+
+    /// Gives the guest frames that its network's backend has. Returns whether it took any.
+    pub fn deliver_frames(&mut self, host: &mut dyn Host) -> bool {
+        let mut context = Context { memory: &mut self.memory, host };
+        self.devices.deliver_frames(&mut context)
     }
 
     /// Nanoseconds of a tick.

@@ -6,7 +6,8 @@ use c2w_emulator::devices::MmioRange;
 use c2w_emulator::riscv::board::layout;
 
 /// The virtio devices of a machine.
-pub const DEVICES: [MmioRange; 3] = [layout::CONSOLE, layout::RNG, layout::P9_TRANSPORT];
+pub const DEVICES: [MmioRange; 4] =
+    [layout::CONSOLE, layout::RNG, layout::P9_TRANSPORT, layout::NET];
 /// Places in [`DEVICES`].
 pub const CONSOLE: usize = 0;
 /// The 9p device.

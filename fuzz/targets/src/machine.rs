@@ -83,8 +83,14 @@ impl Address {
         match *self {
             Self::Page(number, offset) => RAM + u64::from(number) * page + u64::from(offset) % page,
             Self::Device(device, offset) => {
-                let places =
-                    [layout::PLIC, layout::CONSOLE, layout::RNG, layout::P9_TRANSPORT, layout::RTC];
+                let places = [
+                    layout::PLIC,
+                    layout::CONSOLE,
+                    layout::RNG,
+                    layout::P9_TRANSPORT,
+                    layout::RTC,
+                    layout::NET,
+                ];
                 places[usize::from(device) % places.len()].base + u64::from(offset)
             }
             Self::Disk(offset) => layout::IMAGE_BASE + u64::from(offset),

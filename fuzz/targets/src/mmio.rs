@@ -9,7 +9,7 @@ use c2w_emulator::riscv::board::layout;
 const RAM_LENGTH: u64 = 0x1_0000;
 const IMAGE_LENGTH: u64 = 0x4000;
 
-const PLACES: [MmioRange; 7] = [
+const PLACES: [MmioRange; 8] = [
     layout::PLIC,
     layout::CONSOLE,
     layout::RNG,
@@ -17,6 +17,7 @@ const PLACES: [MmioRange; 7] = [
     layout::RTC,
     layout::VMGENID,
     layout::SYSCON,
+    layout::NET,
 ];
 
 #[derive(Arbitrary, Debug)]

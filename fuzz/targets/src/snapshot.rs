@@ -61,7 +61,7 @@ pub fn guest() -> &'static (Vec<u8>, Vec<Vec<u8>>) {
 /// The stores that set all virtio devices up.
 fn set_up() -> Vec<(u64, u32)> {
     let mut stores = Vec::new();
-    for (place, features) in DEVICES.into_iter().zip([2, 0, 1]) {
+    for (place, features) in DEVICES.into_iter().zip([2, 0, 1, 0x1_802b]) {
         let mut device = |writes: &[(u64, u32)]| {
             stores.extend(writes.iter().map(|&(offset, value)| (place.base + offset, value)));
         };

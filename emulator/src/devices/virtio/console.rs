@@ -321,7 +321,7 @@ impl VirtioMmio<Console> {
         if !self.is_running() || !self.device.is_open(port) {
             return 0;
         }
-        self.queues[receive_queue(port)].room(memory)
+        self.queues[receive_queue(port)].room(memory, usize::MAX)
     }
 
     /// Gives input to a port; returns how many of the bytes, from the first, were taken.

@@ -139,6 +139,13 @@ impl<D: VirtioDevice> VirtioMmio<D> {
         }
     }
 
+    /// Tells the driver to look at the configuration space, if one has set the device up.
+    pub(super) fn config_changed(&mut self) {
+        if self.is_running() {
+            self.registers.interrupt_status |= interrupt::CONFIG_CHANGE;
+        }
+    }
+
     fn offered_features(&self) -> u64 {
         self.device.features() | VERSION_1
     }

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 pub mod console;
 pub mod mmio;
+pub mod net;
 pub mod p9;
 pub mod queue;
 pub mod rng;

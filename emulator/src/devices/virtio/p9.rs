@@ -83,11 +83,10 @@ impl P9 {
             None => self.reply = error_reply(tag, ENODEV),
             Some(server) => server.handle(&self.request, &mut self.reply),
         }
-        let room = chain.writable().iter().fold(0usize, |sum, one| sum.saturating_add(one.length));
-        if self.reply.len() > room {
+        if self.reply.len() > chain.room() {
             self.reply = error_reply(tag, EMSGSIZE);
         }
-        if self.reply.len() > room { Err(DriverError::ChainTooShort) } else { Ok(()) }
+        if self.reply.len() > chain.room() { Err(DriverError::ChainTooShort) } else { Ok(()) }
     }
 }
 

@@ -103,6 +103,11 @@ impl Chain {
         &self.buffers[self.readable..]
     }
 
+    /// Bytes of the writable buffers.
+    pub fn room(&self) -> usize {
+        self.writable().iter().fold(0, |sum: usize, buffer| sum.saturating_add(buffer.length))
+    }
+
     /// Appends the readable bytes, `limit` at most, to `bytes`; returns whether that was all.
     ///
     /// # Errors
@@ -297,10 +302,14 @@ impl Queue {
         Ok(())
     }
 
-    /// Bytes that the waiting chains can take; those up to the first bad one count.
-    pub fn room(&self, memory: &GuestMemory) -> usize {
+    /// Bytes that the waiting chains can take; those up to the first bad one count. Chains behind
+    /// those that have `enough` are not looked at.
+    pub fn room(&self, memory: &GuestMemory, enough: usize) -> usize {
         let mut room = 0usize;
         for ahead in 0..self.waiting(memory).unwrap_or(0) {
+            if room >= enough {
+                break;
+            }
             let walked = self.head(memory, ahead).and_then(|head| {
                 self.walk(memory, head, |buffer, writable| {
                     room = room.saturating_add(if writable { buffer.length } else { 0 });

@@ -5,7 +5,7 @@
 //! 0x0010_1000   rtc       goldfish real-time clock
 //! 0x0010_2000   vmgenid   16 bytes that change when the machine was copied
 //! 0x0c00_0000   plic      interrupt controller, 4 MiB
-//! 0x1000_1000   virtio    console, then 0x1000 each: rng, 9p
+//! 0x1000_1000   virtio    console, then 0x1000 each: rng, 9p, net
 //! 0x8000_0000   RAM
 //! 0x4_0000_0000 root image (pmem-region)
 //! ```
@@ -14,6 +14,7 @@ use super::goldfish_rtc::Rtc;
 use super::syscon::Syscon;
 use crate::devices::virtio::console::Console;
 use crate::devices::virtio::mmio::VirtioMmio;
+use crate::devices::virtio::net::Net;
 use crate::devices::virtio::p9::P9;
 use crate::devices::virtio::rng::Rng;
 use crate::devices::vmgenid::VmGenId;
@@ -49,7 +50,7 @@ pub(super) const SYSCON_PHANDLE: u32 = 3;
 const VIRTIO: &[&str] = &["virtio,mmio"];
 
 /// All devices but the interrupt controller, in the device tree's order.
-pub const DEVICES: [DeviceRow; 6] = [
+pub const DEVICES: [DeviceRow; 7] = [
     DeviceRow {
         name: "syscon",
         node: "syscon",
@@ -98,6 +99,14 @@ pub const DEVICES: [DeviceRow; 6] = [
         phandle: 0,
         make: |config| Box::new(VirtioMmio::new(P9::new(config.mount_tag.clone()))),
     },
+    DeviceRow {
+        name: "net",
+        node: "virtio",
+        compatible: VIRTIO,
+        range: NET,
+        phandle: 0,
+        make: |_| Box::new(VirtioMmio::new(Net::default())),
+    },
 ];
 
 /// Power off and reboot.
@@ -114,6 +123,8 @@ pub const CONSOLE: MmioRange = MmioRange { base: 0x1000_1000, size: 0x1000, irq:
 pub const RNG: MmioRange = MmioRange { base: 0x1000_2000, size: 0x1000, irq: 4 };
 /// virtio 9p transport.
 pub const P9_TRANSPORT: MmioRange = MmioRange { base: 0x1000_3000, size: 0x1000, irq: 5 };
+/// virtio network device.
+pub const NET: MmioRange = MmioRange { base: 0x1000_4000, size: 0x1000, irq: 6 };
 
 /// First address of RAM.
 pub const RAM_BASE: u64 = 0x8000_0000;
