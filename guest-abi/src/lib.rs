@@ -36,8 +36,8 @@ pub mod tmpfs;
 
 pub use message::{
     BinaryFormat, Capabilities, ContainerConfig, Device, DeviceAccess, Failure, FromGuest,
-    Milestone, Mount, Notice, Rlimit, RunRequest, Stream, Terminal, TerminalMode, TerminalSize,
-    Tmpfs, ToGuest, WallClock,
+    HostName, InterfaceAddress, Milestone, Mount, Network, Notice, Rlimit, RunRequest, Stream,
+    Terminal, TerminalMode, TerminalSize, Tmpfs, ToGuest, WallClock,
 };
 
 /// Names of the virtio-console ports (`/sys/class/virtio-ports/*/name` in the guest).

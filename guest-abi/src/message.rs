@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 /// What the host tells PID 1.
@@ -181,6 +182,45 @@ pub struct RunRequest {
     pub devices: Vec<Device>,
     /// Whether the kernel says all it has to say on its console.
     pub debug: bool,
+    /// The container's network; without, its interface stays down.
+    pub network: Option<Network>,
+}
+
+/// How the container's network interface is set up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Network {
+    /// In place of the machine's own Ethernet address.
+    pub mac: Option<[u8; 6]>,
+    /// The longest packet in bytes, at most that of the machine's device.
+    pub mtu: u16,
+    /// The container's addresses. The first of IPv4 is what its name stands for.
+    pub addresses: Vec<InterfaceAddress>,
+    /// Where packets to all others go, one for each version of IP.
+    pub gateways: Vec<IpAddr>,
+    /// Name servers, in the order in which they are asked.
+    pub name_servers: Vec<IpAddr>,
+    /// Domains in which names without a dot are looked up.
+    pub search: Vec<Vec<u8>>,
+    /// Names that /etc/hosts has beside the container's own.
+    pub hosts: Vec<HostName>,
+}
+
+/// An address of a network interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InterfaceAddress {
+    /// The address.
+    pub address: IpAddr,
+    /// Its leading bits that are those of the network.
+    pub prefix: u8,
+}
+
+/// A name in /etc/hosts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostName {
+    /// The name.
+    pub name: Vec<u8>,
+    /// What it stands for.
+    pub address: IpAddr,
 }
 
 /// The wall clock, and when it was so: the guest reads this later.

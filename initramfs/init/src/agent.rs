@@ -5,12 +5,12 @@
 
 mod devices;
 mod directories;
-mod dns_socket;
 mod execute;
 mod init;
 mod mount_point;
 mod privileges;
 mod root;
+mod sockets;
 pub mod terminal;
 
 pub use privileges::allowed as allowed_capabilities;
@@ -68,7 +68,8 @@ fn serve(link: &mut Link) -> Result<Infallible> {
     root::link_mtab();
     // A run may name another user, so one that does not exist is not a failure yet.
     let image_account = account(&user);
-    link.send(&FromAgent::Prepared, &[dns_socket::open()?.as_fd()])?;
+    let (dns, netlink) = (sockets::name_server()?, sockets::netlink()?);
+    link.send(&FromAgent::Prepared, &[dns.as_fd(), netlink.as_fd()])?;
 
     let Some((ToAgent::Execute { command, mounts, tmpfs, devices }, stdio)) = link.receive()?
     else {

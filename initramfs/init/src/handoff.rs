@@ -63,7 +63,8 @@ pub struct DeviceNode {
 /// What the agent says. End of file means that it has become the command.
 #[derive(Serialize, Deserialize)]
 pub enum FromAgent {
-    /// All that does not depend on the run is done. The socket for DNS queries comes along.
+    /// All that does not depend on the run is done. Sockets in the container's network come along:
+    /// that for DNS queries, and one of rtnetlink(7).
     Prepared,
     /// The master of the command's terminal comes along.
     Terminal,

@@ -14,6 +14,9 @@ mod emulator;
 mod entropy;
 mod io_loop;
 mod mounts;
+mod netlink;
+mod network;
+mod network_files;
 mod ports;
 mod runtime_error;
 mod spec;
@@ -28,6 +31,7 @@ use control::Control;
 pub use dns_stub::ADDRESS as NAME_SERVER;
 use entropy::RandomPool;
 use io_loop::IoLoop;
+pub use netlink::socket as netlink_socket;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use rustix::system::{RebootCommand, reboot};
 pub use spec::{MASKED_PATHS, READ_ONLY_MOUNTS, READ_ONLY_PATHS};
@@ -107,6 +111,13 @@ fn serve(control: &mut Control, streams: StreamPorts) -> Result<u8> {
     random.reseed(&run.seed)?;
     if run.debug {
         console_log::show_kernel_messages()?;
+    }
+    if run.hostname.is_some() || run.network.is_some() {
+        let hostname = run.hostname.as_ref().unwrap_or(&config.hostname);
+        network_files::write(hostname, run.network.as_ref())?;
+    }
+    if let Some(network) = &run.network {
+        container.interface.set_up(network)?;
     }
     run_command(control, streams, &config, run, &mut container, pipes)
 }

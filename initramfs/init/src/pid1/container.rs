@@ -2,7 +2,8 @@
 //! part, after which only the agent is left of it.
 
 use super::mounts::{RUN, make_directory};
-use super::{NAME_SERVER, device_events, runtime_error, spec};
+use super::network::Interface;
+use super::{device_events, network_files, runtime_error, spec};
 use crate::attributes::{self, Times};
 use crate::command::Command;
 use crate::failure::{MACHINE, OrFail, Result, failure};
@@ -45,6 +46,8 @@ pub struct Container {
     pub process: OwnedFd,
     /// Where it sends its DNS queries.
     pub dns_socket: OwnedFd,
+    /// Its network.
+    pub interface: Interface,
     /// What asks its command to end.
     stop_signal: Signal,
     /// `memory.events` of its control group (cgroup-v2.rst).
@@ -70,18 +73,20 @@ impl Container {
         let prepare =
             ToAgent::Prepare { user: config.user.clone(), volumes: config.volumes.clone() };
         link.send(&prepare, &[])?;
-        let dns_socket = only(match link.receive()? {
+        let sockets = match link.receive()? {
             Some((FromAgent::Prepared, fds)) => fds,
             Some((FromAgent::Failed(failed), _)) => return Err(failed),
             _ => return Err(failure(MACHINE, "the container's agent ended")),
-        })?;
+        };
+        let [dns_socket, netlink] = exactly(sockets)?;
+        let interface = Interface::move_to(pid, netlink)?;
         times.restore()?;
         remove_runtime()?;
         let memory_events =
             rustix::fs::open(MEMORY_EVENTS, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
                 .or_fail("opening the container's memory events")?;
         let stop_signal = by_number(config.stop_signal).unwrap_or(Signal::TERM);
-        Ok(Self { link, process, dns_socket, stop_signal, memory_events })
+        Ok(Self { link, process, dns_socket, interface, stop_signal, memory_events })
     }
 
     /// Lets the agent become the command, with its standard streams unless it has a terminal.
@@ -91,9 +96,6 @@ impl Container {
         additions: Additions,
         stdio: &[BorrowedFd<'_>],
     ) -> Result<()> {
-        if let Some(hostname) = &command.hostname {
-            write_network_files(hostname)?;
-        }
         let Additions { devices, mounts, tmpfs } = additions;
         self.link.send(&ToAgent::Execute { command, mounts, tmpfs, devices }, stdio)
     }
@@ -124,7 +126,7 @@ impl Container {
     /// Waits for the master of the command's terminal.
     pub fn terminal(&mut self) -> Result<OwnedFd> {
         match self.link.receive()? {
-            Some((FromAgent::Terminal, fds)) => only(fds),
+            Some((FromAgent::Terminal, fds)) => exactly(fds).map(|[master]| master),
             Some((FromAgent::Failed(failed), _)) => Err(failed),
             _ => Err(failure(MACHINE, "the container's agent ended")),
         }
@@ -139,12 +141,10 @@ fn by_number(number: u8) -> Option<Signal> {
     (1..=LAST).contains(&number).then(|| unsafe { Signal::from_raw_unchecked(number.into()) })
 }
 
-/// The descriptor that came with a message.
-fn only(descriptors: Vec<OwnedFd>) -> Result<OwnedFd> {
-    descriptors
-        .into_iter()
-        .next()
-        .ok_or_else(|| failure(MACHINE, "the container's agent sent no descriptor"))
+/// The descriptors that came with a message.
+fn exactly<const N: usize>(descriptors: Vec<OwnedFd>) -> Result<[OwnedFd; N]> {
+    let other = |_| failure(MACHINE, "the container's agent sent another number of descriptors");
+    descriptors.try_into().map_err(other)
 }
 
 pub fn below_run(name: &str) -> String {
@@ -155,7 +155,7 @@ pub fn below_run(name: &str) -> String {
 pub fn mount_root(config: &ContainerConfig) -> Result<()> {
     mount_layers()?;
     check_databases()?;
-    write_network_files(&config.hostname)?;
+    network_files::write(&config.hostname, None)?;
     if !config.cpuinfo.is_empty() {
         fs::write(below_run("cpuinfo"), &config.cpuinfo).or_fail("writing cpuinfo")?;
     }
@@ -235,31 +235,6 @@ fn check_databases() -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// What Docker puts into /etc. The container sees these files themselves, so writing them again
-/// changes what it sees.
-fn write_network_files(hostname: &[u8]) -> Result<()> {
-    make_directory(&below_run("etc"))?;
-    let hosts = [
-        b"127.0.0.1\tlocalhost\n\
-        ::1\tlocalhost ip6-localhost ip6-loopback\n\
-        fe00::0\tip6-localnet\n\
-        ff00::0\tip6-mcastprefix\n\
-        ff02::1\tip6-allnodes\n\
-        ff02::2\tip6-allrouters\n\
-        127.0.1.1\t",
-        hostname,
-        b"\n",
-    ]
-    .concat();
-    let write = |name: &str, content: &[u8]| {
-        fs::write(below_run(&format!("etc/{name}")), content)
-            .or_fail(&format!("writing /etc/{name}"))
-    };
-    write("hosts", &hosts)?;
-    write("hostname", &[hostname, b"\n"].concat())?;
-    write("resolv.conf", format!("nameserver {}\n", NAME_SERVER.ip()).as_bytes())
 }
 
 fn write_bundle(config: &ContainerConfig) -> Result<()> {

@@ -74,6 +74,10 @@ pub fn config(root: &str, network_files: &str, hostname: &str) -> Value {
             "sysctl": {
                 "net.ipv4.ip_unprivileged_port_start": "0",
                 "net.ipv4.ping_group_range": "0 2147483647",
+                // Its addresses come from us, and nobody else is on its wire.
+                "net.ipv6.conf.default.accept_dad": "0",
+                "net.ipv6.conf.default.accept_ra": "0",
+                "net.ipv6.conf.default.autoconf": "0",
             },
             "resources": { "devices": allowed_devices() },
             "maskedPaths": MASKED_PATHS,
