@@ -167,7 +167,7 @@ const FULLY_COUNTED: u64 = 10_000_000;
 fn request(words: &[String]) -> Result<RunRequest> {
     let arguments = words.iter().map(|word| word.clone().into_bytes());
     match options::parse(arguments, Environment::default()) {
-        Ok(Invocation::Run(request, _)) => Ok(RunRequest { stdin: false, ..request }),
+        Ok(Invocation::Run(run)) => Ok(RunRequest { stdin: false, ..run.request }),
         Ok(Invocation::Help) => bail!("--help runs no command"),
         Err(error) => bail!("{}", error.0),
     }

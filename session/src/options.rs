@@ -1,8 +1,10 @@
 //! The options of a module: `out.wasm [options] [COMMAND] [ARG...]`.
 
+mod network;
 mod table;
 mod values;
 
+pub use network::{HostAddress, NetworkMode, NetworkOptions, Protocol, PublishedPort};
 pub use table::{OPTIONS, OptionSpec, help};
 
 use alloc::collections::VecDeque;
@@ -19,9 +21,20 @@ use table::Set;
 #[allow(clippy::large_enum_variant)]
 pub enum Invocation {
     /// Run the command.
-    Run(RunRequest, TerminalChoice),
+    Run(RunOptions),
     /// Show [`help`].
     Help,
+}
+
+/// What the options and the arguments behind them ask for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunOptions {
+    /// What the guest is told.
+    pub request: RunRequest,
+    /// Whether the command gets a terminal.
+    pub terminal: TerminalChoice,
+    /// The container's network.
+    pub network: NetworkOptions,
 }
 
 /// Whether the command gets a terminal.
@@ -63,12 +76,14 @@ pub fn parse(
 ) -> Result<Invocation, UsageError> {
     let handed_on = environment.handed_on.then(|| environment.variables.clone());
     let mut parsed = Parsed {
-        request: RunRequest {
-            stdin: true,
-            env: handed_on.unwrap_or_default(),
-            ..RunRequest::default()
+        run: RunOptions {
+            request: RunRequest {
+                stdin: true,
+                env: handed_on.unwrap_or_default(),
+                ..RunRequest::default()
+            },
+            ..RunOptions::default()
         },
-        terminal: TerminalChoice::Auto,
         environment: environment.variables,
     };
     let mut arguments: VecDeque<Vec<u8>> = arguments.into_iter().collect();
@@ -96,8 +111,9 @@ pub fn parse(
             },
         }
     }
-    parsed.request.args = arguments.into();
-    Ok(Invocation::Run(parsed.request, parsed.terminal))
+    parsed.run.request.args = arguments.into();
+    check_network(&parsed.run.network)?;
+    Ok(Invocation::Run(parsed.run))
 }
 
 /// Takes letters apart that stand behind one dash, `-itw/tmp`: flags, and at the end one with its
@@ -124,8 +140,7 @@ fn unbundle(option: &[u8]) -> Option<Vec<Vec<u8>>> {
 
 /// What the options before the present one have asked for.
 struct Parsed {
-    request: RunRequest,
-    terminal: TerminalChoice,
+    run: RunOptions,
     environment: Vec<Vec<u8>>,
 }
 
@@ -161,6 +176,15 @@ impl Parsed {
     }
 }
 
+fn check_network(network: &NetworkOptions) -> Result<(), UsageError> {
+    match network.needs_network() {
+        Some(option) if network.mode == Some(NetworkMode::None) => {
+            Err(usage(format_args!("{option} needs a network: leave out --network none")))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn usage(message: core::fmt::Arguments<'_>) -> UsageError {
     UsageError(format!("{message}"))
 }
@@ -180,7 +204,7 @@ mod tests {
             handed_on: false,
         };
         match parse(arguments.iter().map(|text| text.as_bytes().to_vec()), environment) {
-            Ok(Invocation::Run(request, terminal)) => (request, terminal),
+            Ok(Invocation::Run(run)) => (run.request, run.terminal),
             other => panic!("{arguments:?}: {other:?}"),
         }
     }
@@ -231,10 +255,10 @@ mod tests {
     #[test]
     fn an_environment_that_is_handed_on_comes_first() {
         let environment = Environment { variables: bytes(&["A=1"]), handed_on: true };
-        let Ok(Invocation::Run(request, _)) = parse(bytes(&["-e", "B=2"]), environment) else {
+        let Ok(Invocation::Run(run)) = parse(bytes(&["-e", "B=2"]), environment) else {
             panic!("it is a run");
         };
-        assert_eq!(request.env, bytes(&["A=1", "B=2"]));
+        assert_eq!(run.request.env, bytes(&["A=1", "B=2"]));
     }
 
     #[test]
@@ -339,6 +363,23 @@ mod tests {
     }
 
     #[test]
+    fn networks_have_dockers_options() {
+        let network = |arguments: &[&str]| match parse(bytes(arguments), Environment::default()) {
+            Ok(Invocation::Run(run)) => run.network,
+            other => panic!("{arguments:?}: {other:?}"),
+        };
+        assert_eq!(network(&["x"]), NetworkOptions::default());
+        assert_eq!(network(&["--network=none", "x"]).mode, Some(NetworkMode::None));
+        assert_eq!(network(&["--net", "bridge", "x"]).mode, Some(NetworkMode::User));
+        let given =
+            ["-p80:80", "-p", "53:53/udp", "-P", "--dns=9.9.9.9", "--mac", "02:00:00:00:00:09"];
+        let network = network(&[&given[..], &["--add-host", "a:host-gateway"]].concat());
+        assert_eq!(network.publish.len(), 2);
+        assert!(network.publish_all && network.mac.is_some());
+        assert_eq!((network.name_servers.len(), network.hosts.len()), (1, 1));
+    }
+
+    #[test]
     fn nonsense_is_refused() {
         for arguments in [
             &["--bogus"][..],
@@ -355,6 +396,8 @@ mod tests {
             &["--cap-add", "EVERYTHING"],
             &["--hostname", "0123456789012345678901234567890123456789012345678901234567890123x"],
             &["--network", "host"],
+            &["--network", "none", "-p", "80:80"],
+            &["-p", "80:none"],
             &["--memory", "512"],
         ] {
             assert!(parse(bytes(arguments), Environment::default()).is_err(), "{arguments:?}");

@@ -6,7 +6,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
-use c2w_emulator::devices::P9Server;
+use c2w_emulator::devices::{NetBackend, P9Server};
 use c2w_emulator::engine::code_index::Counts;
 use c2w_emulator::engine::observe::Observer;
 use c2w_emulator::{
@@ -137,6 +137,16 @@ impl Session {
     /// Has the guest's 9p device answered by `server` from now on.
     pub fn share(&mut self, server: Box<dyn P9Server>) {
         self.machine.set_p9_server(server);
+    }
+
+    /// Sets what is at the other end of the container's network from now on.
+    pub fn set_net_backend(&mut self, backend: Box<dyn NetBackend>) {
+        self.machine.set_net_backend(Some(backend));
+    }
+
+    /// Gives the guest frames that its network's backend has. Returns whether it took any.
+    pub fn deliver_frames(&mut self, host: &mut dyn SessionHost) -> bool {
+        self.machine.deliver_frames(&mut Ports { host, captured: &mut self.captured })
     }
 
     /// Starts the command in a container that is [`Step::Ready`]: on the host's clock from now

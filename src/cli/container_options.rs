@@ -43,7 +43,7 @@ impl Args for ContainerArgs {
 
 fn argument(option: &'static OptionSpec) -> Arg {
     let argument = Arg::new(option.long).help(capitalised(option.help));
-    let argument = argument.long(option.long).short(option.short);
+    let argument = argument.long(option.long).visible_aliases(option.aliases).short(option.short);
     let argument =
         argument.action(ArgAction::Append).value_name(option.value_name().unwrap_or("BOOL"));
     let argument = argument.value_parser(clap::value_parser!(OsString));

@@ -18,7 +18,7 @@ pub mod virtio;
 pub mod vmgenid;
 
 pub use bus::{Devices, DevicesState, MmioRange};
-pub use virtio::net::NetBackend;
+pub use virtio::net::{Checksum, NetBackend};
 pub use virtio::p9::P9Server;
 
 /// What the guest asked of its power supply.

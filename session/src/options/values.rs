@@ -54,16 +54,6 @@ pub(super) fn hostname(name: Vec<u8>) -> Result<Option<Vec<u8>>, UsageError> {
     }
 }
 
-pub(super) fn network(name: &[u8]) -> Result<(), UsageError> {
-    match name {
-        b"none" => Ok(()),
-        _ => Err(usage(format_args!(
-            "--network {}: a container has no network yet, so it can only be none",
-            text(name)
-        ))),
-    }
-}
-
 pub(super) fn tmpfs_mount(value: &[u8]) -> Result<Tmpfs, UsageError> {
     let mut parts = value.splitn(2, |&byte| byte == b':');
     let target = parts.next().unwrap_or_default().to_vec();

@@ -1,0 +1,203 @@
+//! A container's network made of its host's sockets: what leaves the container as packets ([`c2w_nat`])
+//! goes on as connections and datagrams of this process, and the other way round.
+//!
+//! ```text
+//! guest  --frames-->  c2w_nat::Nat  --events, bytes-->  UserNetwork  --calls-->  Sockets
+//! ```
+//!
+//! Nothing here waits. Between two stretches of the guest, [`UserNetwork::exchange`] moves what can be
+//! moved; who has nothing else to do waits for [`UserNetwork::interests`] and
+//! [`UserNetwork::next_timer`].
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod datagrams;
+mod guest;
+mod policy;
+mod sockets;
+mod streams;
+
+pub use c2w_nat::Refusal;
+pub use sockets::{Interest, Sockets, Transfer};
+
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::vec::Vec;
+use c2w_emulator::devices::{Checksum, NetBackend};
+use c2w_guest_abi::Network;
+use c2w_nat::{Config, Event, Micros, Nat};
+use c2w_session::options::{HostAddress, NetworkOptions, Protocol, PublishedPort};
+use c2w_session::{Session, SessionHost};
+use core::cell::RefCell;
+use core::net::SocketAddr;
+use datagrams::Datagrams;
+use policy::Policy;
+use streams::Streams;
+
+/// What a host knows of the networks that it is in.
+#[derive(Clone, Debug, Default)]
+pub struct HostNetwork {
+    /// The servers that it asks for names, in order.
+    pub name_servers: Vec<SocketAddr>,
+    /// The domains in which it looks names up.
+    pub search: Vec<Vec<u8>>,
+    /// Whether it reaches others by IPv6.
+    pub ipv6: bool,
+}
+
+/// The network of one container.
+pub struct UserNetwork<S: Sockets> {
+    nat: Rc<RefCell<Nat>>,
+    policy: Policy,
+    sockets: S,
+    streams: Streams<S>,
+    datagrams: Datagrams<S>,
+    guest: Network,
+    published: Vec<PublishedPort>,
+    /// Bytes on their way from a socket to the guest.
+    buffer: Vec<u8>,
+    next_timer: Option<u64>,
+}
+
+/// The NAT as what is at the other end of the guest's wire.
+struct Wire(Rc<RefCell<Nat>>);
+
+impl NetBackend for Wire {
+    /// The NAT does not look at the checksum: the frame has not been on a real wire.
+    fn transmit(&mut self, now: u64, frame: &[u8], _: Checksum) {
+        self.0.borrow_mut().input(micros(now), frame);
+    }
+
+    fn receive(&mut self, now: u64, frame: &mut Vec<u8>) -> Option<Checksum> {
+        self.0.borrow_mut().output(micros(now), frame).then_some(Checksum::Valid)
+    }
+}
+
+fn micros(ns: u64) -> Micros {
+    Micros(ns / 1000)
+}
+
+/// The longest datagram of UDP over IPv4, so that none is cut.
+const BUFFER: usize = 65_507;
+
+impl<S: Sockets> UserNetwork<S> {
+    /// A network with the published ports open. `seed` is random.
+    ///
+    /// # Errors
+    /// When a port cannot be published: which, and why.
+    pub fn new(
+        options: &NetworkOptions,
+        host: HostNetwork,
+        seed: u64,
+        mut sockets: S,
+    ) -> Result<Self, String> {
+        let ipv6 = host.ipv6.then(c2w_nat::Network::default);
+        let config = Config { ipv6, seed, ..Config::default() };
+        let guest = guest::network(options, &host, &config);
+        let is_gateway = |(_, address): &(_, HostAddress)| *address == HostAddress::HostGateway;
+        let host_gateway = options.hosts.iter().any(is_gateway);
+        let (mut streams, mut datagrams) = (Streams::new(), Datagrams::new());
+        let mut published = options.publish.clone();
+        for port in &mut published {
+            port.host = match port.protocol {
+                Protocol::Tcp => streams.publish(port, &mut sockets),
+                Protocol::Udp => datagrams.publish(port, &mut sockets),
+            }?;
+        }
+        Ok(Self {
+            nat: Rc::new(RefCell::new(Nat::new(config.clone()))),
+            policy: Policy { host_gateway, name_servers: host.name_servers, config },
+            sockets,
+            streams,
+            datagrams,
+            guest,
+            published,
+            buffer: alloc::vec![0; BUFFER],
+            next_timer: None,
+        })
+    }
+
+    /// How the guest is to set its interface up.
+    pub fn guest(&self) -> &Network {
+        &self.guest
+    }
+
+    /// The published ports, where they are.
+    pub fn published(&self) -> &[PublishedPort] {
+        &self.published
+    }
+
+    /// Connects a machine to it.
+    pub fn plug_in(&self, session: &mut Session) {
+        session.set_net_backend(Box::new(Wire(self.nat.clone())));
+    }
+
+    /// The host's sockets.
+    pub fn sockets(&self) -> &S {
+        &self.sockets
+    }
+
+    /// Moves what can be moved without waiting. Returns whether that was anything, so that the guest
+    /// has something to do.
+    pub fn exchange(&mut self, session: &mut Session, host: &mut dyn SessionHost) -> bool {
+        let now = host.monotonic_ns();
+        let mut moved = self.handle_events(now);
+        moved |= self.handle_ready(now);
+        moved |= session.deliver_frames(host);
+        // A timer that is due and moves nothing waits for the guest to make room.
+        let nat = self.nat.borrow().poll_at().map(|at| at.0.saturating_mul(1000));
+        let timers = [nat, self.streams.deadline()];
+        self.next_timer = timers.into_iter().flatten().filter(|&at| at > now).min();
+        moved
+    }
+
+    /// When [`Self::exchange`] has something to do even if nothing happens, on the session's clock.
+    pub fn next_timer(&self) -> Option<u64> {
+        self.next_timer
+    }
+
+    /// The sockets that may have something for the guest, or take what it has for them.
+    pub fn interests(&self) -> Vec<Interest<'_, S>> {
+        let nat = self.nat.borrow();
+        let mut interests = self.streams.interests(&nat);
+        interests.extend(self.datagrams.interests());
+        interests
+    }
+
+    /// Whether the guest has sent bytes that the host's sockets have not taken yet.
+    pub fn is_sending(&self) -> bool {
+        self.streams.is_sending(&mut self.nat.borrow_mut())
+    }
+
+    fn handle_events(&mut self, now: u64) -> bool {
+        let mut any = false;
+        let nat = &mut *self.nat.borrow_mut();
+        while let Some(event) = nat.event() {
+            any = true;
+            let (policy, sockets) = (&self.policy, &mut self.sockets);
+            match event {
+                Event::Datagram { from, to, data } => {
+                    self.datagrams.send(now, from, to, &data, policy, sockets);
+                }
+                Event::Question { from, to, data } => {
+                    self.datagrams.ask(now, from, to, &data, policy, sockets);
+                }
+                // A host gives no raw socket to everybody, and a forged answer would be a lie.
+                Event::Echo { .. } => {}
+                event => self.streams.handle(event, nat, policy, sockets),
+            }
+        }
+        any
+    }
+
+    fn handle_ready(&mut self, now: u64) -> bool {
+        let nat = &mut *self.nat.borrow_mut();
+        self.streams.expire(now, nat, &mut self.sockets);
+        let (policy, sockets, buffer) = (&self.policy, &mut self.sockets, &mut self.buffer[..]);
+        let streams = self.streams.advance(now, nat, policy, sockets, buffer);
+        self.datagrams.advance(now, nat, policy, sockets, buffer) | streams
+    }
+}

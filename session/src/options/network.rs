@@ -1,0 +1,279 @@
+//! The options about the network, in Docker's words.
+
+use super::{UsageError, text, usage};
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::ops::RangeInclusive;
+use core::str::FromStr;
+
+/// What the command line asks of the network.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NetworkOptions {
+    /// The kind of network; without, what is usual where the container runs.
+    pub mode: Option<NetworkMode>,
+    /// Ports of the host that lead to the container's.
+    pub publish: Vec<PublishedPort>,
+    /// Whether those that the image exposes are published, too.
+    pub publish_all: bool,
+    /// In place of the host's name servers.
+    pub name_servers: Vec<IpAddr>,
+    /// In place of the host's search domains.
+    pub search: Vec<Vec<u8>>,
+    /// Names for /etc/hosts.
+    pub hosts: Vec<(Vec<u8>, HostAddress)>,
+    /// In place of the machine's Ethernet address.
+    pub mac: Option<[u8; 6]>,
+}
+
+/// A kind of network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NetworkMode {
+    /// None: everything fails at once.
+    None,
+    /// Connections are made by the process that the container runs in, as that process's own.
+    User,
+}
+
+/// A port of the host that leads to one of the container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PublishedPort {
+    /// Where the host listens; port 0 is any that is free.
+    pub host: SocketAddr,
+    /// The container's port, not 0.
+    pub container: u16,
+    /// Of which protocol both are.
+    pub protocol: Protocol,
+}
+
+/// A protocol with ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+/// What a name in /etc/hosts stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostAddress {
+    /// This address.
+    Address(IpAddr),
+    /// The host's own loopback, as the container sees it.
+    HostGateway,
+}
+
+impl NetworkOptions {
+    /// The name of an option that makes no sense without a network, if one was given.
+    pub fn needs_network(&self) -> Option<&'static str> {
+        let given = [
+            (!self.publish.is_empty(), "--publish"),
+            (self.publish_all, "--publish-all"),
+            (!self.name_servers.is_empty(), "--dns"),
+            (!self.search.is_empty(), "--dns-search"),
+            (!self.hosts.is_empty(), "--add-host"),
+            (self.mac.is_some(), "--mac-address"),
+        ];
+        given.into_iter().find_map(|(is_given, name)| is_given.then_some(name))
+    }
+}
+
+pub(super) fn mode(value: &[u8]) -> Result<NetworkMode, UsageError> {
+    match value {
+        b"none" => Ok(NetworkMode::None),
+        b"user" | b"bridge" | b"default" => Ok(NetworkMode::User),
+        _ => Err(usage(format_args!(
+            "--network {}: there are user, which is Docker's bridge, and none",
+            text(value)
+        ))),
+    }
+}
+
+/// `[[IP:][HOST]:]CONTAINER[/PROTOCOL]`, where HOST and CONTAINER may be ranges.
+pub(super) fn publish(value: &[u8]) -> Result<Vec<PublishedPort>, UsageError> {
+    let refuse = |why: &str| usage(format_args!("--publish {}: {why}", text(value)));
+    let whole = String::from_utf8_lossy(value);
+    let (ports, protocol) = match whole.split_once('/') {
+        None | Some((_, "tcp")) => (whole.split('/').next().unwrap_or_default(), Protocol::Tcp),
+        Some((ports, "udp")) => (ports, Protocol::Udp),
+        Some((_, other)) => return Err(refuse(&alloc::format!("{other} is not tcp or udp"))),
+    };
+    let shape = || refuse("write [[IP:][PORT]:]PORT[/tcp|udp], an IP of version 6 in brackets");
+    let (rest, container) = ports.rsplit_once(':').map_or((None, ports), |(a, b)| (Some(a), b));
+    let container = range(container).ok_or_else(shape)?;
+    let (ip, host) = match rest {
+        None => (None, ""),
+        Some(rest) => rest.rsplit_once(':').map_or((None, rest), |(ip, host)| (Some(ip), host)),
+    };
+    // A published port is for this host, unless it is said to be for others.
+    let ip = ip.map_or(Some(Ipv4Addr::LOCALHOST.into()), address).ok_or_else(shape)?;
+    let number = container.clone().count();
+    let host: Vec<u16> = match host {
+        "" => core::iter::repeat_n(0, number).collect(),
+        host => range(host).ok_or_else(shape)?.collect(),
+    };
+    if host.len() != number {
+        return Err(refuse("both ranges must have as many ports"));
+    }
+    let pairs = host.into_iter().zip(container);
+    let publish =
+        |(host, container)| PublishedPort { host: SocketAddr::new(ip, host), container, protocol };
+    Ok(pairs.map(publish).collect())
+}
+
+/// `PORT` or `PORT-PORT`, none of them 0.
+fn range(text: &str) -> Option<RangeInclusive<u16>> {
+    let port = |text: &str| text.parse().ok().filter(|&port: &u16| port != 0);
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let (first, last) = (port(first)?, port(last)?);
+    (first <= last).then_some(first..=last)
+}
+
+/// An address; one of version 6 may be in brackets.
+fn address(text: &str) -> Option<IpAddr> {
+    let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+    inner.unwrap_or(text).parse().ok()
+}
+
+pub(super) fn name_server(value: &[u8]) -> Result<IpAddr, UsageError> {
+    parsed(value).ok_or_else(|| usage(format_args!("--dns {}: an IP is needed", text(value))))
+}
+
+/// A domain, without what would be another word or line in resolv.conf.
+pub(super) fn search(value: Vec<u8>) -> Result<Vec<u8>, UsageError> {
+    if is_name(&value) {
+        return Ok(value);
+    }
+    Err(usage(format_args!("--dns-search {}: a domain is needed", text(&value))))
+}
+
+/// `NAME:IP`, or with `=` as Docker has it, too; `host-gateway` is an IP.
+pub(super) fn host(value: &[u8]) -> Result<(Vec<u8>, HostAddress), UsageError> {
+    let refuse = || usage(format_args!("--add-host {}: write NAME:IP", text(value)));
+    let at = value.iter().position(|byte| b":=".contains(byte)).ok_or_else(refuse)?;
+    let (name, ip) = (&value[..at], &value[at + 1..]);
+    let host = match ip {
+        b"host-gateway" => Some(HostAddress::HostGateway),
+        _ => core::str::from_utf8(ip).ok().and_then(address).map(HostAddress::Address),
+    };
+    match host {
+        Some(host) if is_name(name) => Ok((name.to_vec(), host)),
+        _ => Err(refuse()),
+    }
+}
+
+/// What can stand in one line of a file between blanks.
+fn is_name(name: &[u8]) -> bool {
+    !name.is_empty() && name.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'#')
+}
+
+/// Six bytes in hexadecimal, not a group's address.
+pub(super) fn mac(value: &[u8]) -> Result<[u8; 6], UsageError> {
+    let refuse = || usage(format_args!("--mac-address {}: write 02:00:00:00:00:01", text(value)));
+    let mut mac = [0; 6];
+    let mut parts = value.split(|byte| b":-".contains(byte));
+    for byte in &mut mac {
+        let is_byte = |part: &&[u8]| part.len() == 2 && part.iter().all(u8::is_ascii_hexdigit);
+        let part = parts.next().filter(is_byte).ok_or_else(refuse)?;
+        let digits = core::str::from_utf8(part).map_err(|_| refuse())?;
+        *byte = u8::from_str_radix(digits, 16).map_err(|_| refuse())?;
+    }
+    let is_of_one = mac[0] & 1 == 0 && mac != [0; 6];
+    if parts.next().is_none() && is_of_one { Ok(mac) } else { Err(refuse()) }
+}
+
+fn parsed<T: FromStr>(value: &[u8]) -> Option<T> {
+    core::str::from_utf8(value).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+    use alloc::vec;
+
+    fn published(value: &str) -> Vec<(String, u16, Protocol)> {
+        let ports = publish(value.as_bytes()).unwrap_or_else(|error| panic!("{value}: {error}"));
+        ports.iter().map(|port| (port.host.to_string(), port.container, port.protocol)).collect()
+    }
+
+    #[test]
+    fn ports_are_published_as_docker_has_them() {
+        for (value, host, container, protocol) in [
+            ("80", "127.0.0.1:0", 80, Protocol::Tcp),
+            ("8080:80", "127.0.0.1:8080", 80, Protocol::Tcp),
+            ("8080:80/tcp", "127.0.0.1:8080", 80, Protocol::Tcp),
+            ("53:53/udp", "127.0.0.1:53", 53, Protocol::Udp),
+            ("0.0.0.0:8080:80", "0.0.0.0:8080", 80, Protocol::Tcp),
+            ("127.0.0.2::80", "127.0.0.2:0", 80, Protocol::Tcp),
+            ("[::1]:8080:80", "[::1]:8080", 80, Protocol::Tcp),
+            ("::1:8080:80", "[::1]:8080", 80, Protocol::Tcp),
+        ] {
+            assert_eq!(published(value), [(host.to_string(), container, protocol)], "{value}");
+        }
+        let expected = [("127.0.0.1:90", 80), ("127.0.0.1:91", 81)];
+        let expected = expected.map(|(host, port)| (host.to_string(), port, Protocol::Udp));
+        assert_eq!(published("90-91:80-81/udp"), expected);
+        assert_eq!(published("80-81").len(), 2);
+    }
+
+    #[test]
+    fn ports_that_make_no_sense_are_refused() {
+        for value in [
+            "",
+            "0",
+            "65536",
+            "80:",
+            ":",
+            "x:80",
+            "80/sctp",
+            "90-80",
+            "1-2:1-3",
+            "a:80:80",
+            "1.2.3:80:80",
+            "80:80:80:80",
+            "-1",
+            "1-",
+            "0:80",
+        ] {
+            assert!(publish(value.as_bytes()).is_err(), "{value}");
+        }
+    }
+
+    #[test]
+    fn hosts_have_addresses_or_the_gateway() {
+        let host = |value: &str| host(value.as_bytes()).ok();
+        let address = |text: &str| HostAddress::Address(text.parse().unwrap());
+        assert_eq!(host("db:10.1.2.3"), Some((b"db".to_vec(), address("10.1.2.3"))));
+        assert_eq!(host("db=10.1.2.3"), Some((b"db".to_vec(), address("10.1.2.3"))));
+        assert_eq!(host("db:fd00::1"), Some((b"db".to_vec(), address("fd00::1"))));
+        assert_eq!(host("db:[fd00::1]"), Some((b"db".to_vec(), address("fd00::1"))));
+        let gateway = (b"host.docker.internal".to_vec(), HostAddress::HostGateway);
+        assert_eq!(host("host.docker.internal:host-gateway"), Some(gateway));
+        for value in ["", "db", "db:", ":1.2.3.4", "d b:1.2.3.4", "db:1.2.3.4\nx", "#:1.2.3.4"] {
+            assert_eq!(host(value), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn an_ethernet_address_is_of_one_machine() {
+        assert_eq!(mac(b"02:00:00:00:00:fF").unwrap(), [2, 0, 0, 0, 0, 255]);
+        assert_eq!(mac(b"52-54-00-12-34-56").unwrap(), [0x52, 0x54, 0, 0x12, 0x34, 0x56]);
+        for value in
+            ["", "2:0:0:0:0:1", "01:00:00:00:00:01", "00:00:00:00:00:00", "+2:00:00:00:00:01"]
+        {
+            assert!(mac(value.as_bytes()).is_err(), "{value}");
+        }
+        assert!(mac(b"02:00:00:00:00:01:02").is_err());
+    }
+
+    #[test]
+    fn what_needs_a_network_is_named() {
+        let none = NetworkOptions::default();
+        assert_eq!(none.needs_network(), None);
+        let dns = NetworkOptions { name_servers: vec![name_server(b"9.9.9.9").unwrap()], ..none };
+        assert_eq!(dns.needs_network(), Some("--dns"));
+        assert!(name_server(b"dns.example").is_err() && search(b"a b".to_vec()).is_err());
+    }
+}
