@@ -1,16 +1,22 @@
 //! Runs a container natively: the machine of the module, without a WASI runtime.
 
+mod resolv_conf;
+mod sockets;
+
 use crate::interrupt::Received;
 use crate::{terminal, writable};
 use c2w_guest_abi::{RunRequest, Stream, Terminal, TerminalMode};
+use c2w_network::UserNetwork;
+use c2w_session::options::{NetworkMode, NetworkOptions};
 use c2w_session::{Closed, Input, RunHost, Runner, Session, SessionHost, Wait};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::FileType;
 use rustix::io::Errno;
 use signal_hook::consts::{SIGTERM, SIGWINCH};
+use sockets::HostSockets;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// This process: its clock, entropy, streams and signals.
 struct Process {
@@ -18,6 +24,7 @@ struct Process {
     signals: Received,
     /// The command's terminal, if it is this process's own.
     terminal: Option<Terminal>,
+    network: Option<UserNetwork<HostSockets>>,
 }
 
 impl SessionHost for Process {
@@ -30,15 +37,7 @@ impl SessionHost for Process {
     }
 
     fn entropy(&mut self, buffer: &mut [u8]) {
-        let mut filled = 0;
-        while filled < buffer.len() {
-            let flags = rustix::rand::GetRandomFlags::empty();
-            match rustix::rand::getrandom(&mut buffer[filled..], flags) {
-                Ok(length) => filled += length,
-                Err(Errno::INTR) => {}
-                Err(error) => panic!("the kernel gives no entropy: {error}"),
-            }
-        }
+        entropy(buffer);
     }
 
     fn output(&mut self, stream: Stream, bytes: &[u8]) -> Result<(), Closed> {
@@ -77,20 +76,80 @@ fn words(error: Errno) -> String {
     text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
-/// Runs a command in a prepared container to its end and returns its exit status.
+/// Runs a command in a prepared container to its end and returns its exit status. Its network has the
+/// published ports open already.
 ///
 /// # Errors
 /// When the request is too long, or standard input cannot be waited for.
-pub fn run(mut session: Session, request: RunRequest) -> anyhow::Result<u8> {
+pub fn run(
+    mut session: Session,
+    mut request: RunRequest,
+    network: Option<UserNetwork<HostSockets>>,
+) -> anyhow::Result<u8> {
     let terminal = request.terminal.filter(|_| terminal::find().is_some());
     let _raw = match terminal {
         Some(Terminal { mode: TerminalMode::Raw, .. }) => Some(terminal::Raw::new()?),
         _ => None,
     };
     let signals = Received::listen()?;
-    let mut process = Process { start: Instant::now(), signals, terminal };
+    if let Some(network) = &network {
+        request.network = Some(network.guest().clone());
+        network.plug_in(&mut session);
+    }
+    let mut process = Process { start: Instant::now(), signals, terminal, network };
     session.start(request, &mut process)?;
-    Ok(Runner::new(session).run_to_end(&mut process)?)
+    let mut runner = Runner::new(session);
+    let status = runner.run_to_end(&mut process)?;
+    process.send_rest(runner.into_session())?;
+    Ok(status)
+}
+
+/// The network that the options ask for, with the published ports open; of a container that is run
+/// by this process the usual one is one with all that this process reaches.
+///
+/// # Errors
+/// When a port cannot be published.
+pub fn network(options: &NetworkOptions) -> anyhow::Result<Option<UserNetwork<HostSockets>>> {
+    if options.mode == Some(NetworkMode::None) {
+        return Ok(None);
+    }
+    let mut seed = [0; 8];
+    entropy(&mut seed);
+    let host = resolv_conf::host_network();
+    let network = UserNetwork::new(options, host, u64::from_ne_bytes(seed), HostSockets);
+    Ok(Some(network.map_err(anyhow::Error::msg)?))
+}
+
+/// How long bytes that a container had sent are waited for after its end.
+const SEND_LIMIT: Duration = Duration::from_secs(1);
+
+impl Process {
+    /// Waits until the sockets have taken what the container had sent when it ended.
+    fn send_rest(&mut self, mut session: Session) -> io::Result<()> {
+        let end = Instant::now() + SEND_LIMIT;
+        loop {
+            self.exchange_packets(&mut session);
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() || !self.network.as_ref().is_some_and(UserNetwork::is_sending) {
+                return Ok(());
+            }
+            let timeout = Some(left.as_nanos() as u64);
+            self.wait(Wait { input: false, timeout, idle: timeout })?;
+        }
+    }
+}
+
+/// Fills `buffer` with random bytes.
+fn entropy(buffer: &mut [u8]) {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        let flags = rustix::rand::GetRandomFlags::empty();
+        match rustix::rand::getrandom(&mut buffer[filled..], flags) {
+            Ok(length) => filled += length,
+            Err(Errno::INTR) => {}
+            Err(error) => panic!("the kernel gives no entropy: {error}"),
+        }
+    }
 }
 
 impl RunHost for Process {
@@ -106,18 +165,28 @@ impl RunHost for Process {
 
     fn wait(&mut self, wait: Wait) -> io::Result<bool> {
         let stdin = io::stdin();
-        let mut both =
-            [PollFd::new(&stdin, PollFlags::IN), PollFd::new(self.signals.stream(), PollFlags::IN)];
-        let polled = if wait.input { &mut both[..] } else { &mut both[1..] };
-        let timeout = wait.timeout.map(|ns| Timespec {
+        let mut polled = vec![PollFd::new(self.signals.stream(), PollFlags::IN)];
+        polled.extend(wait.input.then(|| PollFd::new(&stdin, PollFlags::IN)));
+        let interests = self.network.iter().flat_map(UserNetwork::interests);
+        polled.extend(interests.map(|interest| sockets::poll_fd(&interest)));
+        let timer = self.network.as_ref().and_then(UserNetwork::next_timer);
+        let timer = timer.map(|at| at.saturating_sub(self.start.elapsed().as_nanos() as u64));
+        let timeout = wait.timeout.into_iter().chain(timer).min().map(|ns| Timespec {
             tv_sec: (ns / 1_000_000_000) as i64,
             tv_nsec: (ns % 1_000_000_000) as i64,
         });
-        match poll(polled, timeout.as_ref()) {
+        match poll(&mut polled, timeout.as_ref()) {
             Ok(0) | Err(Errno::INTR) => Ok(false),
-            Ok(_) => Ok(wait.input && !both[0].revents().is_empty()),
+            Ok(_) => Ok(wait.input && !polled[1].revents().is_empty()),
             Err(error) => Err(error.into()),
         }
+    }
+
+    fn exchange_packets(&mut self, session: &mut Session) -> bool {
+        let Some(mut network) = self.network.take() else { return false };
+        let moved = network.exchange(session, self);
+        self.network = Some(network);
+        moved
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> Input {

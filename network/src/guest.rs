@@ -11,10 +11,10 @@ pub fn network(options: &NetworkOptions, host: &HostNetwork, config: &Config) ->
     let (ipv4, ipv6) = (&config.ipv4, config.ipv6.iter());
     let mut addresses =
         Vec::from([InterfaceAddress { address: ipv4.guest.into(), prefix: ipv4.prefix }]);
-    addresses.extend(ipv6.clone().map(|ipv6| InterfaceAddress {
-        address: ipv6.guest.into(),
-        prefix: ipv6.prefix,
-    }));
+    addresses.extend(
+        ipv6.clone()
+            .map(|ipv6| InterfaceAddress { address: ipv6.guest.into(), prefix: ipv6.prefix }),
+    );
     let hosts = options.hosts.iter().map(|(name, address)| HostName {
         name: name.clone(),
         address: match *address {
@@ -30,7 +30,10 @@ pub fn network(options: &NetworkOptions, host: &HostNetwork, config: &Config) ->
         mac: options.mac,
         mtu: MTU as u16,
         addresses,
-        gateways: [ipv4.gateway.into()].into_iter().chain(ipv6.map(|it| it.gateway.into())).collect(),
+        gateways: [ipv4.gateway.into()]
+            .into_iter()
+            .chain(ipv6.map(|it| it.gateway.into()))
+            .collect(),
         name_servers,
         search: search.clone(),
         hosts: hosts.collect(),

@@ -104,7 +104,11 @@ fn is_forbidden(ip: IpAddr) -> bool {
         IpAddr::V4(ip) => ip.is_link_local() || ip.is_broadcast() || ip.octets()[0] == 0,
         IpAddr::V6(ip) => ip.is_unicast_link_local(),
     };
-    special || ip.is_loopback() || ip.is_unspecified() || ip.is_multicast() || METADATA.contains(&ip)
+    special
+        || ip.is_loopback()
+        || ip.is_unspecified()
+        || ip.is_multicast()
+        || METADATA.contains(&ip)
 }
 
 /// The IPv4 address that an IPv6 one stands for: mapped and compatible ones (RFC 4291, 2.5.5), and

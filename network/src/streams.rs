@@ -68,13 +68,20 @@ impl<S: Sockets> Streams<S> {
         self.flows.values().filter_map(deadline).min()
     }
 
+    /// What the listeners are wanted for, then those flows that are wanted for something.
     pub fn interests<'a>(&'a self, nat: &Nat) -> Vec<Interest<'a, S>> {
         let listeners = self.listeners.iter().map(|listener| Interest::Listener(&listener.socket));
-        let flows = self.flows.iter().map(|(&id, flow)| {
-            let (read, write) = flow.wants(id, nat);
-            Interest::Stream { stream: &flow.stream, read, write }
-        });
-        listeners.chain(flows).collect()
+        listeners.chain(self.wanted(nat).map(|(_, interest)| interest)).collect()
+    }
+
+    fn wanted<'a>(&'a self, nat: &Nat) -> impl Iterator<Item = (FlowId, Interest<'a, S>)> {
+        self.flows.iter().filter_map(|(&id, flow)| {
+            let read = flow.reads() && nat.room(id) > 0;
+            let write = flow.state == State::Connecting || flow.blocked;
+            let interest = Interest::Stream { stream: &flow.stream, read, write };
+            // A broken socket is always ready: it would be for nothing.
+            (read || write).then_some((id, interest))
+        })
     }
 
     /// Whether bytes of the guest wait for a socket to take them.
@@ -137,9 +144,9 @@ impl<S: Sockets> Streams<S> {
             return false;
         }
         let ready = sockets.ready(&interests);
-        drop(interests);
-        let (listeners, flows) = ready.split_at(self.listeners.len().min(ready.len()));
-        let flows: Vec<FlowId> = of_ready(self.flows.keys(), flows).copied().collect();
+        let (listeners, flows) = ready.split_at(self.listeners.len());
+        let wanted = self.wanted(nat).map(|(id, _)| id);
+        let flows: Vec<FlowId> = of_ready(wanted, flows).collect();
         let listeners: Vec<usize> = of_ready(0..self.listeners.len(), listeners).collect();
         for &id in &flows {
             self.advance_one(id, nat, sockets, buffer);
@@ -217,14 +224,7 @@ impl<S: Sockets> Streams<S> {
         }
     }
 
-    fn accept(
-        &mut self,
-        now: u64,
-        index: usize,
-        nat: &mut Nat,
-        policy: &Policy,
-        sockets: &mut S,
-    ) {
+    fn accept(&mut self, now: u64, index: usize, nat: &mut Nat, policy: &Policy, sockets: &mut S) {
         let Listener { socket, port } = &self.listeners[index];
         while let Some(stream) = sockets.accept(socket) {
             // The NAT chooses a port: clients of several addresses may have the same.
@@ -252,14 +252,9 @@ impl<T> Flow<T> {
         Self { stream, state, blocked: false, ended: false, shut_down: false }
     }
 
+    /// Whether it may have bytes for the guest.
     fn reads(&self) -> bool {
         self.state == State::Connected && !self.ended
-    }
-
-    /// Whether it is to be read, and written.
-    fn wants(&self, id: FlowId, nat: &Nat) -> (bool, bool) {
-        let read = self.reads() && nat.room(id) > 0;
-        (read, self.state == State::Connecting || self.blocked)
     }
 }
 

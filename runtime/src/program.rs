@@ -14,7 +14,9 @@ use c2w_emulator::riscv::board::RiscvBoard;
 use c2w_emulator::riscv::linkage;
 use c2w_guest_abi::RunRequest;
 use c2w_p9::Server;
-use c2w_session::options::{self, Environment, Invocation};
+use c2w_session::options::{
+    self, Environment, Invocation, NetworkMode, NetworkOptions, RunOptions,
+};
 use c2w_session::{Closed, RunState, Runner, Session, SharedDirectory, terminal};
 
 /// The running container.
@@ -31,13 +33,15 @@ impl Program {
     pub fn start() -> Result<Self, u8> {
         let arguments = wasi_calls::arguments().into_iter().skip(1);
         let environment = Environment { variables: wasi_calls::environment(), handed_on: true };
-        let (mut request, choice) = match options::parse(arguments, environment.clone()) {
-            Ok(Invocation::Run(request, choice)) => (request, choice),
+        let run = match options::parse(arguments, environment.clone()) {
+            Ok(Invocation::Run(run)) => run,
             Ok(Invocation::Help) => {
                 return Err(help());
             }
             Err(error) => return Err(fail(125, &error.0)),
         };
+        let RunOptions { mut request, terminal: choice, network } = run;
+        check_network(&network)?;
         let found = wasi_terminal::find();
         let variables = &environment.variables;
         request.terminal = terminal::choose(choice, found, variables);
@@ -96,6 +100,21 @@ impl Program {
             2 => translated.entries,
             _ => translated.refusals,
         }
+    }
+}
+
+/// A module of WASI preview 1 has no sockets.
+fn check_network(network: &NetworkOptions) -> Result<(), u8> {
+    let asked = match network.mode {
+        Some(NetworkMode::User) => Some("--network user"),
+        Some(NetworkMode::None) => None,
+        None => network.needs_network(),
+    };
+    match asked {
+        Some(option) => {
+            Err(fail(125, &format!("{option}: a module has no network; `c2w run` of it has one")))
+        }
+        None => Ok(()),
     }
 }
 

@@ -106,6 +106,11 @@ impl Runner {
         &self.session
     }
 
+    /// The machine and its container, without what runs them.
+    pub fn into_session(self) -> Session {
+        self.session
+    }
+
     /// What the command does, as of the last slice.
     pub fn state(&self) -> RunState {
         self.state

@@ -15,7 +15,7 @@ use crate::timing::Timing;
 use crate::wasm::Snapshot;
 use crate::{convert, run, terminal};
 use anyhow::{Context, Result};
-use c2w_session::options::{self, Environment, Invocation};
+use c2w_session::options::{self, Environment, Invocation, RunOptions};
 use c2w_session::terminal::choose;
 use c2w_session::{Session, check_mounts};
 use clap::{ArgAction, Args};
@@ -81,8 +81,8 @@ pub(super) fn run(arguments: &Run) -> Result<ExitCode> {
     options::parse(before.clone(), environment.clone()).map_err(|error| usage!("{}", error.0))?;
     let command = arguments.command.iter().cloned().map(OsString::into_vec);
     let words = before.into_iter().chain(command);
-    let (mut request, choice) = match options::parse(words, environment) {
-        Ok(Invocation::Run(request, choice)) => (request, choice),
+    let RunOptions { mut request, terminal, network } = match options::parse(words, environment) {
+        Ok(Invocation::Run(run)) => run,
         Ok(Invocation::Help) => return super::show(Ok(options::help())),
         // The first -- has ended this program's options, or is still missing.
         Err(error) => match error.0.strip_suffix(options::UNKNOWN_TIP) {
@@ -93,7 +93,7 @@ pub(super) fn run(arguments: &Run) -> Result<ExitCode> {
         },
     };
     request.debug |= arguments.machine.debug_image();
-    request.terminal = choose(choice, terminal::find(), &variables);
+    request.terminal = choose(terminal, terminal::find(), &variables);
     let source = arguments.source()?;
     let shared = arguments.directories.open()?;
     let (server, mounts) = shared.map(|shared| (shared.server, shared.mounts)).unzip();
@@ -101,6 +101,8 @@ pub(super) fn run(arguments: &Run) -> Result<ExitCode> {
     check_mounts(&request).map_err(|error| anyhow::anyhow!(error.0))?;
     let (profile, trace) = (arguments.profile.as_deref(), arguments.trace.as_deref());
     let watch = Watch::new(profile, trace, source.reads())?;
+    // A port that is taken is said before the work.
+    let network = run::network(&network)?;
     let mut session = arguments.session(&source)?;
     if let Some(server) = server {
         session.share(server);
@@ -108,7 +110,7 @@ pub(super) fn run(arguments: &Run) -> Result<ExitCode> {
     if let Some(observer) = watch.observer() {
         session.observe(observer);
     }
-    let status = run::run(session, request)?;
+    let status = run::run(session, request, network)?;
     watch.finish()?;
     Ok(ExitCode::from(status))
 }
