@@ -14,6 +14,7 @@ mod guest;
 mod image;
 mod instructions;
 mod kernel;
+mod network;
 mod options;
 mod platforms;
 mod process;
@@ -45,6 +46,7 @@ fn main() -> std::process::ExitCode {
         options::trials(),
         image::trials(),
         kernel::trials(),
+        network::trials(),
         terminal::trials(),
         waiting::trials(),
         instructions::trials(),

@@ -184,8 +184,8 @@ fn troubles() -> Vec<Case> {
     let strict = "mkdir /p; mount -t proc proc /p; echo 1 > /p/sys/vm/panic_on_oom; tail /dev/zero";
     let lookup = "nslookup c2w.invalid > /dev/null; nslookup c2w.invalid > /dev/null; exit 3";
     vec![
-        shell("no_network", lookup).status(3).complaint("no network"),
-        shell("no_route", "wget -q http://192.0.2.1/")
+        with("no_network", &["--network", "none"], lookup).status(3).complaint("no network"),
+        with("no_route", &["--network=none"], "wget -q http://192.0.2.1/")
             .stderr("wget: can't connect to remote host (192.0.2.1): Network is unreachable\n")
             .status(1),
         // The one process of the container that asks for memory without end.

@@ -1,0 +1,324 @@
+//! The container's network: a real server on this host's loopback, or a client, and programs in the
+//! guest.
+
+use crate::container::{C2W, Container, Engine, busybox_reference, text};
+use crate::engine::Directory;
+use crate::{guest, process, trial};
+use libtest_mimic::Trial;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::OnceLock;
+use std::thread;
+use std::time::Duration;
+
+pub fn trials() -> Vec<Trial> {
+    let tests: [(&str, fn(Engine)); 14] = [
+        ("network::bytes_come_and_go_whole", transfers),
+        ("network::connections_at_once", many),
+        ("network::datagrams", datagrams),
+        ("network::each_side_ends_by_itself", half_close),
+        ("network::a_reset_is_one_in_the_guest", reset),
+        ("network::what_the_host_refuses", refused),
+        ("network::what_is_out_of_reach", out_of_reach),
+        ("network::none", none),
+        ("network::standard_input_and_a_socket", standard_input),
+        ("network::published_ports", published),
+        ("network::a_port_that_the_container_refuses", published_for_nobody),
+        ("network::starts_differ", starts_differ),
+        ("network::what_was_sent_arrives_after_the_end", sent_at_the_end),
+        ("network::interface_and_files", interface),
+    ];
+    guest::trials("network", || {
+        let mut trials = vec![trial("native::network::a_port_that_is_taken", taken_port)];
+        for engine in [Engine::Native, Engine::Image] {
+            let each = tests
+                .iter()
+                .map(|&(name, test)| trial(format!("{engine}::{name}"), move || test(engine)));
+            trials.extend(each);
+        }
+        trials
+    })
+}
+
+/// Where the host's loopback is for a container that has `--add-host`.
+const HOST: &str = "10.0.2.2";
+const WITH_HOST: &str = "--add-host=host:host-gateway";
+
+/// The program `network` in a folder, compiled once.
+fn tools() -> &'static Path {
+    static TOOLS: OnceLock<PathBuf> = OnceLock::new();
+    TOOLS.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("end_to_end-network");
+        fs::create_dir_all(&folder).unwrap();
+        guest::compile("network", &folder.join("network"));
+        folder
+    })
+}
+
+/// A run of BusyBox, with the program at /t/network.
+fn command(engine: Engine, arguments: &[&str]) -> Command {
+    let tools = Directory { host: tools(), guest: "/t", read_only: true };
+    Container::busybox().command_with(engine, &[tools], arguments)
+}
+
+/// What a command of the container prints, and its status.
+fn run(engine: Engine, arguments: &[&str]) -> (String, Option<i32>) {
+    let output = process::run(&mut command(engine, arguments), b"");
+    assert_eq!(text(&output.stderr), "", "{arguments:?}");
+    (text(&output.stdout), output.status.code())
+}
+
+/// What the program prints when it gets this address of the host's loopback.
+fn network(engine: Engine, mode: &str, server: SocketAddr, rest: &str) -> (String, Option<i32>) {
+    let port = server.port().to_string();
+    run(engine, &[WITH_HOST, "/t/network", mode, HOST, &port, rest])
+}
+
+fn success(text: &str) -> (String, Option<i32>) {
+    (text.to_owned(), Some(0))
+}
+
+/// A server on loopback; each connection is a thread's.
+fn serve(handle: impl Fn(TcpStream) + Clone + Send + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let handle = handle.clone();
+            thread::spawn(move || handle(stream));
+        }
+    });
+    address
+}
+
+/// Bytes that look like nothing.
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 1_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as u8
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+/// Reads all, then sends it back.
+fn send_back(mut stream: TcpStream) {
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).unwrap();
+    stream.write_all(&bytes).unwrap();
+}
+
+/// Sends back what comes, as it comes.
+fn echo(mut stream: TcpStream) {
+    let mut buffer = [0; 4096];
+    while let Ok(count @ 1..) = stream.read(&mut buffer) {
+        stream.write_all(&buffer[..count]).unwrap();
+    }
+}
+
+/// From standard input to a socket, and back when all is there.
+fn transfers(engine: Engine) {
+    let bytes = noise(30_000_000);
+    let port = serve(send_back).port().to_string();
+    let output = process::run(&mut command(engine, &[WITH_HOST, "nc", HOST, &port]), &bytes);
+    assert_eq!(text(&output.stderr), "");
+    assert!(output.stdout == bytes, "{} bytes of {}", output.stdout.len(), bytes.len());
+}
+
+fn many(engine: Engine) {
+    assert_eq!(network(engine, "many", serve(echo), "200"), success("200 echoed\n"));
+}
+
+fn datagrams(engine: Engine) {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    thread::spawn(move || {
+        let mut buffer = [0; 70_000];
+        while let Ok((length, from)) = socket.recv_from(&mut buffer) {
+            socket.send_to(&buffer[..length], from).unwrap();
+        }
+    });
+    for size in ["0", "1", "1500", "65000"] {
+        let expected = success(&format!("{size} bytes, the same from the same\n"));
+        assert_eq!(network(engine, "datagram", address, size), expected);
+    }
+}
+
+fn half_close(engine: Engine) {
+    let expected = success("3 bytes after the end\n");
+    assert_eq!(network(engine, "half-close", serve(send_back), ""), expected);
+}
+
+fn reset(engine: Engine) {
+    let server = serve(|mut stream| {
+        stream.read_exact(&mut [0]).unwrap();
+        let reset = rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO));
+        reset.unwrap();
+    });
+    assert_eq!(network(engine, "reset", server, ""), ("read: ECONNRESET\n".into(), Some(1)));
+}
+
+/// A port where nobody listens.
+fn free_port() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+fn refused(engine: Engine) {
+    let expected = ("connect: ECONNREFUSED\n".to_owned(), Some(1));
+    assert_eq!(network(engine, "connect", free_port(), ""), expected);
+}
+
+fn out_of_reach(engine: Engine) {
+    let port = serve(echo).port().to_string();
+    let connect = |ip: &str| run(engine, &["/t/network", "connect", ip, &port]);
+    for (ip, errno) in [
+        // This host's loopback, which nobody has asked for, and the container's own.
+        (HOST, "ECONNREFUSED"),
+        ("127.0.0.1", "ECONNREFUSED"),
+        ("0.0.0.0", "ECONNREFUSED"),
+        ("169.254.169.254", "EHOSTUNREACH"),
+        ("10.0.2.77", "EHOSTUNREACH"),
+        ("127.0.0.53", "ECONNREFUSED"),
+    ] {
+        assert_eq!(connect(ip), (format!("connect: {errno}\n"), Some(1)), "{ip}");
+    }
+}
+
+fn none(engine: Engine) {
+    let expected = ("connect: ENETUNREACH\n".to_owned(), Some(1));
+    let connect = ["--network=none", "/t/network", "connect", "192.0.2.1", "80"];
+    assert_eq!(run(engine, &connect), expected);
+}
+
+/// Lines go to a socket and come back from it while standard input stays open.
+fn standard_input(engine: Engine) {
+    let port = serve(echo).port().to_string();
+    let mut child =
+        process::spawn(command(engine, &[WITH_HOST, "nc", HOST, &port]).stdin(Stdio::piped()));
+    let mut stdin = child.stdin.take().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    for line in ["one\n", "two\n", "three\n"] {
+        stdin.write_all(line.as_bytes()).unwrap();
+        let mut back = String::new();
+        stdout.read_line(&mut back).unwrap();
+        assert_eq!(back, line);
+    }
+    drop(stdin);
+    assert!(child.wait().unwrap().success());
+}
+
+/// A container with a server, which ends with its standard input.
+struct Server {
+    child: Child,
+    _stdin: ChildStdin,
+}
+
+impl Server {
+    /// Waits until it is there.
+    fn start(engine: Engine, options: &[&str], program: &[&str]) -> Self {
+        let mut command = command(engine, &[options, program].concat());
+        let mut child = process::spawn(command.stdin(Stdio::piped()));
+        let stdin = child.stdin.take().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "ready\n");
+        Self { child, _stdin: stdin }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn published(engine: Engine) {
+    let (tcp, udp) = (free_port().port(), free_port().port());
+    let ports = [format!("-p={tcp}:7"), format!("-p={udp}:7/udp")];
+    let options: Vec<&str> = ports.iter().map(String::as_str).collect();
+    let _server = Server::start(engine, &options, &["/t/network", "echo", "7"]);
+    let bytes = noise(1_000_000);
+    let mut streams: Vec<_> =
+        (0..50).map(|_| TcpStream::connect(("127.0.0.1", tcp)).unwrap()).collect();
+    for stream in streams.iter_mut().rev() {
+        stream.write_all(b"hello").unwrap();
+        let mut back = [0; 5];
+        stream.read_exact(&mut back).unwrap();
+        assert_eq!(&back, b"hello");
+    }
+    let mut writer = streams[0].try_clone().unwrap();
+    let sent = bytes.clone();
+    let writing = thread::spawn(move || {
+        writer.write_all(&sent).unwrap();
+        writer.shutdown(Shutdown::Write).unwrap();
+    });
+    let mut back = Vec::new();
+    streams[0].read_to_end(&mut back).unwrap();
+    writing.join().unwrap();
+    assert!(back == bytes, "{} bytes", back.len());
+    for length in [0, 1, 30_000] {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        socket.connect(("127.0.0.1", udp)).unwrap();
+        socket.send(&bytes[..length]).unwrap();
+        let mut back = vec![0; 70_000];
+        assert_eq!(socket.recv(&mut back).unwrap(), length);
+        assert_eq!(back[..length], bytes[..length]);
+    }
+}
+
+fn published_for_nobody(engine: Engine) {
+    let port = free_port().port();
+    let option = format!("--publish={port}:9");
+    let _server = Server::start(engine, &[&option], &["/t/network", "echo", "7"]);
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let error = stream.read(&mut [0]).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+}
+
+/// Before the machine is made.
+fn taken_port() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let option = format!("--publish={port}:80");
+    let output = Command::new(C2W).args(["run", &option, &busybox_reference(), "true"]).output();
+    let output = output.unwrap();
+    let said = format!("c2w: cannot listen on 127.0.0.1:{port}: Address already in use\n");
+    assert_eq!((text(&output.stderr), output.status.code()), (said, Some(125)));
+}
+
+/// What the snapshot has is not what a connection is told apart by.
+fn starts_differ(engine: Engine) {
+    let server = serve(echo);
+    let ports: Vec<_> = (0..3).map(|_| network(engine, "local", server, "").0).collect();
+    assert!(ports.iter().any(|port| *port != ports[0]), "{ports:?}");
+}
+
+/// Nothing is waited for in the container, whose machine ends with it.
+fn sent_at_the_end(engine: Engine) {
+    const LENGTH: usize = 200_000;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    assert_eq!(network(engine, "send", address, &LENGTH.to_string()), success(""));
+    let mut received = Vec::new();
+    listener.accept().unwrap().0.read_to_end(&mut received).unwrap();
+    assert_eq!(received.len(), LENGTH);
+}
+
+fn interface(engine: Engine) {
+    let options = ["--hostname=box", "--add-host=db:192.0.2.5", "--mac=02:00:00:00:00:77"];
+    let line = "cat /sys/class/net/eth0/address /sys/class/net/eth0/mtu; tail -n 2 /etc/hosts; \
+                head -n 1 /etc/resolv.conf";
+    let (shown, _) = run(engine, &[&options[..], &["sh", "-c", line]].concat());
+    let expected = "02:00:00:00:00:77\n65520\n10.0.2.15\tbox\n192.0.2.5\tdb\n\
+                    nameserver 10.0.2.3\n";
+    assert_eq!(shown, expected);
+    let dns = ["--dns=192.0.2.9", "--dns-search=a.example", "cat", "/etc/resolv.conf"];
+    assert_eq!(run(engine, &dns), success("nameserver 192.0.2.9\nsearch a.example\n"));
+}
