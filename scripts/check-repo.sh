@@ -63,7 +63,8 @@ translator/src/emit crate::riscv|c2w_emulator::riscv
 module-abi/src c2w_(emulator|session|translator|p9|guest_abi)
 p9/src c2w_session|c2w_translator
 nat/src c2w_(emulator|session|translator|p9|guest_abi|module_abi)
-session/src c2w_translator|c2w_p9|c2w_emulator::riscv
+session/src c2w_translator|c2w_p9|c2w_nat|c2w_network|c2w_emulator::riscv
+network/src c2w_translator|c2w_p9|c2w_module_abi|c2w_emulator::riscv
 emulator/src/machine crate::riscv
 emulator/src/board crate::riscv
 runtime/src c2w_translator

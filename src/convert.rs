@@ -72,6 +72,8 @@ pub struct Rootfs {
     digest: String,
     /// The image's name in a registry, if a layout or an archive says so.
     name: Option<String>,
+    /// `ExposedPorts` of its configuration.
+    exposed_ports: Vec<String>,
     epoch: u64,
 }
 
@@ -194,6 +196,7 @@ impl Rootfs {
             execution,
             digest: digest.to_string(),
             name: None,
+            exposed_ports: config.run.exposed_ports.clone(),
             epoch: epoch(config),
         }
     }
@@ -254,6 +257,8 @@ pub struct Prepared {
     pub digest: String,
     /// The image's name in a registry, if a layout or an archive says so.
     pub name: Option<String>,
+    /// The ports that it says its programs listen on: `80/tcp`.
+    pub exposed_ports: Vec<String>,
     /// What it was booted with.
     pub boot: BootOptions,
 }
@@ -328,8 +333,9 @@ fn prepare_in(
         boot::boot(memory, &disks, rootfs.container, &options.assets, &boot_options, timing)?;
     timing.stage("boot");
     timing.note(boot::instructions(session.steps()));
-    let Rootfs { platform, digest, name, .. } = rootfs;
-    Ok(Prepared { session, root: disks[0], platform, digest, name, boot: boot_options })
+    let Rootfs { platform, digest, name, exposed_ports, .. } = rootfs;
+    let (root, boot) = (disks[0], boot_options);
+    Ok(Prepared { session, root, platform, digest, name, exposed_ports, boot })
 }
 
 /// Converts an image to a module at `output` ([`Staged`]).
@@ -348,7 +354,7 @@ pub fn convert(
     let training = || Ok::<_, anyhow::Error>((template.linkage()?, options.translation.runs()?));
     let training = options.translation.translates(true).then(training).transpose()?;
     let space = Space::module(template.memory_bytes());
-    let Prepared { mut session, root, platform, digest, name, boot } =
+    let Prepared { mut session, root, platform, digest, name, exposed_ports, boot } =
         prepare_in(space, image, options, timing)?;
     let emulated = boot.execution.emulator.is_some();
     let training = training.filter(|_| options.translation.translates(emulated));
@@ -380,6 +386,7 @@ pub fn convert(
             source: image.without_path(name.as_deref()),
             digest,
             platform: platform.to_string(),
+            exposed_ports,
             ..provenance(options, boot.execution.emulator)
         },
     };
@@ -411,6 +418,7 @@ fn provenance(options: &Options, emulator: Option<UserEmulator>) -> Provenance {
         c2w: env!("CARGO_PKG_VERSION").to_owned(),
         memory_mib: options.memory_mib,
         root_image: 0,
+        exposed_ports: Vec::new(),
         machine: String::new(),
         emulator: emulator.map(Into::into),
         assets: assets.into_iter().map(|(name, sum)| (name.to_owned(), sum)).collect(),

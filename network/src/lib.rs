@@ -56,7 +56,7 @@ pub struct UserNetwork<S: Sockets> {
     streams: Streams<S>,
     datagrams: Datagrams<S>,
     guest: Network,
-    published: Vec<PublishedPort>,
+    published: Vec<(PublishedPort, SocketAddr)>,
     /// Bytes on their way from a socket to the guest.
     buffer: Vec<u8>,
     next_timer: Option<u64>,
@@ -92,32 +92,39 @@ impl<S: Sockets> UserNetwork<S> {
         options: &NetworkOptions,
         host: HostNetwork,
         seed: u64,
-        mut sockets: S,
+        sockets: S,
     ) -> Result<Self, String> {
         let ipv6 = host.ipv6.then(c2w_nat::Network::default);
         let config = Config { ipv6, seed, ..Config::default() };
         let guest = guest::network(options, &host, &config);
         let is_gateway = |(_, address): &(_, HostAddress)| *address == HostAddress::HostGateway;
         let host_gateway = options.hosts.iter().any(is_gateway);
-        let (mut streams, mut datagrams) = (Streams::new(), Datagrams::new());
-        let mut published = options.publish.clone();
-        for port in &mut published {
-            port.host = match port.protocol {
-                Protocol::Tcp => streams.publish(port, &mut sockets),
-                Protocol::Udp => datagrams.publish(port, &mut sockets),
-            }?;
-        }
-        Ok(Self {
+        let mut network = Self {
             nat: Rc::new(RefCell::new(Nat::new(config.clone()))),
             policy: Policy { host_gateway, name_servers: host.name_servers, config },
             sockets,
-            streams,
-            datagrams,
+            streams: Streams::new(),
+            datagrams: Datagrams::new(),
             guest,
-            published,
+            published: Vec::new(),
             buffer: alloc::vec![0; BUFFER],
             next_timer: None,
-        })
+        };
+        options.publish.iter().try_for_each(|port| network.publish(*port))?;
+        Ok(network)
+    }
+
+    /// Publishes one more port.
+    ///
+    /// # Errors
+    /// When it cannot be: which, and why.
+    pub fn publish(&mut self, port: PublishedPort) -> Result<(), String> {
+        let host = match port.protocol {
+            Protocol::Tcp => self.streams.publish(&port, &mut self.sockets),
+            Protocol::Udp => self.datagrams.publish(&port, &mut self.sockets),
+        }?;
+        self.published.push((port, host));
+        Ok(())
     }
 
     /// How the guest is to set its interface up.
@@ -125,8 +132,8 @@ impl<S: Sockets> UserNetwork<S> {
         &self.guest
     }
 
-    /// The published ports, where they are.
-    pub fn published(&self) -> &[PublishedPort] {
+    /// The published ports, as they were asked for and where they are.
+    pub fn published(&self) -> &[(PublishedPort, SocketAddr)] {
         &self.published
     }
 

@@ -4,7 +4,9 @@ mod network;
 mod table;
 mod values;
 
-pub use network::{HostAddress, NetworkMode, NetworkOptions, Protocol, PublishedPort};
+pub use network::{
+    HostAddress, NetworkMode, NetworkOptions, Protocol, PublishedPort, publish as parse_publish,
+};
 pub use table::{OPTIONS, OptionSpec, help};
 
 use alloc::collections::VecDeque;

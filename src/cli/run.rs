@@ -12,7 +12,7 @@ use crate::observe::Watch;
 use crate::staged::InputPath;
 use crate::target::Target;
 use crate::timing::Timing;
-use crate::wasm::Snapshot;
+use crate::wasm::{Provenance, Snapshot};
 use crate::{convert, run, terminal};
 use anyhow::{Context, Result};
 use c2w_session::options::{self, Environment, Invocation, RunOptions};
@@ -21,6 +21,7 @@ use c2w_session::{Session, check_mounts};
 use clap::{ArgAction, Args};
 use std::ffi::OsString;
 use std::fs::File;
+use std::io::Seek;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -102,8 +103,15 @@ pub(super) fn run(arguments: &Run) -> Result<ExitCode> {
     let (profile, trace) = (arguments.profile.as_deref(), arguments.trace.as_deref());
     let watch = Watch::new(profile, trace, source.reads())?;
     // A port that is taken is said before the work.
-    let network = run::network(&network)?;
-    let mut session = arguments.session(&source)?;
+    let publish_all = network.publish_all;
+    let mut network = run::network(&network)?;
+    let (mut session, exposed_ports) = arguments.session(&source)?;
+    if let Some(network) = &mut network {
+        let exposed_ports = if publish_all { &exposed_ports[..] } else { &[] };
+        for note in run::publish(network, exposed_ports)? {
+            arguments.output_options.progress().note(&note);
+        }
+    }
     if let Some(server) = server {
         session.share(server);
     }
@@ -141,25 +149,26 @@ impl Run {
         Ok(Runnable::Module(file))
     }
 
-    /// A machine whose container waits for its command.
-    fn session(&self, source: &Runnable) -> Result<Session> {
+    /// A machine whose container waits for its command, and the ports that the image exposes.
+    fn session(&self, source: &Runnable) -> Result<(Session, Vec<String>)> {
         let mut timing = Timing::start();
         let shown = &self.output_options;
         let session = match source {
             Runnable::Module(file) => {
-                let session = restore(file);
-                let session = session.with_context(|| format!("cannot run {}", file.display()))?;
+                let restored = restore(file);
+                let restored =
+                    restored.with_context(|| format!("cannot run {}", file.display()))?;
                 timing.stage("module");
-                session
+                restored
             }
             Runnable::Image(image) => {
                 let progress = shown.progress();
                 let source = self.source.options(image, progress.as_ref())?;
                 let mut options = self.machine.options(source, &BuildArgs::default())?;
                 options.progress = Arc::clone(&progress);
-                let session = convert::prepare(image, &options, &mut timing)?.session;
+                let prepared = convert::prepare(image, &options, &mut timing)?;
                 progress.done();
-                session
+                (prepared.session, prepared.exposed_ports)
             }
         };
         shown.show_timings(&timing);
@@ -168,10 +177,14 @@ impl Run {
 }
 
 /// Takes the machine out of a module. Translated code in it is for WebAssembly: it is not used.
-fn restore(file: &Path) -> Result<Session> {
-    let snapshot = Snapshot::read(&File::open(file)?)?;
+fn restore(file: &Path) -> Result<(Session, Vec<String>)> {
+    let mut file = File::open(file)?;
+    let snapshot = Snapshot::read(&file)?;
     let session = Session::restore(Target::default().board(), snapshot.memory, &snapshot.state);
-    session.context("another c2w has made it, or it is damaged: convert its image again")
+    let session =
+        session.context("another c2w has made it, or it is damaged: convert its image again")?;
+    file.rewind()?;
+    Ok((session, Provenance::read(&mut file)?.exposed_ports))
 }
 
 /// This process's environment, each `NAME=value`.

@@ -31,6 +31,9 @@ pub struct Provenance {
     pub memory_mib: u64,
     /// Bytes of the root image that the module carries, which are those not zero.
     pub root_image: u64,
+    /// The ports that the image says its programs listen on: `80/tcp`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exposed_ports: Vec<String>,
     /// The checksum of the machine, by the function's name.
     #[serde(default)]
     pub machine: String,
@@ -146,6 +149,7 @@ mod tests {
             c2w: "0.1.0".into(),
             memory_mib: 256,
             root_image: 4096,
+            exposed_ports: vec!["80/tcp".into()],
             machine: "xxh3:00".into(),
             emulator: None,
             assets: BTreeMap::from([("Image.zst".into(), "ff".into())]),

@@ -15,7 +15,7 @@ use std::thread;
 use std::time::Duration;
 
 pub fn trials() -> Vec<Trial> {
-    let tests: [(&str, fn(Engine)); 14] = [
+    let tests: [(&str, fn(Engine)); 15] = [
         ("network::bytes_come_and_go_whole", transfers),
         ("network::connections_at_once", many),
         ("network::datagrams", datagrams),
@@ -26,13 +26,19 @@ pub fn trials() -> Vec<Trial> {
         ("network::none", none),
         ("network::standard_input_and_a_socket", standard_input),
         ("network::published_ports", published),
+        ("network::a_port_of_the_hosts_choice", chosen_port),
         ("network::a_port_that_the_container_refuses", published_for_nobody),
         ("network::starts_differ", starts_differ),
         ("network::what_was_sent_arrives_after_the_end", sent_at_the_end),
         ("network::interface_and_files", interface),
     ];
     guest::trials("network", || {
-        let mut trials = vec![trial("native::network::a_port_that_is_taken", taken_port)];
+        let is_root = rustix::process::getuid().is_root();
+        let names = trial("native::network::names_are_asked_of_the_hosts_servers", names);
+        let mut trials = vec![
+            trial("native::network::a_port_that_is_taken", taken_port),
+            names.with_kind("root only").with_ignored_flag(!is_root),
+        ];
         for engine in [Engine::Native, Engine::Image] {
             let each = tests
                 .iter()
@@ -273,6 +279,19 @@ fn published(engine: Engine) {
     }
 }
 
+/// A port of the host's choice is told.
+fn chosen_port(engine: Engine) {
+    let options = ["--publish=7", "-P"];
+    let mut server = Server::start(engine, &options, &["/t/network", "echo", "7"]);
+    let mut said = String::new();
+    BufReader::new(server.child.stderr.as_mut().unwrap()).read_line(&mut said).unwrap();
+    let address = said.strip_prefix("c2w: note: ").and_then(|said| said.split_once(" is port 7 "));
+    let (address, _) = address.unwrap_or_else(|| panic!("{said}"));
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(b"hello").unwrap();
+    stream.read_exact(&mut [0; 5]).unwrap();
+}
+
 fn published_for_nobody(engine: Engine) {
     let port = free_port().port();
     let option = format!("--publish={port}:9");
@@ -321,4 +340,69 @@ fn interface(engine: Engine) {
     assert_eq!(shown, expected);
     let dns = ["--dns=192.0.2.9", "--dns-search=a.example", "cat", "/etc/resolv.conf"];
     assert_eq!(run(engine, &dns), success("nameserver 192.0.2.9\nsearch a.example\n"));
+}
+
+/// A name server on an address of this host's loopback that nobody else has.
+struct NameServer(Child);
+
+const NAME_SERVER: &str = "127.77.0.53";
+
+impl NameServer {
+    fn start() -> Self {
+        let mut command = Command::new("dnsmasq");
+        command.args([
+            "--keep-in-foreground",
+            "--conf-file=/dev/null",
+            "--no-resolv",
+            "--no-hosts",
+        ]);
+        command.args(["--bind-interfaces", "--pid-file=", "--user=root", "--local=/test/"]);
+        command.arg(format!("--listen-address={NAME_SERVER}"));
+        command.args(["--host-record=a.test,192.0.2.7,2001:db8::7", "--mx-host=a.test,b.test,10"]);
+        let server = Self(process::spawn(&mut command));
+        while TcpStream::connect((NAME_SERVER, 53)).is_err() {
+            thread::sleep(Duration::from_millis(10));
+        }
+        server
+    }
+}
+
+impl Drop for NameServer {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// With another resolv.conf in the place of this host's: a server that does not answer, and one that
+/// does.
+fn names() {
+    let _server = NameServer::start();
+    let resolv_conf = tools().join("resolv.conf");
+    let servers = format!("nameserver 127.77.0.54\nnameserver {NAME_SERVER}\nsearch test\n");
+    let asked = |servers: &str, arguments: &[&str]| {
+        fs::write(&resolv_conf, servers).unwrap();
+        let command = command(Engine::Native, arguments);
+        let line =
+            format!("mount --bind {} /etc/resolv.conf && exec \"$@\"", resolv_conf.display());
+        let inner = process::under_shell(&line, &command);
+        let mut outer = Command::new("unshare");
+        outer.arg("--mount").arg(inner.get_program()).args(inner.get_args());
+        let output = process::run(&mut outer, b"");
+        assert_eq!(text(&output.stderr), "");
+        text(&output.stdout)
+    };
+    let only = format!("nameserver {NAME_SERVER}\n");
+    let lookup = |servers: &str, kind: &str, name: &str| {
+        asked(servers, &["nslookup", &format!("-type={kind}"), name])
+    };
+    assert!(lookup(&only, "a", "a.test").ends_with("Name:\ta.test\nAddress: 192.0.2.7\n\n"));
+    assert!(lookup(&only, "aaaa", "a.test").ends_with("Address: 2001:db8::7\n\n"));
+    assert!(lookup(&only, "mx", "a.test").contains("mail exchanger = 10 b.test"));
+    assert!(lookup(&only, "a", "none.test").contains("can't find none.test: NXDOMAIN"));
+    let over_tcp = ["/t/network", "dns-over-tcp", "10.0.2.3", "53"];
+    assert_eq!(asked(&only, &over_tcp), "1 answers\n");
+    assert!(lookup(&servers, "a", "a.test").contains("Address: 192.0.2.7"));
+    let shown = asked(&servers, &["cat", "/etc/resolv.conf"]);
+    assert_eq!(shown, "nameserver 10.0.2.3\nsearch test\n");
 }

@@ -90,8 +90,11 @@ pub(super) fn mode(value: &[u8]) -> Result<NetworkMode, UsageError> {
     }
 }
 
-/// `[[IP:][HOST]:]CONTAINER[/PROTOCOL]`, where HOST and CONTAINER may be ranges.
-pub(super) fn publish(value: &[u8]) -> Result<Vec<PublishedPort>, UsageError> {
+/// Reads `[[IP:][HOST]:]CONTAINER[/PROTOCOL]`, where HOST and CONTAINER may be ranges.
+///
+/// # Errors
+/// When it is not of that form.
+pub fn publish(value: &[u8]) -> Result<Vec<PublishedPort>, UsageError> {
     let refuse = |why: &str| usage(format_args!("--publish {}: {why}", text(value)));
     let whole = String::from_utf8_lossy(value);
     let (ports, protocol) = match whole.split_once('/') {

@@ -47,6 +47,7 @@ fn try_package(
         c2w: "version".into(),
         memory_mib: 1,
         root_image: 0,
+        exposed_ports: Vec::new(),
         machine: String::new(),
         emulator: None,
         assets: [].into(),

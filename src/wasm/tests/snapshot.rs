@@ -35,6 +35,7 @@ fn module(version: &str) -> Vec<u8> {
         c2w: version.into(),
         memory_mib: 64,
         root_image: IMAGE as u64,
+        exposed_ports: Vec::new(),
         machine: String::new(),
         emulator: None,
         assets: [].into(),

@@ -133,6 +133,22 @@ static int send_and_exit(int size)
     return write(fd, bytes, size) == size ? 0 : fail("write");
 }
 
+// A question for the address a.test over TCP: how many answers there are.
+static int dns_over_tcp(void)
+{
+    static const char question[] = "\0\x18\x12\x34\1\0\0\1\0\0\0\0\0\0\1a\4test\0\0\1\0\1";
+    unsigned char answer[512];
+    int fd = connected();
+    if (write(fd, question, sizeof question - 1) != sizeof question - 1) {
+        return fail("write");
+    }
+    if (read(fd, answer, sizeof answer) < 14) {
+        return fail("read");
+    }
+    printf("%d answers\n", answer[2 + 6] << 8 | answer[2 + 7]);
+    return 0;
+}
+
 // The port that the kernel chose.
 static int local(void)
 {
@@ -207,6 +223,7 @@ int main(int argc, char **argv)
     if (!strcmp(argv[1], "datagram")) return datagram(number);
     if (!strcmp(argv[1], "half-close")) return half_close();
     if (!strcmp(argv[1], "reset")) return reset();
+    if (!strcmp(argv[1], "dns-over-tcp")) return dns_over_tcp();
     if (!strcmp(argv[1], "send")) return send_and_exit(number);
     if (!strcmp(argv[1], "local")) return local();
     return 2;
