@@ -196,6 +196,10 @@ impl Flow {
         }
         let now = self.before();
         let has_more = now.received > before.received;
+        if has_more && before.half_closed {
+            // Data behind a FIN, which smoltcp takes: no TCP sends that.
+            return self.was_reset();
+        }
         self.news.readable |= has_more || now.half_closed && !before.half_closed;
         if self.is_full && self.room() > 0 {
             self.is_full = false;
