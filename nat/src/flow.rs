@@ -229,7 +229,7 @@ impl Flow {
         *self.socket_mut() = socket(0);
     }
 
-    /// Both FINs are sent and acknowledged, as is all before them; at most an ACK is to leave.
+    /// All is sent and acknowledged, and the guest's FIN is here; at most its ACK is to leave.
     pub fn is_in_time_wait(&self) -> bool {
         self.is_live() && self.state() == State::TimeWait
     }

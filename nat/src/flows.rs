@@ -96,6 +96,22 @@ impl<'a> Segment<'a> {
         }
     }
 
+    /// After a segment that brought its flow into TIME-WAIT: sends the ACK that is due, without
+    /// delay, so that smoltcp is done with the flow. It would clear after 10 s what is received.
+    fn last_ack(
+        &self,
+        interface: &mut Interface,
+        sockets: &mut SocketSet<'static>,
+        replies: &mut Frames,
+    ) {
+        let mut frame = Vec::new();
+        let mut wire = Wire::new(self.link, None, &mut frame);
+        interface.poll_egress(instant(self.now.plus(ACK_DELAY)), &mut wire, sockets);
+        if wire.sent {
+            replies.push(frame);
+        }
+    }
+
     /// The ACK of a FIN that comes again after its flow has ended, as its own sequence numbers say
     /// (RFC 9293, 3.10.7.4, TIME-WAIT).
     fn late_ack(&self) -> Option<Vec<u8>> {
@@ -164,6 +180,10 @@ impl Flows {
         let before = flow.before();
         segment.enter(&mut self.interface, &mut flow.sockets, replies);
         flow.after(&before, segment.has(flag::RST));
+        if flow.is_in_time_wait() {
+            segment.last_ack(&mut self.interface, &mut flow.sockets, replies);
+            flow.leave_wire();
+        }
         if flow.is_off_wire() {
             self.leave_wire(segment.now, id);
         }
@@ -275,21 +295,15 @@ impl Flows {
             self.forget(id);
             return sent;
         }
+        if sent {
+            self.enqueue(id);
+            return true;
+        }
         let at = self.interface.poll_at(instant(now), &flow.sockets);
         let at = at.map(|at| Micros(at.total_micros().try_into().unwrap_or(0)));
-        let is_ack_due = at.is_some_and(|at| at <= now.plus(ACK_DELAY));
-        if flow.is_in_time_wait() && (sent || !is_ack_due) {
-            // What is left of its timers is how long it would wait for a late FIN.
-            flow.leave_wire();
-            self.leave_wire(now, id);
-            self.settle(id);
-        } else if sent {
-            self.enqueue(id);
-        } else {
-            // A timer that is due although nothing was sent must not keep the driver busy.
-            self.set_timer(id, at.map(|at| at.max(now.plus(ACK_DELAY))));
-        }
-        sent
+        // A timer that is due although nothing was sent must not keep the driver busy.
+        self.set_timer(id, at.map(|at| at.max(now.plus(ACK_DELAY))));
+        false
     }
 
     pub fn poll_at(&self) -> Option<Micros> {

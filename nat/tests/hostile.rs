@@ -138,6 +138,19 @@ fn an_end_of_a_connection_outside_of_its_window_is_none() {
 }
 
 #[test]
+fn data_behind_its_end_ends_a_connection() {
+    let mut world = World::new();
+    let (flow, ours) = world.handshake(40_000, SERVER, 7);
+    world.inject(&tcp(40_000, SERVER, FIN | ACK, 8, ours, b"all"));
+    assert_eq!(world.events(), [Event::Readable(flow)]);
+    // The same again is as good as none.
+    world.inject(&tcp(40_000, SERVER, FIN | ACK, 8, ours, b"all"));
+    assert_eq!(world.events(), []);
+    world.inject(&tcp(40_000, SERVER, ACK, 12, ours, b"more"));
+    assert_eq!(world.events(), [Event::Closed { flow, end: End::Reset }]);
+}
+
+#[test]
 fn ports_0_and_flags_without_sense_open_nothing() {
     let mut world = World::new();
     world.inject(&tcp(0, SERVER, SYN, 7, 0, &[]));

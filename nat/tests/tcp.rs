@@ -305,19 +305,28 @@ fn the_last_ack_is_repeated_for_a_late_fin() {
     assert_eq!(fin.tcp(), (FIN | ACK, ours, 8));
     let last = tcp(40_000, SERVER, FIN | ACK, 8, ours + 1, b"last");
     world.inject(&last);
-    world.now.0 += 1000;
+    // However long the guest takes no frames.
+    world.now.0 += 20_000_000;
     let [ack] = &world.replies()[..] else { panic!("not one frame") };
     assert_eq!(ack.tcp(), (ACK, ours + 1, 13));
     // Whatever the driver does then.
     assert_eq!(world.take_received(flow), b"last");
     assert_eq!(world.events(), [Event::Closed { flow, end: End::Finished }]);
-    world.now.0 += 999_000;
+    let (flow, ours) = world.handshake(40_000, SERVER, 7);
+    world.nat.close(flow);
+    world.replies();
+    let last = tcp(40_000, SERVER, FIN | ACK, 8, ours + 1, b"last");
+    world.inject(&last);
+    assert_eq!(world.take_received(flow), b"last");
+    assert_eq!(world.replies().len(), 1);
+    assert_eq!(world.events(), [Event::Closed { flow, end: End::Finished }]);
+    world.now.0 += 999_999;
     world.inject(&last);
     world.inject(&tcp(40_000, SERVER, ACK, 13, ours + 1, &[]));
     let [again] = &world.replies()[..] else { panic!("not one frame") };
     assert_eq!(again.tcp(), (ACK, ours + 1, 13));
     // Then nobody knows it any more.
-    world.now.0 += 1000;
+    world.now.0 += 1;
     world.inject(&last);
     let [reset] = &world.replies()[..] else { panic!("not one frame") };
     assert_eq!(reset.tcp().0, RST);
