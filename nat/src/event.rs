@@ -45,7 +45,7 @@ pub enum Event {
         from: u16,
         /// Where to.
         to: SocketAddr,
-        /// What is in it, up to 65,507 bytes.
+        /// What is in it, up to 65,527 bytes.
         data: Vec<u8>,
     },
     /// A datagram to port 53 of the name server: a DNS message (RFC 1035, 4.1), if the guest means

@@ -196,6 +196,10 @@ impl Flow {
         }
         let now = self.before();
         let has_more = now.received > before.received;
+        if has_more && before.half_closed {
+            // Data behind a FIN, which smoltcp takes: no TCP sends that.
+            return self.was_reset();
+        }
         self.news.readable |= has_more || now.half_closed && !before.half_closed;
         if self.is_full && self.room() > 0 {
             self.is_full = false;
@@ -225,7 +229,7 @@ impl Flow {
         *self.socket_mut() = socket(0);
     }
 
-    /// Both FINs are sent and acknowledged, as is all before them; at most an ACK is to leave.
+    /// All is sent and acknowledged, and the guest's FIN is here; at most its ACK is to leave.
     pub fn is_in_time_wait(&self) -> bool {
         self.is_live() && self.state() == State::TimeWait
     }

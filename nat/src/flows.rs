@@ -10,7 +10,7 @@ use crate::packet::{HOP_LIMIT, Header, Link, Packet, array, protocol};
 use crate::wire::Wire;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 use smoltcp::iface::{Config as InterfaceConfig, Interface, SocketSet};
 use smoltcp::time::Instant;
 use smoltcp::wire::HardwareAddress;
@@ -37,7 +37,7 @@ pub struct Flows {
     interface: Interface,
     /// For segments of no flow.
     nobody: SocketSet<'static>,
-    guest: Config,
+    config: Config,
     by_id: BTreeMap<FlowId, Flow>,
     by_tuple: BTreeMap<Tuple, FlowId>,
     /// Those whose SYN is not answered.
@@ -53,20 +53,23 @@ pub struct Flows {
     lingering: VecDeque<(Micros, Tuple)>,
 }
 
-/// What is looked at before smoltcp parses a segment.
-struct Segment {
+/// A segment of the guest: when it came, and what is looked at before smoltcp parses it.
+struct Segment<'a> {
+    now: Micros,
+    link: Link,
+    packet: &'a Packet<'a>,
     tuple: Tuple,
     flags: u8,
 }
 
-impl Segment {
-    /// `None` when a port is 0, which smoltcp does not take.
-    fn parse(packet: &Packet) -> Option<Self> {
+impl<'a> Segment<'a> {
+    /// `None` when it is too short, or a port is 0, which smoltcp does not take.
+    fn parse(now: Micros, link: Link, packet: &'a Packet<'a>) -> Option<Self> {
         let port = |offset| array(packet.payload, offset).map(u16::from_be_bytes);
-        let (from, to) = (port(0)?, port(2)?);
+        let (guest_port, to) = (port(0)?, port(2)?);
         let [flags] = array(packet.payload, 13)?;
-        let tuple = Tuple { guest_port: from, remote: SocketAddr::new(packet.to, to) };
-        (from != 0 && to != 0).then_some(Self { tuple, flags })
+        let tuple = Tuple { guest_port, remote: SocketAddr::new(packet.to, to) };
+        (guest_port != 0 && to != 0).then_some(Self { now, link, packet, tuple, flags })
     }
 
     /// Whether it opens a connection.
@@ -76,6 +79,60 @@ impl Segment {
 
     fn has(&self, flag: u8) -> bool {
         self.flags & flag != 0
+    }
+
+    /// Gives it to the socket of a flow, or to none. An answer of smoltcp goes to `replies`.
+    fn enter(
+        &self,
+        interface: &mut Interface,
+        sockets: &mut SocketSet<'static>,
+        replies: &mut Frames,
+    ) {
+        let mut frame = Vec::new();
+        let mut wire = Wire::new(self.link, Some(self.packet.bytes), &mut frame);
+        interface.poll_ingress_single(instant(self.now), &mut wire, sockets);
+        if wire.sent {
+            replies.push(frame);
+        }
+    }
+
+    /// After a segment that brought its flow into TIME-WAIT: sends the ACK that is due, without
+    /// delay, so that smoltcp is done with the flow. It would clear after 10 s what is received.
+    fn last_ack(
+        &self,
+        interface: &mut Interface,
+        sockets: &mut SocketSet<'static>,
+        replies: &mut Frames,
+    ) {
+        let mut frame = Vec::new();
+        let mut wire = Wire::new(self.link, None, &mut frame);
+        interface.poll_egress(instant(self.now.plus(ACK_DELAY)), &mut wire, sockets);
+        if wire.sent {
+            replies.push(frame);
+        }
+    }
+
+    /// The ACK of a FIN that comes again after its flow has ended, as its own sequence numbers say
+    /// (RFC 9293, 3.10.7.4, TIME-WAIT).
+    fn late_ack(&self) -> Option<Vec<u8>> {
+        if !self.has(flag::FIN) || !self.has(flag::ACK) {
+            return None;
+        }
+        let segment = self.packet.payload;
+        let header_length = usize::from(segment.get(12)? >> 4) * 4;
+        let length = segment.len().checked_sub(header_length)? as u32;
+        let ours: [u8; 4] = array(segment, 8)?;
+        let theirs = u32::from_be_bytes(array(segment, 4)?).wrapping_add(length).wrapping_add(1);
+        let mut ack = [0; 20];
+        ack[..2].copy_from_slice(&self.tuple.remote.port().to_be_bytes());
+        ack[2..4].copy_from_slice(&self.tuple.guest_port.to_be_bytes());
+        ack[4..8].copy_from_slice(&ours);
+        ack[8..12].copy_from_slice(&theirs.to_be_bytes());
+        ack[12] = 5 << 4;
+        ack[13] = flag::ACK;
+        let (from, to, protocol) = (self.packet.to, self.packet.from, protocol::TCP);
+        Header { from, to, protocol, hop_limit: HOP_LIMIT, checksum_at: 16 }
+            .frame(self.link, &[&ack])
     }
 }
 
@@ -91,7 +148,7 @@ impl Flows {
         Self {
             interface,
             nobody: SocketSet::new(Vec::new()),
-            guest: config.clone(),
+            config: config.clone(),
             by_id: BTreeMap::new(),
             by_tuple: BTreeMap::new(),
             waiting: BTreeSet::new(),
@@ -106,60 +163,46 @@ impl Flows {
 
     /// A segment of the guest. What answers it at once goes to `replies`.
     pub fn input(&mut self, now: Micros, link: Link, packet: &Packet, replies: &mut Frames) {
-        let Some(segment) = Segment::parse(packet) else { return };
+        let Some(segment) = Segment::parse(now, link, packet) else { return };
         while self.lingering.front().is_some_and(|&(until, _)| until <= now) {
             self.lingering.pop_front();
         }
-        let known = self.by_tuple.get(&segment.tuple).copied();
-        match known {
-            Some(id) => self.segment(now, link, packet, &segment, id, replies),
-            None if segment.is_syn() => self.syn(now, link, packet, &segment, replies),
-            None if self.lingers(segment.tuple) => {
-                replies.extend(late_ack(link, packet, &segment));
-            }
-            None => self.stray(now, link, packet, replies),
+        match self.by_tuple.get(&segment.tuple).copied() {
+            Some(id) => self.segment(&segment, id, replies),
+            None if segment.is_syn() => self.syn(&segment, replies),
+            None if self.lingers(segment.tuple) => replies.extend(segment.late_ack()),
+            None => self.stray(&segment, replies),
         }
     }
 
-    fn segment(
-        &mut self,
-        now: Micros,
-        link: Link,
-        packet: &Packet,
-        segment: &Segment,
-        id: FlowId,
-        replies: &mut Frames,
-    ) {
+    fn segment(&mut self, segment: &Segment, id: FlowId, replies: &mut Frames) {
         let Some(flow) = self.by_id.get_mut(&id) else { return };
         let before = flow.before();
-        ingress(&mut self.interface, &mut flow.sockets, now, link, packet, replies);
+        segment.enter(&mut self.interface, &mut flow.sockets, replies);
         flow.after(&before, segment.has(flag::RST));
+        if flow.is_in_time_wait() {
+            segment.last_ack(&mut self.interface, &mut flow.sockets, replies);
+            flow.leave_wire();
+        }
         if flow.is_off_wire() {
-            self.leave_wire(now, id);
+            self.leave_wire(segment.now, id);
         }
         self.enqueue(id);
         self.settle(id);
     }
 
     /// A new connection, unless there are too many.
-    fn syn(
-        &mut self,
-        now: Micros,
-        link: Link,
-        packet: &Packet,
-        segment: &Segment,
-        replies: &mut Frames,
-    ) {
-        if self.by_id.len() >= self.guest.limits.flows {
-            return self.stray(now, link, packet, replies);
+    fn syn(&mut self, segment: &Segment, replies: &mut Frames) {
+        if self.by_id.len() >= self.config.limits.flows {
+            return self.stray(segment, replies);
         }
-        if self.waiting.len() >= self.guest.limits.waiting {
+        if self.waiting.len() >= self.config.limits.waiting {
             return;
         }
         let (id, capacity) = (self.new_id(), self.capacity());
-        let flow = Flow::listen(id, segment.tuple, capacity, Quote::of(packet));
+        let flow = Flow::listen(id, segment.tuple, capacity, Quote::of(segment.packet));
         let Some(mut flow) = flow else { return };
-        ingress(&mut self.interface, &mut flow.sockets, now, link, packet, replies);
+        segment.enter(&mut self.interface, &mut flow.sockets, replies);
         if !flow.is_waiting() {
             return;
         }
@@ -169,8 +212,8 @@ impl Flows {
     }
 
     /// A segment that no flow knows: smoltcp sends an RST if that is due (RFC 9293, 3.5.2).
-    fn stray(&mut self, now: Micros, link: Link, packet: &Packet, replies: &mut Frames) {
-        ingress(&mut self.interface, &mut self.nobody, now, link, packet, replies);
+    fn stray(&mut self, segment: &Segment, replies: &mut Frames) {
+        segment.enter(&mut self.interface, &mut self.nobody, replies);
     }
 
     fn lingers(&self, tuple: Tuple) -> bool {
@@ -195,10 +238,10 @@ impl Flows {
     }
 
     pub fn open(&mut self, from: SocketAddr, to_port: u16) -> Option<FlowId> {
-        let guest = self.guest.guest_beside(from.ip())?;
+        let guest = self.config.guest_beside(from.ip())?;
         let from = SocketAddr::new(from.ip(), self.free_port(from, to_port)?);
         let tuple = Tuple { guest_port: to_port, remote: from };
-        if self.by_id.len() >= self.guest.limits.flows || self.by_tuple.contains_key(&tuple) {
+        if self.by_id.len() >= self.config.limits.flows || self.by_tuple.contains_key(&tuple) {
             return None;
         }
         let (id, capacity) = (self.new_id(), self.capacity());
@@ -252,21 +295,15 @@ impl Flows {
             self.forget(id);
             return sent;
         }
+        if sent {
+            self.enqueue(id);
+            return true;
+        }
         let at = self.interface.poll_at(instant(now), &flow.sockets);
         let at = at.map(|at| Micros(at.total_micros().try_into().unwrap_or(0)));
-        let is_ack_due = at.is_some_and(|at| at <= now.plus(ACK_DELAY));
-        if flow.is_in_time_wait() && (sent || !is_ack_due) {
-            // What is left of its timers is how long it would wait for a late FIN.
-            flow.leave_wire();
-            self.leave_wire(now, id);
-            self.settle(id);
-        } else if sent {
-            self.enqueue(id);
-        } else {
-            // A timer that is due although nothing was sent must not keep the driver busy.
-            self.set_timer(id, at.map(|at| at.max(now.plus(ACK_DELAY))));
-        }
-        sent
+        // A timer that is due although nothing was sent must not keep the driver busy.
+        self.set_timer(id, at.map(|at| at.max(now.plus(ACK_DELAY))));
+        false
     }
 
     pub fn poll_at(&self) -> Option<Micros> {
@@ -420,45 +457,6 @@ impl Flows {
             self.by_tuple.remove(&flow.tuple);
         }
     }
-}
-
-/// Gives a packet of the guest to a flow's socket, or to none.
-fn ingress(
-    interface: &mut Interface,
-    sockets: &mut SocketSet<'static>,
-    now: Micros,
-    link: Link,
-    packet: &Packet,
-    replies: &mut Frames,
-) {
-    let mut frame = Vec::new();
-    let mut wire = Wire::new(link, Some(packet.bytes), &mut frame);
-    interface.poll_ingress_single(instant(now), &mut wire, sockets);
-    if wire.sent {
-        replies.push(frame);
-    }
-}
-
-/// The ACK of a FIN that comes again after its flow has ended: as its sequence numbers say
-/// themselves (RFC 9293, 3.10.7.4, TIME-WAIT).
-fn late_ack(link: Link, packet: &Packet, segment: &Segment) -> Option<Vec<u8>> {
-    if !segment.has(flag::FIN) || !segment.has(flag::ACK) {
-        return None;
-    }
-    let header_length = usize::from(packet.payload.get(12)? >> 4) * 4;
-    let length = packet.payload.len().checked_sub(header_length)? as u32;
-    let ours: [u8; 4] = array(packet.payload, 8)?;
-    let theirs = u32::from_be_bytes(array(packet.payload, 4)?).wrapping_add(length).wrapping_add(1);
-    let mut ack = [0; 20];
-    ack[..2].copy_from_slice(&segment.tuple.remote.port().to_be_bytes());
-    ack[2..4].copy_from_slice(&segment.tuple.guest_port.to_be_bytes());
-    ack[4..8].copy_from_slice(&ours);
-    ack[8..12].copy_from_slice(&theirs.to_be_bytes());
-    ack[12] = 5 << 4;
-    ack[13] = flag::ACK;
-    let (from, to): (IpAddr, IpAddr) = (packet.to, packet.from);
-    let protocol = protocol::TCP;
-    Header { from, to, protocol, hop_limit: HOP_LIMIT, checksum_at: 16 }.frame(link, &[&ack])
 }
 
 fn instant(at: Micros) -> Instant {

@@ -1,7 +1,7 @@
 //! Who has which address on the guest's network: the gateway has all but the guest's, so that
 //! whatever the guest believes to be beside it is reached through us, too.
 
-use crate::packet::{self, Header, Link, Packet, array};
+use crate::packet::{Header, Link, Packet, array, ethertype};
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -20,7 +20,7 @@ pub fn arp_reply(link: Link, guest: Ipv4Addr, request: &[u8]) -> Option<Vec<u8>>
     if !is_request || !has_owner || target == guest || target == sender || sender.is_unspecified() {
         return None;
     }
-    let mut reply = link.header(packet::ARP).to_vec();
+    let mut reply = link.header(ethertype::ARP).to_vec();
     reply.extend_from_slice(&ARP_REQUEST[..7]);
     reply.push(ARP_REPLY);
     reply.extend_from_slice(&link.gateway);

@@ -18,13 +18,12 @@ const IPV6_HEADER: usize = 40;
 /// What packets start with, RFC 1122 3.2.1.7.
 pub const HOP_LIMIT: u8 = 64;
 
-mod ethertype {
+/// What a frame carries.
+pub mod ethertype {
     pub const IPV4: u16 = 0x0800;
     pub const ARP: u16 = 0x0806;
     pub const IPV6: u16 = 0x86dd;
 }
-/// The first option of any ARP frame, for its maker.
-pub const ARP: u16 = ethertype::ARP;
 
 /// Protocols above IP.
 pub mod protocol {

@@ -2,6 +2,10 @@
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub mod frames;
+
+use frames::{ACK, SYN, Seen, tcp_with_options};
+
 use c2w_nat::{Config, Event, FlowId, MTU, Micros, Nat, Network};
 use smoltcp::iface::{Config as InterfaceConfig, Interface, SocketHandle, SocketSet};
 use smoltcp::phy::{self, Checksum, DeviceCapabilities, Medium};
@@ -178,6 +182,17 @@ impl World {
         (self.lost)(self.frames - 1)
     }
 
+    /// The frames for the guest that are there now, which it does not get.
+    pub fn replies(&mut self) -> Vec<Seen> {
+        let mut frame = Vec::new();
+        let mut replies = Vec::new();
+        while self.nat.output(self.now, &mut frame) {
+            replies.push(Seen::of(&frame));
+            frame.clear();
+        }
+        replies
+    }
+
     pub fn events(&mut self) -> Vec<Event> {
         std::iter::from_fn(|| self.nat.event()).collect()
     }
@@ -201,6 +216,23 @@ impl World {
         assert_eq!(self.events(), [Event::Writable(flow)]);
         assert_eq!(self.state(handle), State::Established);
         (flow, handle)
+    }
+
+    /// A connection whose segments the test makes itself, with the guest's first sequence number:
+    /// the flow, and what the guest expects next. The guest's window is 65,535 times 16.
+    pub fn handshake(&mut self, from: u16, to: &str, sequence: u32) -> (FlowId, u32) {
+        let options = [2, 4, 0xff, 0xc8, 3, 3, 4, 0];
+        self.inject(&tcp_with_options(from, to, SYN, sequence, 0, &options, &[]));
+        let [Event::Connect { flow, .. }] = self.events()[..] else { panic!("no connection") };
+        self.nat.accept(flow);
+        let [answer] = &self.replies()[..] else { panic!("not one frame") };
+        let (flags, ours, ack) = answer.tcp();
+        assert_eq!((flags, ack), (SYN | ACK, sequence + 1));
+        let ours = ours.wrapping_add(1);
+        self.inject(&frames::tcp(from, to, ACK, ack, ours, &[]));
+        assert_eq!(self.events(), [Event::Writable(flow)]);
+        assert_eq!(self.replies(), []);
+        (flow, ours)
     }
 
     /// All that the guest has sent on a flow.
