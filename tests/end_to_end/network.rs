@@ -15,7 +15,7 @@ use std::thread;
 use std::time::Duration;
 
 pub fn trials() -> Vec<Trial> {
-    let tests: [(&str, fn(Engine)); 15] = [
+    let tests: [Test; 15] = [
         ("network::bytes_come_and_go_whole", transfers),
         ("network::connections_at_once", many),
         ("network::datagrams", datagrams),
@@ -48,6 +48,9 @@ pub fn trials() -> Vec<Trial> {
         trials
     })
 }
+
+/// What it is about, and the test.
+type Test = (&'static str, fn(Engine));
 
 /// Where the host's loopback is for a container that has `--add-host`.
 const HOST: &str = "10.0.2.2";

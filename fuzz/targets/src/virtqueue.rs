@@ -5,7 +5,7 @@ use crate::UpTo;
 use crate::driver::{self, BUFFERS, DEVICES, Layout, MAX_SIZE, WRITE, register};
 use crate::world::{RAM, World};
 use arbitrary::Arbitrary;
-use c2w_emulator::devices::P9Server;
+use c2w_emulator::devices::{Checksum, NetBackend, P9Server};
 
 const RAM_LENGTH: u64 = 0x3_0000;
 
@@ -144,6 +144,22 @@ pub fn check(bytes: &[u8]) {
     rig.world.reload();
 }
 
+/// Sends the last frame back, without end.
+#[derive(Default)]
+struct Repeater(Option<(Vec<u8>, Checksum)>);
+
+impl NetBackend for Repeater {
+    fn transmit(&mut self, _: u64, frame: &[u8], checksum: Checksum) {
+        self.0 = Some((frame.to_vec(), checksum));
+    }
+
+    fn receive(&mut self, _: u64, frame: &mut Vec<u8>) -> Option<Checksum> {
+        let (bytes, checksum) = self.0.as_ref()?;
+        frame.extend_from_slice(bytes);
+        Some(*checksum)
+    }
+}
+
 impl Rig {
     fn new(input: &Input) -> Self {
         let device = usize::from(input.device) % DEVICES.len();
@@ -152,6 +168,7 @@ impl Rig {
         let sizes = world.queue_sizes(place);
         if input.features & 0x80 != 0 {
             world.devices.set_p9_server(Box::new(Echo));
+            world.devices.set_net_backend(Some(Box::new(Repeater::default())));
         }
         let shrunk =
             |size: u16| (size >> (input.shrink >> 1 & 7)).wrapping_sub(u16::from(input.shrink & 1));
