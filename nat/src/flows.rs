@@ -212,7 +212,8 @@ impl Flows {
         let at = self.interface.poll_at(instant(now), &flow.sockets);
         let at = at.map(|at| Micros(at.total_micros().try_into().unwrap_or(0)));
         // A timer that is due although nothing was sent must not keep the driver busy.
-        self.set_timer(id, at.map(|at| at.max(now.plus(ACK_DELAY))));
+        let later = |at| if at > now { at } else { now.plus(ACK_DELAY) };
+        self.set_timer(id, at.map(later));
         false
     }
 

@@ -203,7 +203,8 @@ impl Nat {
     }
 
     /// Whether the guest will send nothing more (it sent a FIN) and all is consumed: shut down the
-    /// writing side of the host's socket.
+    /// writing side of the host's socket. When the driver has closed, too, the flow ends instead,
+    /// with [`End::Finished`].
     pub fn finished(&self, flow: FlowId) -> bool {
         self.flows.finished(flow)
     }
