@@ -164,7 +164,8 @@ impl Nat {
     }
 
     /// When [`Nat::output`] shall be called the next time, if nothing happens before: in the past
-    /// when it may have a frame at once, `None` when no timer runs.
+    /// when it may have a frame at once, `None` when no timer runs. While the guest takes no frames
+    /// there is nothing to wait for here.
     pub fn poll_at(&self) -> Option<Micros> {
         if !self.replies.is_empty() || !self.datagrams.is_empty() {
             return Some(Micros(0));
