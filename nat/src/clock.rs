@@ -16,8 +16,8 @@ const LONGEST_STEP: u64 = 60_000_000;
 /// Far enough below the end of signed microseconds that timers can be added.
 const END: u64 = 1 << 62;
 
-/// The flows' clock. It goes with the driver's, but skips what is longer than any timer: a host that
-/// was suspended for a week has not measured a round trip of a week.
+/// The flows' clock. It goes with the driver's, but skips what is longer than any timer: a host
+/// that was suspended for a week has not measured a round trip of a week.
 #[derive(Default)]
 pub struct Clock {
     last: u64,

@@ -8,7 +8,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 pub struct Config {
     /// The gateway's hardware address, which all frames for the guest come from.
     pub mac: Mac,
-    /// The guest's, until it has sent a frame.
+    /// The guest's, until it has sent a frame: a first connection to it is lost with a wrong one.
     pub guest_mac: Mac,
     /// IPv4 addresses.
     pub ipv4: Network<Ipv4Addr>,

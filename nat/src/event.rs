@@ -8,7 +8,7 @@ use core::net::{IpAddr, SocketAddr};
 /// A TCP connection between the guest and the host. Never used again: calls that name a flow that
 /// has ended do nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FlowId(pub(crate) u64);
+pub struct FlowId(pub u64);
 
 /// What happened.
 ///

@@ -35,7 +35,7 @@ fn header(from: IpAddr, to: IpAddr) -> Header {
     Header { from, to, protocol, hop_limit: HOP_LIMIT, checksum_at: CHECKSUM_AT }
 }
 
-/// What an error message repeats of the packet that it is about, so that the guest finds the socket.
+/// What an error message repeats of the packet that it is about: the guest finds its socket by it.
 pub struct Quote {
     pub from: IpAddr,
     bytes: Vec<u8>,

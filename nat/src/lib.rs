@@ -29,9 +29,9 @@
 //! }
 //! ```
 //!
-//! - **TCP** ends here, in smoltcp's implementation: a stream on this side, another on the host's. The
-//!   guest's SYN is held until the driver says whether the host could connect, so that connect(2) in
-//!   the guest ends as it did on the host.
+//! - **TCP** ends here, in smoltcp's implementation: a stream on this side, another on the host's.
+//!   The guest's SYN is held until the driver says whether the host could connect, so that
+//!   connect(2) in the guest ends as it did on the host.
 //! - **UDP** is passed on; the driver keeps the map from the guest's ports to sockets.
 //! - **ICMP** echo requests to the gateway and the name server are answered, others passed on.
 //! - **ARP and neighbour discovery** are answered for every address that is not the guest's.
@@ -54,6 +54,7 @@ mod frames;
 mod icmp;
 mod neighbours;
 mod packet;
+mod segment;
 mod udp;
 mod wire;
 
@@ -79,7 +80,7 @@ pub struct Nat {
     clock: Clock,
     link: Link,
     flows: Flows,
-    /// ARP, neighbour advertisements, ICMP, and TCP segments that answer one of the guest's at once.
+    /// ARP, neighbour advertisements, ICMP, and segments that answer one of the guest's at once.
     replies: Frames,
     datagrams: Frames,
     packets: Packets,
@@ -163,7 +164,8 @@ impl Nat {
     }
 
     /// When [`Nat::output`] shall be called the next time, if nothing happens before: in the past
-    /// when it may have a frame at once, `None` when no timer runs.
+    /// when it may have a frame at once, `None` when no timer runs. While the guest takes no frames
+    /// there is nothing to wait for here.
     pub fn poll_at(&self) -> Option<Micros> {
         if !self.replies.is_empty() || !self.datagrams.is_empty() {
             return Some(Micros(0));
@@ -202,7 +204,8 @@ impl Nat {
     }
 
     /// Whether the guest will send nothing more (it sent a FIN) and all is consumed: shut down the
-    /// writing side of the host's socket.
+    /// writing side of the host's socket. When the driver has closed, too, the flow ends instead,
+    /// with [`End::Finished`].
     pub fn finished(&self, flow: FlowId) -> bool {
         self.flows.finished(flow)
     }
@@ -213,8 +216,8 @@ impl Nat {
         self.flows.room(flow)
     }
 
-    /// Sends bytes to the guest; returns how many were taken. When fewer than [`Nat::room`] are left
-    /// afterwards, nothing is lost; when none is, [`Event::Writable`] follows as there is room again.
+    /// Sends bytes to the guest; returns how many were taken, at most [`Nat::room`]. Once there is
+    /// no room left, [`Event::Writable`] tells when there is some again.
     pub fn send(&mut self, flow: FlowId, bytes: &[u8]) -> usize {
         self.flows.send(flow, bytes)
     }
@@ -230,8 +233,8 @@ impl Nat {
         self.flows.abort(flow);
     }
 
-    /// Connects to a port of the guest, for a client whom the guest shall see as `from`: usually the
-    /// gateway's address. With port 0, one is chosen from 49152 to 65535. [`Event::Opened`],
+    /// Connects to a port of the guest, for a client whom the guest shall see as `from`: usually
+    /// the gateway's address. With port 0, one is chosen from 49152 to 65535. [`Event::Opened`],
     /// [`Event::Refused`] or nothing follows: how long to wait is up to the driver, which aborts.
     ///
     /// `None` when there are too many flows, no address to connect to, or `from` and `to_port`

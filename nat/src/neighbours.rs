@@ -38,8 +38,8 @@ const TARGET_LINK_LAYER_ADDRESS: [u8; 2] = [2, 1];
 /// Neighbour discovery is between neighbours: a router would have counted down.
 const NO_ROUTER_PASSED: u8 = 255;
 
-/// The answer to a neighbour solicitation (RFC 4861, 4.3 and 4.4). Those that look for duplicates of
-/// the guest's own addresses have none.
+/// The answer to a neighbour solicitation (RFC 4861, 4.3 and 4.4). Those that look for duplicates
+/// of the guest's own addresses have none.
 pub fn advertisement(link: Link, guest: Ipv6Addr, packet: &Packet) -> Option<Vec<u8>> {
     let IpAddr::V6(from) = packet.from else { return None };
     let [kind, code] = array(packet.payload, 0)?;

@@ -1,5 +1,6 @@
 //! The wire as smoltcp sees it, for the time of one call: at most one packet each way.
 
+use crate::clock::Micros;
 use crate::packet::{ETHERNET_HEADER, Link, MTU};
 use alloc::vec::Vec;
 use smoltcp::phy::{Checksum, Device, DeviceCapabilities, Medium, RxToken, TxToken};
@@ -72,4 +73,9 @@ impl TxToken for Outgoing<'_> {
         *sent = true;
         result
     }
+}
+
+/// The flows' time, as smoltcp counts it.
+pub fn instant(at: Micros) -> Instant {
+    Instant::from_micros(i64::try_from(at.0).unwrap_or(i64::MAX))
 }

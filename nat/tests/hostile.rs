@@ -54,7 +54,7 @@ fn a_flood_of_connections_waits_up_to_a_limit() {
     for number in 0..10_000 {
         world.inject(&tcp(40_000, &server(number), SYN, 7, 0, &[]));
     }
-    // No more answers than the guest has room for, which is none for most of them.
+    // Those above it are dropped, not refused.
     assert_eq!(world.replies(), []);
     let flows = connects(&mut world);
     assert_eq!(flows.len(), 128);

@@ -420,8 +420,10 @@ fn an_answer_carries_the_acknowledgement() {
     world.exchange();
     let start = world.now;
     assert_eq!(world.nat.poll_at(), Some(Micros(start.0 + 1000)));
-    assert_eq!(world.replies(), [], "an ACK without data");
+    world.now.0 += 400;
     world.take_received(flow);
+    assert_eq!(world.replies(), [], "an ACK without data");
+    assert_eq!(world.nat.poll_at(), Some(Micros(start.0 + 1000)), "it is put off");
     world.nat.send(flow, b"answer");
     let [answer] = &world.replies()[..] else { panic!("not one frame") };
     assert_eq!(answer.payload[20..], *b"answer");

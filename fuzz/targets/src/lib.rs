@@ -11,6 +11,7 @@ pub mod layers;
 pub mod machine;
 pub mod manifest;
 pub mod mmio;
+pub mod nat;
 pub mod p9;
 pub mod p9_server;
 pub mod pax;
@@ -26,13 +27,14 @@ use arbitrary::{Arbitrary, Unstructured};
 pub type Check = fn(&[u8]);
 
 /// All of them, by the names of their binaries and corpora.
-pub const TARGETS: [(&str, Check); 13] = [
+pub const TARGETS: [(&str, Check); 14] = [
     ("ext4", ext4::check),
     ("guest_abi", guest_abi::check),
     ("layers", layers::check),
     ("machine", machine::check),
     ("manifest", manifest::check),
     ("mmio", mmio::check),
+    ("nat", nat::check),
     ("p9", p9::check),
     ("p9_server", p9_server::check),
     ("pax", pax::check),
