@@ -95,7 +95,9 @@ impl<S: Sockets> UserNetwork<S> {
         sockets: S,
     ) -> Result<Self, String> {
         let ipv6 = host.ipv6.then(c2w_nat::Network::default);
-        let config = Config { ipv6, seed, ..Config::default() };
+        let config = Config::default();
+        let guest_mac = options.mac.unwrap_or(config.guest_mac);
+        let config = Config { ipv6, seed, guest_mac, ..config };
         let guest = guest::network(options, &host, &config);
         let is_gateway = |(_, address): &(_, HostAddress)| *address == HostAddress::HostGateway;
         let host_gateway = options.hosts.iter().any(is_gateway);
