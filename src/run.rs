@@ -18,7 +18,7 @@ use sockets::HostSockets;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// This process: its clock, entropy, streams and signals.
 struct Process {
@@ -100,10 +100,7 @@ pub fn run(
     }
     let mut process = Process { start: Instant::now(), signals, terminal, network };
     session.start(request, &mut process)?;
-    let mut runner = Runner::new(session);
-    let status = runner.run_to_end(&mut process)?;
-    process.send_rest(runner.into_session())?;
-    Ok(status)
+    Ok(Runner::new(session).run_to_end(&mut process)?)
 }
 
 /// The network that the options ask for, with the published ports open; of a container that is run
@@ -141,25 +138,6 @@ pub fn publish(
         format!("{at} is port {} of the container", asked.container)
     };
     Ok(chosen.map(note).collect())
-}
-
-/// How long bytes that a container had sent are waited for after its end.
-const SEND_LIMIT: Duration = Duration::from_secs(1);
-
-impl Process {
-    /// Waits until the sockets have taken what the container had sent when it ended.
-    fn send_rest(&mut self, mut session: Session) -> io::Result<()> {
-        let end = Instant::now() + SEND_LIMIT;
-        loop {
-            self.exchange_packets(&mut session);
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() || !self.network.as_ref().is_some_and(UserNetwork::is_sending) {
-                return Ok(());
-            }
-            let timeout = Some(left.as_nanos() as u64);
-            self.wait(Wait { input: false, timeout, idle: timeout })?;
-        }
-    }
 }
 
 /// Fills `buffer` with random bytes.
@@ -210,6 +188,10 @@ impl RunHost for Process {
         let moved = network.exchange(session, self);
         self.network = Some(network);
         moved
+    }
+
+    fn has_unsent(&mut self) -> bool {
+        self.network.as_mut().is_some_and(UserNetwork::is_sending)
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> Input {

@@ -14,13 +14,15 @@
 extern crate alloc;
 
 mod datagrams;
+mod dns;
 mod guest;
+mod names;
 mod policy;
 mod sockets;
 mod streams;
 
 pub use c2w_nat::Refusal;
-pub use sockets::{Interest, Sockets, Transfer};
+pub use sockets::{Interest, LookupError, Sockets, Transfer};
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -34,13 +36,14 @@ use c2w_session::{Session, SessionHost};
 use core::cell::RefCell;
 use core::net::SocketAddr;
 use datagrams::Datagrams;
+use names::Names;
 use policy::Policy;
 use streams::Streams;
 
 /// What a host knows of the networks that it is in.
 #[derive(Clone, Debug, Default)]
 pub struct HostNetwork {
-    /// The servers that it asks for names, in order.
+    /// The servers that it asks for names, in order; without, [`Sockets::resolve`] is asked.
     pub name_servers: Vec<SocketAddr>,
     /// The domains in which it looks names up.
     pub search: Vec<Vec<u8>>,
@@ -55,6 +58,7 @@ pub struct UserNetwork<S: Sockets> {
     sockets: S,
     streams: Streams<S>,
     datagrams: Datagrams<S>,
+    names: Names<S>,
     guest: Network,
     published: Vec<(PublishedPort, SocketAddr)>,
     /// Bytes on their way from a socket to the guest.
@@ -107,6 +111,7 @@ impl<S: Sockets> UserNetwork<S> {
             sockets,
             streams: Streams::new(),
             datagrams: Datagrams::new(),
+            names: Names::new(),
             guest,
             published: Vec::new(),
             buffer: alloc::vec![0; BUFFER],
@@ -173,12 +178,13 @@ impl<S: Sockets> UserNetwork<S> {
         let nat = self.nat.borrow();
         let mut interests = self.streams.interests(&nat);
         interests.extend(self.datagrams.interests());
+        interests.extend(self.names.interests());
         interests
     }
 
     /// Whether the guest has sent bytes that the host's sockets have not taken yet.
-    pub fn is_sending(&self) -> bool {
-        self.streams.is_sending(&mut self.nat.borrow_mut())
+    pub fn is_sending(&mut self) -> bool {
+        self.streams.is_sending(&mut self.nat.borrow_mut(), &mut self.sockets)
     }
 
     fn handle_events(&mut self, now: u64) -> bool {
@@ -190,6 +196,9 @@ impl<S: Sockets> UserNetwork<S> {
             match event {
                 Event::Datagram { from, to, data } => {
                     self.datagrams.send(now, from, to, &data, policy, sockets);
+                }
+                Event::Question { from, to, data } if policy.name_servers.is_empty() => {
+                    self.names.ask(from, to, &data, nat, sockets);
                 }
                 Event::Question { from, to, data } => {
                     self.datagrams.ask(now, from, to, &data, policy, sockets);
@@ -207,6 +216,7 @@ impl<S: Sockets> UserNetwork<S> {
         self.streams.expire(now, nat, &mut self.sockets);
         let (policy, sockets, buffer) = (&self.policy, &mut self.sockets, &mut self.buffer[..]);
         let streams = self.streams.advance(now, nat, policy, sockets, buffer);
-        self.datagrams.advance(now, nat, policy, sockets, buffer) | streams
+        let datagrams = self.datagrams.advance(now, nat, policy, sockets, buffer);
+        self.names.advance(nat, sockets) | datagrams | streams
     }
 }

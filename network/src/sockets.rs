@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use c2w_nat::Refusal;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 /// The sockets of a host. One that is dropped is closed.
 pub trait Sockets {
@@ -13,6 +13,8 @@ pub trait Sockets {
     type Listener;
     /// A UDP socket.
     type Datagrams;
+    /// A name that is being looked up.
+    type Lookup;
 
     /// Begins to connect.
     ///
@@ -24,7 +26,7 @@ pub trait Sockets {
     ///
     /// # Errors
     /// When it will not be.
-    fn is_connected(&mut self, stream: &Self::Stream) -> Result<bool, Refusal>;
+    fn is_connected(&mut self, stream: &mut Self::Stream) -> Result<bool, Refusal>;
 
     /// Reads into `buffer`, which is not empty.
     fn read(&mut self, stream: &Self::Stream, buffer: &mut [u8]) -> Transfer;
@@ -34,6 +36,11 @@ pub trait Sockets {
 
     /// Ends the writing side.
     fn shut_down(&mut self, stream: &Self::Stream);
+
+    /// Whether everything that was written has left this process; only then a stream may be closed.
+    fn is_flushed(&mut self, _stream: &Self::Stream) -> bool {
+        true
+    }
 
     /// Closes a stream so that its peer sees a reset, where that can be done.
     fn reset(&mut self, stream: Self::Stream);
@@ -63,6 +70,15 @@ pub trait Sockets {
         buffer: &mut [u8],
     ) -> Option<(usize, SocketAddr)>;
 
+    /// Begins to look up the addresses of a name, where there are no name servers to ask.
+    ///
+    /// # Errors
+    /// When it is known at once that there are none.
+    fn resolve(&mut self, name: &str) -> Result<Self::Lookup, LookupError>;
+
+    /// What came of it; `None` while it is under way.
+    fn resolved(&mut self, lookup: &mut Self::Lookup) -> Option<Result<Vec<IpAddr>, LookupError>>;
+
     /// Which of these something can be done with now. Does not wait.
     fn ready(&mut self, interests: &[Interest<'_, Self>]) -> Vec<bool>;
 }
@@ -80,6 +96,15 @@ pub enum Transfer {
     Broken,
 }
 
+/// Why a name has no addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LookupError {
+    /// There is no such name.
+    NoSuchName,
+    /// It could not be found out.
+    Failed,
+}
+
 /// A socket, and what it is wanted for.
 pub enum Interest<'a, S: Sockets + ?Sized> {
     /// A stream, for reading, for writing (which is also when it is connected), or both.
@@ -95,4 +120,6 @@ pub enum Interest<'a, S: Sockets + ?Sized> {
     Listener(&'a S::Listener),
     /// A datagram to read.
     Datagrams(&'a S::Datagrams),
+    /// What came of a look-up.
+    Lookup(&'a S::Lookup),
 }

@@ -17,6 +17,8 @@ const OPEN_LIMIT: u64 = 30_000_000_000;
 pub struct Streams<S: Sockets> {
     flows: BTreeMap<FlowId, Flow<S::Stream>>,
     listeners: Vec<Listener<S::Listener>>,
+    /// Whose bytes are on their way still.
+    closing: Vec<S::Stream>,
 }
 
 struct Listener<L> {
@@ -47,7 +49,7 @@ enum State {
 
 impl<S: Sockets> Streams<S> {
     pub fn new() -> Self {
-        Self { flows: BTreeMap::new(), listeners: Vec::new() }
+        Self { flows: BTreeMap::new(), listeners: Vec::new(), closing: Vec::new() }
     }
 
     /// Listens for a port of the container; returns where.
@@ -85,8 +87,11 @@ impl<S: Sockets> Streams<S> {
     }
 
     /// Whether bytes of the guest wait for a socket to take them.
-    pub fn is_sending(&self, nat: &mut Nat) -> bool {
-        self.flows.keys().any(|&id| !nat.received(id).is_empty())
+    pub fn is_sending(&self, nat: &mut Nat, sockets: &mut S) -> bool {
+        let waits = |(&id, flow): (&FlowId, &Flow<S::Stream>)| {
+            !nat.received(id).is_empty() || !sockets.is_flushed(&flow.stream)
+        };
+        self.flows.iter().any(waits) || !self.closing.is_empty()
     }
 
     /// Does what an event asks for.
@@ -113,7 +118,7 @@ impl<S: Sockets> Streams<S> {
                 }
             }
             Event::Closed { flow, end: End::Finished } => {
-                self.flows.remove(&flow);
+                self.closing.extend(self.flows.remove(&flow).map(|flow| flow.stream));
             }
             // Room is asked for when there is something for it.
             _ => {}
@@ -139,6 +144,7 @@ impl<S: Sockets> Streams<S> {
         sockets: &mut S,
         buffer: &mut [u8],
     ) -> bool {
+        self.closing.retain(|stream| !sockets.is_flushed(stream));
         let interests = self.interests(nat);
         if interests.is_empty() {
             return false;
@@ -160,7 +166,7 @@ impl<S: Sockets> Streams<S> {
     fn advance_one(&mut self, id: FlowId, nat: &mut Nat, sockets: &mut S, buffer: &mut [u8]) {
         let Some(flow) = self.flows.get_mut(&id) else { return };
         if flow.state == State::Connecting {
-            match sockets.is_connected(&flow.stream) {
+            match sockets.is_connected(&mut flow.stream) {
                 Ok(false) => return,
                 Ok(true) => {
                     flow.state = State::Connected;

@@ -2,8 +2,9 @@
 
 use crate::standard_input::StandardInput;
 use crate::wasi_calls::{self, STDERR, STDOUT};
-use c2w_guest_abi::Stream;
-use c2w_session::{Closed, Input, RunHost, SessionHost, Wait};
+use crate::world::{self, Network};
+use c2w_guest_abi::{Notice, Stream};
+use c2w_session::{Closed, Input, RunHost, Session, SessionHost, Wait};
 use core::convert::Infallible;
 
 /// How long to sleep when the guest waits for nothing: an hour, in nanoseconds.
@@ -12,12 +13,20 @@ pub const FOREVER: u64 = 3_600_000_000_000;
 /// The WASI runtime's clocks, entropy and streams.
 pub struct WasiHost {
     input: StandardInput,
+    network: Option<Network>,
 }
 
 impl WasiHost {
     /// Asks what standard input there is; `terminal` says whether it was found to be one.
     pub fn find(terminal: bool) -> Self {
-        Self { input: StandardInput::find(terminal) }
+        Self { input: StandardInput::find(terminal), network: None }
+    }
+
+    /// Connects a machine to the network. Returns how its guest is to set that up.
+    pub fn connect(&mut self, network: Network, session: &mut Session) -> c2w_guest_abi::Network {
+        let guest = network.plug_in(session);
+        self.network = Some(network);
+        guest
     }
 }
 
@@ -55,8 +64,30 @@ impl RunHost for WasiHost {
     }
 
     fn wait(&mut self, wait: Wait) -> Result<bool, Infallible> {
+        if self.network.is_some() {
+            let now = self.monotonic_ns();
+            return Ok(self.network.as_mut().is_some_and(|network| network.wait(wait, now)));
+        }
         let [timeout, idle] = [wait.timeout, wait.idle].map(|time| time.unwrap_or(FOREVER));
         Ok(self.input.wait(wait.input, timeout, idle))
+    }
+
+    fn exchange_packets(&mut self, session: &mut Session) -> bool {
+        let Some(mut network) = self.network.take() else { return false };
+        let moved = network.exchange(session, self);
+        self.network = Some(network);
+        moved
+    }
+
+    fn has_unsent(&mut self) -> bool {
+        self.network.as_mut().is_some_and(Network::is_sending)
+    }
+
+    fn text(&self, notice: Notice) -> &'static str {
+        match notice {
+            Notice::NoNetwork => world::NO_NETWORK,
+            Notice::OutOfMemory => notice.text(),
+        }
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> Input {

@@ -2,7 +2,8 @@
 //! in linear memory, starts the command and copies its streams.
 //!
 //! Exports: `_start` (a WASI command), and for embedders that keep the thread to themselves,
-//! [`exports::run`], [`exports::wait_ns`] and [`exports::status`]. Imports are WASI preview 1.
+//! [`exports::run`], [`exports::wait_ns`] and [`exports::status`]. Imports are WASI preview 1, and with the
+//! feature `wasip2` those of a component of WASI 0.2, too (`component.rs`).
 //!
 //! There is no libc here and no standard library: nothing but the allocator below ever grows
 //! linear memory, and it only grows it past the guest's RAM, which the packaged module has from
@@ -34,6 +35,10 @@ mod standard_input;
 mod wasi_calls;
 #[cfg(target_arch = "wasm32")]
 mod wasi_terminal;
+#[cfg(target_arch = "wasm32")]
+#[cfg_attr(feature = "wasip2", path = "component.rs")]
+#[cfg_attr(not(feature = "wasip2"), path = "preview1.rs")]
+mod world;
 
 #[cfg(target_arch = "wasm32")]
 #[global_allocator]

@@ -4,6 +4,7 @@ use crate::directories::Preopens;
 use crate::host::WasiHost;
 use crate::regions::TableRegions;
 use crate::wasi_calls::STDOUT;
+use crate::world::Network;
 use crate::{placement, regions, wasi_calls, wasi_terminal};
 use alloc::boxed::Box;
 use alloc::format;
@@ -14,9 +15,7 @@ use c2w_emulator::riscv::board::RiscvBoard;
 use c2w_emulator::riscv::linkage;
 use c2w_guest_abi::RunRequest;
 use c2w_p9::Server;
-use c2w_session::options::{
-    self, Environment, Invocation, NetworkMode, NetworkOptions, RunOptions,
-};
+use c2w_session::options::{self, Environment, Invocation, RunOptions};
 use c2w_session::{Closed, RunState, Runner, Session, SharedDirectory, terminal};
 
 /// The running container.
@@ -41,7 +40,7 @@ impl Program {
             Err(error) => return Err(fail(125, &error.0)),
         };
         let RunOptions { mut request, terminal: choice, network } = run;
-        check_network(&network)?;
+        let network = Network::new(&network).map_err(|why| fail(125, &why))?;
         let found = wasi_terminal::find();
         let variables = &environment.variables;
         request.terminal = terminal::choose(choice, found, variables);
@@ -64,6 +63,7 @@ impl Program {
             linkage::set_translated(session.machine_mut(), &translated, regions, cell);
         }
         share_preopens(&mut session, &mut request)?;
+        request.network = network.map(|network| host.connect(network, &mut session));
         session.start(request, &mut host).map_err(|error| {
             wasi_calls::complain(format_args!("arguments and environment: {error}"));
             125
@@ -100,21 +100,6 @@ impl Program {
             2 => translated.entries,
             _ => translated.refusals,
         }
-    }
-}
-
-/// A module of WASI preview 1 has no sockets.
-fn check_network(network: &NetworkOptions) -> Result<(), u8> {
-    let asked = match network.mode {
-        Some(NetworkMode::User) => Some("--network user"),
-        Some(NetworkMode::None) => None,
-        None => network.needs_network(),
-    };
-    match asked {
-        Some(option) => {
-            Err(fail(125, &format!("{option}: a module has no network; `c2w run` of it has one")))
-        }
-        None => Ok(()),
     }
 }
 

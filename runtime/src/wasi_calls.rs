@@ -1,6 +1,7 @@
 //! The calls of WASI preview 1, for which Rust's standard library is not there.
 
 use crate::errno::words;
+use crate::world;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -153,7 +154,6 @@ unsafe fn strings(
 
 /// Ends the program.
 pub fn exit(status: u8) -> ! {
-    // SAFETY: does not return.
-    unsafe { wasi::proc_exit(wasi::Exitcode::from(status)) };
+    world::exit(status);
     core::arch::wasm32::unreachable()
 }

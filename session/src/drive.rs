@@ -12,11 +12,14 @@ use crate::session::{Session, Step};
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
+use c2w_guest_abi::Notice;
 
 /// Instructions between two checks of standard input: a few milliseconds.
 const SLICE: u64 = 1 << 21;
 /// Most bytes of standard input read at once.
 const INPUT_CHUNK: usize = 256 << 10;
+/// How long bytes are waited for that a container had sent at its end, in nanoseconds.
+const SEND_LIMIT: u64 = 1_000_000_000;
 /// Do not wait.
 const NO_TIME: Option<u64> = Some(0);
 
@@ -84,6 +87,16 @@ pub trait RunHost: SessionHost {
         false
     }
 
+    /// Whether bytes that the container has sent are still on their way.
+    fn has_unsent(&mut self) -> bool {
+        false
+    }
+
+    /// What to show about something that happened in the container.
+    fn text(&self, notice: Notice) -> &'static str {
+        notice.text()
+    }
+
     /// Passes on the signals that have come since the last call.
     fn handle_signals(&mut self, _session: &mut Session) {}
 }
@@ -106,11 +119,6 @@ impl Runner {
         &self.session
     }
 
-    /// The machine and its container, without what runs them.
-    pub fn into_session(self) -> Session {
-        self.session
-    }
-
     /// What the command does, as of the last slice.
     pub fn state(&self) -> RunState {
         self.state
@@ -123,11 +131,26 @@ impl Runner {
     pub fn run_to_end<H: RunHost>(&mut self, host: &mut H) -> Result<u8, H::Error> {
         loop {
             if let RunState::Finished(status) = self.run_slice(SLICE, host) {
+                self.send_rest(host)?;
                 return Ok(status);
             }
             let moved = host.exchange_packets(&mut self.session);
             self.pass_input(if moved { NO_TIME } else { self.idle() }, host)?;
             host.handle_signals(&mut self.session);
+        }
+    }
+
+    /// Waits for a while until what the container had sent has left. The machine ends with the
+    /// command; a kernel that goes on would send it.
+    fn send_rest<H: RunHost>(&mut self, host: &mut H) -> Result<(), H::Error> {
+        let end = host.monotonic_ns().saturating_add(SEND_LIMIT);
+        loop {
+            host.exchange_packets(&mut self.session);
+            let left = end.saturating_sub(host.monotonic_ns());
+            if left == 0 || !host.has_unsent() {
+                return Ok(());
+            }
+            host.wait(Wait { input: false, timeout: Some(left), idle: Some(left) })?;
         }
     }
 
@@ -137,7 +160,7 @@ impl Runner {
             Step::Running | Step::Hello | Step::Reached(_) | Step::Ready => RunState::Running,
             Step::Idle(timer) => RunState::Waiting { input: self.session.stdin_room() > 0, timer },
             Step::Notice(notice) => {
-                host.show(notice.text());
+                host.show(host.text(notice));
                 RunState::Running
             }
             Step::StreamFailed(failure) => {

@@ -1,6 +1,6 @@
 //! The sockets of this host, for a container's network.
 
-use c2w_network::{Interest, Refusal, Sockets, Transfer};
+use c2w_network::{Interest, LookupError, Refusal, Sockets, Transfer};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::sockopt;
@@ -8,7 +8,8 @@ use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType, accept_with, bind,
     connect, getsockname, listen, recv, recvfrom, send, sendto, shutdown, socket_with,
 };
-use std::net::SocketAddr;
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 
 /// The sockets of this host; each is closed when it is dropped.
@@ -21,6 +22,8 @@ impl Sockets for HostSockets {
     type Stream = OwnedFd;
     type Listener = OwnedFd;
     type Datagrams = OwnedFd;
+    /// The host's name servers are asked.
+    type Lookup = Infallible;
 
     fn connect(&mut self, to: SocketAddr) -> Result<OwnedFd, Refusal> {
         let stream = socket(to, SocketType::STREAM).map_err(refusal)?;
@@ -33,8 +36,8 @@ impl Sockets for HostSockets {
         }
     }
 
-    fn is_connected(&mut self, stream: &OwnedFd) -> Result<bool, Refusal> {
-        match sockopt::socket_error(stream) {
+    fn is_connected(&mut self, stream: &mut OwnedFd) -> Result<bool, Refusal> {
+        match sockopt::socket_error(&*stream) {
             Ok(Ok(())) => Ok(revents(stream, PollFlags::OUT)),
             Ok(Err(error)) | Err(error) => Err(refusal(error)),
         }
@@ -110,6 +113,14 @@ impl Sockets for HostSockets {
         }
     }
 
+    fn resolve(&mut self, _: &str) -> Result<Infallible, LookupError> {
+        Err(LookupError::Failed)
+    }
+
+    fn resolved(&mut self, lookup: &mut Infallible) -> Option<Result<Vec<IpAddr>, LookupError>> {
+        match *lookup {}
+    }
+
     fn ready(&mut self, interests: &[Interest<'_, Self>]) -> Vec<bool> {
         let mut polled: Vec<_> = interests.iter().map(poll_fd).collect();
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
@@ -127,6 +138,7 @@ pub fn poll_fd<'a>(interest: &Interest<'a, HostSockets>) -> PollFd<'a> {
         Interest::Listener(socket) | Interest::Datagrams(socket) => {
             PollFd::new(socket, PollFlags::IN)
         }
+        Interest::Lookup(lookup) => match *lookup {},
         Interest::Stream { stream, read, write } => {
             let flags = [(read, PollFlags::IN), (write, PollFlags::OUT)];
             let wanted = flags.into_iter().filter(|(is_wanted, _)| *is_wanted);

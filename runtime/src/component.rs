@@ -1,0 +1,106 @@
+//! What a component of WASI 0.2 has beside preview 1, which an adapter gives it: sockets, one poll for
+//! all that can be waited for, and exit statuses.
+
+#[path = "component/sockets.rs"]
+mod sockets;
+
+use crate::host::FOREVER;
+use crate::wasi_calls;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use c2w_network::{HostNetwork, UserNetwork};
+use c2w_session::options::{NetworkMode, NetworkOptions};
+use c2w_session::{Session, SessionHost, Wait};
+use sockets::WasiSockets;
+use wasip2::cli::stdin;
+use wasip2::clocks::monotonic_clock;
+use wasip2::io::poll::{self, Pollable};
+use wasip2::io::streams::InputStream;
+
+/// What to do about a runtime that allows no network.
+const PERMISSION: &str = "run it with -S inherit-network,allow-ip-name-lookup";
+
+/// What to show when the container wants a network.
+pub const NO_NETWORK: &str = "no network: run it with -S inherit-network,allow-ip-name-lookup";
+
+/// The container's network, made of the runtime's sockets.
+pub struct Network {
+    user: UserNetwork<WasiSockets>,
+    /// Fields are dropped in this order: what belongs to another goes before it.
+    stdin_readable: Pollable,
+    _stdin: InputStream,
+}
+
+impl Network {
+    /// The network that the options ask for. Without options it is there if the runtime allows it.
+    ///
+    /// # Errors
+    /// When one is asked for that cannot be: the reason, for people.
+    pub fn new(options: &NetworkOptions) -> Result<Option<Self>, String> {
+        if options.mode == Some(NetworkMode::None) {
+            return Ok(None);
+        }
+        if options.publish_all {
+            return Err("--publish-all: name the ports (-p)".into());
+        }
+        let Some(sockets) = WasiSockets::find() else {
+            let wanted = options.mode.map(|_| "--network").or(options.needs_network());
+            return match wanted {
+                Some(option) => {
+                    Err(format!("{option}: the runtime allows no network: {PERMISSION}"))
+                }
+                None => Ok(None),
+            };
+        };
+        let host = HostNetwork { ipv6: sockets.reaches_ipv6(), ..HostNetwork::default() };
+        let mut seed = [0; 8];
+        wasi_calls::random(&mut seed);
+        let user = UserNetwork::new(options, host, u64::from_ne_bytes(seed), sockets)?;
+        let stdin = stdin::get_stdin();
+        Ok(Some(Self { user, stdin_readable: stdin.subscribe(), _stdin: stdin }))
+    }
+
+    /// Connects a machine to it. Returns how its guest is to set the network up.
+    pub fn plug_in(&self, session: &mut Session) -> c2w_guest_abi::Network {
+        self.user.plug_in(session);
+        for (asked, at) in self.user.published() {
+            if asked.host.port() == 0 {
+                let port = asked.container;
+                wasi_calls::complain(format_args!("note: {at} is port {port} of the container"));
+            }
+        }
+        self.user.guest().clone()
+    }
+
+    /// Moves what can be moved; returns whether the guest has something to do.
+    pub fn exchange(&mut self, session: &mut Session, host: &mut dyn SessionHost) -> bool {
+        self.user.exchange(session, host)
+    }
+
+    /// Whether bytes that the container has sent are still on their way.
+    pub fn is_sending(&mut self) -> bool {
+        self.user.is_sending()
+    }
+
+    /// Waits for standard input, if that is wanted, sockets and timers. Returns whether standard
+    /// input can be read.
+    pub fn wait(&mut self, wait: Wait, now: u64) -> bool {
+        let timer = self.user.next_timer().map(|at| at.saturating_sub(now));
+        let timeout = wait.timeout.into_iter().chain(timer).min().unwrap_or(FOREVER);
+        let timer = monotonic_clock::subscribe_duration(timeout);
+        let interests = self.user.interests();
+        let sockets = interests.iter().flat_map(sockets::pollables);
+        let mut polled: Vec<&Pollable> = [&timer].into_iter().chain(sockets).collect();
+        if wait.input {
+            polled.push(&self.stdin_readable);
+        }
+        let ready = poll::poll(&polled);
+        wait.input && ready.contains(&(polled.len() as u32 - 1))
+    }
+}
+
+/// Ends the program with any status, which preview 1's way cannot do here.
+pub fn exit(status: u8) {
+    wasip2::cli::exit::exit_with_code(status);
+}
