@@ -5,7 +5,8 @@
 # of tests/fidelity, as must/git; all of them by default, and then docs/fidelity.md is written anew.
 # Each runs three times from the same root: under chroot and QEMU's user mode emulation, in
 # `c2w run`, and in the module under wasmtime. Standard output, standard error and exit status
-# must be equal. Where QEMU cannot judge, a file beside the case says what must come out.
+# must be equal. None of the places has a network. Where QEMU cannot judge, a file beside the case
+# says what must come out.
 #
 # C2W and WASMTIME name the programs, by default target/release/c2w and wasmtime. Root only.
 # With LEAST_MEMORY=1 the column of that name is filled in: more runs, with less and less memory.
@@ -37,7 +38,7 @@ under_qemu() {
 native() {
     local options
     read -ra options <<< "$(field "$2" options)"
-    record "$1" "$c2w" run -q --memory "$3" "$(image "$2")" -- \
+    record "$1" "$c2w" run -q --network none --memory "$3" "$(image "$2")" -- \
         "${options[@]}" bash -c "$(cat "$CASES/$2.sh")"
     without_notices "$1"
 }

@@ -43,7 +43,7 @@ seconds() {
 
 # in_run PLACE CASE ARCHITECTURE SCRIPT
 in_run() {
-    record "$1" "$c2w" run -q --memory "$(field "$2" memory 256)" \
+    record "$1" "$c2w" run -q --network none --memory "$(field "$2" memory 256)" \
         "oci:$cache/$3/$(field "$2" image)" -- bash -c "$4"
 }
 
