@@ -4,7 +4,7 @@
 use crate::host::FOREVER;
 use crate::program::Program;
 use crate::single_thread::{Exclusive, SingleThread};
-use crate::wasi_calls;
+use crate::world;
 use c2w_session::RunState;
 use core::cell::RefCell;
 
@@ -51,7 +51,7 @@ pub extern "C" fn _start() {
     let status = with(Program::run_to_end).unwrap_or_else(|status| status);
     // Some runtimes take every proc_exit for a failure: success just returns.
     if status != 0 {
-        wasi_calls::exit(status);
+        world::exit(status);
     }
 }
 

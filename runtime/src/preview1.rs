@@ -1,5 +1,6 @@
 //! A module of WASI preview 1, which has no sockets.
 
+use crate::wasi_calls;
 use alloc::format;
 use alloc::string::String;
 use c2w_session::options::{NetworkMode, NetworkOptions};
@@ -48,6 +49,5 @@ impl Network {
 
 /// Ends the program.
 pub fn exit(status: u8) {
-    // SAFETY: does not return.
-    unsafe { wasi::proc_exit(wasi::Exitcode::from(status)) };
+    wasi_calls::exit(status)
 }

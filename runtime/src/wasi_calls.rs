@@ -1,7 +1,6 @@
 //! The calls of WASI preview 1, for which Rust's standard library is not there.
 
 use crate::errno::words;
-use crate::world;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -154,6 +153,7 @@ unsafe fn strings(
 
 /// Ends the program.
 pub fn exit(status: u8) -> ! {
-    world::exit(status);
+    // SAFETY: does not return.
+    unsafe { wasi::proc_exit(wasi::Exitcode::from(status)) };
     core::arch::wasm32::unreachable()
 }
