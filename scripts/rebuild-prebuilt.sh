@@ -10,7 +10,7 @@ builder() {
         riscv64/Image.zst) echo build-kernel.sh ;;
         riscv64/initramfs.cpio.zst) echo build-initramfs.sh ;;
         riscv64/qemu-user.tar.zst) echo build-qemu-user.sh ;;
-        riscv64/runtime.wasm) echo build-runtime.sh ;;
+        riscv64/runtime.wasm | riscv64/runtime-component.wasm) echo build-runtime.sh ;;
         *) echo "no such artifact: $1" >&2; return 2 ;;
     esac
 }
@@ -22,7 +22,7 @@ same_tools() {
     diff -q <(LC_ALL=C sort <<< "$installed") "prebuilt/$1.packages" > /dev/null
 }
 
-[ $# -gt 0 ] || set -- riscv64/{runtime.wasm,initramfs.cpio.zst,qemu-user.tar.zst,Image.zst}
+[ $# -gt 0 ] || set -- riscv64/{runtime.wasm,runtime-component.wasm,initramfs.cpio.zst,qemu-user.tar.zst,Image.zst}
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 git ls-files -z | xargs -0 cp --parents -t "$copy"

@@ -1,6 +1,7 @@
 //! The guest's own software and the runtime: prebuilt and embedded, or from a directory.
 
 use crate::target::{Prebuilt, Target, UserEmulator};
+use crate::wasi_target::WasiTarget;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::fmt;
@@ -11,8 +12,10 @@ use std::path::{Path, PathBuf};
 const KERNEL: &str = "Image.zst";
 /// PID 1, runc and what they need, compressed.
 const INITRAMFS: &str = "initramfs.cpio.zst";
-/// The emulator as a WASI program.
+/// The emulator as a program for WASI preview 1.
 const RUNTIME: &str = "runtime.wasm";
+/// The same for WASI 0.2.
+const COMPONENT: &str = "runtime-component.wasm";
 /// QEMU's user-mode emulators: a tar archive, compressed.
 const EMULATORS: &str = "qemu-user.tar.zst";
 
@@ -22,6 +25,7 @@ pub struct Assets {
     kernel: Cow<'static, [u8]>,
     initramfs: Cow<'static, [u8]>,
     runtime: Cow<'static, [u8]>,
+    component: Cow<'static, [u8]>,
     emulators: Cow<'static, [u8]>,
 }
 
@@ -38,8 +42,8 @@ pub enum AssetsError {
     },
     /// There is nothing to use.
     #[error(
-        "{} holds none of {KERNEL}, {INITRAMFS}, {RUNTIME} and {EMULATORS}, which scripts/build-*.sh \
-         make",
+        "{} holds none of {KERNEL}, {INITRAMFS}, {RUNTIME}, {COMPONENT} and {EMULATORS}, which \
+         scripts/build-*.sh make",
         .0.display()
     )]
     Nothing(PathBuf),
@@ -54,11 +58,12 @@ impl Default for Assets {
 impl Assets {
     /// Those that this program was built with.
     pub fn embedded(target: Target) -> Self {
-        let Prebuilt { kernel, initramfs, runtime, emulators } = target.prebuilt();
+        let Prebuilt { kernel, initramfs, runtime, component, emulators } = target.prebuilt();
         Self {
             kernel: kernel.into(),
             initramfs: initramfs.into(),
             runtime: runtime.into(),
+            component: component.into(),
             emulators: emulators.into(),
         }
     }
@@ -74,6 +79,7 @@ impl Assets {
             (KERNEL, &mut assets.kernel),
             (INITRAMFS, &mut assets.initramfs),
             (RUNTIME, &mut assets.runtime),
+            (COMPONENT, &mut assets.component),
             (EMULATORS, &mut assets.emulators),
         ];
         for (name, asset) in places {
@@ -103,9 +109,16 @@ impl Assets {
         zstd::decode_all(&*self.initramfs)
     }
 
-    /// The emulator as a WASI program.
-    pub fn runtime(&self) -> &[u8] {
-        &self.runtime
+    /// The emulator as a program for this WASI.
+    pub fn runtime(&self, wasi: WasiTarget) -> &[u8] {
+        self.runtime_file(wasi).1
+    }
+
+    fn runtime_file(&self, wasi: WasiTarget) -> (&'static str, &Cow<'static, [u8]>) {
+        match wasi {
+            WasiTarget::Preview1 => (RUNTIME, &self.runtime),
+            WasiTarget::Preview2 => (COMPONENT, &self.component),
+        }
     }
 
     /// The user-mode emulators: a tar archive, compressed with zstd.
@@ -115,9 +128,13 @@ impl Assets {
 
     /// SHA-256 in hexadecimal of each file that a module of an image is made of, by name: what
     /// `prebuilt/SHA256SUMS` has. The emulators are among them if the image is for one.
-    pub fn checksums(&self, emulator: Option<UserEmulator>) -> Vec<(&'static str, String)> {
-        let always =
-            [(KERNEL, &self.kernel), (INITRAMFS, &self.initramfs), (RUNTIME, &self.runtime)];
+    pub fn checksums(
+        &self,
+        wasi: WasiTarget,
+        emulator: Option<UserEmulator>,
+    ) -> Vec<(&'static str, String)> {
+        let (kernel, initramfs) = ((KERNEL, &self.kernel), (INITRAMFS, &self.initramfs));
+        let always = [kernel, initramfs, self.runtime_file(wasi)];
         let files = always.into_iter().chain(emulator.map(|_| (EMULATORS, &self.emulators)));
         let sum = |bytes: &[u8]| Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect();
         files.map(|(name, bytes)| (name, sum(bytes))).collect()
@@ -126,7 +143,7 @@ impl Assets {
 
 impl fmt::Debug for Assets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.checksums(None)).finish()
+        f.debug_list().entries(self.checksums(WasiTarget::default(), None)).finish()
     }
 }
 
@@ -139,7 +156,9 @@ mod tests {
         let list = include_str!("../prebuilt/SHA256SUMS");
         for target in Target::ALL {
             let emulator = Some(UserEmulator::ALL[0]);
-            for (name, sum) in Assets::embedded(target).checksums(emulator) {
+            let assets = Assets::embedded(target);
+            let sums = WasiTarget::ALL.map(|wasi| assets.checksums(wasi, emulator));
+            for (name, sum) in sums.concat() {
                 let line = format!("{sum}  {}/{name}\n", target.architecture());
                 assert!(list.contains(&line), "{line}");
             }
@@ -155,7 +174,12 @@ mod tests {
             .unwrap();
         let assets = Assets::from_dir(dir.path(), Target::default()).unwrap();
         assert_eq!(assets.kernel().unwrap(), b"kernel");
-        assert_eq!(assets.runtime(), Assets::default().runtime());
+        for wasi in WasiTarget::ALL {
+            assert!(assets.runtime(wasi) == Assets::default().runtime(wasi));
+        }
+        std::fs::write(dir.path().join(COMPONENT), b"component").unwrap();
+        let assets = Assets::from_dir(dir.path(), Target::default()).unwrap();
+        assert_eq!(assets.runtime(WasiTarget::Preview2), b"component");
         std::fs::create_dir(dir.path().join(RUNTIME)).unwrap();
         let error = Assets::from_dir(dir.path(), Target::default()).unwrap_err().to_string();
         assert!(error.contains(RUNTIME), "{error}");

@@ -21,8 +21,9 @@ use crate::staged::Staged;
 use crate::target::{Execution, UserEmulator};
 use crate::timing::Timing;
 use crate::train::{self, Snapshot, TrainingResult};
+use crate::wasi_target::WasiTarget;
 use crate::wasm::{self, Parts, Provenance, Template};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use c2w_emulator::{GuestMemory, Region};
 use c2w_guest_abi::ContainerConfig;
 use c2w_session::{Session, SessionHost};
@@ -42,6 +43,8 @@ pub struct Options {
     pub kernel_log: Option<u8>,
     /// Kernel, initramfs and runtime.
     pub assets: Assets,
+    /// The WASI that a module is for.
+    pub wasi: WasiTarget,
     /// What to translate.
     pub translation: train::Options,
     /// Hears how far the work is.
@@ -55,6 +58,7 @@ impl Default for Options {
             memory_mib: boot::DEFAULT_MEMORY_MIB,
             kernel_log: None,
             assets: Assets::default(),
+            wasi: WasiTarget::default(),
             translation: train::Options::default(),
             progress: Arc::new(progress::Silent),
         }
@@ -338,7 +342,15 @@ fn prepare_in(
     Ok(Prepared { session, root, platform, digest, name, exposed_ports, boot })
 }
 
-/// Converts an image to a module at `output` ([`Staged`]).
+/// The runtime for the wanted WASI: a file of the user's own may be for another one.
+fn template(options: &Options) -> Result<Template<'_>> {
+    let template = Template::parse(options.assets.runtime(options.wasi))?;
+    let (wanted, is) = (options.wasi, template.wasi_target());
+    ensure!(is == wanted, "the runtime for {wanted} is a {}, for {is}", is.kind());
+    Ok(template)
+}
+
+/// Converts an image to a module or component at `output` ([`Staged`]).
 ///
 /// # Errors
 /// As [`prepare`], or when the output cannot be written.
@@ -349,7 +361,7 @@ pub fn convert(
     timing: &mut Timing,
 ) -> Result<Summary> {
     let staged = Staged::create(output, image.reads())?;
-    let template = Template::parse(options.assets.runtime())?;
+    let template = template(options)?;
     // Before the work: a runtime or a command that cannot be used.
     let training = || Ok::<_, anyhow::Error>((template.linkage()?, options.translation.runs()?));
     let training = options.translation.translates(true).then(training).transpose()?;
@@ -410,7 +422,7 @@ fn region(memory: &GuestMemory, region: Region) -> &[u8] {
 
 /// What is the same in modules of all images.
 fn provenance(options: &Options, emulator: Option<UserEmulator>) -> Provenance {
-    let assets = options.assets.checksums(emulator);
+    let assets = options.assets.checksums(options.wasi, emulator);
     Provenance {
         source: String::new(),
         digest: String::new(),

@@ -36,5 +36,6 @@ pub mod target;
 mod terminal;
 pub mod timing;
 pub mod train;
+pub mod wasi_target;
 pub mod wasm;
 mod writable;

@@ -78,8 +78,10 @@ pub struct Prebuilt {
     pub kernel: &'static [u8],
     /// PID 1, runc and what they need: a cpio archive, compressed with zstd.
     pub initramfs: &'static [u8],
-    /// The emulator as a WASI program.
+    /// The emulator as a program for WASI preview 1: a module.
     pub runtime: &'static [u8],
+    /// The same for WASI 0.2: a component.
+    pub component: &'static [u8],
     /// Each [`UserEmulator`] by its name: a tar archive, compressed with zstd.
     pub emulators: &'static [u8],
 }
@@ -102,6 +104,7 @@ impl Target {
                 kernel: include_bytes!("../prebuilt/riscv64/Image.zst"),
                 initramfs: include_bytes!("../prebuilt/riscv64/initramfs.cpio.zst"),
                 runtime: include_bytes!("../prebuilt/riscv64/runtime.wasm"),
+                component: include_bytes!("../prebuilt/riscv64/runtime-component.wasm"),
                 emulators: include_bytes!("../prebuilt/riscv64/qemu-user.tar.zst"),
             },
         }

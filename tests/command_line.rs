@@ -343,6 +343,47 @@ fn a_module_tells_where_it_comes_from_but_not_from_which_folder() {
     assert!(said.contains("not a whole WebAssembly module"), "{said}");
 }
 
+/// What differs from a module of the same image is what the file says of itself, and the runtime.
+#[test]
+fn a_component_is_inspected_as_a_module() {
+    let dir = tempfile::tempdir().unwrap();
+    let (module, component) = (dir.path().join("1.wasm"), dir.path().join("2.wasm"));
+    fs::write(&module, convert(IMAGE, &[]).0).unwrap();
+    let (bytes, said) = convert(IMAGE, &["--target=wasip2"]);
+    fs::write(&component, &bytes).unwrap();
+    let json = |file: &Path| -> serde_json::Value {
+        serde_json::from_str(&stdout(&["inspect", "--json", file.to_str().unwrap()])).unwrap()
+    };
+    let (mut one, mut other) = (json(&module), json(&component));
+    assert_eq!((&one["target"], &other["target"]), (&"wasip1".into(), &"wasip2".into()));
+    assert_eq!(other["size"], bytes.len());
+    let sums = fs::read_to_string("prebuilt/SHA256SUMS").unwrap();
+    let sum = other["assets"]["runtime-component.wasm"].as_str().unwrap();
+    assert!(sums.contains(&format!("{sum}  riscv64/runtime-component.wasm\n")), "{sum}");
+    for json in [&mut one, &mut other] {
+        for own in ["target", "size"] {
+            assert!(json.as_object_mut().unwrap().remove(own).is_some());
+        }
+        let assets = json["assets"].as_object_mut().unwrap();
+        assets.retain(|name, _| !name.starts_with("runtime"));
+        assert_eq!(assets.len(), 2);
+    }
+    assert_eq!(one, other);
+
+    let text = stdout(&["inspect", component.to_str().unwrap()]);
+    let has = |name: &str, value: &str| {
+        text.lines().any(|line| line.split_whitespace().take(2).eq([name, value]))
+    };
+    let mib = format!("{:.1}", bytes.len() as f64 / f64::from(1 << 20));
+    assert!(has("target", "wasip2") && has("component", &mib), "{text}");
+    assert!(said.contains(&format!("{mib} MiB (root image")), "{said}");
+    fs::write(&component, &bytes[..bytes.len() / 2]).unwrap();
+    for command in ["inspect", "run"] {
+        let said = refusal(&[command, component.to_str().unwrap()]);
+        assert!(said.contains("not a whole WebAssembly module or component"), "{said}");
+    }
+}
+
 #[test]
 fn as_much_is_said_as_is_asked_for() {
     let (module, said) = convert(IMAGE, &[]);
@@ -373,19 +414,25 @@ fn assets_of_ones_own_take_the_place_of_the_embedded_ones() {
     let assets = dir.path().to_str().unwrap();
     let said = refusal(&[IMAGE, "/nowhere/out.wasm", "--assets", assets]);
     assert!(said.contains("holds none of Image.zst"), "{said}");
-    for name in ["Image.zst", "initramfs.cpio.zst", "runtime.wasm"] {
+    let names = ["Image.zst", "initramfs.cpio.zst", "runtime.wasm", "runtime-component.wasm"];
+    for name in names {
         fs::copy(Path::new("prebuilt/riscv64").join(name), dir.path().join(name)).unwrap();
     }
     assert!(convert(IMAGE, &["--assets", assets]).0 == convert(IMAGE, &[]).0);
 
     let output = dir.path().join("out.wasm");
-    let broken: [(&str, &[u8], &str); 2] = [
-        ("runtime.wasm", b"\0asm\x01\0\0\0", "C2W_PLACEMENT"),
-        ("Image.zst", b"no zstd", "--assets"),
+    let module = fs::read("prebuilt/riscv64/runtime.wasm").unwrap();
+    let broken: [(&str, &[u8], &str, &str); 5] = [
+        ("runtime.wasm", b"\0asm\x01\0\0\0", "wasip1", "C2W_PLACEMENT"),
+        ("runtime-component.wasm", b"\0asm\x0d\0\x01\0", "wasip2", "no core module"),
+        ("runtime-component.wasm", &module, "wasip2", "for wasip2 is a module, for wasip1"),
+        ("runtime-component.wasm", b"no wasm", "wasip2", "not a WebAssembly module or component"),
+        ("Image.zst", b"no zstd", "wasip2", "--assets"),
     ];
-    for (name, bytes, reason) in broken {
+    for (name, bytes, target, reason) in broken {
         fs::write(dir.path().join(name), bytes).unwrap();
-        let said = refusal(&[IMAGE, output.to_str().unwrap(), "--assets", assets]);
+        let output_name = output.to_str().unwrap();
+        let said = refusal(&[IMAGE, output_name, "--assets", assets, "--target", target]);
         assert!(said.contains(reason) && !output.exists(), "{said}");
         fs::copy(Path::new("prebuilt/riscv64").join(name), dir.path().join(name)).unwrap();
     }

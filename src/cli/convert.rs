@@ -8,6 +8,7 @@ use super::source_options::SourceArgs;
 use super::usage::usage;
 use super::{parse_source, text};
 use crate::timing::Timing;
+use crate::wasi_target::WasiTarget;
 use crate::{convert, staged};
 use anyhow::Result;
 use clap::Args;
@@ -22,9 +23,12 @@ pub(super) struct Convert {
     /// rootfs:DIR; a FILE of - is standard input.
     #[arg(required = true)]
     image: Option<String>,
-    /// The module to write: a file, a pipe or a device, or - for standard output.
+    /// The module or component to write: a file, a pipe or a device, or - for standard output.
     #[arg(default_value = "out.wasm")]
     output: PathBuf,
+    /// What to make.
+    #[arg(long, value_enum, value_name = "WASI", default_value_t)]
+    target: WasiTarget,
     #[command(flatten)]
     source: SourceArgs,
     #[command(flatten)]
@@ -50,6 +54,7 @@ pub(super) fn run(arguments: &Convert) -> Result<()> {
     let source = arguments.source.options(&image, progress.as_ref())?;
     let mut options = arguments.machine.options(source, &build_args)?;
     options.progress = Arc::clone(&progress);
+    options.wasi = arguments.target;
     options.translation = arguments.aot.options()?;
     options.translation.runs().map_err(|error| usage!("{error:#}"))?;
     options.translation.warnings().iter().for_each(|text| progress.warning(text));

@@ -11,7 +11,7 @@ use crate::oci::{self, Image};
 use crate::progress::Silent;
 use crate::rootfs::spool::Spool;
 use crate::rootfs_source;
-use crate::wasm::{EmulatorProvenance, Provenance};
+use crate::wasm::{EmulatorProvenance, Provenance, wasi_target};
 use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::{Map, Value, json};
@@ -59,7 +59,7 @@ pub(super) fn run(arguments: &Inspect) -> Result<String> {
     }
 }
 
-/// The file, if the name is that of one with a WebAssembly module in it.
+/// The file, if the name is that of one with WebAssembly in it.
 fn module(name: &str) -> Option<File> {
     let mut magic = [0; 4];
     let mut file = File::open(name).ok()?;
@@ -67,13 +67,15 @@ fn module(name: &str) -> Option<File> {
     (magic == *b"\0asm").then_some(file)
 }
 
-/// What a module says of its making.
+/// What a module or component says of its making.
 fn module_text(mut module: File, arguments: &Inspect) -> Result<String> {
     let size = module.metadata()?.len();
     let provenance = Provenance::read(&mut module)
         .with_context(|| format!("cannot inspect {}", arguments.image))?;
+    let target = wasi_target(&mut module)?;
     if arguments.json {
         let mut json = serde_json::to_value(&provenance)?;
+        json["target"] = target.name().into();
         json["size"] = size.into();
         return Ok(lines(&json));
     }
@@ -82,10 +84,11 @@ fn module_text(mut module: File, arguments: &Inspect) -> Result<String> {
         row("source", provenance.source),
         row("digest", provenance.digest),
         row("platform", provenance.platform),
+        row("target", target.name().into()),
         row("made by", format!("c2w {}", provenance.c2w)),
         row("memory", format!("{} MiB", provenance.memory_mib)),
         row("root image", format!("{} MiB", mib(provenance.root_image))),
-        row("module", format!("{} MiB", mib(size))),
+        row(target.kind(), format!("{} MiB", mib(size))),
     ];
     if let Some(emulator) = provenance.emulator {
         rows.insert(3, row("emulator", emulator.to_string()));

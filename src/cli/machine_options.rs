@@ -25,7 +25,7 @@ pub(super) struct MachineArgs {
     #[arg(long)]
     debug_image: bool,
     /// Take kernel, initramfs and runtime from here where it has them (Image.zst,
-    /// initramfs.cpio.zst, runtime.wasm).
+    /// initramfs.cpio.zst, runtime.wasm, runtime-component.wasm).
     #[arg(long, value_name = "DIR")]
     assets: Option<PathBuf>,
 }

@@ -1,5 +1,6 @@
 //! Why a module cannot be made.
 
+use super::scan::ScanError;
 use std::io;
 use wasmparser::FuncType;
 
@@ -9,6 +10,9 @@ pub enum TemplateError {
     /// Not WebAssembly, or damaged.
     #[error("the runtime is not a valid WebAssembly module")]
     Parse(#[from] wasmparser::BinaryReaderError),
+    /// Not WebAssembly, or not all of it.
+    #[error("the runtime cannot be used")]
+    File(#[from] ScanError),
     /// WebAssembly, but another program.
     #[error("the runtime module has no {0}")]
     Missing(&'static str),
@@ -49,6 +53,12 @@ pub enum PackageError {
         /// How much there may be.
         limit: u64,
     },
+    /// A component's section cannot say how long it is.
+    #[error(
+        "the module in the component would have {0} MiB, and it may have less than 4 GiB; make the \
+         image smaller, or translate less"
+    )]
+    Component(u64),
     /// Nothing can be added to the runtime's functions.
     #[error(transparent)]
     Runtime(#[from] TemplateError),

@@ -1,4 +1,5 @@
-//! A machine's snapshot and the prebuilt runtime become one WebAssembly module.
+//! A machine's snapshot and the prebuilt runtime become one WebAssembly module, alone or in the
+//! component that the runtime is in.
 //!
 //! ```text
 //! linear memory of the module
@@ -15,6 +16,7 @@
 
 mod checksum;
 mod code;
+mod component;
 mod error;
 mod functions;
 mod layout;
@@ -33,6 +35,7 @@ pub use error::{PackageError, TemplateError};
 pub use package::{Summary, package};
 pub use parts::Parts;
 pub use provenance::{EmulatorProvenance, Provenance, ProvenanceError};
+pub use scan::wasi_target;
 pub use segments::sparse_copy;
 pub use snapshot::{Snapshot, SnapshotError};
 pub use template::Template;

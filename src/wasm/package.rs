@@ -1,4 +1,4 @@
-//! Writes the module.
+//! Writes the module, or the component with it.
 
 use super::checksum::Checksum;
 use super::code;
@@ -6,22 +6,23 @@ use super::error::PackageError;
 use super::layout::Layout;
 use super::parts::Parts;
 use super::provenance::Provenance;
+use super::scan::MODULE_HEADER;
 use super::sections::{Piece, Section, insert};
 use super::segments::{PAGE, merge_to, non_zero_runs};
 use super::template::Template;
 use std::io::{self, Write};
 use std::ops::Range;
-use wasm_encoder::{ConstExpr, Encode, MemoryType, Module, SectionId};
+use wasm_encoder::{ConstExpr, Encode, MemoryType, SectionId};
 
 /// Engines accept 100,000 data segments (WebAssembly JavaScript interface, "Limits").
 const MAX_SEGMENTS: usize = 90_000;
 /// Those of them that an emulator's disk has at most: it is one file.
 const MAX_EMULATOR_SEGMENTS: usize = 100;
 
-/// What a module has become.
+/// What a module or component has become.
 #[derive(Clone, Copy, Debug)]
 pub struct Summary {
-    /// Size of the module in bytes.
+    /// Its size in bytes.
     pub size: u64,
     /// Bytes of RAM that it carries.
     pub ram: u64,
@@ -55,7 +56,7 @@ impl<'a> Segment<'a> {
     }
 }
 
-/// Writes a module that goes on from a snapshot.
+/// Writes a module that goes on from a snapshot, in the runtime's component if it is in one.
 ///
 /// # Errors
 /// [`PackageError`]; `out` may then hold a part of the module.
@@ -101,10 +102,20 @@ pub fn package(
     let provenance = Provenance { root_image: image_bytes, machine, ..parts.provenance.clone() };
     sections.push(Section::new(SectionId::Custom.into(), provenance.section()));
     let mut out = Counted { inner: out, count: 0 };
-    out.write_all(&Module::HEADER)?;
-    sections.iter().try_for_each(|section| section.write(&mut out))?;
+    match template.component {
+        None => write_module(&sections, &mut out)?,
+        Some(component) => {
+            let size = MODULE_HEADER.len() as u64 + sections.iter().map(Section::size).sum::<u64>();
+            component.write(size, &mut out, |out| write_module(&sections, out))?;
+        }
+    }
     let translated = parts.functions().map_or(0, code::size);
     Ok(Summary { size: out.count, ram: packed, image: image_bytes, translated })
+}
+
+fn write_module(sections: &[Section<'_>], out: &mut impl Write) -> io::Result<()> {
+    out.write_all(&MODULE_HEADER)?;
+    sections.iter().try_for_each(|section| section.write(out))
 }
 
 fn checksum(parts: &Parts<'_>, ram_runs: &[Range<usize>], run_table: &[u8]) -> String {

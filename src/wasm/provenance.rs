@@ -80,13 +80,16 @@ impl Display for EmulatorProvenance {
 #[derive(Debug, thiserror::Error)]
 pub enum ProvenanceError {
     /// The file is of another kind.
-    #[error("it is not a WebAssembly module")]
+    #[error("it is not a WebAssembly module or component")]
     NotWasm,
     /// The file ends early, or goes on behind its end.
-    #[error("it is not a whole WebAssembly module: it was cut off, or something was added to it")]
+    #[error(
+        "it is not a whole WebAssembly module or component: it was cut off, or something was added \
+         to it"
+    )]
     Broken,
     /// A module of somebody else.
-    #[error("it is a WebAssembly module, but c2w did not make it: it has no section {SECTION}")]
+    #[error("it is WebAssembly, but c2w did not make it: it has no section {SECTION}")]
     Missing,
     /// The section is there but not readable.
     #[error("its section {SECTION} is damaged")]
@@ -113,7 +116,7 @@ impl Provenance {
         [&[SECTION.len() as u8], SECTION.as_bytes(), &text].concat()
     }
 
-    /// Finds the section in a module, passing over all others unread.
+    /// Finds the section in a module or component, passing over all others unread.
     ///
     /// # Errors
     /// [`ProvenanceError`].

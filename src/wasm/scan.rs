@@ -1,15 +1,25 @@
-//! The sections of a module in a file, found without reading what is in them.
+//! The sections of a module in a file, found without reading what is in them; of a component, those
+//! of its first core module.
 
+use crate::wasi_target::WasiTarget;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
+use wasm_encoder::ComponentSectionId;
+
+const HEADER_LENGTH: usize = 8;
 
 /// A WebAssembly module of version 1 begins so (core specification, "Binary format", "Modules").
-pub const HEADER: [u8; 8] = *b"\0asm\x01\0\0\0";
+pub const MODULE_HEADER: [u8; HEADER_LENGTH] = *b"\0asm\x01\0\0\0";
+/// A component begins so (component model, "Binary Format", "Component Definitions").
+pub const COMPONENT_HEADER: [u8; HEADER_LENGTH] = *b"\0asm\x0d\0\x01\0";
 
 /// Where a section's contents lie in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found {
     /// What kind of section it is.
     pub id: u8,
+    /// Where its id stands in the file.
+    pub head: u64,
     /// The first byte of its contents.
     pub start: u64,
     /// Bytes of its contents, all of which are there.
@@ -20,10 +30,10 @@ pub struct Found {
 #[derive(Debug, thiserror::Error)]
 pub enum ScanError {
     /// The file is of another kind.
-    #[error("it is not a WebAssembly module")]
+    #[error("it is not a WebAssembly module or component")]
     NotWasm,
     /// The file ends early, or goes on behind its end.
-    #[error("it is not a whole WebAssembly module")]
+    #[error("it is not a whole WebAssembly module or component")]
     Broken,
     /// The file cannot be read.
     #[error(transparent)]
@@ -39,28 +49,93 @@ impl From<io::Error> for ScanError {
     }
 }
 
+/// Which WASI a file is for, by its first bytes.
+///
+/// # Errors
+/// When it is neither a module nor a component.
+pub fn wasi_target(file: &mut (impl Read + Seek)) -> Result<WasiTarget, ScanError> {
+    let mut head = Vec::new();
+    file.rewind()?;
+    file.by_ref().take(HEADER_LENGTH as u64).read_to_end(&mut head)?;
+    match () {
+        () if head == MODULE_HEADER => Ok(WasiTarget::Preview1),
+        () if head == COMPONENT_HEADER => Ok(WasiTarget::Preview2),
+        () => Err(ScanError::NotWasm),
+    }
+}
+
+/// Where a core module lies in a file.
+pub struct CoreModule {
+    /// Its bytes.
+    pub bytes: Range<u64>,
+    /// The same with the head of the section that it is in, if it is in a component.
+    pub section: Range<u64>,
+}
+
+impl CoreModule {
+    /// The file itself, or the first core module of a component, if that has one.
+    ///
+    /// # Errors
+    /// When the file is of another kind, or not whole.
+    pub fn find(file: &mut (impl Read + Seek)) -> Result<Option<Self>, ScanError> {
+        let target = wasi_target(file)?;
+        let size = file.seek(SeekFrom::End(0))?;
+        if target == WasiTarget::Preview1 {
+            return Ok(Some(Self { bytes: 0..size, section: 0..size }));
+        }
+        let Some(section) = first_core_module(&mut Scanner::within(file, 0..size))? else {
+            return Ok(None);
+        };
+        let end = section.start + section.length;
+        let mut head = [0; HEADER_LENGTH];
+        file.seek(SeekFrom::Start(section.start))?;
+        file.read_exact(&mut head)?;
+        match head == MODULE_HEADER && section.length >= HEADER_LENGTH as u64 {
+            true => Ok(Some(Self { bytes: section.start..end, section: section.head..end })),
+            false => Err(ScanError::Broken),
+        }
+    }
+}
+
+/// Goes through all of a component: one that was cut off behind its core module exports nothing.
+fn first_core_module(
+    component: &mut Scanner<'_, impl Read + Seek>,
+) -> Result<Option<Found>, ScanError> {
+    let (mut module, mut is_exported) = (None, false);
+    while let Some(section) = component.next()? {
+        match section.id {
+            id if id == ComponentSectionId::CoreModule as u8 => _ = module.get_or_insert(section),
+            id if id == ComponentSectionId::Export as u8 => is_exported = true,
+            _ => {}
+        }
+    }
+    match module.is_none() || is_exported {
+        true => Ok(module),
+        false => Err(ScanError::Broken),
+    }
+}
+
 /// Goes through a module from section to section.
 pub struct Scanner<'a, M> {
-    module: &'a mut M,
-    size: u64,
+    file: &'a mut M,
     next: u64,
+    end: u64,
 }
 
 impl<'a, M: Read + Seek> Scanner<'a, M> {
-    /// Begins with the first section.
+    /// Begins with the first section of a file's core module. A component without one has no
+    /// sections here.
     ///
     /// # Errors
-    /// When the file is not a module.
-    pub fn new(module: &'a mut M) -> Result<Self, ScanError> {
-        let mut head = Vec::new();
-        module.rewind()?;
-        module.by_ref().take(HEADER.len() as u64).read_to_end(&mut head)?;
-        if head != HEADER {
-            return Err(ScanError::NotWasm);
-        }
-        let size = module.seek(SeekFrom::End(0))?;
-        let next = head.len() as u64;
-        Ok(Self { module, size, next })
+    /// When the file is neither a module nor a component.
+    pub fn new(file: &'a mut M) -> Result<Self, ScanError> {
+        let module = CoreModule::find(file)?;
+        Ok(Self::within(file, module.map_or(0..0, |module| module.bytes)))
+    }
+
+    /// Begins with the first section of the module or component that lies there.
+    fn within(file: &'a mut M, bytes: Range<u64>) -> Self {
+        Self { file, next: bytes.start + HEADER_LENGTH as u64, end: bytes.end }
     }
 
     /// The next section; the file stands at its contents.
@@ -68,19 +143,20 @@ impl<'a, M: Read + Seek> Scanner<'a, M> {
     /// # Errors
     /// When the file ends in it.
     pub fn next(&mut self) -> Result<Option<Found>, ScanError> {
-        if self.next >= self.size {
+        let head = self.next;
+        if head >= self.end {
             return Ok(None);
         }
-        self.module.seek(SeekFrom::Start(self.next))?;
+        self.file.seek(SeekFrom::Start(head))?;
         let mut id = [0];
-        self.module.read_exact(&mut id)?;
-        let length = u64::from(leb128(self.module)?);
-        let start = self.module.stream_position()?;
+        self.file.read_exact(&mut id)?;
+        let length = u64::from(leb128(self.file)?);
+        let start = self.file.stream_position()?;
         self.next = start + length;
-        if self.next > self.size {
+        if self.next > self.end {
             return Err(ScanError::Broken);
         }
-        Ok(Some(Found { id: id[0], start, length }))
+        Ok(Some(Found { id: id[0], head, start, length }))
     }
 
     /// The contents of the section that the file stands at.
@@ -89,7 +165,7 @@ impl<'a, M: Read + Seek> Scanner<'a, M> {
     /// When they cannot be read.
     pub fn contents(&mut self, section: Found) -> Result<Vec<u8>, ScanError> {
         let mut bytes = vec![0; section.length as usize];
-        self.module.read_exact(&mut bytes)?;
+        self.file.read_exact(&mut bytes)?;
         Ok(bytes)
     }
 }

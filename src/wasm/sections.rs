@@ -64,15 +64,32 @@ impl<'a> Section<'a> {
         Ok(())
     }
 
+    /// How many bytes [`Self::write`] writes.
+    pub fn size(&self) -> u64 {
+        self.head().len() as u64 + self.length() as u64
+    }
+
     /// Writes id, size and contents.
     ///
     /// # Errors
     /// As `out` has them.
     pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        let size: usize = self.pieces.iter().map(|piece| piece.len()).sum();
-        out.write_all(&[&[self.id], &leb128(size)[..]].concat())?;
+        out.write_all(&self.head())?;
         self.pieces.iter().try_for_each(|piece| out.write_all(piece))
     }
+
+    fn length(&self) -> usize {
+        self.pieces.iter().map(|piece| piece.len()).sum()
+    }
+
+    fn head(&self) -> Vec<u8> {
+        head(self.id, self.length())
+    }
+}
+
+/// What precedes the contents of a section: its id, and how many bytes they have.
+pub fn head(id: u8, length: usize) -> Vec<u8> {
+    [&[id], &leb128(length)[..]].concat()
 }
 
 /// Puts a section where it belongs: directly behind the last one that has to precede it.

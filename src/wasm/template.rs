@@ -1,16 +1,22 @@
-//! The prebuilt runtime module, taken apart as far as packaging needs.
+//! The prebuilt runtime, a module or a component, taken apart as far as packaging needs.
 
+use super::component::{self, Component};
 use super::error::TemplateError;
 use super::functions::Functions;
 use super::layout::WASM_PAGE;
+use super::scan::CoreModule;
 use super::sections::Section;
+use crate::wasi_target::WasiTarget;
 use c2w_module_abi::{PLACEMENT_EXPORT, STATE_EXPORT};
 use c2w_translator::Linkage;
 use std::collections::BTreeMap;
+use std::io::Cursor;
 use wasmparser::{DataKind, ExternalKind, Operator, Parser, Payload};
 
-/// The runtime module.
+/// The runtime.
 pub struct Template<'a> {
+    /// What stands around its module, if that is in a component.
+    pub(super) component: Option<Component<'a>>,
     /// All sections but memory, data and data count, in order.
     pub(super) sections: Vec<Section<'a>>,
     /// What they say about functions.
@@ -26,12 +32,21 @@ pub struct Template<'a> {
 }
 
 impl<'a> Template<'a> {
-    /// Reads a runtime module.
+    /// Reads a runtime.
     ///
     /// # Errors
     /// [`TemplateError`].
-    pub fn parse(module: &'a [u8]) -> Result<Self, TemplateError> {
+    pub fn parse(runtime: &'a [u8]) -> Result<Self, TemplateError> {
+        let found = CoreModule::find(&mut Cursor::new(runtime))?;
+        let found = found.ok_or(TemplateError::Missing("core module"))?;
+        let module = &runtime[found.bytes.start as usize..found.bytes.end as usize];
+        let component = Component::around(runtime, &found);
+        Ok(Self { component, ..Self::parse_module(module)? })
+    }
+
+    fn parse_module(module: &'a [u8]) -> Result<Self, TemplateError> {
         let mut template = Self {
+            component: None,
             sections: Vec::new(),
             functions: Functions::default(),
             memory_pages: 0,
@@ -62,6 +77,9 @@ impl<'a> Template<'a> {
                     continue;
                 }
                 Payload::DataCountSection { .. } => continue,
+                Payload::CustomSection(section) if component::is_for_encoder(section.name()) => {
+                    continue;
+                }
                 Payload::GlobalSection(section) => {
                     for global in section.clone() {
                         globals.push(global?.init_expr);
@@ -88,6 +106,14 @@ impl<'a> Template<'a> {
             placement.ok_or(TemplateError::Missing("exported global C2W_PLACEMENT"))??;
         template.state = address(STATE_EXPORT).transpose()?;
         Ok(template)
+    }
+
+    /// The WASI that it is for.
+    pub fn wasi_target(&self) -> WasiTarget {
+        match self.component {
+            None => WasiTarget::Preview1,
+            Some(_) => WasiTarget::Preview2,
+        }
     }
 
     /// Bytes of linear memory that the runtime starts with.

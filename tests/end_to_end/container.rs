@@ -38,12 +38,22 @@ impl Engine {
     /// For what a module does when an embedder calls it while it runs.
     pub const REENTRANT: Self = Self::Wasi(Driver::Reentrant);
 
+    /// The component, under the crate wasmtime.
+    pub const COMPONENT: Self = Self::Wasi(Driver::Component);
+
     /// Those that are on every machine.
     pub const BUILT_IN: [Self; 3] = [Self::Native, Self::COMMAND, Self::Wasi(Driver::Stepwise)];
 
-    /// All of them.
+    /// All of them, but those of components.
     pub fn all() -> Vec<Self> {
-        Self::BUILT_IN.into_iter().chain(Runtime::found().map(Self::Runtime)).collect()
+        let modules = Runtime::found().filter(|runtime| !runtime.component);
+        Self::BUILT_IN.into_iter().chain(modules.map(Self::Runtime)).collect()
+    }
+
+    /// Those that run components.
+    pub fn components() -> Vec<Self> {
+        let components = Runtime::found().filter(|runtime| runtime.component);
+        [Self::COMPONENT].into_iter().chain(components.map(Self::Runtime)).collect()
     }
 
     /// Those that hand variables on to the module.
@@ -104,8 +114,12 @@ pub struct Surroundings<'a> {
 /// An image, its module, and the module compiled.
 pub struct Container {
     reference: String,
+    /// Those of the conversion.
+    options: Vec<String>,
     pub module: PathBuf,
     compiled: PathBuf,
+    /// The same as a component, made when it is first asked for.
+    component: OnceLock<PathBuf>,
     /// What the conversion said.
     pub said: String,
 }
@@ -129,12 +143,21 @@ impl Container {
             folder.join(format!("end_to_end-{name}.wasm")),
             folder.join(format!("end_to_end-{name}.cwasm")),
         );
-        let output = Command::new(C2W).args(options).arg(&reference).arg(&module).output();
-        let output = output.expect("c2w runs");
-        let said = text(&output.stderr);
-        assert!(output.status.success(), "{reference}: {}: {said}", output.status);
+        let options: Vec<String> = options.iter().map(|&option| option.into()).collect();
+        let said = convert(&options, &reference, &module);
         engine::compile(&module, &compiled);
-        Self { reference, module, compiled, said }
+        Self { reference, options, module, compiled, component: OnceLock::new(), said }
+    }
+
+    /// The image as a component; beside it, with the ending `cwasm`, what it was compiled to.
+    pub fn component(&self) -> &Path {
+        self.component.get_or_init(|| {
+            let component = self.module.with_extension("component.wasm");
+            let target = ["--target=wasip2".to_owned()];
+            convert(&[&self.options[..], &target].concat(), &self.reference, &component);
+            engine::compile_component(&component, &component.with_extension("cwasm"));
+            component
+        })
     }
 
     /// The same with other bytes in the module, as `name`.
@@ -145,7 +168,14 @@ impl Container {
         std::fs::write(&module, bytes).expect("it is written");
         let compiled = module.with_extension("cwasm");
         engine::compile(&module, &compiled);
-        Self { reference: self.reference.clone(), module, compiled, said: self.said.clone() }
+        Self {
+            reference: self.reference.clone(),
+            options: self.options.clone(),
+            module,
+            compiled,
+            component: OnceLock::new(),
+            said: self.said.clone(),
+        }
     }
 
     /// A run of the container, with no environment but the engine's own.
@@ -193,10 +223,17 @@ impl Container {
             Engine::Wasi(driver) => {
                 let this = std::env::current_exe().expect("the engine's own path");
                 let mut command = Command::new(this);
-                command.arg(engine::FLAG).arg(&self.compiled).arg(driver.name());
+                let compiled = match driver {
+                    Driver::Component => self.component().with_extension("cwasm"),
+                    _ => self.compiled.clone(),
+                };
+                command.arg(engine::FLAG).arg(compiled).arg(driver.name());
                 command.arg(directories.len().to_string());
                 command.args(directories.iter().map(Directory::argument));
                 command
+            }
+            Engine::Runtime(runtime) if runtime.component => {
+                runtime.command(self.component(), surroundings)
             }
             Engine::Runtime(runtime) => runtime.command(&self.module, surroundings),
         };
@@ -210,6 +247,15 @@ impl Container {
         assert_success(&output);
         String::from_utf8(output.stdout).expect("UTF-8")
     }
+}
+
+/// Converts an image; gives what was said.
+fn convert(options: &[String], reference: &str, output: &Path) -> String {
+    let output = Command::new(C2W).args(options).arg(reference).arg(output).output();
+    let output = output.expect("c2w runs");
+    let said = text(&output.stderr);
+    assert!(output.status.success(), "{reference}: {}: {said}", output.status);
+    said
 }
 
 /// `oci:` and the folder of the example.

@@ -7,9 +7,11 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::Duration;
+use wasmtime::component::{self, Component, ResourceTable};
 use wasmtime::{Caller, Engine, Extern, Instance, Linker, Module, Result, Store};
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
-use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder};
+use wasmtime_wasi::p2::{self, bindings::sync::Command};
+use wasmtime_wasi::{FsPerms, I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 /// First argument of this executable when it is the engine. There follow a compiled module, the
 /// name of a [`Driver`], the number of directories, each as [`Directory::argument`] has it, and the
@@ -32,6 +34,8 @@ pub enum Driver {
     /// The module; then standard error gets a line of [`COUNTED`], the instructions executed, and
     /// how many of them were translated.
     Counted,
+    /// The module, in a component.
+    Component,
 }
 
 /// What a line of [`Driver::Counted`] begins with.
@@ -46,6 +50,7 @@ impl Driver {
             Self::Devices => "devices",
             Self::Reentrant => "reentrant",
             Self::Counted => "counted",
+            Self::Component => "component",
         }
     }
 }
@@ -90,6 +95,13 @@ pub fn compile(module: &Path, compiled: &Path) {
     std::fs::write(compiled, module.serialize().expect("it has code")).expect("it is written");
 }
 
+/// The same for a component.
+pub fn compile_component(component: &Path, compiled: &Path) {
+    let engine = Engine::default();
+    let component = Component::from_file(&engine, component).expect("the component compiles");
+    std::fs::write(compiled, component.serialize().expect("it has code")).expect("it is written");
+}
+
 /// Runs a module; its exit status is this process's.
 pub fn main(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let module = arguments.next().expect("a module");
@@ -101,6 +113,7 @@ pub fn main(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Driver::Devices,
         Driver::Reentrant,
         Driver::Counted,
+        Driver::Component,
     ];
     let driver = drivers.into_iter().find(|known| driver == known.name()).expect("a driver");
     let status = run(Path::new(&module), driver, arguments);
@@ -110,8 +123,12 @@ pub fn main(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     }))
 }
 
-fn run(path: &Path, driver: Driver, mut arguments: impl Iterator<Item = OsString>) -> Result<u8> {
+fn run(path: &Path, driver: Driver, arguments: impl Iterator<Item = OsString>) -> Result<u8> {
     let engine = Engine::default();
+    let mut context = context(arguments)?;
+    if let Driver::Component = driver {
+        return run_component(&engine, path, context.build());
+    }
     // SAFETY: the file was written by `compile`, with the same engine, for this test.
     let module = unsafe { Module::deserialize_file(&engine, path) }?;
     let mut linker = Linker::new(&engine);
@@ -124,18 +141,7 @@ fn run(path: &Path, driver: Driver, mut arguments: impl Iterator<Item = OsString
             linker.func_wrap(WASI, "fd_filestat_get", device_file)?;
         }
         Driver::Reentrant => linker.func_wrap(WASI, "fd_write", write_reentrant).map(drop)?,
-        Driver::Command | Driver::Stepwise | Driver::Counted => {}
-    }
-    let mut context = WasiCtxBuilder::new();
-    context.inherit_stdio().inherit_env().allow_blocking_current_thread(true).arg("module.wasm");
-    let count = arguments.next().expect("how many directories");
-    for _ in 0..count.to_str().expect("a number").parse().expect("a number") {
-        let directory = arguments.next().expect("a directory");
-        let directory = directory.to_str().expect("UTF-8");
-        Directory::parse(directory).expect("mode:guest:host").open(&mut context)?;
-    }
-    for argument in arguments {
-        context.arg(argument.to_str().expect("this engine takes UTF-8 only"));
+        Driver::Command | Driver::Stepwise | Driver::Counted | Driver::Component => {}
     }
     let mut store = Store::new(&engine, context.build_p1());
     let instance = linker.instantiate(&mut store, &module)?;
@@ -149,17 +155,65 @@ fn run(path: &Path, driver: Driver, mut arguments: impl Iterator<Item = OsString
     let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
     let status = match start.call(&mut store, ()) {
         Ok(()) => 0,
-        Err(error) => match error.downcast_ref::<I32Exit>() {
-            Some(exit) => u8::try_from(exit.0)?,
-            None if format!("{error:?}").contains(REFUSED) => status(&mut store, &instance)?,
-            None => return Err(error),
-        },
+        Err(error) if format!("{error:?}").contains(REFUSED) => status(&mut store, &instance)?,
+        Err(error) => exit_status(error)?,
     };
     if let Driver::Counted = driver {
         let after = executed(&mut store, &instance)?;
         eprintln!("{COUNTED}{} {}", after[0] - before[0], after[1] - before[1]);
     }
     Ok(status)
+}
+
+/// Standard streams, environment, network, directories and arguments, which are behind those.
+fn context(mut arguments: impl Iterator<Item = OsString>) -> Result<WasiCtxBuilder> {
+    let mut context = WasiCtxBuilder::new();
+    context.inherit_stdio().inherit_env().allow_blocking_current_thread(true).arg("module.wasm");
+    context.inherit_network().allow_ip_name_lookup(true);
+    let count = arguments.next().expect("how many directories");
+    for _ in 0..count.to_str().expect("a number").parse().expect("a number") {
+        let directory = arguments.next().expect("a directory");
+        let directory = directory.to_str().expect("UTF-8");
+        Directory::parse(directory).expect("mode:guest:host").open(&mut context)?;
+    }
+    for argument in arguments {
+        context.arg(argument.to_str().expect("this engine takes UTF-8 only"));
+    }
+    Ok(context)
+}
+
+/// The status with which a program has ended itself.
+fn exit_status(error: wasmtime::Error) -> Result<u8> {
+    match error.downcast_ref::<I32Exit>() {
+        Some(exit) => Ok(u8::try_from(exit.0)?),
+        None => Err(error),
+    }
+}
+
+/// What a component's WASI has.
+struct Host {
+    context: WasiCtx,
+    table: ResourceTable,
+}
+
+impl WasiView for Host {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.context, table: &mut self.table }
+    }
+}
+
+fn run_component(engine: &Engine, path: &Path, context: WasiCtx) -> Result<u8> {
+    // SAFETY: the file was written by `compile_component`, with the same engine, for this test.
+    let component = unsafe { Component::deserialize_file(engine, path) }?;
+    let mut linker = component::Linker::new(engine);
+    p2::add_to_linker_sync(&mut linker)?;
+    let mut store = Store::new(engine, Host { context, table: ResourceTable::new() });
+    let command = Command::instantiate(&mut store, &component, &linker)?;
+    match command.wasi_cli_run().call_run(&mut store) {
+        Ok(Ok(())) => Ok(0),
+        Ok(Err(())) => Ok(1),
+        Err(error) => exit_status(error),
+    }
 }
 
 const WASI: &str = "wasi_snapshot_preview1";

@@ -7,6 +7,7 @@
 
 mod case;
 mod commands;
+mod component;
 mod container;
 mod conversion;
 mod engine;
@@ -43,6 +44,7 @@ fn main() -> std::process::ExitCode {
     }
     let trials = [
         commands::trials(),
+        component::trials(),
         options::trials(),
         image::trials(),
         kernel::trials(),

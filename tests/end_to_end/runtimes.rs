@@ -19,6 +19,8 @@ pub struct Runtime {
     pub name: &'static str,
     /// The programs it needs; the first one runs modules.
     programs: &'static [&'static str],
+    /// Whether it runs components in place of modules.
+    pub component: bool,
     /// How modules are compiled ahead of time, and the ending of what comes of it.
     compile: Option<Compile>,
     /// What comes before all other arguments.
@@ -92,6 +94,7 @@ const WAMR_KNOWN: &[Known] = &[
 const IWASM: Runtime = Runtime {
     name: "iwasm",
     programs: &["iwasm"],
+    component: false,
     compile: None,
     run: &[],
     variable: "--env=",
@@ -103,26 +106,37 @@ const IWASM: Runtime = Runtime {
     known: WAMR_KNOWN,
 };
 
-static RUNTIMES: [Runtime; 7] = [
+const WASMTIME: Runtime = Runtime {
+    name: "wasmtime",
+    programs: &["wasmtime"],
+    component: false,
+    compile: Some(Compile {
+        line: &["wasmtime", "compile", "MODULE", "-o", "COMPILED"],
+        extension: "cwasm",
+    }),
+    run: &["run", "--allow-precompiled"],
+    variable: "--env",
+    directory: "--dir",
+    mapping: "HOST::GUEST",
+    read_only: "",
+    refused_status: 126,
+    sigpipe: Sigpipe::Ignored,
+    known: &[NONBLOCKING_OUTPUT, NO_READ_ONLY],
+};
+
+static RUNTIMES: [Runtime; 8] = [
+    WASMTIME,
     Runtime {
-        name: "wasmtime",
-        programs: &["wasmtime"],
-        compile: Some(Compile {
-            line: &["wasmtime", "compile", "MODULE", "-o", "COMPILED"],
-            extension: "cwasm",
-        }),
-        run: &["run", "--allow-precompiled"],
-        variable: "--env",
-        directory: "--dir",
-        mapping: "HOST::GUEST",
-        read_only: "",
-        refused_status: 126,
-        sigpipe: Sigpipe::Ignored,
-        known: &[NONBLOCKING_OUTPUT, NO_READ_ONLY],
+        name: "wasmtime-component",
+        component: true,
+        run: &["run", "--allow-precompiled", "-S", "inherit-network,allow-ip-name-lookup"],
+        refused_status: NEVER,
+        ..WASMTIME
     },
     Runtime {
         name: "wazero",
         programs: &["wazero"],
+        component: false,
         compile: None,
         run: &["run", "-cachedir", "CACHE"],
         variable: "-env",
@@ -139,6 +153,7 @@ static RUNTIMES: [Runtime; 7] = [
     Runtime {
         name: "wasmedge",
         programs: &["wasmedge"],
+        component: false,
         compile: Some(Compile {
             line: &["wasmedge", "compile", "MODULE", "COMPILED"],
             extension: "so",
@@ -155,6 +170,7 @@ static RUNTIMES: [Runtime; 7] = [
     Runtime {
         name: "node",
         programs: &["node"],
+        component: false,
         compile: None,
         run: &["--no-warnings", "NODE_WASI"],
         variable: "--env",
@@ -176,6 +192,7 @@ static RUNTIMES: [Runtime; 7] = [
         name: "wasmer",
         // Python with wasmer's SDK.
         programs: &["wasmer-python"],
+        component: false,
         compile: None,
         run: &["WASMER_SDK"],
         variable: "--env",

@@ -1,5 +1,6 @@
 //! Modules made of a small runtime: what is in them, and that they run.
 
+mod component;
 mod runtime;
 mod snapshot;
 
@@ -37,6 +38,15 @@ fn try_package(
     translation: Option<&Translation>,
     out: &mut Vec<u8>,
 ) -> Result<Summary, PackageError> {
+    package_state(template, translation, STATE, out)
+}
+
+fn package_state(
+    template: &Template<'_>,
+    translation: Option<&Translation>,
+    state: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<Summary, PackageError> {
     let mut ram = vec![0; RAM];
     ram[4096] = 1;
     ram[4 * 4096..].fill(4);
@@ -56,7 +66,7 @@ fn try_package(
         ram: &ram,
         image: &[7; 5000],
         root: 5000,
-        state: STATE,
+        state,
         translation,
         provenance: &provenance,
     };

@@ -189,6 +189,6 @@ pub fn function(
     function
 }
 
-fn custom<'a>(name: &'a str, data: &'a [u8]) -> CustomSection<'a> {
+pub fn custom<'a>(name: &'a str, data: &'a [u8]) -> CustomSection<'a> {
     CustomSection { name: name.into(), data: data.into() }
 }

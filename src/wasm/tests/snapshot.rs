@@ -1,6 +1,7 @@
 //! Machines that are taken out of modules again, and modules that somebody has damaged.
 
-use super::super::scan::HEADER;
+use super::super::scan::MODULE_HEADER;
+use super::component::shell;
 use super::runtime::{PLACEMENT, Runtime};
 use super::{STATE, package};
 use crate::wasm::{Parts, Provenance, Snapshot, SnapshotError, Template};
@@ -27,7 +28,14 @@ fn image() -> Vec<u8> {
 }
 
 fn module(version: &str) -> Vec<u8> {
-    let runtime = Runtime::default().build();
+    packaged(&Runtime::default().build(), version)
+}
+
+fn component() -> Vec<u8> {
+    packaged(&shell(&Runtime::default().build()), env!("CARGO_PKG_VERSION"))
+}
+
+fn packaged(runtime: &[u8], version: &str) -> Vec<u8> {
     let provenance = Provenance {
         source: "source".into(),
         digest: "digest".into(),
@@ -50,7 +58,7 @@ fn module(version: &str) -> Vec<u8> {
         provenance: &provenance,
     };
     let mut module = Vec::new();
-    package(&Template::parse(&runtime).unwrap(), &parts, &mut module).unwrap();
+    package(&Template::parse(runtime).unwrap(), &parts, &mut module).unwrap();
     module
 }
 
@@ -70,18 +78,21 @@ fn refusal(module: &[u8]) -> String {
 
 #[test]
 fn what_was_packaged_is_read() {
-    let snapshot = read(&current()).unwrap();
-    let memory = &snapshot.memory;
-    let bytes = |region: c2w_emulator::Region| memory.slice(region.start, region.length as usize);
-    assert!(bytes(memory.ram()).unwrap() == ram());
-    assert!(bytes(memory.image()).unwrap() == image());
-    assert_eq!((snapshot.state, snapshot.provenance.memory_mib), (STATE.to_vec(), 64));
+    for file in [current(), component()] {
+        let snapshot = read(&file).unwrap();
+        let memory = &snapshot.memory;
+        let bytes =
+            |region: c2w_emulator::Region| memory.slice(region.start, region.length as usize);
+        assert!(bytes(memory.ram()).unwrap() == ram());
+        assert!(bytes(memory.image()).unwrap() == image());
+        assert_eq!((snapshot.state, snapshot.provenance.memory_mib), (STATE.to_vec(), 64));
+    }
 }
 
 #[test]
 fn other_files_say_what_they_are() {
     assert!(refusal(b"\x7fELF").contains("WebAssembly module"));
-    assert!(refusal(&HEADER).contains("c2w did not make it"));
+    assert!(refusal(&MODULE_HEADER).contains("c2w did not make it"));
     assert!(refusal(&Runtime::default().build()).contains("c2w did not make it"));
     let older = refusal(&module("0.0.1"));
     assert!(older.contains("c2w 0.0.1 has made it") && older.contains("WASI runtime"), "{older}");
@@ -120,20 +131,26 @@ fn no_number_is_believed() {
 
 #[test]
 fn damage_is_an_error_or_harmless() {
-    let module = current();
+    // A component's module is the same: fewer places will do.
+    for (file, step) in [(current(), 3), (component(), 30)] {
+        check_damage(&file, step);
+    }
+}
+
+fn check_damage(module: &[u8], step: usize) {
     for end in (0..module.len()).step_by(module.len() / 300) {
         assert!(read(&module[..end]).is_err(), "{end}");
     }
-    let whole = read(&module).unwrap();
+    let whole = read(module).unwrap();
     let image = |snapshot: &Snapshot| {
         let region = snapshot.memory.image();
         snapshot.memory.slice(region.start, region.length as usize).unwrap().to_vec()
     };
     // All but the contents of pages, and a part of those.
     let structure = (0..module.len()).filter(|at| !(2000..module.len() - 1200).contains(at));
-    for at in structure.step_by(3) {
+    for at in structure.step_by(step) {
         for flip in [0x01, 0x80, 0xff] {
-            let mut damaged = module.clone();
+            let mut damaged = module.to_vec();
             damaged[at] ^= flip;
             if let Ok(snapshot) = read(&damaged) {
                 assert!(snapshot.state == whole.state && image(&snapshot) == image(&whole), "{at}");
