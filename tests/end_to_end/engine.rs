@@ -169,7 +169,7 @@ fn run(path: &Path, driver: Driver, arguments: impl Iterator<Item = OsString>) -
 fn context(mut arguments: impl Iterator<Item = OsString>) -> Result<WasiCtxBuilder> {
     let mut context = WasiCtxBuilder::new();
     context.inherit_stdio().inherit_env().allow_blocking_current_thread(true).arg("module.wasm");
-    context.inherit_network().allow_ip_name_lookup(true);
+    context.inherit_network().allow_tcp(true).allow_udp(true).allow_ip_name_lookup(true);
     let count = arguments.next().expect("how many directories");
     for _ in 0..count.to_str().expect("a number").parse().expect("a number") {
         let directory = arguments.next().expect("a directory");
