@@ -33,7 +33,11 @@ for artifact in "$@"; do
         echo "$artifact: not rebuilt, its recorded tools are not installed"
         continue
     fi
-    "$copy/scripts/$script" > "$copy/log" 2>&1 || { cat "$copy/log" >&2; exit 1; }
+    # One script may make several artifacts.
+    if [ ! -e "$copy/$script.done" ]; then
+        "$copy/scripts/$script" > "$copy/log" 2>&1 || { cat "$copy/log" >&2; exit 1; }
+        touch "$copy/$script.done"
+    fi
     if cmp "prebuilt/$artifact" "$copy/prebuilt/$artifact"; then
         echo "$artifact: the same bytes"
     else

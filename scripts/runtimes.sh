@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 readonly PAGE=docs/runtimes.md
-readonly NAMES=(wasmtime wazero wasmedge node iwasm-aot iwasm wasmer)
+readonly NAMES=(wasmtime wasmtime-component wazero wasmedge node iwasm-aot iwasm wasmer)
 
 scripts/install-runtimes.sh
 home=${XDG_CACHE_HOME:-$HOME/.cache}/c2w/runtimes
@@ -16,6 +16,7 @@ trap 'rm -rf "$build"' EXIT
 # What a runtime says of its version, or its package.
 version() {
     local program=${1%-aot}
+    program=${program%-component}
     if [ "$program" = wasmer ]; then
         echo "$(cat "$home/wasmer-python.version") (SDK)"
     elif [ "$(command -v "$program")" = "$home/bin/$program" ] && [ -e "$home/$program.version" ]; then

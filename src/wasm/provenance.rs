@@ -89,7 +89,10 @@ pub enum ProvenanceError {
     )]
     Broken,
     /// A module of somebody else.
-    #[error("it is WebAssembly, but c2w did not make it: it has no section {SECTION}")]
+    #[error(
+        "it is a WebAssembly module or component, but c2w did not make it: it has no section \
+         {SECTION}"
+    )]
     Missing,
     /// The section is there but not readable.
     #[error("its section {SECTION} is damaged")]
