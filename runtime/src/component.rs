@@ -13,7 +13,7 @@ use c2w_network::{HostNetwork, UserNetwork};
 use c2w_session::options::{NetworkMode, NetworkOptions};
 use c2w_session::{Session, SessionHost, Wait};
 use sockets::WasiSockets;
-use wasip2::cli::stdin;
+use wasip2::cli::{environment, stdin};
 use wasip2::clocks::monotonic_clock;
 use wasip2::io::poll::{self, Pollable};
 use wasip2::io::streams::InputStream;
@@ -98,6 +98,17 @@ impl Network {
         let ready = poll::poll(&polled);
         wait.input && ready.contains(&(polled.len() as u32 - 1))
     }
+}
+
+/// The program's arguments, its own name included. The adapter's way to them traps from 64 KiB on.
+pub fn arguments() -> Vec<Vec<u8>> {
+    environment::get_arguments().into_iter().map(String::into_bytes).collect()
+}
+
+/// The environment, each `NAME=value`.
+pub fn variables() -> Vec<Vec<u8>> {
+    let variables = environment::get_environment().into_iter();
+    variables.map(|(name, value)| format!("{name}={value}").into_bytes()).collect()
 }
 
 /// Ends the program with any status, which preview 1's way cannot do here.

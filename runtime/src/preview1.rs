@@ -3,6 +3,7 @@
 use crate::wasi_calls;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use c2w_session::options::{NetworkMode, NetworkOptions};
 use c2w_session::{Session, SessionHost, Wait};
 
@@ -45,6 +46,16 @@ impl Network {
     pub fn wait(&mut self, _: Wait, _: u64) -> bool {
         match *self {}
     }
+}
+
+/// The program's arguments, its own name included.
+pub fn arguments() -> Vec<Vec<u8>> {
+    wasi_calls::arguments()
+}
+
+/// The environment, each `NAME=value`.
+pub fn variables() -> Vec<Vec<u8>> {
+    wasi_calls::environment()
 }
 
 /// Ends the program.

@@ -4,7 +4,7 @@ use crate::directories::Preopens;
 use crate::host::WasiHost;
 use crate::regions::TableRegions;
 use crate::wasi_calls::STDOUT;
-use crate::world::Network;
+use crate::world::{self, Network};
 use crate::{placement, regions, wasi_calls, wasi_terminal};
 use alloc::boxed::Box;
 use alloc::format;
@@ -30,8 +30,8 @@ impl Program {
     /// # Errors
     /// The exit status, when there is nothing to run; the reason has been printed.
     pub fn start() -> Result<Self, u8> {
-        let arguments = wasi_calls::arguments().into_iter().skip(1);
-        let environment = Environment { variables: wasi_calls::environment(), handed_on: true };
+        let arguments = world::arguments().into_iter().skip(1);
+        let environment = Environment { variables: world::variables(), handed_on: true };
         let run = match options::parse(arguments, environment.clone()) {
             Ok(Invocation::Run(run)) => run,
             Ok(Invocation::Help) => {

@@ -124,12 +124,14 @@ fn wait_writable(fd: wasi::Fd) {
 }
 
 /// The program's arguments, its own name included.
+#[cfg(not(feature = "wasip2"))]
 pub fn arguments() -> Vec<Vec<u8>> {
     // SAFETY: the sizes come from the same runtime that fills the buffers.
     unsafe { strings(wasi::args_sizes_get(), |list, data| wasi::args_get(list, data)) }
 }
 
 /// The environment, each `NAME=value`.
+#[cfg(not(feature = "wasip2"))]
 pub fn environment() -> Vec<Vec<u8>> {
     // SAFETY: as in `arguments`.
     unsafe { strings(wasi::environ_sizes_get(), |list, data| wasi::environ_get(list, data)) }
@@ -137,6 +139,7 @@ pub fn environment() -> Vec<Vec<u8>> {
 
 /// # Safety
 /// `fill` must write at most the announced number of pointers and bytes.
+#[cfg(not(feature = "wasip2"))]
 unsafe fn strings(
     sizes: Result<(usize, usize), wasi::Errno>,
     fill: impl FnOnce(*mut *mut u8, *mut u8) -> Result<(), wasi::Errno>,
@@ -152,6 +155,7 @@ unsafe fn strings(
 }
 
 /// Ends the program.
+#[cfg(not(feature = "wasip2"))]
 pub fn exit(status: u8) -> ! {
     // SAFETY: does not return.
     unsafe { wasi::proc_exit(wasi::Exitcode::from(status)) };

@@ -42,12 +42,12 @@ impl Engine {
     pub const COMPONENT: Self = Self::Wasi(Driver::Component);
 
     /// Those that are on every machine.
-    pub const BUILT_IN: [Self; 3] = [Self::Native, Self::COMMAND, Self::Wasi(Driver::Stepwise)];
+    pub const BUILT_IN: [Self; 4] =
+        [Self::Native, Self::COMMAND, Self::Wasi(Driver::Stepwise), Self::COMPONENT];
 
-    /// All of them, but those of components.
+    /// All of them.
     pub fn all() -> Vec<Self> {
-        let modules = Runtime::found().filter(|runtime| !runtime.component);
-        Self::BUILT_IN.into_iter().chain(modules.map(Self::Runtime)).collect()
+        Self::BUILT_IN.into_iter().chain(Runtime::found().map(Self::Runtime)).collect()
     }
 
     /// Those that run components.
