@@ -4,8 +4,8 @@
 #
 # DIR keeps the image (minutes more the first time). A CASE is a file of tests/network, as curl; all of
 # them by default. Each runs with scripts/lib/network.sh and says by its status whether all came out as
-# it must. The table on standard output has the seconds of each, servers and the container's start
-# included.
+# it must. The table on standard output has what each has measured, and its seconds, servers and the
+# container's start included. Packages of Debian that are missing on this machine are installed.
 #
 # C2W and WASMTIME name the programs, by default target/release/c2w and wasmtime; COMPONENT a component
 # of the image that is ready, compiled or not. KEEP names a folder for all that came out, LIMIT the
@@ -33,6 +33,7 @@ readonly PACKAGES=apt,bind9-dnsutils,ca-certificates,curl,iperf3,iproute2,iputil
 nginx-light,openssh-client,python3,python3-pip,python3-venv,python3-websockets
 readonly SERVERS=(apt-utils curl dnsmasq-base dpkg-dev gnupg iperf3 openssh-client openssh-server
     python3-websockets)
+readonly BUILDERS=(arch-test binfmt-support debian-archive-keyring mmdebstrap qemu-user-static umoci)
 limit=${LIMIT:-600}
 
 # field CASE NAME: what a line `# NAME: ` of the case says.
@@ -83,6 +84,7 @@ for case in "$@"; do
 done
 [ "$(id -u)" = 0 ] || { echo "$0: needs root" >&2; exit 1; }
 install_packages "${SERVERS[@]}"
+[ -e "$cache/tools.root" ] || install_packages "${BUILDERS[@]}"
 image_and_root riscv64 "$PACKAGES" "$cache/tools" >&2
 trap '[ -n "${KEEP:-}" ] || rm -rf "$work"' EXIT
 mkdir -p "$work"
