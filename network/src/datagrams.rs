@@ -164,21 +164,16 @@ impl<S: Sockets> Datagrams<S> {
         self.mappings.back_mut()
     }
 
-    /// Passes datagrams of the host on to the guest. Returns whether there were any.
+    /// Passes datagrams on to the guest of those sockets of [`Self::interests`] that are `ready`.
     pub fn advance(
         &mut self,
         now: u64,
+        ready: &[bool],
         nat: &mut Nat,
         policy: &Policy,
         sockets: &mut S,
         buffer: &mut [u8],
-    ) -> bool {
-        let interests: Vec<_> = self.interests().collect();
-        if interests.is_empty() {
-            return false;
-        }
-        let ready = sockets.ready(&interests);
-        drop(interests);
+    ) {
         let is_ready = |index: &usize| ready.get(*index) == Some(&true);
         for index in (0..self.published.len()).filter(is_ready) {
             self.receive_published(index, nat, policy, sockets, buffer);
@@ -189,7 +184,6 @@ impl<S: Sockets> Datagrams<S> {
                 mapping.receive(now, nat, policy, sockets, buffer);
             }
         }
-        ready.contains(&true)
     }
 
     fn receive_published(

@@ -150,8 +150,8 @@ impl<S: Sockets> UserNetwork<S> {
     }
 
     /// The host's sockets.
-    pub fn sockets(&self) -> &S {
-        &self.sockets
+    pub fn sockets_mut(&mut self) -> &mut S {
+        &mut self.sockets
     }
 
     /// Moves what can be moved without waiting. Returns whether that was anything, so that the guest
@@ -214,9 +214,17 @@ impl<S: Sockets> UserNetwork<S> {
     fn handle_ready(&mut self, now: u64) -> bool {
         let nat = &mut *self.nat.borrow_mut();
         self.streams.expire(now, nat, &mut self.sockets);
+        let streams = self.streams.interests(nat);
+        let (of_streams, datagrams) = (streams.len(), self.datagrams.interests());
+        let interests: Vec<_> = streams.into_iter().chain(datagrams).collect();
+        let ready = match interests.is_empty() {
+            true => Vec::new(),
+            false => self.sockets.ready(&interests),
+        };
+        let (streams, datagrams) = ready.split_at(of_streams);
         let (policy, sockets, buffer) = (&self.policy, &mut self.sockets, &mut self.buffer[..]);
-        let streams = self.streams.advance(now, nat, policy, sockets, buffer);
-        let datagrams = self.datagrams.advance(now, nat, policy, sockets, buffer);
-        self.names.advance(nat, sockets) | datagrams | streams
+        self.streams.advance(now, streams, nat, policy, sockets, buffer);
+        self.datagrams.advance(now, datagrams, nat, policy, sockets, buffer);
+        self.names.advance(nat, sockets) | ready.contains(&true)
     }
 }

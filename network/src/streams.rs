@@ -135,21 +135,17 @@ impl<S: Sockets> Streams<S> {
         }
     }
 
-    /// Does with each socket that is ready what it is ready for. Returns whether there was any.
+    /// Does with each socket of [`Self::interests`] that is `ready` what it is ready for.
     pub fn advance(
         &mut self,
         now: u64,
+        ready: &[bool],
         nat: &mut Nat,
         policy: &Policy,
         sockets: &mut S,
         buffer: &mut [u8],
-    ) -> bool {
+    ) {
         self.closing.retain(|stream| !sockets.is_flushed(stream));
-        let interests = self.interests(nat);
-        if interests.is_empty() {
-            return false;
-        }
-        let ready = sockets.ready(&interests);
         let (listeners, flows) = ready.split_at(self.listeners.len());
         let wanted = self.wanted(nat).map(|(id, _)| id);
         let flows: Vec<FlowId> = of_ready(wanted, flows).collect();
@@ -160,7 +156,6 @@ impl<S: Sockets> Streams<S> {
         for &index in &listeners {
             self.accept(now, index, nat, policy, sockets);
         }
-        !flows.is_empty() || !listeners.is_empty()
     }
 
     fn advance_one(&mut self, id: FlowId, nat: &mut Nat, sockets: &mut S, buffer: &mut [u8]) {

@@ -15,7 +15,7 @@ use c2w_session::{Session, SessionHost, Wait};
 use sockets::WasiSockets;
 use wasip2::cli::{environment, stdin};
 use wasip2::clocks::monotonic_clock;
-use wasip2::io::poll::{self, Pollable};
+use wasip2::io::poll::Pollable;
 use wasip2::io::streams::InputStream;
 
 /// What to do about a runtime that allows no network.
@@ -95,8 +95,11 @@ impl Network {
         if wait.input {
             polled.push(&self.stdin_readable);
         }
-        let ready = poll::poll(&polled);
-        wait.input && ready.contains(&(polled.len() as u32 - 1))
+        let found = sockets::poll(&polled);
+        let input = wait.input && found.contains(&self.stdin_readable.handle());
+        drop(interests);
+        self.user.sockets_mut().found_ready(found);
+        input
     }
 }
 

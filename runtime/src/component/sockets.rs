@@ -4,12 +4,14 @@
 
 use super::PERMISSION;
 use crate::wasi_calls;
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use c2w_network::{Interest, LookupError, Refusal, Sockets, Transfer};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
-use wasip2::io::poll::Pollable;
+use wasip2::clocks::monotonic_clock;
+use wasip2::io::poll::{self, Pollable};
 use wasip2::io::streams::{InputStream, OutputStream, StreamError};
 use wasip2::sockets::instance_network::instance_network;
 use wasip2::sockets::ip_name_lookup::{ResolveAddressStream, resolve_addresses};
@@ -29,6 +31,36 @@ pub struct WasiSockets {
     network: Network,
     /// Whether it was said that names cannot be looked up.
     complained: bool,
+    /// The pollables that the last poll has found ready, by their handles.
+    found: BTreeSet<u32>,
+    /// How often since the last wait it was looked for what is ready.
+    looks: u32,
+}
+
+/// How many things may be ready before [`renew_budget`] is due.
+const MANY: usize = 32;
+/// After how many looks without a wait the runtime gets its turn.
+const LOOKS: u32 = 16;
+
+/// Waits until something is ready; returns the handles of all that is.
+pub fn poll(polled: &[&Pollable]) -> BTreeSet<u32> {
+    let ready: Vec<&Pollable> =
+        poll::poll(polled).into_iter().filter_map(|at| polled.get(at as usize).copied()).collect();
+    if let (Some(first), MANY..) = (ready.first(), ready.len()) {
+        renew_budget(first);
+    }
+    ready.iter().map(|pollable| pollable.handle()).collect()
+}
+
+/// In wasmtime 128 things may be found ready, or be read, before its executor has a turn (tokio's
+/// cooperative budget): then all look idle, and bytes that are there are not read. To poll what is
+/// `ready` when nothing of the budget is left gives it a turn.
+fn renew_budget(ready: &Pollable) {
+    /// More than any budget; others may have none.
+    const ENOUGH: usize = 256;
+    if !(0..ENOUGH).all(|_| ready.ready()) {
+        poll::poll(&[ready]);
+    }
 }
 
 /// A TCP connection.
@@ -75,7 +107,8 @@ impl WasiSockets {
     /// Asks for a socket: where none may be had, there is no network.
     pub fn find() -> Option<Self> {
         create_tcp_socket(IpAddressFamily::Ipv4).ok()?;
-        Some(Self { network: instance_network(), complained: false })
+        let found = BTreeSet::new();
+        Some(Self { network: instance_network(), complained: false, found, looks: 0 })
     }
 
     /// Whether the host has a way to others by IPv6. Nothing is sent.
@@ -87,6 +120,12 @@ impl WasiSockets {
         let connected = socket.stream(Some(wasi(SocketAddr::new(ELSEWHERE.into(), 9))));
         // The streams go before their socket.
         connected.map(drop).is_ok()
+    }
+
+    /// Takes note of what [`poll`] has found.
+    pub fn found_ready(&mut self, found: BTreeSet<u32>) {
+        self.found = found;
+        self.looks = 0;
     }
 
     fn bound(&self, at: SocketAddr) -> Result<UdpSocket, ErrorCode> {
@@ -252,7 +291,18 @@ impl Sockets for WasiSockets {
     }
 
     fn ready(&mut self, interests: &[Interest<'_, Self>]) -> Vec<bool> {
-        interests.iter().map(|interest| pollables(interest).any(Pollable::ready)).collect()
+        let mut found = core::mem::take(&mut self.found);
+        if found.is_empty() {
+            self.looks += 1;
+            // A guest that computes does not wait.
+            let timeout = u64::from(self.looks % LOOKS == 0);
+            let timer = monotonic_clock::subscribe_duration(timeout);
+            let sockets = interests.iter().flat_map(pollables);
+            let polled: Vec<&Pollable> = [&timer].into_iter().chain(sockets).collect();
+            found = poll(&polled);
+        }
+        let is_found = |interest| pollables(interest).any(|one| found.contains(&one.handle()));
+        interests.iter().map(is_found).collect()
     }
 }
 

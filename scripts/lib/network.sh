@@ -1,0 +1,67 @@
+# What the cases of scripts/network.sh are written with. Sourced before a case by a bash that ends with
+# the first command that fails; not executed. In the environment: engine (run or component), place (a
+# folder of the case's own), c2w, image, wasmtime, component.
+
+# Debian's, which has Debian's modules.
+readonly PYTHON=/usr/bin/python3 SERVERS=tests/network/servers.py
+# What the container's command is started by, if anything.
+under=()
+servers=()
+trap '[ ${#servers[@]} = 0 ] || kill "${servers[@]}" 2> /dev/null || true' EXIT
+
+# container [OPTION...] -- COMMAND...: this machine's loopback is `host` in it. c2w's own words are not
+# the program's.
+container() {
+    local options=(--add-host host:host-gateway) status=0
+    while [ "$1" != -- ]; do options+=("$1"); shift; done
+    shift
+    if [ "$engine" = run ]; then
+        "${under[@]}" "$c2w" run -q "$image" -- "${options[@]}" "$@" || status=$?
+    else
+        "${under[@]}" "$wasmtime" run --allow-precompiled -S inherit-network,allow-ip-name-lookup \
+            "$component" "${options[@]}" "$@" || status=$?
+    fi
+    return "$status"
+}
+
+# server COMMAND...: on this machine, until the case ends.
+server() {
+    "$@" > "$place/server-${#servers[@]}.log" 2>&1 < /dev/null &
+    servers+=($!)
+}
+
+# free_port [DGRAM]: one where nobody listens, of TCP or UDP.
+free_port() {
+    "$PYTHON" -c 'import socket, sys
+with socket.socket(type=getattr(socket, "SOCK_" + sys.argv[1])) as free:
+    free.bind(("127.0.0.1", 0))
+    print(free.getsockname()[1])' "${1:-STREAM}"
+}
+
+# listening PORT: waits until somebody listens.
+listening() {
+    local tries
+    for tries in $(seq 100); do
+        ! (: < "/dev/tcp/127.0.0.1/$1") 2> /dev/null || return 0
+        sleep 0.1
+    done
+    echo "nobody listens on port $1" >&2
+    return 1
+}
+
+# expect WHAT EXPECTED FOUND
+expect() {
+    [ "$2" != "$3" ] || return 0
+    printf '%s: expected\n%s\nfound\n%s\n' "$1" "$2" "$3" >&2
+    return 1
+}
+
+# noise BYTES: that look like nothing.
+noise() {
+    head -c "$1" /dev/urandom
+}
+
+# sum: SHA-256 of standard input.
+sum() {
+    sha256sum | cut -d ' ' -f 1
+}
