@@ -164,7 +164,7 @@ fn rootfs_platform(tree: &Tree, spool: &Spool, wanted: &[Platform]) -> Result<Pl
 /// What it means for a user that an image is emulated.
 fn emulated(platform: &Platform, emulator: UserEmulator) -> String {
     format!(
-        "{platform} is emulated by {}: its programs run some ten times slower than those of \
+        "{platform} is emulated by {}: its programs run 10 to 90 times slower than those of \
              a linux/riscv64 image",
         emulator.program
     )

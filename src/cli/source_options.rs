@@ -12,7 +12,7 @@ use std::path::PathBuf;
 #[derive(Args)]
 pub(super) struct SourceArgs {
     /// What the image must run on; amd64, arm64, arm[/v7], 386, ppc64le, s390x, mips64le and loong64
-    /// are emulated by QEMU, some ten times slower [default: linux/riscv64 if the image has it, else
+    /// are emulated by QEMU, 10 to 90 times slower [default: linux/riscv64 if the image has it, else
     /// linux/amd64, else linux/arm64].
     #[arg(long, value_name = "OS/ARCH")]
     platform: Option<Platform>,
