@@ -5,10 +5,9 @@ mod sockets;
 
 use crate::interrupt::Received;
 use crate::{terminal, writable};
-use anyhow::Context;
 use c2w_guest_abi::{RunRequest, Stream, Terminal, TerminalMode};
 use c2w_network::UserNetwork;
-use c2w_session::options::{self, NetworkMode, NetworkOptions, PublishedPort};
+use c2w_session::options::{NetworkMode, NetworkOptions};
 use c2w_session::{Closed, Input, RunHost, Runner, Session, SessionHost, Wait};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::FileType;
@@ -16,7 +15,6 @@ use rustix::io::Errno;
 use signal_hook::consts::{SIGTERM, SIGWINCH};
 use sockets::HostSockets;
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -100,7 +98,9 @@ pub fn run(
     }
     let mut process = Process { start: Instant::now(), signals, terminal, network };
     session.start(request, &mut process)?;
-    Ok(Runner::new(session).run_to_end(&mut process)?)
+    let status = Runner::new(session).run_to_end(&mut process)?;
+    process.network.into_iter().for_each(UserNetwork::end);
+    Ok(status)
 }
 
 /// The network that the options ask for, with the published ports open; of a container that is run
@@ -117,27 +117,6 @@ pub fn network(options: &NetworkOptions) -> anyhow::Result<Option<UserNetwork<Ho
     let host = resolv_conf::host_network();
     let network = UserNetwork::new(options, host, u64::from_ne_bytes(seed), HostSockets);
     Ok(Some(network.map_err(anyhow::Error::msg)?))
-}
-
-/// Publishes the ports that an image exposes (`80/tcp`). Returns a line for people about each
-/// published port that they cannot know.
-///
-/// # Errors
-/// When one cannot be published, or is not a port.
-pub fn publish(
-    network: &mut UserNetwork<HostSockets>,
-    exposed: &[String],
-) -> anyhow::Result<Vec<String>> {
-    for text in exposed {
-        let ports = options::parse_publish(text.as_bytes());
-        let ports = ports.with_context(|| format!("the image exposes {text:?}"))?;
-        ports.into_iter().try_for_each(|port| network.publish(port)).map_err(anyhow::Error::msg)?;
-    }
-    let chosen = network.published().iter().filter(|(asked, _)| asked.host.port() == 0);
-    let note = |(asked, at): &(PublishedPort, SocketAddr)| {
-        format!("{at} is port {} of the container", asked.container)
-    };
-    Ok(chosen.map(note).collect())
 }
 
 /// Fills `buffer` with random bytes.

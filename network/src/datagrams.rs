@@ -17,7 +17,9 @@ const MAX_MAPPINGS: usize = 256;
 /// clients cannot tell it that they are there by being a process), and one for a name server.
 const IDLE_LIMIT: u64 = 120_000_000_000;
 const QUESTION_LIMIT: u64 = 10_000_000_000;
-/// How many peers may answer to one port; the first ones that it sent to.
+/// How long a name server may take; then the next one is asked.
+const SERVER_LIMIT: u64 = 2_000_000_000;
+/// How many peers may answer to one port; one more, and all others are forgotten.
 const MAX_PEERS: usize = 1024;
 /// How many clients of published ports are remembered.
 const MAX_CLIENTS: usize = 256;
@@ -31,6 +33,8 @@ pub struct Datagrams<S: Sockets> {
     published: Vec<Published<S::Datagrams>>,
     /// The one that was heard of last is the last.
     clients: VecDeque<Client>,
+    /// When the first question was asked that its name server has not answered.
+    asked: Option<u64>,
 }
 
 /// A port of the guest, and the socket that sends for it.
@@ -41,8 +45,6 @@ struct Mapping<D> {
     last_used: u64,
     /// Who may answer, as the host knows them.
     peers: BTreeSet<IpAddr>,
-    /// Questions that have not been answered: the next goes to another server.
-    unanswered: usize,
 }
 
 /// What a mapping is for: a guest that uses a port for several has several.
@@ -50,8 +52,11 @@ struct Mapping<D> {
 enum Target {
     Ipv4,
     Ipv6,
-    /// The name server at this address of the container's network.
-    NameServer(SocketAddr),
+    /// The name server at this address of the container's network, by a server of the host's.
+    NameServer {
+        asked: SocketAddr,
+        server: SocketAddr,
+    },
 }
 
 struct Published<D> {
@@ -71,7 +76,12 @@ struct Client {
 
 impl<S: Sockets> Datagrams<S> {
     pub fn new() -> Self {
-        Self { mappings: VecDeque::new(), published: Vec::new(), clients: VecDeque::new() }
+        Self {
+            mappings: VecDeque::new(),
+            published: Vec::new(),
+            clients: VecDeque::new(),
+            asked: None,
+        }
     }
 
     /// Takes datagrams for a port of the container; returns where.
@@ -105,31 +115,32 @@ impl<S: Sockets> Datagrams<S> {
         let Ok(to) = policy.destination(to) else { return };
         let target = if to.is_ipv4() { Target::Ipv4 } else { Target::Ipv6 };
         let Some(mapping) = self.mapping(now, from, target, to, sockets) else { return };
-        if mapping.peers.len() < MAX_PEERS {
-            mapping.peers.insert(to.ip());
+        if mapping.peers.len() == MAX_PEERS {
+            mapping.peers.clear();
         }
+        mapping.peers.insert(to.ip());
         sockets.send_to(&mapping.socket, to, data);
     }
 
-    /// Sends a question on to a name server of the host: to the next one if there was no answer yet.
+    /// Sends a question on to a name server of the host: to the next one if there was no answer of
+    /// the last for a while.
     pub fn ask(
         &mut self,
         now: u64,
         from: u16,
         to: SocketAddr,
         data: &[u8],
-        policy: &Policy,
+        policy: &mut Policy,
         sockets: &mut S,
     ) {
-        let target = Target::NameServer(to);
-        let Some(&first) = policy.name_servers.first() else { return };
-        let Some(mapping) = self.mapping(now, from, target, first, sockets) else { return };
-        // All of one family: the socket is of that.
-        let same_family = |server: &&SocketAddr| server.is_ipv4() == first.is_ipv4();
-        let servers: Vec<_> = policy.name_servers.iter().filter(same_family).collect();
-        let server = *servers[mapping.unanswered % servers.len()];
-        mapping.unanswered += 1;
-        mapping.peers.insert(server.ip());
+        if self.asked.is_some_and(|asked| now.saturating_sub(asked) >= SERVER_LIMIT) {
+            policy.next_name_server();
+            self.asked = None;
+        }
+        let Some(server) = policy.name_server() else { return };
+        self.asked = self.asked.or(Some(now));
+        let target = Target::NameServer { asked: to, server };
+        let Some(mapping) = self.mapping(now, from, target, server, sockets) else { return };
         sockets.send_to(&mapping.socket, server, data);
     }
 
@@ -157,7 +168,7 @@ impl<S: Sockets> Datagrams<S> {
                 }
                 let (socket, _) = sockets.bind(SocketAddr::new(any, 0)).ok()?;
                 let peers = BTreeSet::new();
-                Mapping { socket, port, target, last_used: now, peers, unanswered: 0 }
+                Mapping { socket, port, target, last_used: now, peers }
             }
         };
         self.mappings.push_back(Mapping { last_used: now, ..mapping });
@@ -165,6 +176,7 @@ impl<S: Sockets> Datagrams<S> {
     }
 
     /// Passes datagrams on to the guest of those sockets of [`Self::interests`] that are `ready`.
+    /// Returns whether there were any.
     pub fn advance(
         &mut self,
         now: u64,
@@ -173,17 +185,20 @@ impl<S: Sockets> Datagrams<S> {
         policy: &Policy,
         sockets: &mut S,
         buffer: &mut [u8],
-    ) {
+    ) -> bool {
         let is_ready = |index: &usize| ready.get(*index) == Some(&true);
         for index in (0..self.published.len()).filter(is_ready) {
             self.receive_published(index, nat, policy, sockets, buffer);
         }
         let published = self.published.len();
         for (index, mapping) in self.mappings.iter_mut().enumerate() {
-            if is_ready(&(published + index)) {
-                mapping.receive(now, nat, policy, sockets, buffer);
+            let answers = is_ready(&(published + index))
+                && mapping.receive(now, nat, policy, sockets, buffer);
+            if answers {
+                self.asked = None;
             }
         }
+        ready.contains(&true)
     }
 
     fn receive_published(
@@ -240,12 +255,13 @@ impl<S: Sockets> Datagrams<S> {
 impl<D> Mapping<D> {
     fn is_over(&self, now: u64) -> bool {
         let limit = match self.target {
-            Target::NameServer(_) => QUESTION_LIMIT,
+            Target::NameServer { .. } => QUESTION_LIMIT,
             Target::Ipv4 | Target::Ipv6 => IDLE_LIMIT,
         };
         now.saturating_sub(self.last_used) > limit
     }
 
+    /// Passes what peers have sent on to the guest. Returns whether a name server's was among it.
     fn receive<S: Sockets<Datagrams = D>>(
         &mut self,
         now: u64,
@@ -253,20 +269,24 @@ impl<D> Mapping<D> {
         policy: &Policy,
         sockets: &mut S,
         buffer: &mut [u8],
-    ) {
+    ) -> bool {
+        let mut is_answered = false;
         for _ in 0..AT_ONCE {
             let Some((length, from)) = sockets.receive_from(&self.socket, buffer) else { break };
             // Nobody speaks first.
-            if !self.peers.contains(&from.ip()) {
-                continue;
-            }
-            self.last_used = now;
-            self.unanswered = 0;
             let from = match self.target {
-                Target::NameServer(asked) => asked,
-                Target::Ipv4 | Target::Ipv6 => policy.source(from),
+                Target::NameServer { asked, .. } if policy.is_hosts_name_server(from) => {
+                    is_answered = true;
+                    asked
+                }
+                Target::Ipv4 | Target::Ipv6 if self.peers.contains(&from.ip()) => {
+                    policy.source(from)
+                }
+                _ => continue,
             };
+            self.last_used = now;
             nat.datagram(from, self.port, &buffer[..length]);
         }
+        is_answered
     }
 }

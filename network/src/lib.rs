@@ -25,13 +25,15 @@ pub use c2w_nat::Refusal;
 pub use sockets::{Interest, LookupError, Sockets, Transfer};
 
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
+use c2w_emulator::devices::virtio::net;
 use c2w_emulator::devices::{Checksum, NetBackend};
 use c2w_guest_abi::Network;
 use c2w_nat::{Config, Event, Micros, Nat};
-use c2w_session::options::{HostAddress, NetworkOptions, Protocol, PublishedPort};
+use c2w_session::options::{self, HostAddress, NetworkOptions, Protocol, PublishedPort};
 use c2w_session::{Session, SessionHost};
 use core::cell::RefCell;
 use core::net::SocketAddr;
@@ -84,6 +86,9 @@ fn micros(ns: u64) -> Micros {
     Micros(ns / 1000)
 }
 
+// The device and the NAT are of the same wire.
+const _: () = assert!(c2w_nat::MTU == net::MTU as usize);
+
 /// The longest datagram of UDP over IPv4, so that none is cut.
 const BUFFER: usize = 65_507;
 
@@ -107,7 +112,7 @@ impl<S: Sockets> UserNetwork<S> {
         let host_gateway = options.hosts.iter().any(is_gateway);
         let mut network = Self {
             nat: Rc::new(RefCell::new(Nat::new(config.clone()))),
-            policy: Policy { host_gateway, name_servers: host.name_servers, config },
+            policy: Policy::new(host_gateway, host.name_servers, config),
             sockets,
             streams: Streams::new(),
             datagrams: Datagrams::new(),
@@ -139,9 +144,32 @@ impl<S: Sockets> UserNetwork<S> {
         &self.guest
     }
 
-    /// The published ports, as they were asked for and where they are.
-    pub fn published(&self) -> &[(PublishedPort, SocketAddr)] {
-        &self.published
+    /// Publishes what an image exposes (`80/tcp`), at free ports, but for what is published already.
+    ///
+    /// # Errors
+    /// When one cannot be published: which, and why.
+    pub fn publish_exposed(&mut self, exposed: &[String]) -> Result<(), String> {
+        for port in exposed.iter().flat_map(|text| options::exposed_ports(text)) {
+            let same = |(other, _): &(PublishedPort, _)| {
+                (other.container, other.protocol) == (port.container, port.protocol)
+            };
+            if !self.published.iter().any(same) {
+                self.publish(port)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A line for people about each published port that they have not chosen.
+    pub fn notes(&self) -> impl Iterator<Item = String> {
+        let chosen = self.published.iter().filter(|(asked, _)| asked.host.port() == 0);
+        chosen.map(|(asked, at)| {
+            let protocol = match asked.protocol {
+                Protocol::Tcp => "",
+                Protocol::Udp => "/udp",
+            };
+            format!("{at}{protocol} is port {} of the container", asked.container)
+        })
     }
 
     /// Connects a machine to it.
@@ -187,17 +215,22 @@ impl<S: Sockets> UserNetwork<S> {
         self.streams.is_sending(&mut self.nat.borrow_mut(), &mut self.sockets)
     }
 
+    /// Ends all connections: those of which the guest has not sent its last byte by a reset.
+    pub fn end(mut self) {
+        self.streams.end(&mut self.nat.borrow_mut(), &mut self.sockets);
+    }
+
     fn handle_events(&mut self, now: u64) -> bool {
         let mut any = false;
         let nat = &mut *self.nat.borrow_mut();
         while let Some(event) = nat.event() {
             any = true;
-            let (policy, sockets) = (&self.policy, &mut self.sockets);
+            let (policy, sockets) = (&mut self.policy, &mut self.sockets);
             match event {
                 Event::Datagram { from, to, data } => {
                     self.datagrams.send(now, from, to, &data, policy, sockets);
                 }
-                Event::Question { from, to, data } if policy.name_servers.is_empty() => {
+                Event::Question { from, to, data } if policy.name_server().is_none() => {
                     self.names.ask(from, to, &data, nat, sockets);
                 }
                 Event::Question { from, to, data } => {
@@ -205,7 +238,7 @@ impl<S: Sockets> UserNetwork<S> {
                 }
                 // A host gives no raw socket to everybody, and a forged answer would be a lie.
                 Event::Echo { .. } => {}
-                event => self.streams.handle(event, nat, policy, sockets),
+                event => self.streams.handle(now, event, nat, policy, sockets),
             }
         }
         any
@@ -222,9 +255,10 @@ impl<S: Sockets> UserNetwork<S> {
             false => self.sockets.ready(&interests),
         };
         let (streams, datagrams) = ready.split_at(of_streams);
-        let (policy, sockets, buffer) = (&self.policy, &mut self.sockets, &mut self.buffer[..]);
-        self.streams.advance(now, streams, nat, policy, sockets, buffer);
-        self.datagrams.advance(now, datagrams, nat, policy, sockets, buffer);
-        self.names.advance(nat, sockets) | ready.contains(&true)
+        let (policy, sockets) = (&mut self.policy, &mut self.sockets);
+        let buffer = &mut self.buffer[..];
+        let mut moved = self.streams.advance(now, streams, nat, policy, sockets, buffer);
+        moved |= self.datagrams.advance(now, datagrams, nat, policy, sockets, buffer);
+        moved | self.names.advance(nat, sockets)
     }
 }

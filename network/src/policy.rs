@@ -8,9 +8,11 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 pub const DNS_PORT: u16 = 53;
 
 /// Addresses at which the machines of clouds tell secrets to whoever asks, beside the link-local
-/// ones: Amazon's over IPv6, Alibaba's, Azure's.
-const METADATA: [IpAddr; 3] = [
-    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+/// ones and Amazon's over IPv6: Google's, Oracle's, Scaleway's, Alibaba's, Azure's.
+const METADATA: [IpAddr; 5] = [
+    IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xc1, 0, 0, 0, 0, 0xa9fe, 0xa9fe)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42)),
     IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
     IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
 ];
@@ -20,12 +22,36 @@ pub struct Policy {
     /// Whether the gateway stands for this host's loopback.
     pub host_gateway: bool,
     /// The host's name servers.
-    pub name_servers: Vec<SocketAddr>,
+    name_servers: Vec<SocketAddr>,
+    /// Which of them is asked.
+    asked: usize,
     /// The container's network.
-    pub config: Config,
+    config: Config,
 }
 
 impl Policy {
+    /// A policy that asks the first of the host's name servers.
+    pub fn new(host_gateway: bool, name_servers: Vec<SocketAddr>, config: Config) -> Self {
+        Self { host_gateway, name_servers, asked: 0, config }
+    }
+
+    /// The name server of the host that is asked, if there are any.
+    pub fn name_server(&self) -> Option<SocketAddr> {
+        self.name_servers.get(self.asked).copied()
+    }
+
+    /// From now on the next one is asked.
+    pub fn next_name_server(&mut self) {
+        self.asked = (self.asked + 1) % self.name_servers.len().max(1);
+    }
+
+    /// Whether an answer may come from there.
+    pub fn is_hosts_name_server(&self, address: SocketAddr) -> bool {
+        let same =
+            |server: &SocketAddr| (server.ip(), server.port()) == (address.ip(), address.port());
+        self.name_servers.iter().any(same)
+    }
+
     /// What the host is to connect to when the container connects to `to`.
     ///
     /// # Errors
@@ -33,8 +59,8 @@ impl Policy {
     pub fn destination(&self, to: SocketAddr) -> Result<SocketAddr, Refusal> {
         let ip = to.ip();
         if self.is_name_server(ip) {
-            let server = self.name_servers.first().filter(|_| to.port() == DNS_PORT);
-            return server.copied().ok_or(Refusal::Reset);
+            let server = self.name_server().filter(|_| to.port() == DNS_PORT);
+            return server.ok_or(Refusal::Reset);
         }
         if self.is_gateway(ip) {
             let host = SocketAddr::new(loopback(ip), to.port());
@@ -102,7 +128,7 @@ fn is_forbidden(ip: IpAddr) -> bool {
     let ip = hidden_ipv4(ip).unwrap_or(ip);
     let special = match ip {
         IpAddr::V4(ip) => ip.is_link_local() || ip.is_broadcast() || ip.octets()[0] == 0,
-        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local() || ip.segments()[..2] == [0xfd00, 0xec2],
     };
     special
         || ip.is_loopback()
@@ -112,7 +138,7 @@ fn is_forbidden(ip: IpAddr) -> bool {
 }
 
 /// The IPv4 address that an IPv6 one stands for: mapped and compatible ones (RFC 4291, 2.5.5), and
-/// those of translators (RFC 6052) and 6to4 (RFC 3056), which the host's network may know.
+/// those of translators (RFC 6052, RFC 8215) and 6to4 (RFC 3056), which the host's network may know.
 fn hidden_ipv4(ip: IpAddr) -> Option<IpAddr> {
     let IpAddr::V6(ip) = ip else { return None };
     if ip == Ipv6Addr::LOCALHOST || ip.is_unspecified() {
@@ -121,6 +147,7 @@ fn hidden_ipv4(ip: IpAddr) -> Option<IpAddr> {
     let [a, b, c, d, e, f, high, low] = ip.segments();
     let join = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
     match [a, b, c, d, e, f] {
+        [0x64, 0xff9b, 1, ..] => Some(join(high, low).into()),
         [0, 0, 0, 0, 0, 0 | 0xffff] | [0x64, 0xff9b, 0, 0, 0, 0] => Some(join(high, low).into()),
         [0x2002, high, low, ..] => Some(join(high, low).into()),
         _ => None,
@@ -134,11 +161,9 @@ mod tests {
     use c2w_nat::Network;
 
     fn policy(host_gateway: bool) -> Policy {
-        Policy {
-            host_gateway,
-            name_servers: vec!["127.0.0.53:53".parse().unwrap()],
-            config: Config { ipv6: Some(Network::default()), ..Config::default() },
-        }
+        let servers = vec!["127.0.0.53:53".parse().unwrap(), "192.0.2.53:53".parse().unwrap()];
+        let config = Config { ipv6: Some(Network::default()), ..Config::default() };
+        Policy::new(host_gateway, servers, config)
     }
 
     fn destination(policy: &Policy, to: &str) -> Result<SocketAddr, Refusal> {
@@ -169,6 +194,9 @@ mod tests {
             "[::ffff:127.0.0.1]:80",
             "[::127.0.0.1]:80",
             "[64:ff9b::a9fe:a9fe]:80",
+            "[64:ff9b:1::7f00:1]:80",
+            "[fd20:ce::254]:80",
+            "[fd00:ec2::23]:80",
             "[2002:7f00:1::]:80",
             "[fe80::1]:80",
             "[fd00:ec2::254]:80",
@@ -196,5 +224,12 @@ mod tests {
         assert_eq!(destination(&policy(false), "10.0.2.3:53"), Ok(host));
         assert_eq!(destination(&policy(false), "[fd00::3]:53"), Ok(host));
         assert_eq!(destination(&policy(false), "10.0.2.3:80"), Err(Refusal::Reset));
+        let mut policy = policy(false);
+        policy.next_name_server();
+        assert_eq!(destination(&policy, "10.0.2.3:53"), Ok("192.0.2.53:53".parse().unwrap()));
+        policy.next_name_server();
+        assert_eq!(destination(&policy, "10.0.2.3:53"), Ok(host));
+        assert!(policy.is_hosts_name_server(host));
+        assert!(!policy.is_hosts_name_server("127.0.0.53:54".parse().unwrap()));
     }
 }

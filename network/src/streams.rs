@@ -6,12 +6,18 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use c2w_nat::{End, Event, FlowId, Nat};
+use c2w_nat::{End, Event, FlowId, Nat, Refusal};
 use c2w_session::options::PublishedPort;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// How long the container may take to answer a connection from outside.
 const OPEN_LIMIT: u64 = 30_000_000_000;
+/// How long the guest gets what a peer has said before it broke the connection.
+const BROKEN_LIMIT: u64 = 1_000_000_000;
+/// After what time a connection is accepted that could not be, for want of descriptors.
+const RETRY: u64 = 100_000_000;
+/// The most sockets. The NAT has a limit of its own, which leaves out those that are closing.
+const MAX_SOCKETS: usize = 1024;
 
 /// All connections, and the sockets that accept more.
 pub struct Streams<S: Sockets> {
@@ -25,11 +31,15 @@ struct Listener<L> {
     socket: L,
     /// The container's port.
     port: u16,
+    /// It cannot accept before this moment.
+    paused: Option<u64>,
 }
 
 struct Flow<T> {
     stream: T,
     state: State,
+    /// It is aborted at this moment.
+    deadline: Option<u64>,
     /// Whether the host's socket took no more, so that bytes of the guest wait.
     blocked: bool,
     /// Whether the host's peer has sent all.
@@ -42,9 +52,11 @@ struct Flow<T> {
 enum State {
     /// The host connects for the guest.
     Connecting,
-    /// The guest is asked to take a connection, until this moment.
-    Opening(u64),
+    /// The guest is asked to take a connection.
+    Opening,
     Connected,
+    /// The host's peer takes no more; what it has said before is the guest's still.
+    Broken,
 }
 
 impl<S: Sockets> Streams<S> {
@@ -57,23 +69,27 @@ impl<S: Sockets> Streams<S> {
         let listening = sockets.listen(port.host);
         let (socket, at) =
             listening.map_err(|why| format!("cannot listen on {}: {why}", port.host))?;
-        self.listeners.push(Listener { socket, port: port.container });
+        self.listeners.push(Listener { socket, port: port.container, paused: None });
         Ok(at)
     }
 
-    /// The end of the longest wait for the guest to take a connection that has to end first.
+    /// When [`Self::expire`] has something to do.
     pub fn deadline(&self) -> Option<u64> {
-        let deadline = |flow: &Flow<_>| match flow.state {
-            State::Opening(until) => Some(until),
-            _ => None,
-        };
-        self.flows.values().filter_map(deadline).min()
+        let flows = self.flows.values().filter_map(|flow| flow.deadline);
+        flows.chain(self.listeners.iter().filter_map(|listener| listener.paused)).min()
     }
 
-    /// What the listeners are wanted for, then those flows that are wanted for something.
+    /// What the sockets are wanted for, in the order in which [`Self::advance`] takes them.
     pub fn interests<'a>(&'a self, nat: &Nat) -> Vec<Interest<'a, S>> {
-        let listeners = self.listeners.iter().map(|listener| Interest::Listener(&listener.socket));
-        listeners.chain(self.wanted(nat).map(|(_, interest)| interest)).collect()
+        let listeners = self.active().map(|(_, listener)| Interest::Listener(&listener.socket));
+        let flows = self.wanted(nat).map(|(_, interest)| interest);
+        let closing =
+            self.closing.iter().map(|stream| Interest::Stream { stream, read: false, write: true });
+        listeners.chain(flows).chain(closing).collect()
+    }
+
+    fn active(&self) -> impl Iterator<Item = (usize, &Listener<S::Listener>)> {
+        self.listeners.iter().enumerate().filter(|(_, listener)| listener.paused.is_none())
     }
 
     fn wanted<'a>(&'a self, nat: &Nat) -> impl Iterator<Item = (FlowId, Interest<'a, S>)> {
@@ -89,14 +105,33 @@ impl<S: Sockets> Streams<S> {
     /// Whether bytes of the guest wait for a socket to take them.
     pub fn is_sending(&self, nat: &mut Nat, sockets: &mut S) -> bool {
         let waits = |(&id, flow): (&FlowId, &Flow<S::Stream>)| {
-            !nat.received(id).is_empty() || !sockets.is_flushed(&flow.stream)
+            let has_more = flow.state != State::Broken && !nat.received(id).is_empty();
+            has_more || !sockets.is_flushed(&flow.stream)
         };
         self.flows.iter().any(waits) || !self.closing.is_empty()
     }
 
+    /// Ends all: those of which the guest has not sent its last byte by a reset, so that nobody takes
+    /// what came for the whole.
+    pub fn end(&mut self, nat: &mut Nat, sockets: &mut S) {
+        for (id, flow) in core::mem::take(&mut self.flows) {
+            if !nat.finished(id) {
+                sockets.reset(flow.stream);
+            }
+        }
+    }
+
     /// Does what an event asks for.
-    pub fn handle(&mut self, event: Event, nat: &mut Nat, policy: &Policy, sockets: &mut S) {
+    pub fn handle(
+        &mut self,
+        now: u64,
+        event: Event,
+        nat: &mut Nat,
+        policy: &Policy,
+        sockets: &mut S,
+    ) {
         match event {
+            Event::Connect { flow, .. } if self.is_full() => nat.refuse(flow, Refusal::Reset),
             Event::Connect { flow, to } => {
                 let connecting = policy.destination(to).and_then(|to| sockets.connect(to));
                 match connecting {
@@ -109,13 +144,12 @@ impl<S: Sockets> Streams<S> {
             Event::Opened(id) => {
                 if let Some(flow) = self.flows.get_mut(&id) {
                     flow.state = State::Connected;
+                    flow.deadline = None;
                 }
             }
-            Event::Readable(id) => self.write(id, nat, sockets),
+            Event::Readable(id) => self.write(now, id, nat, sockets),
             Event::Refused(id) | Event::Closed { flow: id, end: End::Reset } => {
-                if let Some(flow) = self.flows.remove(&id) {
-                    sockets.reset(flow.stream);
-                }
+                self.reset(id, sockets);
             }
             Event::Closed { flow, end: End::Finished } => {
                 self.closing.extend(self.flows.remove(&flow).map(|flow| flow.stream));
@@ -125,17 +159,25 @@ impl<S: Sockets> Streams<S> {
         }
     }
 
-    /// Ends those that the guest has not answered in time.
+    fn is_full(&self) -> bool {
+        self.flows.len() + self.closing.len() >= MAX_SOCKETS
+    }
+
+    /// Aborts flows that have had their time, and lets listeners try again.
     pub fn expire(&mut self, now: u64, nat: &mut Nat, sockets: &mut S) {
-        let late = |flow: &Flow<_>| matches!(flow.state, State::Opening(until) if until <= now);
+        let late = |flow: &Flow<_>| flow.deadline.is_some_and(|deadline| deadline <= now);
         let late: Vec<_> =
             self.flows.iter().filter(|(_, flow)| late(flow)).map(|(&id, _)| id).collect();
         for id in late {
             self.abort(id, nat, sockets);
         }
+        for listener in &mut self.listeners {
+            listener.paused = listener.paused.filter(|&until| until > now);
+        }
     }
 
-    /// Does with each socket of [`Self::interests`] that is `ready` what it is ready for.
+    /// Does with each socket of [`Self::interests`] that is `ready` what it is ready for. Returns
+    /// whether that was anything.
     pub fn advance(
         &mut self,
         now: u64,
@@ -144,21 +186,30 @@ impl<S: Sockets> Streams<S> {
         policy: &Policy,
         sockets: &mut S,
         buffer: &mut [u8],
-    ) {
+    ) -> bool {
+        let listeners: Vec<usize> = self.active().map(|(index, _)| index).collect();
+        let (of_listeners, rest) = ready.split_at(listeners.len().min(ready.len()));
+        let flows: Vec<FlowId> = of_ready(self.wanted(nat).map(|(id, _)| id), rest).collect();
+        let closing = self.closing.len();
         self.closing.retain(|stream| !sockets.is_flushed(stream));
-        let (listeners, flows) = ready.split_at(self.listeners.len());
-        let wanted = self.wanted(nat).map(|(id, _)| id);
-        let flows: Vec<FlowId> = of_ready(wanted, flows).collect();
-        let listeners: Vec<usize> = of_ready(0..self.listeners.len(), listeners).collect();
         for &id in &flows {
-            self.advance_one(id, nat, sockets, buffer);
+            self.advance_one(now, id, nat, sockets, buffer);
         }
-        for &index in &listeners {
-            self.accept(now, index, nat, policy, sockets);
+        let mut moved = !flows.is_empty() || self.closing.len() < closing;
+        for index in of_ready(listeners.into_iter(), of_listeners) {
+            moved |= self.accept(now, index, nat, policy, sockets);
         }
+        moved
     }
 
-    fn advance_one(&mut self, id: FlowId, nat: &mut Nat, sockets: &mut S, buffer: &mut [u8]) {
+    fn advance_one(
+        &mut self,
+        now: u64,
+        id: FlowId,
+        nat: &mut Nat,
+        sockets: &mut S,
+        buffer: &mut [u8],
+    ) {
         let Some(flow) = self.flows.get_mut(&id) else { return };
         if flow.state == State::Connecting {
             match sockets.is_connected(&mut flow.stream) {
@@ -173,12 +224,12 @@ impl<S: Sockets> Streams<S> {
                 }
             }
         }
-        self.write(id, nat, sockets);
+        self.write(now, id, nat, sockets);
         self.read(id, nat, sockets, buffer);
     }
 
     /// Moves bytes of the guest to the host's socket, as far as it takes them.
-    fn write(&mut self, id: FlowId, nat: &mut Nat, sockets: &mut S) {
+    fn write(&mut self, now: u64, id: FlowId, nat: &mut Nat, sockets: &mut S) {
         let Some(flow) = self.flows.get_mut(&id) else { return };
         if flow.state != State::Connected {
             return;
@@ -195,7 +246,11 @@ impl<S: Sockets> Streams<S> {
                     flow.blocked = true;
                     return;
                 }
-                Transfer::End | Transfer::Broken => return self.abort(id, nat, sockets),
+                Transfer::End | Transfer::Broken => {
+                    flow.state = State::Broken;
+                    flow.deadline = Some(now.saturating_add(BROKEN_LIMIT));
+                    return;
+                }
             }
         }
         if nat.finished(id) && !core::mem::replace(&mut flow.shut_down, true) {
@@ -216,6 +271,10 @@ impl<S: Sockets> Streams<S> {
                     nat.send(id, &buffer[..count]);
                 }
                 Transfer::Blocked => return,
+                // The end of a broken one is its reset, after a while.
+                Transfer::End | Transfer::Broken if flow.state == State::Broken => {
+                    flow.ended = true;
+                }
                 Transfer::End => {
                     flow.ended = true;
                     nat.close(id);
@@ -225,37 +284,60 @@ impl<S: Sockets> Streams<S> {
         }
     }
 
-    fn accept(&mut self, now: u64, index: usize, nat: &mut Nat, policy: &Policy, sockets: &mut S) {
-        let Listener { socket, port } = &self.listeners[index];
-        while let Some(stream) = sockets.accept(socket) {
-            // The NAT chooses a port: clients of several addresses may have the same.
-            let from = SocketAddr::new(policy.gateway(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), 0);
+    /// Takes connections as long as there are some and room for them. Returns whether there were.
+    fn accept(
+        &mut self,
+        now: u64,
+        index: usize,
+        nat: &mut Nat,
+        policy: &Policy,
+        sockets: &mut S,
+    ) -> bool {
+        // The NAT chooses a port: clients of several addresses may have the same.
+        let from = SocketAddr::new(policy.gateway(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), 0);
+        let mut any = false;
+        while !self.is_full() {
+            let Listener { socket, port, .. } = &self.listeners[index];
+            let Some(stream) = sockets.accept(socket) else { break };
+            any = true;
             match nat.open(from, *port) {
                 Some(id) => {
-                    let state = State::Opening(now.saturating_add(OPEN_LIMIT));
-                    self.flows.insert(id, Flow::new(stream, state));
+                    let deadline = Some(now.saturating_add(OPEN_LIMIT));
+                    let flow = Flow::new(stream, State::Opening);
+                    self.flows.insert(id, Flow { deadline, ..flow });
                 }
                 None => sockets.reset(stream),
             }
         }
+        // It stays ready where descriptors are used up, and would be looked at without end.
+        self.listeners[index].paused = (!any).then(|| now.saturating_add(RETRY));
+        any
     }
 
     fn abort(&mut self, id: FlowId, nat: &mut Nat, sockets: &mut S) {
         nat.abort(id);
-        if let Some(flow) = self.flows.remove(&id) {
-            sockets.reset(flow.stream);
+        self.reset(id, sockets);
+    }
+
+    fn reset(&mut self, id: FlowId, sockets: &mut S) {
+        let Some(flow) = self.flows.remove(&id) else { return };
+        // A host may wait for bytes that are on their way when their socket is closed.
+        match sockets.is_flushed(&flow.stream) {
+            true => sockets.reset(flow.stream),
+            false => self.closing.push(flow.stream),
         }
     }
 }
 
 impl<T> Flow<T> {
     fn new(stream: T, state: State) -> Self {
-        Self { stream, state, blocked: false, ended: false, shut_down: false }
+        let deadline = None;
+        Self { stream, state, deadline, blocked: false, ended: false, shut_down: false }
     }
 
     /// Whether it may have bytes for the guest.
     fn reads(&self) -> bool {
-        self.state == State::Connected && !self.ended
+        matches!(self.state, State::Connected | State::Broken) && !self.ended
     }
 }
 

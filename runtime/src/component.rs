@@ -64,12 +64,7 @@ impl Network {
     /// Connects a machine to it. Returns how its guest is to set the network up.
     pub fn plug_in(&self, session: &mut Session) -> c2w_guest_abi::Network {
         self.user.plug_in(session);
-        for (asked, at) in self.user.published() {
-            if asked.host.port() == 0 {
-                let port = asked.container;
-                wasi_calls::complain(format_args!("note: {at} is port {port} of the container"));
-            }
-        }
+        self.user.notes().for_each(|note| wasi_calls::complain(format_args!("note: {note}")));
         self.user.guest().clone()
     }
 

@@ -14,12 +14,15 @@ pub const FOREVER: u64 = 3_600_000_000_000;
 pub struct WasiHost {
     input: StandardInput,
     network: Option<Network>,
+    /// Whether the user wants none.
+    wants_none: bool,
 }
 
 impl WasiHost {
-    /// Asks what standard input there is; `terminal` says whether it was found to be one.
-    pub fn find(terminal: bool) -> Self {
-        Self { input: StandardInput::find(terminal), network: None }
+    /// Asks what standard input there is; `terminal` says whether it was found to be one,
+    /// `wants_none` whether the container is to have no network.
+    pub fn find(terminal: bool, wants_none: bool) -> Self {
+        Self { input: StandardInput::find(terminal), network: None, wants_none }
     }
 
     /// Connects a machine to the network. Returns how its guest is to set that up.
@@ -85,8 +88,8 @@ impl RunHost for WasiHost {
 
     fn text(&self, notice: Notice) -> &'static str {
         match notice {
-            Notice::NoNetwork => world::NO_NETWORK,
-            Notice::OutOfMemory => notice.text(),
+            Notice::NoNetwork if !self.wants_none => world::NO_NETWORK,
+            Notice::NoNetwork | Notice::OutOfMemory => notice.text(),
         }
     }
 

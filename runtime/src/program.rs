@@ -15,7 +15,7 @@ use c2w_emulator::riscv::board::RiscvBoard;
 use c2w_emulator::riscv::linkage;
 use c2w_guest_abi::RunRequest;
 use c2w_p9::Server;
-use c2w_session::options::{self, Environment, Invocation, RunOptions};
+use c2w_session::options::{self, Environment, Invocation, NetworkMode, RunOptions};
 use c2w_session::{Closed, RunState, Runner, Session, SharedDirectory, terminal};
 
 /// The running container.
@@ -40,11 +40,12 @@ impl Program {
             Err(error) => return Err(fail(125, &error.0)),
         };
         let RunOptions { mut request, terminal: choice, network } = run;
+        let wants_none = network.mode == Some(NetworkMode::None);
         let network = Network::new(&network).map_err(|why| fail(125, &why))?;
         let found = wasi_terminal::find();
         let variables = &environment.variables;
         request.terminal = terminal::choose(choice, found, variables);
-        let mut host = WasiHost::find(found.is_some());
+        let mut host = WasiHost::find(found.is_some(), wants_none);
         let typed = match (&mut request.terminal, found) {
             (Some(wanted), Some(_)) => wasi_terminal::ask_size(wanted, variables, &mut host),
             _ => Vec::new(),

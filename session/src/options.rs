@@ -5,7 +5,7 @@ mod table;
 mod values;
 
 pub use network::{
-    HostAddress, NetworkMode, NetworkOptions, Protocol, PublishedPort, publish as parse_publish,
+    HostAddress, NetworkMode, NetworkOptions, Protocol, PublishedPort, exposed_ports,
 };
 pub use table::{OPTIONS, OptionSpec, help};
 

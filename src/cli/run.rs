@@ -12,7 +12,7 @@ use crate::observe::Watch;
 use crate::staged::InputPath;
 use crate::target::Target;
 use crate::timing::Timing;
-use crate::wasm::{Provenance, Snapshot};
+use crate::wasm::Snapshot;
 use crate::{convert, run, terminal};
 use anyhow::{Context, Result};
 use c2w_session::options::{self, Environment, Invocation, RunOptions};
@@ -21,7 +21,6 @@ use c2w_session::{Session, check_mounts};
 use clap::{ArgAction, Args};
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::Seek;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -107,10 +106,11 @@ pub(super) fn run(arguments: &Run) -> Result<ExitCode> {
     let mut network = run::network(&network)?;
     let (mut session, exposed_ports) = arguments.session(&source)?;
     if let Some(network) = &mut network {
-        let exposed_ports = if publish_all { &exposed_ports[..] } else { &[] };
-        for note in run::publish(network, exposed_ports)? {
-            arguments.output_options.progress().note(&note);
+        if publish_all {
+            network.publish_exposed(&exposed_ports).map_err(anyhow::Error::msg)?;
         }
+        let progress = arguments.output_options.progress();
+        network.notes().for_each(|note| progress.note(&note));
     }
     if let Some(server) = server {
         session.share(server);
@@ -178,13 +178,11 @@ impl Run {
 
 /// Takes the machine out of a module. Translated code in it is for WebAssembly: it is not used.
 fn restore(file: &Path) -> Result<(Session, Vec<String>)> {
-    let mut file = File::open(file)?;
-    let snapshot = Snapshot::read(&file)?;
+    let snapshot = Snapshot::read(&File::open(file)?)?;
     let session = Session::restore(Target::default().board(), snapshot.memory, &snapshot.state);
     let session =
         session.context("another c2w has made it, or it is damaged: convert its image again")?;
-    file.rewind()?;
-    Ok((session, Provenance::read(&mut file)?.exposed_ports))
+    Ok((session, snapshot.provenance.exposed_ports))
 }
 
 /// This process's environment, each `NAME=value`.

@@ -15,12 +15,13 @@ use std::thread;
 use std::time::Duration;
 
 pub fn trials() -> Vec<Trial> {
-    let tests: [Test; 15] = [
+    let tests: [Test; 16] = [
         ("network::bytes_come_and_go_whole", transfers),
         ("network::connections_at_once", many),
         ("network::datagrams", datagrams),
         ("network::each_side_ends_by_itself", half_close),
         ("network::a_reset_is_one_in_the_guest", reset),
+        ("network::an_answer_before_the_end", early_answer),
         ("network::what_the_host_refuses", refused),
         ("network::what_is_out_of_reach", out_of_reach),
         ("network::none", none),
@@ -168,6 +169,15 @@ fn reset(engine: Engine) {
         reset.unwrap();
     });
     assert_eq!(network(engine, "reset", server, ""), ("read: ECONNRESET\n".into(), Some(1)));
+}
+
+/// The server has read a little and says why it wants no more; that must not get lost.
+fn early_answer(engine: Engine) {
+    let server = serve(|mut stream| {
+        stream.read_exact(&mut [0; 1000]).unwrap();
+        stream.write_all(b"too large").unwrap();
+    });
+    assert_eq!(network(engine, "answer", server, ""), success("too large\n"));
 }
 
 /// A port where nobody listens.

@@ -90,11 +90,17 @@ pub(super) fn mode(value: &[u8]) -> Result<NetworkMode, UsageError> {
     }
 }
 
-/// Reads `[[IP:][HOST]:]CONTAINER[/PROTOCOL]`, where HOST and CONTAINER may be ranges.
-///
-/// # Errors
-/// When it is not of that form.
-pub fn publish(value: &[u8]) -> Result<Vec<PublishedPort>, UsageError> {
+/// What an image says that its programs listen on, `80/tcp` or `8000-8010`, to be published at free
+/// ports of the loopback. An image chooses nothing else, so that what is not of this form is nothing,
+/// as is another protocol.
+pub fn exposed_ports(text: &str) -> Vec<PublishedPort> {
+    let has_address = text.contains(':');
+    let ports = if has_address { None } else { publish(text.as_bytes()).ok() };
+    ports.unwrap_or_default()
+}
+
+/// `[[IP:][HOST]:]CONTAINER[/PROTOCOL]`, where HOST and CONTAINER may be ranges.
+pub(super) fn publish(value: &[u8]) -> Result<Vec<PublishedPort>, UsageError> {
     let refuse = |why: &str| usage(format_args!("--publish {}: {why}", text(value)));
     let whole = String::from_utf8_lossy(value);
     let (ports, protocol) = match whole.split_once('/') {
@@ -241,6 +247,20 @@ mod tests {
             "0:80",
         ] {
             assert!(publish(value.as_bytes()).is_err(), "{value}");
+        }
+    }
+
+    #[test]
+    fn an_image_chooses_no_address() {
+        let ports = |text: &str| -> Vec<_> {
+            let ports = exposed_ports(text).into_iter();
+            ports.map(|port| (port.host.to_string(), port.container, port.protocol)).collect()
+        };
+        let any = "127.0.0.1:0".to_string();
+        assert_eq!(ports("80/tcp"), [(any.clone(), 80, Protocol::Tcp)]);
+        assert_eq!(ports("53/udp"), [(any, 53, Protocol::Udp)]);
+        for text in ["0.0.0.0:22:22/tcp", "2222:22", "9/sctp", "", "x"] {
+            assert_eq!(ports(text), [], "{text}");
         }
     }
 

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -149,6 +150,19 @@ static int dns_over_tcp(void)
     return 0;
 }
 
+// Writes until nobody takes it, and reads what was said before.
+static int answer_before_the_end(void)
+{
+    static char bytes[65536];
+    int fd = connected();
+    signal(SIGPIPE, SIG_IGN);
+    while (write(fd, bytes, sizeof bytes) > 0) {
+    }
+    long count = read(fd, bytes, sizeof bytes);
+    printf("%.*s\n", count < 0 ? 0 : (int)count, bytes);
+    return 0;
+}
+
 // The port that the kernel chose.
 static int local(void)
 {
@@ -224,6 +238,7 @@ int main(int argc, char **argv)
     if (!strcmp(argv[1], "half-close")) return half_close();
     if (!strcmp(argv[1], "reset")) return reset();
     if (!strcmp(argv[1], "dns-over-tcp")) return dns_over_tcp();
+    if (!strcmp(argv[1], "answer")) return answer_before_the_end();
     if (!strcmp(argv[1], "send")) return send_and_exit(number);
     if (!strcmp(argv[1], "local")) return local();
     return 2;
