@@ -334,6 +334,10 @@ impl Flow {
         socket.send_capacity() - socket.send_queue()
     }
 
+    pub fn unacknowledged(&self) -> usize {
+        self.socket().send_queue()
+    }
+
     pub fn send(&mut self, bytes: &[u8]) -> usize {
         if self.room() == 0 {
             return 0;

@@ -279,6 +279,10 @@ impl Flows {
         self.by_id.get(&id).map_or(0, Flow::room)
     }
 
+    pub fn unacknowledged(&self, id: FlowId) -> usize {
+        self.by_id.get(&id).map_or(0, Flow::unacknowledged)
+    }
+
     pub fn send(&mut self, id: FlowId, bytes: &[u8]) -> usize {
         let sent = self.by_id.get_mut(&id).map_or(0, |flow| flow.send(bytes));
         self.enqueue(id);

@@ -216,6 +216,11 @@ impl Nat {
         self.flows.room(flow)
     }
 
+    /// How many bytes of [`Nat::send`] the guest has not acknowledged.
+    pub fn unacknowledged(&self, flow: FlowId) -> usize {
+        self.flows.unacknowledged(flow)
+    }
+
     /// Sends bytes to the guest; returns how many were taken, at most [`Nat::room`]. Once there is
     /// no room left, [`Event::Writable`] tells when there is some again.
     pub fn send(&mut self, flow: FlowId, bytes: &[u8]) -> usize {

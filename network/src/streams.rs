@@ -163,12 +163,15 @@ impl<S: Sockets> Streams<S> {
         self.flows.len() + self.closing.len() >= MAX_SOCKETS
     }
 
-    /// Aborts flows that have had their time, and lets listeners try again.
+    /// Aborts broken flows of which the guest has all, and those that have had their time, and lets listeners try again.
     pub fn expire(&mut self, now: u64, nat: &mut Nat, sockets: &mut S) {
-        let late = |flow: &Flow<_>| flow.deadline.is_some_and(|deadline| deadline <= now);
-        let late: Vec<_> =
-            self.flows.iter().filter(|(_, flow)| late(flow)).map(|(&id, _)| id).collect();
-        for id in late {
+        let is_due = |(&id, flow): (&FlowId, &Flow<S::Stream>)| {
+            let is_late = flow.deadline.is_some_and(|deadline| deadline <= now);
+            let has_all = flow.state == State::Broken && flow.ended && nat.unacknowledged(id) == 0;
+            (is_late || has_all).then_some(id)
+        };
+        let due: Vec<_> = self.flows.iter().filter_map(is_due).collect();
+        for id in due {
             self.abort(id, nat, sockets);
         }
         for listener in &mut self.listeners {
@@ -225,7 +228,7 @@ impl<S: Sockets> Streams<S> {
             }
         }
         self.write(now, id, nat, sockets);
-        self.read(id, nat, sockets, buffer);
+        self.read(now, id, nat, sockets, buffer);
     }
 
     /// Moves bytes of the guest to the host's socket, as far as it takes them.
@@ -246,11 +249,7 @@ impl<S: Sockets> Streams<S> {
                     flow.blocked = true;
                     return;
                 }
-                Transfer::End | Transfer::Broken => {
-                    flow.state = State::Broken;
-                    flow.deadline = Some(now.saturating_add(BROKEN_LIMIT));
-                    return;
-                }
+                Transfer::End | Transfer::Broken => return flow.break_off(now),
             }
         }
         if nat.finished(id) && !core::mem::replace(&mut flow.shut_down, true) {
@@ -259,7 +258,7 @@ impl<S: Sockets> Streams<S> {
     }
 
     /// Moves bytes of the host's peer to the guest, as far as there is room.
-    fn read(&mut self, id: FlowId, nat: &mut Nat, sockets: &mut S, buffer: &mut [u8]) {
+    fn read(&mut self, now: u64, id: FlowId, nat: &mut Nat, sockets: &mut S, buffer: &mut [u8]) {
         let Some(flow) = self.flows.get_mut(&id) else { return };
         while flow.reads() {
             let room = nat.room(id).min(buffer.len());
@@ -271,15 +270,17 @@ impl<S: Sockets> Streams<S> {
                     nat.send(id, &buffer[..count]);
                 }
                 Transfer::Blocked => return,
-                // The end of a broken one is its reset, after a while.
-                Transfer::End | Transfer::Broken if flow.state == State::Broken => {
-                    flow.ended = true;
-                }
                 Transfer::End => {
                     flow.ended = true;
-                    nat.close(id);
+                    // The end of one that is broken is its reset.
+                    if flow.state == State::Connected {
+                        nat.close(id);
+                    }
                 }
-                Transfer::Broken => return self.abort(id, nat, sockets),
+                Transfer::Broken => {
+                    flow.ended = true;
+                    flow.break_off(now);
+                }
             }
         }
     }
@@ -333,6 +334,12 @@ impl<T> Flow<T> {
     fn new(stream: T, state: State) -> Self {
         let deadline = None;
         Self { stream, state, deadline, blocked: false, ended: false, shut_down: false }
+    }
+
+    /// The host's peer has reset it: the guest hears of that when it has what was said before.
+    fn break_off(&mut self, now: u64) {
+        self.state = State::Broken;
+        self.deadline.get_or_insert(now.saturating_add(BROKEN_LIMIT));
     }
 
     /// Whether it may have bytes for the guest.
