@@ -1,8 +1,7 @@
 #!/bin/bash
 # Builds prebuilt/riscv64/runtime.wasm, the emulator as a program for WASI preview 1, and
 # runtime-component.wasm, the same for WASI 0.2. Both are without libc and standard library. Needs no
-# root. BUILD_DIR (default: a temporary folder) is kept when given. COMPONENT_FEATURES are those that
-# the component is built with.
+# root. BUILD_DIR (default: a temporary folder) is kept when given.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 top=$PWD
@@ -34,7 +33,7 @@ runtime() {
 }
 
 runtime prebuilt/riscv64/runtime.wasm
-runtime "$build/core.wasm" --features "${COMPONENT_FEATURES-wasip2}"
+runtime "$build/core.wasm" --features wasip2
 /usr/bin/cargo run -q --locked -p c2w-componentize -- \
     "$build/core.wasm" prebuilt/riscv64/runtime-component.wasm
 

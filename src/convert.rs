@@ -26,7 +26,7 @@ use crate::wasm::{self, Parts, Provenance, Template};
 use anyhow::{Context, Result, ensure};
 use c2w_emulator::{GuestMemory, Region};
 use c2w_guest_abi::ContainerConfig;
-use c2w_session::{Session, SessionHost};
+use c2w_session::{Session, SessionHost, options};
 use sha2::{Digest, Sha256};
 use std::io::Write;
 use std::path::Path;
@@ -161,6 +161,15 @@ fn rootfs_platform(tree: &Tree, spool: &Spool, wanted: &[Platform]) -> Result<Pl
     found.or_else(|| wanted.first().cloned()).context("no platform is wanted")
 }
 
+/// The ports that an image exposes, of those the ones that can be published: as many as any program
+/// listens on, so that the section that says where a module comes from stays short.
+fn exposed_ports(config: &ImageConfig) -> Vec<String> {
+    const MOST: usize = 1024;
+    const LONGEST: usize = "65535-65535/tcp".len();
+    let can_be = |text: &&String| text.len() <= LONGEST && !options::exposed_ports(text).is_empty();
+    config.run.exposed_ports.iter().filter(can_be).take(MOST).cloned().collect()
+}
+
 /// What it means for a user that an image is emulated.
 fn emulated(platform: &Platform, emulator: UserEmulator) -> String {
     format!(
@@ -200,7 +209,7 @@ impl Rootfs {
             execution,
             digest: digest.to_string(),
             name: None,
-            exposed_ports: config.run.exposed_ports.clone(),
+            exposed_ports: exposed_ports(config),
             epoch: epoch(config),
         }
     }
@@ -450,5 +459,20 @@ impl SessionHost for Silent {
     fn entropy(&mut self, _: &mut [u8]) {}
     fn output(&mut self, _: c2w_guest_abi::Stream, _: &[u8]) -> Result<(), c2w_session::Closed> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exposed_ports_are_bounded() {
+        let mut config = ImageConfig::default();
+        let text = ["80/tcp", "9/sctp", "0.0.0.0:22:22", "00000000000000000080/tcp", "53/udp"];
+        config.run.exposed_ports = text.map(str::to_owned).to_vec();
+        assert_eq!(exposed_ports(&config), ["80/tcp", "53/udp"]);
+        config.run.exposed_ports = (1..5000).map(|port| format!("{port}/tcp")).collect();
+        assert_eq!(exposed_ports(&config).len(), 1024);
     }
 }

@@ -13,8 +13,8 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// How many ports of the guest have a socket; the one that was used least recently loses its.
 const MAX_MAPPINGS: usize = 256;
-/// How long one that nobody uses is kept (RFC 4787, 4.3, asks for two minutes of a real NAT, whose
-/// clients cannot tell it that they are there by being a process), and one for a name server.
+/// How long one that nobody uses is kept, at least two minutes by RFC 4787, 4.3; and one for a name
+/// server.
 const IDLE_LIMIT: u64 = 120_000_000_000;
 const QUESTION_LIMIT: u64 = 10_000_000_000;
 /// How long a name server may take; then the next one is asked.

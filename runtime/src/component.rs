@@ -19,10 +19,15 @@ use wasip2::io::poll::Pollable;
 use wasip2::io::streams::InputStream;
 
 /// What to do about a runtime that allows no network.
-const PERMISSION: &str = "run it with -S inherit-network,allow-ip-name-lookup";
+macro_rules! permission {
+    () => {
+        "run it with -S inherit-network,allow-ip-name-lookup"
+    };
+}
+const PERMISSION: &str = permission!();
 
 /// What to show when the container wants a network.
-pub const NO_NETWORK: &str = "no network: run it with -S inherit-network,allow-ip-name-lookup";
+pub const NO_NETWORK: &str = concat!("no network: ", permission!());
 
 /// The container's network, made of the runtime's sockets.
 pub struct Network {

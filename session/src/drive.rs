@@ -151,6 +151,8 @@ impl Runner {
                 return Ok(());
             }
             host.wait(Wait { input: false, timeout: Some(left), idle: Some(left) })?;
+            // For nobody now; one that is not taken would end each wait at once.
+            host.handle_signals(&mut self.session);
         }
     }
 

@@ -35,8 +35,8 @@ pub fn trials() -> Vec<Trial> {
 fn directory(engine: Engine) {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("here"), "mapped\n").unwrap();
-    let directories = [Directory::new(folder.path(), "/work")];
-    let line = ["sh", "-c", "cat /work/here; echo written > /work/there"];
+    let directories = [Directory::new(folder.path(), "/mapped")];
+    let line = ["sh", "-c", "cat /mapped/here; echo written > /mapped/there"];
     let mut command = Container::busybox().command_with(engine, &directories, &line);
     let output = process::run(&mut command, b"");
     assert_success(&output);

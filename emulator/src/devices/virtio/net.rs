@@ -16,7 +16,7 @@ use crate::devices::{Context, Devices, InvalidState};
 /// The guest's address, of those that everybody may give away (IEEE 802, locally administered).
 pub const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
 
-/// The longest packet in a frame, in bytes: as of QEMU's passt and of Linux's loopback.
+/// The longest packet in a frame, in bytes, as passt has it.
 pub const MTU: u16 = 65_520;
 
 /// The longest frame: an Ethernet header with a VLAN tag, and a packet.
