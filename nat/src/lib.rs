@@ -34,19 +34,24 @@
 //!   connect(2) in the guest ends as it did on the host.
 //! - **UDP** is passed on; the driver keeps the map from the guest's ports to sockets.
 //! - **ICMP** echo requests to the gateway and the name server are answered, others passed on.
+//! - **DHCP** (IPv4) gives the guest the address that [`Config`] says. The other way round,
+//!   [`dhcp::Client`] asks a foreign network for one.
 //! - **ARP and neighbour discovery** are answered for every address that is not the guest's.
 //! - Everything else is dropped: fragments, multicast, broadcast, other protocols.
 //!
 //! The guest is hostile. Whatever it sends, memory is bounded by [`Limits`] and nothing panics.
 //! Checksums of TCP, UDP and ICMP from the guest are not looked at, because a virtio driver may
-//! leave them to the device; what comes out lacks only those of TCP.
+//! leave them to the device; what comes out lacks only those of TCP. [`checksum`] is for frames
+//! that go on to a peer who looks at them.
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
+pub mod checksum;
 mod clock;
 mod config;
+pub mod dhcp;
 mod event;
 mod flow;
 mod flows;
@@ -80,7 +85,8 @@ pub struct Nat {
     clock: Clock,
     link: Link,
     flows: Flows,
-    /// ARP, neighbour advertisements, ICMP, and segments that answer one of the guest's at once.
+    /// ARP, neighbour advertisements, DHCP, ICMP, and segments that answer one of the guest's at
+    /// once.
     replies: Frames,
     datagrams: Frames,
     packets: Packets,
@@ -121,6 +127,11 @@ impl Nat {
             && let Some(reply) = neighbours::advertisement(self.link, network.guest, packet)
         {
             self.replies.extend([reply]);
+        }
+        // Before all else: who asks may have no address yet, and ask everybody.
+        if dhcp::is_question(&self.config, packet) {
+            self.replies.extend(dhcp::answer(&self.config, self.link, packet));
+            return;
         }
         if !self.config.is_from_guest(packet) || !self.config.may_be_reached(packet.to) {
             return;

@@ -1,10 +1,13 @@
-//! Ethernet frames and IP packets: read from the guest, and made for it.
+//! Ethernet frames and IP packets: read from one side of the wire, and made for it.
 
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A hardware address.
 pub type Mac = [u8; 6];
+
+/// Everybody on the wire.
+pub const BROADCAST_MAC: Mac = [0xff; 6];
 
 /// The longest IP packet, in bytes: what fits a frame of 64 KiB with headers around it.
 pub const MTU: usize = 65_520;
@@ -63,7 +66,7 @@ pub enum Payload<'a> {
     Ip(Packet<'a>),
 }
 
-/// An IP packet of the guest that is neither a fragment nor has extension headers.
+/// An IP packet that is neither a fragment nor has extension headers.
 #[derive(Clone, Copy)]
 pub struct Packet<'a> {
     pub from: IpAddr,
@@ -86,11 +89,19 @@ pub fn parse(frame: &[u8]) -> Option<(Mac, Payload<'_>)> {
     }
     let payload = match u16::from_be_bytes(array(header, 12)?) {
         ethertype::ARP => Payload::Arp(payload),
-        ethertype::IPV4 => Payload::Ip(parse_ipv4(payload)?),
-        ethertype::IPV6 => Payload::Ip(parse_ipv6(payload)?),
-        _ => return None,
+        _ => Payload::Ip(parse_ip(frame)?),
     };
     Some((source, payload))
+}
+
+/// The IP packet in a frame, whoever it is from.
+pub fn parse_ip(frame: &[u8]) -> Option<Packet<'_>> {
+    let (header, payload) = frame.split_first_chunk::<ETHERNET_HEADER>()?;
+    match u16::from_be_bytes(array(header, 12)?) {
+        ethertype::IPV4 => parse_ipv4(payload),
+        ethertype::IPV6 => parse_ipv6(payload),
+        _ => None,
+    }
 }
 
 /// RFC 791, 3.1. Options are passed over.

@@ -10,15 +10,18 @@ const HEADER: usize = 8;
 const CHECKSUM_AT: usize = 6;
 const DNS_PORT: u16 = 53;
 
-/// What the driver is told of a datagram of the guest, if that has ports and the length it says.
-pub fn event(config: &Config, packet: &Packet) -> Option<Event> {
+/// Source port, destination port and data of a datagram that has ports and the length it says.
+pub fn parse<'a>(packet: &Packet<'a>) -> Option<(u16, u16, &'a [u8])> {
     let port = |offset| array(packet.payload, offset).map(u16::from_be_bytes);
-    let (from, to_port, length) = (port(0)?, port(2)?, port(4)?);
-    let data = packet.payload.get(HEADER..length.into())?.to_vec();
-    if from == 0 || to_port == 0 {
-        return None;
-    }
-    let to = SocketAddr::new(packet.to, to_port);
+    let (from, to, length) = (port(0)?, port(2)?, port(4)?);
+    let data = packet.payload.get(HEADER..length.into())?;
+    (packet.protocol == protocol::UDP && from != 0 && to != 0).then_some((from, to, data))
+}
+
+/// What the driver is told of a datagram of the guest.
+pub fn event(config: &Config, packet: &Packet) -> Option<Event> {
+    let (from, to_port, data) = parse(packet)?;
+    let (to, data) = (SocketAddr::new(packet.to, to_port), data.to_vec());
     let is_question = to_port == DNS_PORT && config.dns_beside(packet.to) == Some(packet.to);
     Some(match is_question {
         true => Event::Question { from, to, data },
