@@ -1,15 +1,18 @@
 #!/bin/bash
-# network.sh DIR [CASE...]: programs of a real Debian use the network of c2w, in `c2w run` and in a
-# component of WASI 0.2 under wasmtime, against real servers on this machine's loopback.
+# network.sh DIR [CASE...]: programs of a real Debian use the network of c2w against real servers on this
+# machine's loopback: in `c2w run`, in a component of WASI 0.2 under wasmtime, and in a module of WASI
+# preview 1 beside `c2w net-helper`.
 #
 # DIR keeps the image (minutes more the first time). A CASE is a file of tests/network, as curl; all of
 # them by default. Each runs with scripts/lib/network.sh and says by its status whether all came out as
 # it must. The table on standard output has what each has measured, and its seconds, servers and the
-# container's start included. Packages of Debian that are missing on this machine are installed.
+# container's start included. Packages of Debian and runtimes that are missing on this machine are
+# installed.
 #
-# C2W and WASMTIME name the programs, by default target/release/c2w and wasmtime; COMPONENT a component
-# of the image that is ready, compiled or not. KEEP names a folder for all that came out, LIMIT the
-# seconds after which a case is given up. ENGINES is "run component", or one of them. Root only.
+# ENGINES is the table's columns, "run component" by default; others are the runtimes of modules,
+# wasmtime, wazero, wasmedge and node. C2W and WASMTIME name the programs, by default target/release/c2w
+# and wasmtime; COMPONENT a component of the image that is ready, compiled or not. KEEP names a folder
+# for all that came out, LIMIT the seconds after which a case is given up. Root only.
 #
 # Lines of a case: # title:, # what:    for the table
 set -euo pipefail
@@ -21,7 +24,8 @@ c2w=$(realpath "${C2W:-$(dirname "$0")/../target/release/c2w}")
 wasmtime=${WASMTIME:-wasmtime}
 component=${COMPONENT:+$(realpath "$COMPONENT")}
 work=$(realpath -m "${KEEP:-$cache/run.$$}")
-engines=${ENGINES:-run component}
+built=$work/built
+read -ra engines <<< "${ENGINES:-run component}"
 cd "$(dirname "$0")/.."
 . scripts/lib/debian.sh
 . scripts/lib/binfmt.sh
@@ -41,21 +45,53 @@ field() {
     sed -n "s/^# $2: //p" "$CASES/$1.sh"
 }
 
-# compile: the component, in the form that starts at once.
+# install_runtime ENGINE: the program that runs its modules, unless it is here.
+install_runtime() {
+    local program=$1
+    case $1 in
+        run) return ;;
+        component | wasmtime) program=$wasmtime ;;
+    esac
+    command -v "$program" > /dev/null || scripts/install-runtimes.sh "${1/component/wasmtime}" >&2
+}
+
+# convert TARGET FILE: makes it of the image, once.
+convert() {
+    [ -e "$2" ] || "$c2w" -q --target "$1" "oci:$cache/tools" "$2"
+}
+
+# compile ENGINE: puts into `modules` what the engine runs, in the form that starts at once.
+declare -A modules
 compile() {
-    if [ -z "$component" ]; then
-        component=$work/tools.wasm
-        "$c2w" -q --target wasip2 "oci:$cache/tools" "$component"
-    fi
-    [[ $component == *.cwasm ]] || "$wasmtime" compile "$component" -o "$work/tools.cwasm"
-    [[ $component == *.cwasm ]] || component=$work/tools.cwasm
+    local module=$built/module.wasm
+    case $1 in
+        run) return ;;
+        component)
+            module=${component:-$built/component.wasm}
+            [ -n "$component" ] || convert wasip2 "$module"
+            ;;
+        *) convert wasip1 "$module" ;;
+    esac
+    modules[$1]=$module
+    case $1 in
+        component | wasmtime)
+            [[ $module != *.cwasm ]] || return 0
+            modules[$1]=$built/$1.cwasm
+            "$wasmtime" compile "$module" -o "${modules[$1]}"
+            ;;
+        wasmedge)
+            modules[$1]=$built/wasmedge.so
+            wasmedge compile "$module" "${modules[$1]}" >&2
+            ;;
+        wazero) wazero compile -cachedir "$module.wazero" "$module" ;;
+    esac
 }
 
 # run_case ENGINE CASE: its cell of the table; what it said on standard error, if it fails.
 run_case() {
     local place=$work/$2/$1 verdict=pass start=$EPOCHREALTIME
     mkdir -p "$place"
-    engine=$1 place=$place c2w=$c2w image=oci:$cache/tools wasmtime=$wasmtime component=$component \
+    engine=$1 place=$place c2w=$c2w image=oci:$cache/tools wasmtime=$wasmtime module=${modules[$1]:-} \
         timeout -k 10 "$limit" bash -euo pipefail -c '. scripts/lib/network.sh; . "$0"' \
         "$CASES/$2.sh" > "$place/log" 2>&1 < /dev/null || verdict=FAIL
     if [ "$verdict" = FAIL ]; then
@@ -70,15 +106,20 @@ run_case() {
 # row CASE: its line of the table.
 row() {
     local engine cell cells=
-    for engine in run component; do
-        cell=
-        [[ " $engines " != *" $engine "* ]] || cell=$(run_case "$engine" "$1")
+    for engine in "${engines[@]}"; do
+        cell=$(run_case "$engine" "$1")
         [[ $cell != FAIL* ]] || failed=1
         cells+=" $cell |"
     done
     echo "| $(field "$1" title) | $(field "$1" what) |$cells"
 }
 
+for engine in "${engines[@]}"; do
+    case $engine in
+        run | component | wasmtime | wazero | wasmedge | node) ;;
+        *) echo "$0: there is no engine $engine" >&2; exit 2 ;;
+    esac
+done
 for case in "$@"; do
     [ -e "$CASES/$case.sh" ] || { echo "$0: there is no case $CASES/$case.sh" >&2; exit 2; }
 done
@@ -87,11 +128,19 @@ install_packages "${SERVERS[@]}"
 [ -e "$cache/tools.root" ] || install_packages "${BUILDERS[@]}"
 image_and_root riscv64 "$PACKAGES" "$cache/tools" >&2
 trap '[ -n "${KEEP:-}" ] || rm -rf "$work"' EXIT
-mkdir -p "$work"
-[[ " $engines " != *" component "* ]] || compile
+rm -rf "$built"
+mkdir -p "$built"
+PATH=$PATH:${XDG_CACHE_HOME:-$HOME/.cache}/c2w/runtimes/bin
+for engine in "${engines[@]}"; do
+    install_runtime "$engine"
+    compile "$engine"
+done
 failed=0
 [ $# -gt 0 ] || set -- $(cd "$CASES" && printf '%s\n' *.sh | sed 's/\.sh$//')
-echo "| program | what it does | c2w run | component |"
-echo "|---|---|---|---|"
+printf '| program | what it does |'
+printf ' %s |' "${engines[@]/#run/c2w run}"
+printf '\n|---|---|'
+printf -- '---|%.0s' "${engines[@]}"
+echo
 for case in "$@"; do row "$case"; done
 exit "$failed"

@@ -1,6 +1,6 @@
 # What the cases of scripts/network.sh are written with. Sourced before a case by a bash that ends with
-# the first command that fails; not executed. In the environment: engine (run or component), place (a
-# folder of the case's own), c2w, image, wasmtime, component.
+# the first command that fails; not executed. In the environment: engine (run, component, or a runtime of
+# modules), place (a folder of the case's own), c2w, image, wasmtime, module (what a runtime runs).
 
 # Debian's, which has Debian's modules.
 readonly PYTHON=/usr/bin/python3 SERVERS=tests/network/servers.py
@@ -12,16 +12,38 @@ trap '[ ${#servers[@]} = 0 ] || kill "${servers[@]}" 2> /dev/null || true' EXIT
 # container [OPTION...] -- COMMAND...: this machine's loopback is `host` in it. c2w's own words are not
 # the program's.
 container() {
-    local options=(--add-host host:host-gateway) status=0
-    while [ "$1" != -- ]; do options+=("$1"); shift; done
+    local published=() options=(--add-host host:host-gateway) start=()
+    while [ "$1" != -- ]; do
+        case $1 in
+            -p) published+=("$1" "$2"); shift ;;
+            *) options+=("$1") ;;
+        esac
+        shift
+    done
     shift
-    if [ "$engine" = run ]; then
-        "${under[@]}" "$c2w" run -q "$image" -- "${options[@]}" "$@" || status=$?
-    else
-        "${under[@]}" "$wasmtime" run --allow-precompiled -S inherit-network,allow-ip-name-lookup \
-            "$component" "${options[@]}" "$@" || status=$?
-    fi
-    return "$status"
+    case $engine in
+        run) start=("$c2w" run -q "$image" -- "${published[@]}") ;;
+        component)
+            start=("$wasmtime" run --allow-precompiled -S inherit-network,allow-ip-name-lookup "$module"
+                "${published[@]}")
+            ;;
+        *) helped_module "${published[@]}" ;;
+    esac
+    "${under[@]}" "${start[@]}" "${options[@]}" "$@"
+}
+
+# helped_module [OPTION...]: sets `start` to the module beside a helper that has these options. Each
+# container has a folder of its own for the two.
+helped_module() {
+    local net runtime
+    net=$(mktemp -d "$place/net.XXXXXX")
+    case $engine in
+        wasmtime) runtime=("$wasmtime" run --allow-precompiled --dir "$net::/net" "$module") ;;
+        wazero) runtime=(wazero run -cachedir "$module.wazero" -mount "$net:/net" "$module") ;;
+        wasmedge) runtime=(wasmedge --run-mode aot --dir "/net:$net" "$module") ;;
+        node) runtime=(node --no-warnings examples/node-wasi.mjs --dir "$net::/net" "$module") ;;
+    esac
+    start=("$c2w" net-helper --host-gateway "$@" "$net" -- "${runtime[@]}" --network dir=/net)
 }
 
 # server COMMAND...: on this machine, until the case ends.

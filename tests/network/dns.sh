@@ -11,7 +11,7 @@ echo "nameserver $address" > "$place/resolv.conf"
 under=(unshare --mount bash -c 'mount --bind "$0" /etc/resolv.conf && exec "$@"' "$place/resolv.conf")
 types='dig +short A www.c2w.test; dig +short AAAA www.c2w.test'
 expected=$'192.0.2.7\n2001:db8::7'
-if [ "$engine" = run ]; then
+if [ "$engine" != component ]; then
     types+='; dig +short MX c2w.test; dig +short TXT c2w.test'
     expected+=$'\n10 mail.c2w.test.\n"a text"'
 fi
