@@ -9,8 +9,8 @@ under=()
 servers=()
 trap '[ ${#servers[@]} = 0 ] || kill "${servers[@]}" 2> /dev/null || true' EXIT
 
-# container [OPTION...] -- COMMAND...: this machine's loopback is `host` in it. c2w's own words are not
-# the program's.
+# container [OPTION...] -- COMMAND...: this machine's loopback is `host` in it. Ports are published by -p,
+# which a module leaves to its helper. c2w's own words are not the program's.
 container() {
     local published=() options=(--add-host host:host-gateway) start=()
     while [ "$1" != -- ]; do
