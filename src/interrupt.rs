@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 
 /// What ends this program when nothing else is to be done with it.
-const ENDING: [i32; 3] = [SIGHUP, SIGINT, SIGTERM];
+pub const ENDING: [i32; 3] = [SIGHUP, SIGINT, SIGTERM];
 /// What else concerns a container.
 const OTHERS: [i32; 4] = [SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH];
 

@@ -1,19 +1,15 @@
 //! Runs a container natively: the machine of the module, without a WASI runtime.
 
-mod resolv_conf;
-mod sockets;
-
-use crate::interrupt::Received;
-use crate::{terminal, writable};
+use crate::errno::words;
+use crate::interrupt::{ENDING, Received};
+use crate::network::{ContainerNetwork, poll_fd, timespec};
+use crate::{entropy, terminal, writable};
 use c2w_guest_abi::{RunRequest, Stream, Terminal, TerminalMode};
-use c2w_network::UserNetwork;
-use c2w_session::options::{NetworkMode, NetworkOptions};
 use c2w_session::{Closed, Input, RunHost, Runner, Session, SessionHost, Wait};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::FileType;
 use rustix::io::Errno;
 use signal_hook::consts::{SIGTERM, SIGWINCH};
-use sockets::HostSockets;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -24,7 +20,7 @@ struct Process {
     signals: Received,
     /// The command's terminal, if it is this process's own.
     terminal: Option<Terminal>,
-    network: Option<UserNetwork<HostSockets>>,
+    network: Option<ContainerNetwork>,
 }
 
 impl SessionHost for Process {
@@ -37,7 +33,7 @@ impl SessionHost for Process {
     }
 
     fn entropy(&mut self, buffer: &mut [u8]) {
-        entropy(buffer);
+        entropy::fill(buffer);
     }
 
     fn output(&mut self, stream: Stream, bytes: &[u8]) -> Result<(), Closed> {
@@ -70,21 +66,16 @@ fn write_all(out: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Closed> {
     Ok(())
 }
 
-/// An error without its number.
-fn words(error: Errno) -> String {
-    let text = io::Error::from(error).to_string();
-    text.split(" (os error").next().unwrap_or_default().to_owned()
-}
-
 /// Runs a command in a prepared container to its end and returns its exit status. Its network has the
-/// published ports open already.
+/// published ports open already, and the clock is the time since `start`.
 ///
 /// # Errors
 /// When the request is too long, or standard input cannot be waited for.
 pub fn run(
     mut session: Session,
     mut request: RunRequest,
-    network: Option<UserNetwork<HostSockets>>,
+    network: Option<ContainerNetwork>,
+    start: Instant,
 ) -> anyhow::Result<u8> {
     let terminal = request.terminal.filter(|_| terminal::find().is_some());
     let _raw = match terminal {
@@ -92,44 +83,12 @@ pub fn run(
         _ => None,
     };
     let signals = Received::listen()?;
-    if let Some(network) = &network {
-        request.network = Some(network.guest().clone());
-        network.plug_in(&mut session);
-    }
-    let mut process = Process { start: Instant::now(), signals, terminal, network };
+    request.network = network.as_ref().map(|network| network.plug_in(&mut session));
+    let mut process = Process { start, signals, terminal, network };
     session.start(request, &mut process)?;
     let status = Runner::new(session).run_to_end(&mut process)?;
-    process.network.into_iter().for_each(UserNetwork::end);
+    process.network.iter_mut().for_each(ContainerNetwork::end);
     Ok(status)
-}
-
-/// The network that the options ask for, with the published ports open; of a container that is run
-/// by this process the usual one is one with all that this process reaches.
-///
-/// # Errors
-/// When a port cannot be published.
-pub fn network(options: &NetworkOptions) -> anyhow::Result<Option<UserNetwork<HostSockets>>> {
-    if options.mode == Some(NetworkMode::None) {
-        return Ok(None);
-    }
-    let mut seed = [0; 8];
-    entropy(&mut seed);
-    let host = resolv_conf::host_network();
-    let network = UserNetwork::new(options, host, u64::from_ne_bytes(seed), HostSockets);
-    Ok(Some(network.map_err(anyhow::Error::msg)?))
-}
-
-/// Fills `buffer` with random bytes.
-fn entropy(buffer: &mut [u8]) {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        let flags = rustix::rand::GetRandomFlags::empty();
-        match rustix::rand::getrandom(&mut buffer[filled..], flags) {
-            Ok(length) => filled += length,
-            Err(Errno::INTR) => {}
-            Err(error) => panic!("the kernel gives no entropy: {error}"),
-        }
-    }
 }
 
 impl RunHost for Process {
@@ -147,14 +106,11 @@ impl RunHost for Process {
         let stdin = io::stdin();
         let mut polled = vec![PollFd::new(self.signals.stream(), PollFlags::IN)];
         polled.extend(wait.input.then(|| PollFd::new(&stdin, PollFlags::IN)));
-        let interests = self.network.iter().flat_map(UserNetwork::interests);
-        polled.extend(interests.map(|interest| sockets::poll_fd(&interest)));
-        let timer = self.network.as_ref().and_then(UserNetwork::next_timer);
+        let interests = self.network.iter().flat_map(ContainerNetwork::interests);
+        polled.extend(interests.map(|interest| poll_fd(&interest)));
+        let timer = self.network.as_ref().and_then(ContainerNetwork::next_timer);
         let timer = timer.map(|at| at.saturating_sub(self.start.elapsed().as_nanos() as u64));
-        let timeout = wait.timeout.into_iter().chain(timer).min().map(|ns| Timespec {
-            tv_sec: (ns / 1_000_000_000) as i64,
-            tv_nsec: (ns % 1_000_000_000) as i64,
-        });
+        let timeout = wait.timeout.into_iter().chain(timer).min().map(timespec);
         match poll(&mut polled, timeout.as_ref()) {
             Ok(0) | Err(Errno::INTR) => Ok(false),
             Ok(_) => Ok(wait.input && !polled[1].revents().is_empty()),
@@ -165,12 +121,13 @@ impl RunHost for Process {
     fn exchange_packets(&mut self, session: &mut Session) -> bool {
         let Some(mut network) = self.network.take() else { return false };
         let moved = network.exchange(session, self);
+        network.take_failure().into_iter().for_each(|failure| self.show(&failure));
         self.network = Some(network);
         moved
     }
 
     fn has_unsent(&mut self) -> bool {
-        self.network.as_mut().is_some_and(UserNetwork::is_sending)
+        self.network.as_mut().is_some_and(ContainerNetwork::is_sending)
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> Input {
@@ -184,14 +141,17 @@ impl RunHost for Process {
         }
     }
 
-    fn handle_signals(&mut self, session: &mut Session) {
+    fn handle_signals(&mut self, session: &mut Session) -> bool {
+        let mut ends = false;
         while let Some(signal) = self.signals.next() {
+            ends |= ENDING.contains(&signal);
             match signal {
                 SIGWINCH => terminal::size().into_iter().for_each(|size| session.resize(size)),
                 SIGTERM => session.stop(),
                 other => session.signal(other as u8),
             }
         }
+        ends
     }
 }
 

@@ -214,10 +214,11 @@ impl Machine {
         self.devices.set_net_backend(backend);
     }
 
-    /// Gives the guest frames that its network's backend has. Returns whether it took any.
-    pub fn deliver_frames(&mut self, host: &mut dyn Host) -> bool {
+    /// Moves frames between the guest and its network's backend that had to wait. Returns whether
+    /// the guest got or got rid of any.
+    pub fn exchange_frames(&mut self, host: &mut dyn Host) -> bool {
         let mut context = Context { memory: &mut self.memory, host };
-        self.devices.deliver_frames(&mut context)
+        self.devices.exchange_frames(&mut context)
     }
 
     /// Nanoseconds of a tick.

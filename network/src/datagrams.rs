@@ -92,6 +92,13 @@ impl<S: Sockets> Datagrams<S> {
         Ok(at)
     }
 
+    /// Forgets the guest; what is published stays so.
+    pub fn end(&mut self) {
+        self.mappings.clear();
+        self.clients.clear();
+        self.asked = None;
+    }
+
     pub fn interests(&self) -> impl Iterator<Item = Interest<'_, S>> {
         let published = self.published.iter().map(|one| &one.socket);
         published.chain(self.mappings.iter().map(|one| &one.socket)).map(Interest::Datagrams)

@@ -1,6 +1,7 @@
 //! Directories that the runtime has opened for the module, over WASI preview 1.
 
 use crate::errno::linux;
+use crate::wasi_calls::file_type;
 use alloc::vec;
 use alloc::vec::Vec;
 use c2w_p9::{
@@ -43,6 +44,9 @@ struct Preopen {
 /// The runtime's directories.
 pub struct Preopens(Vec<Preopen>);
 
+/// What a call of preview 1 returns.
+type WasiResult<T> = core::result::Result<T, wasi::Errno>;
+
 /// An open file.
 pub struct File {
     fd: wasi::Fd,
@@ -57,14 +61,33 @@ impl Drop for File {
     }
 }
 
+impl File {
+    /// Reads at an offset, as preview 1 does it: perhaps less than there is.
+    pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> WasiResult<usize> {
+        let vector = [wasi::Iovec { buf: buffer.as_mut_ptr(), buf_len: buffer.len() }];
+        // SAFETY: the vector describes a live, writable slice.
+        unsafe { wasi::fd_pread(self.fd, &vector, offset) }.map(|read| read.min(buffer.len()))
+    }
+
+    /// Writes at an offset, perhaps not all.
+    pub fn write_at(&self, offset: u64, bytes: &[u8]) -> WasiResult<usize> {
+        let vector = [wasi::Ciovec { buf: bytes.as_ptr(), buf_len: bytes.len() }];
+        // SAFETY: the vector describes a live slice.
+        unsafe { wasi::fd_pwrite(self.fd, &vector, offset) }
+    }
+}
+
 impl Preopens {
     /// What the runtime has opened, and how it is to appear in the container.
     pub fn find() -> (Self, Vec<SharedDirectory>) {
         let (mut preopens, mut shared) = (Vec::new(), Vec::new());
-        // SAFETY: no memory is involved but the result's.
-        for (fd, prestat) in
-            (FIRST..).map_while(|fd| Some((fd, unsafe { wasi::fd_prestat_get(fd) }.ok()?)))
-        {
+        for fd in FIRST.. {
+            // What the runtime listens on may come before its directories; wazero says that it is one.
+            if file_type(fd) == Some(wasi::FILETYPE_SOCKET_STREAM) {
+                continue;
+            }
+            // SAFETY: no memory is involved but the result's.
+            let Ok(prestat) = (unsafe { wasi::fd_prestat_get(fd) }) else { break };
             if prestat.tag != wasi::PREOPENTYPE_DIR.raw() {
                 continue;
             }
@@ -261,16 +284,11 @@ impl HostDirectories for Preopens {
     }
 
     fn read(&self, file: &File, offset: u64, buffer: &mut [u8]) -> Result<usize> {
-        let vector = [wasi::Iovec { buf: buffer.as_mut_ptr(), buf_len: buffer.len() }];
-        // SAFETY: the vector describes a live, writable slice.
-        let read = unsafe { wasi::fd_pread(file.fd, &vector, offset) }.map_err(linux)?;
-        Ok(read.min(buffer.len()))
+        file.read_at(offset, buffer).map_err(linux)
     }
 
     fn write(&self, file: &File, offset: u64, bytes: &[u8]) -> Result<usize> {
-        let vector = [wasi::Ciovec { buf: bytes.as_ptr(), buf_len: bytes.len() }];
-        // SAFETY: the vector describes a live slice.
-        unsafe { wasi::fd_pwrite(file.fd, &vector, offset) }.map_err(linux)
+        file.write_at(offset, bytes).map_err(linux)
     }
 
     fn resize(&self, file: &File, size: u64) -> Result<()> {

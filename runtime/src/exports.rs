@@ -1,7 +1,6 @@
 //! What a runtime or an embedder calls. One call at a time: an import of this module that calls one
 //! of these before it returns is refused with a trap.
 
-use crate::host::FOREVER;
 use crate::program::Program;
 use crate::single_thread::{Exclusive, SingleThread};
 use crate::world;
@@ -62,13 +61,10 @@ pub extern "C" fn run(budget: u64) -> u32 {
     with(|program| program.run_slice(budget).into()).unwrap_or(Reason::Finished) as u32
 }
 
-/// Nanoseconds from the last [`run`] until the guest's timer.
+/// Nanoseconds from the last [`run`] until the guest's timer, or until its network may have something.
 #[unsafe(no_mangle)]
 pub extern "C" fn wait_ns() -> u64 {
-    match with(|program| program.state()) {
-        Ok(RunState::Waiting { timer, .. }) => timer.unwrap_or(FOREVER),
-        Ok(RunState::Running | RunState::Finished(_)) | Err(_) => 0,
-    }
+    with(Program::wait_ns).unwrap_or(0)
 }
 
 /// The exit status, once [`run`] has said that the command ended.

@@ -33,6 +33,19 @@ impl WasiHost {
     }
 }
 
+impl WasiHost {
+    /// Nanoseconds until the network is to be looked at, if that is known.
+    pub fn network_timer(&mut self) -> Option<u64> {
+        let at = self.network.as_ref()?.next_timer()?;
+        Some(at.saturating_sub(self.monotonic_ns()))
+    }
+
+    /// Ends the network, when the command has ended.
+    pub fn end(&mut self) {
+        self.network.iter_mut().for_each(Network::end);
+    }
+}
+
 impl SessionHost for WasiHost {
     fn monotonic_ns(&mut self) -> u64 {
         wasi_calls::clock(wasi::CLOCKID_MONOTONIC)
@@ -69,7 +82,8 @@ impl RunHost for WasiHost {
     fn wait(&mut self, wait: Wait) -> Result<bool, Infallible> {
         if self.network.is_some() {
             let now = self.monotonic_ns();
-            return Ok(self.network.as_mut().is_some_and(|network| network.wait(wait, now)));
+            let (network, input) = (self.network.as_mut(), &mut self.input);
+            return Ok(network.is_some_and(|network| network.wait(wait, now, input)));
         }
         let [timeout, idle] = [wait.timeout, wait.idle].map(|time| time.unwrap_or(FOREVER));
         Ok(self.input.wait(wait.input, timeout, idle))
@@ -78,6 +92,7 @@ impl RunHost for WasiHost {
     fn exchange_packets(&mut self, session: &mut Session) -> bool {
         let Some(mut network) = self.network.take() else { return false };
         let moved = network.exchange(session, self);
+        network.take_failure().into_iter().for_each(|failure| self.show(&failure));
         self.network = Some(network);
         moved
     }

@@ -28,6 +28,8 @@ mod program;
 #[cfg(target_arch = "wasm32")]
 mod regions;
 #[cfg(target_arch = "wasm32")]
+mod ring_directory;
+#[cfg(target_arch = "wasm32")]
 mod single_thread;
 #[cfg(target_arch = "wasm32")]
 mod standard_input;

@@ -1,11 +1,11 @@
 //! One run: from the restored machine to the command's exit status.
 
 use crate::directories::Preopens;
-use crate::host::WasiHost;
+use crate::host::{FOREVER, WasiHost};
 use crate::regions::TableRegions;
 use crate::wasi_calls::STDOUT;
 use crate::world::{self, Network};
-use crate::{placement, regions, wasi_calls, wasi_terminal};
+use crate::{placement, regions, ring_directory, wasi_calls, wasi_terminal};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::ToString;
@@ -41,7 +41,13 @@ impl Program {
         };
         let RunOptions { mut request, terminal: choice, network } = run;
         let wants_none = network.mode == Some(NetworkMode::None);
-        let network = Network::new(&network).map_err(|why| fail(125, &why))?;
+        let (preopens, shared) = Preopens::find();
+        let hidden = match &network.mode {
+            Some(NetworkMode::Directory(name)) => ring_directory::find(name, &shared),
+            _ => None,
+        };
+        let network =
+            Network::new(&network, (&preopens, &shared)).map_err(|why| fail(125, &why))?;
         let found = wasi_terminal::find();
         let variables = &environment.variables;
         request.terminal = terminal::choose(choice, found, variables);
@@ -63,7 +69,7 @@ impl Program {
             let cell = regions::take_state_cell();
             linkage::set_translated(session.machine_mut(), &translated, regions, cell);
         }
-        share_preopens(&mut session, &mut request)?;
+        share_preopens(&mut session, &mut request, preopens, &shared, hidden)?;
         request.network = network.map(|network| host.connect(network, &mut session));
         session.start(request, &mut host).map_err(|error| {
             wasi_calls::complain(format_args!("arguments and environment: {error}"));
@@ -76,6 +82,7 @@ impl Program {
     /// Runs to the end of the command; returns the exit status.
     pub fn run_to_end(&mut self) -> u8 {
         let Ok(status) = self.runner.run_to_end(&mut self.host);
+        self.host.end();
         status
     }
 
@@ -83,7 +90,27 @@ impl Program {
     /// waits. Never waits itself.
     pub fn run_slice(&mut self, budget: u64) -> RunState {
         let Ok(()) = self.runner.pass_input(Some(0), &mut self.host);
-        self.runner.run_slice(budget, &mut self.host)
+        let state = self.runner.run_slice(budget, &mut self.host);
+        let moved = self.runner.exchange_packets(&mut self.host);
+        match state {
+            RunState::Waiting { .. } if moved => RunState::Running,
+            RunState::Finished(_) => {
+                self.host.end();
+                state
+            }
+            state => state,
+        }
+    }
+
+    /// Nanoseconds until there is something to do.
+    pub fn wait_ns(&mut self) -> u64 {
+        match self.runner.state() {
+            RunState::Waiting { timer, .. } => {
+                let network = self.host.network_timer();
+                timer.into_iter().chain(network).min().unwrap_or(FOREVER)
+            }
+            RunState::Running | RunState::Finished(_) => 0,
+        }
     }
 
     /// What the command does, as of the last slice.
@@ -104,14 +131,20 @@ impl Program {
     }
 }
 
-/// Has the directories that the runtime has opened mounted in the container.
-fn share_preopens(session: &mut Session, request: &mut RunRequest) -> Result<(), u8> {
-    let (preopens, shared) = Preopens::find();
-    request.mounts = c2w_session::mounts(&shared).map_err(|error| fail(125, &error.0))?;
+/// Has the directories that the runtime has opened mounted in the container, but for the one that is
+/// the network's.
+fn share_preopens(
+    session: &mut Session,
+    request: &mut RunRequest,
+    preopens: Preopens,
+    shared: &[SharedDirectory],
+    hidden: Option<usize>,
+) -> Result<(), u8> {
+    request.mounts = c2w_session::mounts(shared).map_err(|error| fail(125, &error.0))?;
     // wasmer opens its root several times, under names of the root: once is enough.
     let is_root = |shared: &SharedDirectory| shared.guest.iter().all(|byte| b"/.".contains(byte));
     let roots = shared.iter().enumerate().filter(|(_, shared)| is_root(shared));
-    for (number, _) in roots.skip(1) {
+    for number in roots.skip(1).map(|(number, _)| number).chain(hidden) {
         let name = number.to_string().into_bytes();
         request.mounts.retain(|mount| mount.name != name);
     }

@@ -34,6 +34,13 @@ pub fn random(buffer: &mut [u8]) {
     }
 }
 
+/// A random number.
+pub fn random_number() -> u64 {
+    let mut bytes = [0; 8];
+    random(&mut bytes);
+    u64::from_ne_bytes(bytes)
+}
+
 /// Writes everything, waiting for a descriptor that takes nothing at the moment.
 pub fn write_all(fd: wasi::Fd, mut bytes: &[u8]) -> Result<(), Closed> {
     while !bytes.is_empty() {

@@ -97,8 +97,11 @@ pub trait RunHost: SessionHost {
         notice.text()
     }
 
-    /// Passes on the signals that have come since the last call.
-    fn handle_signals(&mut self, _session: &mut Session) {}
+    /// Passes on the signals that have come since the last call; returns whether one of them was to
+    /// end the command.
+    fn handle_signals(&mut self, _session: &mut Session) -> bool {
+        false
+    }
 }
 
 /// A command that was started.
@@ -134,7 +137,7 @@ impl Runner {
                 self.send_rest(host)?;
                 return Ok(status);
             }
-            let moved = host.exchange_packets(&mut self.session);
+            let moved = self.exchange_packets(host);
             self.pass_input(if moved { NO_TIME } else { self.idle() }, host)?;
             host.handle_signals(&mut self.session);
         }
@@ -151,8 +154,10 @@ impl Runner {
                 return Ok(());
             }
             host.wait(Wait { input: false, timeout: Some(left), idle: Some(left) })?;
-            // For nobody now; one that is not taken would end each wait at once.
-            host.handle_signals(&mut self.session);
+            // Who sends one does not want to wait.
+            if host.handle_signals(&mut self.session) {
+                return Ok(());
+            }
         }
     }
 
@@ -176,6 +181,12 @@ impl Runner {
             }
         };
         self.state
+    }
+
+    /// Moves what the container's network has, without waiting. Returns whether the guest has something
+    /// to do because of it.
+    pub fn exchange_packets(&mut self, host: &mut impl RunHost) -> bool {
+        host.exchange_packets(&mut self.session)
     }
 
     /// Passes standard input on if there is any, waiting at most `timeout` nanoseconds for it, or

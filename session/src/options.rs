@@ -5,7 +5,8 @@ mod table;
 mod values;
 
 pub use network::{
-    HostAddress, NetworkMode, NetworkOptions, Protocol, PublishedPort, exposed_ports,
+    HostAddress, NetworkMode, NetworkOptions, Peer, Protocol, PublishedPort, exposed_ports, peer,
+    publish,
 };
 pub use table::{OPTIONS, OptionSpec, help};
 
@@ -179,11 +180,17 @@ impl Parsed {
 }
 
 fn check_network(network: &NetworkOptions) -> Result<(), UsageError> {
-    match network.needs_network() {
-        Some(option) if network.mode == Some(NetworkMode::None) => {
+    match (&network.mode, network.needs_network(), network.needs_user_network()) {
+        (Some(NetworkMode::None), Some(option), _) => {
             Err(usage(format_args!("{option} needs a network: leave out --network none")))
         }
-        _ => Ok(()),
+        (None | Some(NetworkMode::None | NetworkMode::User), ..) | (_, _, None) => Ok(()),
+        (Some(NetworkMode::Directory(_)), _, Some(option)) => {
+            Err(usage(format_args!("{option}: give it to c2w net-helper, which listens here")))
+        }
+        (_, _, Some(option)) => {
+            Err(usage(format_args!("{option}: the other end of this network is to listen")))
+        }
     }
 }
 

@@ -144,9 +144,10 @@ impl Session {
         self.machine.set_net_backend(Some(backend));
     }
 
-    /// Gives the guest frames that its network's backend has. Returns whether it took any.
-    pub fn deliver_frames(&mut self, host: &mut dyn SessionHost) -> bool {
-        self.machine.deliver_frames(&mut Ports { host, captured: &mut self.captured })
+    /// Moves frames between the guest and its network's backend that had to wait. Returns whether
+    /// the guest got or got rid of any.
+    pub fn exchange_frames(&mut self, host: &mut dyn SessionHost) -> bool {
+        self.machine.exchange_frames(&mut Ports { host, captured: &mut self.captured })
     }
 
     /// Starts the command in a container that is [`Step::Ready`]: on the host's clock from now

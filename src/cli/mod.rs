@@ -12,6 +12,7 @@ mod directories;
 mod documents;
 mod inspect;
 mod machine_options;
+mod net_helper;
 mod output;
 mod rootfs;
 mod run;
@@ -61,6 +62,8 @@ enum Command {
     /// List or remove what earlier runs have kept of registries' images.
     #[command(subcommand)]
     Cache(cache::Cache),
+    /// Give modules a network that run in a WASI runtime without sockets.
+    NetHelper(Box<net_helper::NetHelper>),
     /// Print a completion script for a shell.
     Completions(documents::Completions),
     /// Print the manual page, or write a page for each command.
@@ -80,7 +83,7 @@ pub fn main() -> ExitCode {
         Err(error) => return usage::report(&error, &words),
     };
     let failure = match &cli.command {
-        Some(Command::Run(_)) => ExitCode::from(NO_CONTAINER),
+        Some(Command::Run(_) | Command::NetHelper(_)) => ExitCode::from(NO_CONTAINER),
         _ => ExitCode::FAILURE,
     };
     let done = match cli.command {
@@ -88,6 +91,7 @@ pub fn main() -> ExitCode {
         Some(Command::Rootfs(command)) => rootfs::run(&command).map(|()| ExitCode::SUCCESS),
         Some(Command::Inspect(command)) => show(inspect::run(&command)),
         Some(Command::Cache(command)) => show(cache::run(&command)),
+        Some(Command::NetHelper(command)) => net_helper::run(&command),
         Some(Command::Completions(command)) => show(documents::completions(&command)),
         Some(Command::Man(command)) => show(documents::man(&command)),
         None => convert::run(&cli.convert).map(|()| ExitCode::SUCCESS),

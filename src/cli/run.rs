@@ -13,7 +13,7 @@ use crate::staged::InputPath;
 use crate::target::Target;
 use crate::timing::Timing;
 use crate::wasm::Snapshot;
-use crate::{convert, run, terminal};
+use crate::{convert, network, run, terminal};
 use anyhow::{Context, Result};
 use c2w_session::options::{self, Environment, Invocation, RunOptions};
 use c2w_session::terminal::choose;
@@ -25,6 +25,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Instant;
 
 #[derive(Args)]
 pub(super) struct Run {
@@ -81,17 +82,18 @@ pub(super) fn run(arguments: &Run) -> Result<ExitCode> {
     options::parse(before.clone(), environment.clone()).map_err(|error| usage!("{}", error.0))?;
     let command = arguments.command.iter().cloned().map(OsString::into_vec);
     let words = before.into_iter().chain(command);
-    let RunOptions { mut request, terminal, network } = match options::parse(words, environment) {
-        Ok(Invocation::Run(run)) => run,
-        Ok(Invocation::Help) => return super::show(Ok(options::help())),
-        // The first -- has ended this program's options, or is still missing.
-        Err(error) => match error.0.strip_suffix(options::UNKNOWN_TIP) {
-            Some(what) => anyhow::bail!(
-                "{what}try c2w run --help, or -- -- before a command that begins with a dash"
-            ),
-            None => anyhow::bail!("{}", error.0),
-        },
-    };
+    let RunOptions { mut request, terminal, network: wanted } =
+        match options::parse(words, environment) {
+            Ok(Invocation::Run(run)) => run,
+            Ok(Invocation::Help) => return super::show(Ok(options::help())),
+            // The first -- has ended this program's options, or is still missing.
+            Err(error) => match error.0.strip_suffix(options::UNKNOWN_TIP) {
+                Some(what) => anyhow::bail!(
+                    "{what}try c2w run --help, or -- -- before a command that begins with a dash"
+                ),
+                None => anyhow::bail!("{}", error.0),
+            },
+        };
     request.debug |= arguments.machine.debug_image();
     request.terminal = choose(terminal, terminal::find(), &variables);
     let source = arguments.source()?;
@@ -102,15 +104,15 @@ pub(super) fn run(arguments: &Run) -> Result<ExitCode> {
     let (profile, trace) = (arguments.profile.as_deref(), arguments.trace.as_deref());
     let watch = Watch::new(profile, trace, source.reads())?;
     // A port that is taken is said before the work.
-    let publish_all = network.publish_all;
-    let mut network = run::network(&network)?;
+    let start = Instant::now();
+    let mut network = network::of_container(&wanted, start)?;
     let (mut session, exposed_ports) = arguments.session(&source)?;
     if let Some(network) = &mut network {
-        if publish_all {
+        if wanted.publish_all {
             network.publish_exposed(&exposed_ports).map_err(anyhow::Error::msg)?;
         }
         let progress = arguments.output_options.progress();
-        network.notes().for_each(|note| progress.note(&note));
+        network.notes().iter().for_each(|note| progress.note(note));
     }
     if let Some(server) = server {
         session.share(server);
@@ -118,7 +120,7 @@ pub(super) fn run(arguments: &Run) -> Result<ExitCode> {
     if let Some(observer) = watch.observer() {
         session.observe(observer);
     }
-    let status = run::run(session, request, network)?;
+    let status = run::run(session, request, network, start)?;
     watch.finish()?;
     Ok(ExitCode::from(status))
 }

@@ -25,20 +25,8 @@ pub(super) use usage;
 /// What Docker users write and `c2w run` does not have, with the reason.
 const DOCKERS: &[(&[&str], &str)] = &[
     (
-        &[
-            "-p",
-            "--publish",
-            "-P",
-            "--publish-all",
-            "--expose",
-            "--net",
-            "--dns",
-            "--add-host",
-            "--link",
-            "--ip",
-            "--mac-address",
-        ],
-        "a container has no network yet",
+        &["--expose", "--link", "--ip", "--ip6", "--network-alias"],
+        "a container is alone in its network: -p lets others in",
     ),
     (
         &["-d", "--detach"],

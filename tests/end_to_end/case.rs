@@ -115,7 +115,7 @@ impl Case {
 
     fn check(&self, engine: Engine) {
         let container = Container::busybox();
-        let surroundings = Surroundings { variables: &self.environment, directories: &[] };
+        let surroundings = Surroundings { variables: &self.environment, ..Surroundings::default() };
         let command = container.command_in(engine, surroundings, &self.arguments);
         let mut output = with_stdin(command, &self.stdin);
         let status = engine.status(self.status);

@@ -109,6 +109,8 @@ impl fmt::Display for Engine {
 pub struct Surroundings<'a> {
     pub variables: &'a [(&'a str, &'a str)],
     pub directories: &'a [Directory<'a>],
+    /// Where the runtime listens for the module.
+    pub listen: Option<&'a str>,
 }
 
 /// An image, its module, and the module compiled.
@@ -190,7 +192,7 @@ impl Container {
         directories: &[Directory<'_>],
         arguments: &[impl AsRef<OsStr>],
     ) -> Command {
-        self.command_in(engine, Surroundings { directories, variables: &[] }, arguments)
+        self.command_in(engine, Surroundings { directories, ..Surroundings::default() }, arguments)
     }
 
     /// The same, with environment variables too.
@@ -200,7 +202,7 @@ impl Container {
         surroundings: Surroundings<'_>,
         arguments: &[impl AsRef<OsStr>],
     ) -> Command {
-        let Surroundings { variables, directories } = surroundings;
+        let Surroundings { variables, directories, .. } = surroundings;
         let mut command = match engine {
             Engine::Native | Engine::Image => {
                 let mut command = Command::new(C2W);

@@ -1,8 +1,9 @@
 //! The container's network: a real server on this host's loopback, or a client, and programs in the
 //! guest.
 
-use crate::container::{C2W, Container, Engine, busybox_reference, text};
-use crate::engine::Directory;
+use crate::container::{C2W, Container, Engine, Surroundings, busybox_reference, text};
+use crate::engine::{Directory, Driver};
+use crate::runtimes::Runtime;
 use crate::{engine_trial, guest, process, trial};
 use libtest_mimic::Trial;
 use std::fs;
@@ -11,11 +12,12 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
 pub fn trials() -> Vec<Trial> {
-    let tests: [Test; 16] = [
+    let tests: [Test; 17] = [
         ("network::bytes_come_and_go_whole", transfers),
         ("network::connections_at_once", many),
         ("network::datagrams", datagrams),
@@ -31,6 +33,7 @@ pub fn trials() -> Vec<Trial> {
         ("network::a_port_that_the_container_refuses", published_for_nobody),
         ("network::starts_differ", starts_differ),
         ("network::what_was_sent_arrives_after_the_end", sent_at_the_end),
+        ("network::much_was_sent_at_the_end", much_sent_at_the_end),
         ("network::interface_and_files", interface),
     ];
     guest::trials("network", || {
@@ -40,16 +43,67 @@ pub fn trials() -> Vec<Trial> {
             trial("native::network::a_port_that_is_taken", taken_port),
             names.with_kind("root only").with_ignored_flag(!is_root),
         ];
-        for engine in [Engine::Native, Engine::Image].into_iter().chain(Engine::components()) {
-            let each = tests.iter().map(|&(name, test)| engine_trial(engine, name, test));
-            trials.extend(each);
+        let own = [Engine::Native, Engine::Image].into_iter().chain(Engine::components());
+        let sites = own.map(|engine| Site { engine, way: Way::Own }).chain(behind_a_helper());
+        for site in sites {
+            trials.extend(tests.iter().map(|&(name, test)| {
+                engine_trial(site.engine, site.name(name), move |_| test(site))
+            }));
         }
         trials
     })
 }
 
+/// The engines that map directories, with a network of `c2w net-helper`, and wazero, which listens.
+fn behind_a_helper() -> impl Iterator<Item = Site> {
+    let built_in =
+        [Engine::Native, Engine::COMMAND, Engine::Wasi(Driver::Stepwise), Engine::COMPONENT];
+    let runtimes = Runtime::found().filter(|runtime| runtime.maps_directories());
+    let engines = built_in.into_iter().chain(runtimes.map(Engine::Runtime));
+    let directories = engines.map(|engine| Site { engine, way: Way::Directory });
+    let listening = Runtime::found().filter(|runtime| !runtime.listen.is_empty());
+    let sockets =
+        listening.map(|runtime| Site { engine: Engine::Runtime(runtime), way: Way::Socket });
+    directories.chain(sockets)
+}
+
+/// Where a container runs, and how it comes to its network.
+#[derive(Clone, Copy)]
+struct Site {
+    engine: Engine,
+    way: Way,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// By sockets of the process that it runs in.
+    Own,
+    /// By a directory of `c2w net-helper`.
+    Directory,
+    /// By a socket on which the runtime listens, to which `c2w net-helper` connects.
+    Socket,
+}
+
+impl Site {
+    /// A test's name here.
+    fn name(self, name: &'static str) -> &'static str {
+        let way = match self.way {
+            Way::Own => return name,
+            Way::Directory => "network_dir::",
+            Way::Socket => "network_socket::",
+        };
+        // As long as the process: one for each trial.
+        name.replacen("network::", way, 1).leak()
+    }
+
+    /// Whether connections of the host can be ended by a reset.
+    fn resets(self) -> bool {
+        self.way != Way::Own || matches!(self.engine, Engine::Native | Engine::Image)
+    }
+}
+
 /// What it is about, and the test.
-type Test = (&'static str, fn(Engine));
+type Test = (&'static str, fn(Site));
 
 /// Where the host's loopback is for a container that has `--add-host`.
 const HOST: &str = "10.0.2.2";
@@ -67,22 +121,70 @@ fn tools() -> &'static Path {
 }
 
 /// A run of BusyBox, with the program at /t/network.
-fn command(engine: Engine, arguments: &[&str]) -> Command {
+fn command(site: Site, arguments: &[&str]) -> Command {
     let tools = Directory { host: tools(), guest: "/t", read_only: true };
-    Container::busybox().command_with(engine, &[tools], arguments)
+    let container = Container::busybox();
+    if site.way == Way::Own {
+        return container.command_with(site.engine, &[tools], arguments);
+    }
+    let is_helpers =
+        |argument: &&&str| argument.starts_with("-p") || argument.starts_with("--publish=");
+    let (ports, rest): (Vec<&str>, Vec<&str>) = arguments.iter().partition(is_helpers);
+    let mut helper = Command::new(C2W);
+    helper.arg("net-helper").args(ports);
+    helper.args(arguments.contains(&WITH_HOST).then_some("--host-gateway"));
+    let inner = match site.way {
+        Way::Socket => {
+            let address = free_port().to_string();
+            helper.arg(format!("--connect={address}"));
+            let directories = &[tools];
+            let surroundings = Surroundings { directories, listen: Some(&address), variables: &[] };
+            container.command_in(
+                site.engine,
+                surroundings,
+                &[&["--net=socket"], &rest[..]].concat(),
+            )
+        }
+        _ => {
+            static NUMBER: AtomicU32 = AtomicU32::new(0);
+            let name = format!("{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+            let rings =
+                Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("end_to_end-rings-{name}"));
+            helper.arg(&rings);
+            let mapped = Directory { host: &rings, guest: "/net", read_only: false };
+            match site.engine {
+                Engine::Native => {
+                    let option = format!("--network=dir={}", rings.display());
+                    container.command_with(
+                        site.engine,
+                        &[tools],
+                        &[&[&*option], &rest[..]].concat(),
+                    )
+                }
+                _ => container.command_with(
+                    site.engine,
+                    &[tools, mapped],
+                    &[&["--network=dir=/net"], &rest[..]].concat(),
+                ),
+            }
+        }
+    };
+    helper.arg("--").arg(inner.get_program()).args(inner.get_args());
+    helper.env_clear().envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    helper
 }
 
 /// What a command of the container prints, and its status.
-fn run(engine: Engine, arguments: &[&str]) -> (String, Option<i32>) {
-    let output = process::run(&mut command(engine, arguments), b"");
+fn run(site: Site, arguments: &[&str]) -> (String, Option<i32>) {
+    let output = process::run(&mut command(site, arguments), b"");
     assert_eq!(text(&output.stderr), "", "{arguments:?}");
     (text(&output.stdout), output.status.code())
 }
 
 /// What the program prints when it gets this address of the host's loopback.
-fn network(engine: Engine, mode: &str, server: SocketAddr, rest: &str) -> (String, Option<i32>) {
+fn network(site: Site, mode: &str, server: SocketAddr, rest: &str) -> (String, Option<i32>) {
     let port = server.port().to_string();
-    run(engine, &[WITH_HOST, "/t/network", mode, HOST, &port, rest])
+    run(site, &[WITH_HOST, "/t/network", mode, HOST, &port, rest])
 }
 
 fn success(text: &str) -> (String, Option<i32>) {
@@ -130,19 +232,19 @@ fn echo(mut stream: TcpStream) {
 }
 
 /// From standard input to a socket, and back when all is there.
-fn transfers(engine: Engine) {
+fn transfers(site: Site) {
     let bytes = noise(30_000_000);
     let port = serve(send_back).port().to_string();
-    let output = process::run(&mut command(engine, &[WITH_HOST, "nc", HOST, &port]), &bytes);
+    let output = process::run(&mut command(site, &[WITH_HOST, "nc", HOST, &port]), &bytes);
     assert_eq!(text(&output.stderr), "");
     assert!(output.stdout == bytes, "{} bytes of {}", output.stdout.len(), bytes.len());
 }
 
-fn many(engine: Engine) {
-    assert_eq!(network(engine, "many", serve(echo), "200"), success("200 echoed\n"));
+fn many(site: Site) {
+    assert_eq!(network(site, "many", serve(echo), "200"), success("200 echoed\n"));
 }
 
-fn datagrams(engine: Engine) {
+fn datagrams(site: Site) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
     thread::spawn(move || {
@@ -153,31 +255,31 @@ fn datagrams(engine: Engine) {
     });
     for size in ["0", "1", "1500", "65000"] {
         let expected = success(&format!("{size} bytes, the same from the same\n"));
-        assert_eq!(network(engine, "datagram", address, size), expected);
+        assert_eq!(network(site, "datagram", address, size), expected);
     }
 }
 
-fn half_close(engine: Engine) {
+fn half_close(site: Site) {
     let expected = success("3 bytes after the end\n");
-    assert_eq!(network(engine, "half-close", serve(send_back), ""), expected);
+    assert_eq!(network(site, "half-close", serve(send_back), ""), expected);
 }
 
-fn reset(engine: Engine) {
+fn reset(site: Site) {
     let server = serve(|mut stream| {
         stream.read_exact(&mut [0]).unwrap();
         let reset = rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO));
         reset.unwrap();
     });
-    assert_eq!(network(engine, "reset", server, ""), ("read: ECONNRESET\n".into(), Some(1)));
+    assert_eq!(network(site, "reset", server, ""), ("read: ECONNRESET\n".into(), Some(1)));
 }
 
 /// The server has read a little and says why it wants no more; that must not get lost.
-fn early_answer(engine: Engine) {
+fn early_answer(site: Site) {
     let server = serve(|mut stream| {
         stream.read_exact(&mut [0; 1000]).unwrap();
         stream.write_all(b"too large").unwrap();
     });
-    assert_eq!(network(engine, "answer", server, ""), success("too large\n"));
+    assert_eq!(network(site, "answer", server, ""), success("too large\n"));
 }
 
 /// A port where nobody listens.
@@ -185,14 +287,14 @@ fn free_port() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-fn refused(engine: Engine) {
+fn refused(site: Site) {
     let expected = ("connect: ECONNREFUSED\n".to_owned(), Some(1));
-    assert_eq!(network(engine, "connect", free_port(), ""), expected);
+    assert_eq!(network(site, "connect", free_port(), ""), expected);
 }
 
-fn out_of_reach(engine: Engine) {
+fn out_of_reach(site: Site) {
     let port = serve(echo).port().to_string();
-    let connect = |ip: &str| run(engine, &["/t/network", "connect", ip, &port]);
+    let connect = |ip: &str| run(site, &["/t/network", "connect", ip, &port]);
     for (ip, errno) in [
         // This host's loopback, which nobody has asked for, and the container's own.
         (HOST, "ECONNREFUSED"),
@@ -206,17 +308,17 @@ fn out_of_reach(engine: Engine) {
     }
 }
 
-fn none(engine: Engine) {
+fn none(site: Site) {
     let expected = ("connect: ENETUNREACH\n".to_owned(), Some(1));
     let connect = ["--network=none", "/t/network", "connect", "192.0.2.1", "80"];
-    assert_eq!(run(engine, &connect), expected);
+    assert_eq!(run(site, &connect), expected);
 }
 
 /// Lines go to a socket and come back from it while standard input stays open.
-fn standard_input(engine: Engine) {
+fn standard_input(site: Site) {
     let port = serve(echo).port().to_string();
     let mut child =
-        process::spawn(command(engine, &[WITH_HOST, "nc", HOST, &port]).stdin(Stdio::piped()));
+        process::spawn(command(site, &[WITH_HOST, "nc", HOST, &port]).stdin(Stdio::piped()));
     let mut stdin = child.stdin.take().unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     for line in ["one\n", "two\n", "three\n"] {
@@ -237,8 +339,8 @@ struct Server {
 
 impl Server {
     /// Waits until it is there.
-    fn start(engine: Engine, options: &[&str], program: &[&str]) -> Self {
-        let mut command = command(engine, &[options, program].concat());
+    fn start(site: Site, options: &[&str], program: &[&str]) -> Self {
+        let mut command = command(site, &[options, program].concat());
         let mut child = process::spawn(command.stdin(Stdio::piped()));
         let stdin = child.stdin.take().unwrap();
         let mut line = String::new();
@@ -255,11 +357,11 @@ impl Drop for Server {
     }
 }
 
-fn published(engine: Engine) {
+fn published(site: Site) {
     let (tcp, udp) = (free_port().port(), free_port().port());
     let ports = [format!("-p={tcp}:7"), format!("-p={udp}:7/udp")];
     let options: Vec<&str> = ports.iter().map(String::as_str).collect();
-    let _server = Server::start(engine, &options, &["/t/network", "echo", "7"]);
+    let _server = Server::start(site, &options, &["/t/network", "echo", "7"]);
     let bytes = noise(1_000_000);
     let mut streams: Vec<_> =
         (0..50).map(|_| TcpStream::connect(("127.0.0.1", tcp)).unwrap()).collect();
@@ -291,11 +393,12 @@ fn published(engine: Engine) {
 }
 
 /// A port of the host's choice is told.
-fn chosen_port(engine: Engine) {
+fn chosen_port(site: Site) {
     let mut options = vec!["--publish=7"];
     // A component does not know its image's.
-    options.extend(matches!(engine, Engine::Native | Engine::Image).then_some("-P"));
-    let mut server = Server::start(engine, &options, &["/t/network", "echo", "7"]);
+    let knows = site.way == Way::Own && site.resets();
+    options.extend(knows.then_some("-P"));
+    let mut server = Server::start(site, &options, &["/t/network", "echo", "7"]);
     let mut said = String::new();
     BufReader::new(server.child.stderr.as_mut().unwrap()).read_line(&mut said).unwrap();
     let address = said.strip_prefix("c2w: note: ").and_then(|said| said.split_once(" is port 7 "));
@@ -305,16 +408,16 @@ fn chosen_port(engine: Engine) {
     stream.read_exact(&mut [0; 5]).unwrap();
 }
 
-fn published_for_nobody(engine: Engine) {
+fn published_for_nobody(site: Site) {
     let port = free_port().port();
     let option = format!("--publish={port}:9");
-    let _server = Server::start(engine, &[&option], &["/t/network", "echo", "7"]);
+    let _server = Server::start(site, &[&option], &["/t/network", "echo", "7"]);
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    match (stream.read(&mut [0]), engine) {
-        (Err(error), _) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset),
+    match stream.read(&mut [0]) {
+        Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset),
         // Of WASI a reset cannot be asked for.
-        (Ok(read), Engine::Wasi(_) | Engine::Runtime(_)) => assert_eq!(read, 0),
-        (Ok(_), _) => panic!("an end is not a reset"),
+        Ok(read) if !site.resets() => assert_eq!(read, 0),
+        Ok(_) => panic!("an end is not a reset"),
     }
 }
 
@@ -330,34 +433,52 @@ fn taken_port() {
 }
 
 /// What the snapshot has is not what a connection is told apart by.
-fn starts_differ(engine: Engine) {
+fn starts_differ(site: Site) {
     let server = serve(echo);
-    let ports: Vec<_> = (0..3).map(|_| network(engine, "local", server, "").0).collect();
+    let ports: Vec<_> = (0..3).map(|_| network(site, "local", server, "").0).collect();
     assert!(ports.iter().any(|port| *port != ports[0]), "{ports:?}");
 }
 
 /// Nothing is waited for in the container, whose machine ends with it.
-fn sent_at_the_end(engine: Engine) {
+fn sent_at_the_end(site: Site) {
     const LENGTH: usize = 200_000;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    assert_eq!(network(engine, "send", address, &LENGTH.to_string()), success(""));
+    assert_eq!(network(site, "send", address, &LENGTH.to_string()), success(""));
     let mut received = Vec::new();
     listener.accept().unwrap().0.read_to_end(&mut received).unwrap();
     assert_eq!(received.len(), LENGTH);
 }
 
-fn interface(engine: Engine) {
+/// More than any buffer on its way holds, for a peer that begins to read when the program has ended.
+fn much_sent_at_the_end(site: Site) {
+    const LENGTH: usize = 6_000_000;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let reading = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        thread::sleep(Duration::from_millis(500));
+        let mut received = Vec::new();
+        stream.read_to_end(&mut received).map(|_| received.len())
+    });
+    assert_eq!(network(site, "send", address, &LENGTH.to_string()), success(""));
+    assert_eq!(reading.join().unwrap().unwrap(), LENGTH);
+}
+
+fn interface(site: Site) {
     let options = ["--hostname=box", "--add-host=db:192.0.2.5", "--mac=02:00:00:00:00:77"];
     let line = "cat /sys/class/net/eth0/address /sys/class/net/eth0/mtu; tail -n 2 /etc/hosts; \
                 head -n 1 /etc/resolv.conf";
-    let (shown, _) = run(engine, &[&options[..], &["sh", "-c", line]].concat());
+    let (shown, _) = run(site, &[&options[..], &["sh", "-c", line]].concat());
     let expected = "02:00:00:00:00:77\n65520\n10.0.2.15\tbox\n192.0.2.5\tdb\n\
                     nameserver 10.0.2.3\n";
     assert_eq!(shown, expected);
     let dns = ["--dns=192.0.2.9", "--dns-search=a.example", "cat", "/etc/resolv.conf"];
-    assert_eq!(run(engine, &dns), success("nameserver 192.0.2.9\nsearch a.example\n"));
+    assert_eq!(run(site, &dns), success("nameserver 192.0.2.9\nsearch a.example\n"));
 }
+
+/// A container of `c2w run`, with a network as it has by default.
+const NATIVE: Site = Site { engine: Engine::Native, way: Way::Own };
 
 /// A name server on an address of this host's loopback that nobody else has.
 struct NameServer(Child);
@@ -399,7 +520,7 @@ fn names() {
     let servers = format!("nameserver 127.77.0.54\nnameserver {NAME_SERVER}\nsearch test\n");
     let asked = |servers: &str, arguments: &[&str]| {
         fs::write(&resolv_conf, servers).unwrap();
-        let command = command(Engine::Native, arguments);
+        let command = command(NATIVE, arguments);
         let line =
             format!("mount --bind {} /etc/resolv.conf && exec \"$@\"", resolv_conf.display());
         let inner = process::under_shell(&line, &command);

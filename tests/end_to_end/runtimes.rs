@@ -33,6 +33,8 @@ pub struct Runtime {
     /// What it takes, with HOST and GUEST replaced, and what is appended for a read-only one.
     mapping: &'static str,
     read_only: &'static str,
+    /// The option by which it listens for the module; empty where there is none.
+    pub listen: &'static str,
     /// Statuses from here on, the runtime turns into 1 and a message of its own.
     refused_status: i32,
     pub sigpipe: Sigpipe,
@@ -101,6 +103,7 @@ const IWASM: Runtime = Runtime {
     directory: "--map-dir=",
     mapping: "GUEST::HOST",
     read_only: "",
+    listen: "",
     refused_status: NEVER,
     sigpipe: Sigpipe::Default,
     known: WAMR_KNOWN,
@@ -119,6 +122,7 @@ const WASMTIME: Runtime = Runtime {
     directory: "--dir",
     mapping: "HOST::GUEST",
     read_only: "",
+    listen: "",
     refused_status: 126,
     sigpipe: Sigpipe::Ignored,
     known: &[NONBLOCKING_OUTPUT, NO_READ_ONLY],
@@ -143,6 +147,7 @@ static RUNTIMES: [Runtime; 8] = [
         directory: "-mount",
         mapping: "HOST:GUEST",
         read_only: ":ro",
+        listen: "-listen",
         refused_status: NEVER,
         sigpipe: Sigpipe::Dies,
         known: &[(
@@ -163,6 +168,7 @@ static RUNTIMES: [Runtime; 8] = [
         directory: "--dir",
         mapping: "GUEST:HOST",
         read_only: ":readonly",
+        listen: "",
         refused_status: NEVER,
         sigpipe: Sigpipe::Default,
         known: &[("shared_a_place_that_goes_up", "WasmEdge takes `..` out of the name itself")],
@@ -177,6 +183,7 @@ static RUNTIMES: [Runtime; 8] = [
         directory: "--dir",
         mapping: "HOST::GUEST",
         read_only: "",
+        listen: "",
         refused_status: NEVER,
         sigpipe: Sigpipe::Ignored,
         known: &[NO_READ_ONLY],
@@ -199,6 +206,7 @@ static RUNTIMES: [Runtime; 8] = [
         directory: "",
         mapping: "",
         read_only: "",
+        listen: "",
         refused_status: NEVER,
         sigpipe: Sigpipe::Dies,
         known: &[
@@ -239,6 +247,11 @@ impl Runtime {
         self.programs.iter().copied().find(|program| find(program).is_none())
     }
 
+    /// Whether it has an option for directories.
+    pub fn maps_directories(&self) -> bool {
+        !self.directory.is_empty()
+    }
+
     /// Why a case is known to fail.
     pub fn known_failure(&self, case: &str) -> Option<&'static str> {
         if self.directory.is_empty() && case.starts_with("shared_") {
@@ -262,6 +275,9 @@ impl Runtime {
         }
         for directory in surroundings.directories {
             command.args(option(self.directory, self.mapping(directory)));
+        }
+        if let Some(address) = surroundings.listen {
+            command.args(option(self.listen, address.into()));
         }
         command.arg(prepared);
         command

@@ -185,7 +185,7 @@ fn raw(engine: Engine) {
 fn size_from_variables(engine: Engine) {
     let arguments = ["--tty=raw", "sh", "-c", "stty size"];
     let variables = [("COLUMNS", "77"), ("LINES", "11")];
-    let surroundings = Surroundings { variables: &variables, directories: &[] };
+    let surroundings = Surroundings { variables: &variables, ..Surroundings::default() };
     let command = Container::busybox().command_in(engine, surroundings, &arguments);
     let mut dialogue = Dialogue::start(command, set_raw);
     assert_eq!(dialogue.expect("11 77\r\n"), "");

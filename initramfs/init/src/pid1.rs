@@ -2,6 +2,7 @@
 
 mod bpf;
 mod clock;
+mod connections;
 mod console_log;
 mod container;
 mod control;
@@ -130,7 +131,7 @@ fn run_command(
     container: &mut Container,
     pipes: Pipes,
 ) -> Result<u8> {
-    let has_stdin = run.stdin;
+    let (has_stdin, has_network) = (run.stdin, run.network.is_some());
     let additions = Additions {
         devices: devices::grant(&run)?,
         mounts: std::mem::take(&mut run.mounts),
@@ -144,5 +145,5 @@ fn run_command(
         container.execute(command, additions, &pipes.command_ends(has_stdin))?;
         streams::over_pipes(streams, pipes, has_stdin)?
     };
-    IoLoop::new(control, container, streams)?.run()
+    IoLoop::new(control, container, streams, has_network)?.run()
 }

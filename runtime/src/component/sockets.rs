@@ -122,6 +122,42 @@ impl WasiSockets {
         connected.map(drop).is_ok()
     }
 
+    /// Connects to a port of a host, by name or address, and waits until that is done.
+    pub fn connect_to(&mut self, host: &str, port: u16) -> Result<Stream, String> {
+        let addresses = match host.parse() {
+            Ok(address) => Vec::from([address]),
+            Err(_) => self.addresses(host).map_err(|_| format!("{host} has no address"))?,
+        };
+        let mut why = format!("{host} has no address");
+        for address in addresses {
+            match self.connected(SocketAddr::new(address, port)) {
+                Ok(stream) => return Ok(stream),
+                Err(refusal) => why = format!("{host}:{port} cannot be reached ({refusal:?})"),
+            }
+        }
+        Err(why)
+    }
+
+    fn addresses(&mut self, name: &str) -> Result<Vec<IpAddr>, LookupError> {
+        let mut lookup = self.resolve(name)?;
+        loop {
+            if let Some(addresses) = self.resolved(&mut lookup) {
+                return addresses;
+            }
+            lookup.ready.block();
+        }
+    }
+
+    fn connected(&mut self, to: SocketAddr) -> Result<Stream, Refusal> {
+        let mut stream = self.connect(to)?;
+        while !self.is_connected(&mut stream)? {
+            if let State::Connecting(connected) = &stream.state {
+                connected.block();
+            }
+        }
+        Ok(stream)
+    }
+
     /// Takes note of what [`poll`] has found.
     pub fn found_ready(&mut self, found: BTreeSet<u32>) {
         self.found = found;
@@ -328,6 +364,13 @@ pub fn pollables<'a>(
         Interest::Lookup(lookup) => [Some(&lookup.ready), None],
     };
     both.into_iter().flatten()
+}
+
+/// Waits until a stream can be read, at most for this time in nanoseconds.
+pub fn wait_readable(stream: &Stream, ns: u64) {
+    let interest = Interest::Stream { stream, read: true, write: false };
+    let timer = monotonic_clock::subscribe_duration(ns);
+    poll(&[&timer].into_iter().chain(pollables(&interest)).collect::<Vec<_>>());
 }
 
 /// Waits for the second half of a call that has two. Nothing that takes long is done so.

@@ -27,13 +27,39 @@ pub struct NetworkOptions {
 }
 
 /// A kind of network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NetworkMode {
     /// None: everything fails at once.
     None,
     /// Connections are made by the process that the container runs in, as that process's own.
     User,
+    /// Frames go to a peer as QEMU's `-netdev stream` sends them.
+    Qemu(Peer),
+    /// The same, to whoever connects to a descriptor on which the runtime listens.
+    Socket {
+        /// Its number; without, the first on which it does.
+        listener: Option<u32>,
+    },
+    /// Frames go through files of this directory to `c2w net-helper`.
+    Directory(Vec<u8>),
 }
+
+/// Where somebody takes frames.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// At a port of a host, by name or address.
+    Tcp {
+        /// The host; an address of version 6 without brackets.
+        host: String,
+        /// The port, not 0.
+        port: u16,
+    },
+    /// At a UNIX socket of this path.
+    Unix(Vec<u8>),
+}
+
+/// The first descriptor that a runtime opens beside the standard streams.
+const FIRST_DESCRIPTOR: u32 = 3;
 
 /// A port of the host that leads to one of the container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,29 +91,69 @@ pub enum HostAddress {
 }
 
 impl NetworkOptions {
+    /// The name of an option that is for whoever makes the connections, if one was given.
+    pub fn needs_user_network(&self) -> Option<&'static str> {
+        let given = [(!self.publish.is_empty(), "--publish"), (self.publish_all, "--publish-all")];
+        given.into_iter().find_map(|(is_given, name)| is_given.then_some(name))
+    }
+
     /// The name of an option that makes no sense without a network, if one was given.
     pub fn needs_network(&self) -> Option<&'static str> {
         let given = [
-            (!self.publish.is_empty(), "--publish"),
-            (self.publish_all, "--publish-all"),
             (!self.name_servers.is_empty(), "--dns"),
             (!self.search.is_empty(), "--dns-search"),
             (!self.hosts.is_empty(), "--add-host"),
             (self.mac.is_some(), "--mac-address"),
         ];
-        given.into_iter().find_map(|(is_given, name)| is_given.then_some(name))
+        let given = given.into_iter().find_map(|(is_given, name)| is_given.then_some(name));
+        self.needs_user_network().or(given)
     }
 }
 
 pub(super) fn mode(value: &[u8]) -> Result<NetworkMode, UsageError> {
-    match value {
-        b"none" => Ok(NetworkMode::None),
-        b"user" | b"bridge" | b"default" => Ok(NetworkMode::User),
-        _ => Err(usage(format_args!(
-            "--network {}: there are user, which is Docker's bridge, and none",
-            text(value)
-        ))),
+    let refuse = |why: &str| Err(usage(format_args!("--network {}: {why}", text(value))));
+    let (kind, rest) = match value.iter().position(|&byte| byte == b'=') {
+        Some(at) => (&value[..at], Some(&value[at + 1..])),
+        None => (value, None),
+    };
+    match (kind, rest) {
+        (b"none", None) => Ok(NetworkMode::None),
+        (b"user" | b"bridge" | b"default", None) => Ok(NetworkMode::User),
+        (b"socket", None) => Ok(NetworkMode::Socket { listener: None }),
+        (b"socket", Some(listener)) => {
+            let number = listener.strip_prefix(b"listenfd=").and_then(parsed);
+            let number = number.filter(|number| *number >= FIRST_DESCRIPTOR);
+            number.map_or_else(
+                || refuse("write socket=listenfd=N, the number of a descriptor from 3 on"),
+                |number| Ok(NetworkMode::Socket { listener: Some(number) }),
+            )
+        }
+        (b"qemu", Some(at)) => {
+            let peer = peer(at);
+            peer.map_or_else(
+                || refuse("write qemu=HOST:PORT or qemu=unix:PATH"),
+                |peer| Ok(NetworkMode::Qemu(peer)),
+            )
+        }
+        (b"dir", Some(path)) if !path.is_empty() => Ok(NetworkMode::Directory(path.to_vec())),
+        _ => refuse(
+            "there are user, which is Docker's bridge, none, qemu=HOST:PORT, qemu=unix:PATH, \
+             dir=DIR and socket",
+        ),
     }
+}
+
+/// `HOST:PORT`, an address of version 6 in brackets, or `unix:PATH`.
+pub fn peer(text: &[u8]) -> Option<Peer> {
+    if let Some(path) = text.strip_prefix(b"unix:") {
+        return (!path.is_empty()).then(|| Peer::Unix(path.to_vec()));
+    }
+    let (host, port) = core::str::from_utf8(text).ok()?.rsplit_once(':')?;
+    let port = port.parse().ok().filter(|&port: &u16| port != 0)?;
+    let in_brackets = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let is_plain = !host.is_empty() && !host.contains([':', '[', ']']);
+    let host = in_brackets.or(is_plain.then_some(host))?;
+    Some(Peer::Tcp { host: host.into(), port })
 }
 
 /// What an image says that its programs listen on, `80/tcp` or `8000-8010`, to be published at free
@@ -100,7 +166,10 @@ pub fn exposed_ports(text: &str) -> Vec<PublishedPort> {
 }
 
 /// `[[IP:][HOST]:]CONTAINER[/PROTOCOL]`, where HOST and CONTAINER may be ranges.
-pub(super) fn publish(value: &[u8]) -> Result<Vec<PublishedPort>, UsageError> {
+///
+/// # Errors
+/// When it is not of this form.
+pub fn publish(value: &[u8]) -> Result<Vec<PublishedPort>, UsageError> {
     let refuse = |why: &str| usage(format_args!("--publish {}: {why}", text(value)));
     let whole = String::from_utf8_lossy(value);
     let (ports, protocol) = match whole.split_once('/') {
@@ -289,6 +358,42 @@ mod tests {
             assert!(mac(value.as_bytes()).is_err(), "{value}");
         }
         assert!(mac(b"02:00:00:00:00:01:02").is_err());
+    }
+
+    #[test]
+    fn networks_of_others_have_a_place() {
+        let mode = |value: &str| super::mode(value.as_bytes()).ok();
+        let tcp =
+            |host: &str, port| Some(NetworkMode::Qemu(Peer::Tcp { host: host.to_string(), port }));
+        assert_eq!(mode("qemu=127.0.0.1:1234"), tcp("127.0.0.1", 1234));
+        assert_eq!(mode("qemu=net.example:1"), tcp("net.example", 1));
+        assert_eq!(mode("qemu=[::1]:1234"), tcp("::1", 1234));
+        let unix = NetworkMode::Qemu(Peer::Unix(b"/run/a=b:1".to_vec()));
+        assert_eq!(mode("qemu=unix:/run/a=b:1"), Some(unix));
+        assert_eq!(mode("socket"), Some(NetworkMode::Socket { listener: None }));
+        assert_eq!(mode("socket=listenfd=5"), Some(NetworkMode::Socket { listener: Some(5) }));
+        assert_eq!(mode("dir=/net"), Some(NetworkMode::Directory(b"/net".to_vec())));
+        for value in [
+            "qemu",
+            "qemu=",
+            "qemu=unix:",
+            "qemu=:1",
+            "qemu=host",
+            "qemu=host:0",
+            "qemu=::1:80",
+            "socket=",
+            "socket=5",
+            "socket=listenfd=2",
+            "socket=listenfd=x",
+            "dir",
+            "dir=",
+            "none=1",
+            "user=",
+            "host",
+            "",
+        ] {
+            assert_eq!(mode(value), None, "{value}");
+        }
     }
 
     #[test]

@@ -171,7 +171,8 @@ pub const OPTIONS: &[OptionSpec] = &[
         long: "network",
         aliases: &["net"],
         short: None,
-        help: "user (connections of this process) or none",
+        help: "user (connections of this process), none, or frames for\n\
+               others: qemu=HOST:PORT, qemu=unix:PATH, socket, dir=DIR",
         set: Set::Value("NETWORK", |parsed, value| {
             parsed.run.network.mode = Some(network::mode(&value)?);
             Ok(())

@@ -71,6 +71,12 @@ pub trait NetBackend {
     /// Takes a frame of the guest, from 14 to [`MAX_FRAME`] bytes long.
     fn transmit(&mut self, now: u64, frame: &[u8], checksum: Checksum);
 
+    /// Whether the guest's next frame is to wait in its queue. One that has become ready is asked
+    /// again by [`Devices::exchange_frames`].
+    fn is_full(&self) -> bool {
+        false
+    }
+
     /// Appends the next frame for the guest, if there is one, to `frame`. One over [`MAX_FRAME`]
     /// bytes is lost.
     fn receive(&mut self, now: u64, frame: &mut Vec<u8>) -> Option<Checksum>;
@@ -145,7 +151,23 @@ impl Net {
         !self.incoming.is_empty()
     }
 
-    fn transmit(&mut self, chain: &Chain, context: &mut Context<'_>) -> Result<usize, DriverError> {
+    /// Hands the backend what the guest sends, as long as it takes frames; no more of them than a
+    /// queue has descriptors, as the guest may add to it meanwhile.
+    fn send(&mut self, queue: &mut Queue, context: &mut Context<'_>) -> Result<bool, DriverError> {
+        let mut sent = false;
+        for _ in 0..QUEUE_SIZE {
+            if self.backend.as_ref().is_some_and(|backend| backend.is_full()) {
+                break;
+            }
+            let Some(chain) = queue.pop(context.memory)? else { break };
+            self.transmit(&chain, context)?;
+            queue.push(context.memory, &chain, 0)?;
+            sent = true;
+        }
+        Ok(sent)
+    }
+
+    fn transmit(&mut self, chain: &Chain, context: &mut Context<'_>) -> Result<(), DriverError> {
         self.outgoing.clear();
         let whole = chain.gather(context.memory, HEADER + MAX_FRAME, &mut self.outgoing)?;
         let frame = self.outgoing.split_first_chunk::<HEADER>();
@@ -155,7 +177,7 @@ impl Net {
         {
             backend.transmit(context.host.monotonic_ns(), frame, checksum(header));
         }
-        Ok(0)
+        Ok(())
     }
 }
 
@@ -228,7 +250,7 @@ impl VirtioDevice for Net {
         context: &mut Context<'_>,
     ) -> Result<(), DriverError> {
         if index == TRANSMIT {
-            queues[TRANSMIT].serve(context, |chain, context| self.transmit(chain, context))?;
+            self.send(&mut queues[TRANSMIT], context)?;
         }
         // What the guest sent may have its answer already.
         self.deliver(&mut queues[RECEIVE], context).map(drop)
@@ -251,11 +273,12 @@ impl VirtioMmio<Net> {
         self.config_changed();
     }
 
-    fn deliver(&mut self, context: &mut Context<'_>) -> bool {
-        let deliver = |device: &mut Net, queues: &mut [Queue], context: &mut Context<'_>| {
-            device.deliver(&mut queues[RECEIVE], context)
+    fn exchange(&mut self, context: &mut Context<'_>) -> bool {
+        let exchange = |device: &mut Net, queues: &mut [Queue], context: &mut Context<'_>| {
+            let sent = device.send(&mut queues[TRANSMIT], context)?;
+            Ok(device.deliver(&mut queues[RECEIVE], context)? || sent)
         };
-        self.work(context, deliver).unwrap_or(false)
+        self.work(context, exchange).unwrap_or(false)
     }
 }
 
@@ -265,10 +288,10 @@ impl Devices {
         self.with(|net: &mut VirtioMmio<Net>| net.set_backend(backend));
     }
 
-    /// Gives the guest frames that its network's backend has. Returns whether there were any that
-    /// it took.
-    pub fn deliver_frames(&mut self, context: &mut Context<'_>) -> bool {
-        self.with(|net: &mut VirtioMmio<Net>| net.deliver(context)).unwrap_or(false)
+    /// Moves frames between the guest and its network's backend that had to wait. Returns whether
+    /// the guest got or got rid of any.
+    pub fn exchange_frames(&mut self, context: &mut Context<'_>) -> bool {
+        self.with(|net: &mut VirtioMmio<Net>| net.exchange(context)).unwrap_or(false)
     }
 }
 

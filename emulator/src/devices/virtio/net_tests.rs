@@ -12,6 +12,8 @@ struct Wire {
     to_guest: VecDeque<(Vec<u8>, Checksum)>,
     /// Sends each frame back.
     echo: bool,
+    /// How many frames it takes.
+    room: Option<usize>,
 }
 
 struct Plug(Rc<RefCell<Wire>>);
@@ -19,6 +21,7 @@ struct Plug(Rc<RefCell<Wire>>);
 impl NetBackend for Plug {
     fn transmit(&mut self, _: u64, frame: &[u8], checksum: Checksum) {
         let mut wire = self.0.borrow_mut();
+        wire.room = wire.room.map(|room| room - 1);
         wire.transmitted.push((frame.to_vec(), checksum));
         if wire.echo {
             wire.to_guest.push_back((frame.to_vec(), checksum));
@@ -29,6 +32,10 @@ impl NetBackend for Plug {
         let (bytes, checksum) = self.0.borrow_mut().to_guest.pop_front()?;
         frame.extend(bytes);
         Some(checksum)
+    }
+
+    fn is_full(&self) -> bool {
+        self.0.borrow().room == Some(0)
     }
 }
 
@@ -52,7 +59,7 @@ fn send(driver: &mut Driver<Net>, bytes: &[u8]) {
 }
 
 fn deliver(driver: &mut Driver<Net>) -> bool {
-    driver.mmio.deliver(&mut driver.world.context())
+    driver.mmio.exchange(&mut driver.world.context())
 }
 
 /// The next frame that the guest has got: header and bytes, of all its chains.
@@ -111,6 +118,29 @@ fn what_cannot_be_a_frame_is_lost_and_given_back() {
     send(&mut driver, &frame(100));
     assert_eq!(wire.borrow().transmitted, []);
     assert_eq!(driver.mmio.driver_error(), None);
+}
+
+#[test]
+fn what_a_full_backend_does_not_take_waits_in_the_queue() {
+    let (mut driver, wire) = driver();
+    wire.borrow_mut().room = Some(1);
+    let frames = [frame(100), frame(200), frame(300)];
+    let heads: Vec<_> = frames
+        .iter()
+        .map(|frame| driver.post(TRANSMIT, &[Part::Read([&[0; HEADER], &frame[..]].concat())]))
+        .collect();
+    driver.notify(TRANSMIT);
+    assert_eq!(driver.take_used(TRANSMIT), Some((heads[0], vec![])));
+    assert_eq!(driver.take_used(TRANSMIT), None);
+    driver.take_interrupt();
+    assert!(!deliver(&mut driver) && !driver.take_interrupt());
+    wire.borrow_mut().room = Some(2);
+    assert!(deliver(&mut driver) && driver.take_interrupt());
+    assert_eq!(driver.take_used(TRANSMIT), Some((heads[1], vec![])));
+    assert_eq!(driver.take_used(TRANSMIT), Some((heads[2], vec![])));
+    let transmitted: Vec<_> =
+        wire.borrow().transmitted.iter().map(|(frame, _)| frame.clone()).collect();
+    assert_eq!(transmitted, frames);
 }
 
 #[test]

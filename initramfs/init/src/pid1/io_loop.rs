@@ -1,9 +1,10 @@
 //! The loop while the command runs: carries its streams between pipes (or a terminal) and the
-//! ports, handles the host's messages and waits for its end. One epoll, no timer.
+//! ports, handles the host's messages and waits for its end. One epoll, and no timer before that.
 //!
 //! Streams are watched edge-triggered: a copy moves all it can and then waits for an event of
 //! either side. Where the kernel carries the bytes, only the ends are events.
 
+use super::connections::Connections;
 use super::container::Container;
 use super::control::Control;
 use super::copy::{Copy, Progress};
@@ -62,6 +63,10 @@ pub struct IoLoop<'a> {
     linked: bool,
     streams: Streams,
     status: Option<u8>,
+    /// Whether the container may have connections.
+    has_network: bool,
+    /// What they have still to send, when the container has ended.
+    connections: Option<Connections>,
     /// Whether the host was told of a question for a name.
     no_network: bool,
     /// Processes of the container that the OOM killer has ended so far.
@@ -80,6 +85,7 @@ impl<'a> IoLoop<'a> {
         control: &'a mut Control,
         container: &'a mut Container,
         streams: Streams,
+        has_network: bool,
     ) -> Result<Self> {
         let mut io_loop = Self {
             epoll: epoll::create(CreateFlags::CLOEXEC).or_fail("creating an epoll")?,
@@ -88,6 +94,8 @@ impl<'a> IoLoop<'a> {
             linked: true,
             streams,
             status: None,
+            has_network,
+            connections: None,
             no_network: false,
             oom_kills: 0,
         };
@@ -119,8 +127,9 @@ impl<'a> IoLoop<'a> {
         let mut events = [MaybeUninit::<Event>::uninit(); Source::ALL.len()];
         // A message that arrived together with `Run` was read with it: epoll will not report it.
         self.handle_control()?;
+        let mut pause = None;
         loop {
-            let ready = match epoll::wait(&self.epoll, &mut events, None) {
+            let ready = match epoll::wait(&self.epoll, &mut events, pause.as_ref()) {
                 Ok((ready, _)) => ready,
                 Err(Errno::INTR) => continue,
                 Err(error) => return Err(error).or_fail("waiting for events"),
@@ -134,7 +143,13 @@ impl<'a> IoLoop<'a> {
             if let Some(status) = self.status
                 && self.streams.outputs.iter().flatten().all(Copy::is_drained)
             {
-                return Ok(status);
+                pause = match &mut self.connections {
+                    Some(connections) => connections.pause()?,
+                    None => None,
+                };
+                if pause.is_none() {
+                    return Ok(status);
+                }
             }
         }
     }
@@ -172,6 +187,10 @@ impl<'a> IoLoop<'a> {
                         // A terminal that is gone needs no size.
                         let _ = tcsetwinsize(terminal, window(size));
                     }
+                }
+                // Who has ended it does not wait for its connections.
+                ToGuest::Signal(_) | ToGuest::Stop if self.status.is_some() => {
+                    self.connections = None;
                 }
                 ToGuest::Signal(number) => self.container.signal(number),
                 ToGuest::Stop => self.container.stop(),
@@ -229,6 +248,7 @@ impl<'a> IoLoop<'a> {
         };
         unwatch(&self.epoll, &self.container.process)?;
         self.status = Some(status);
+        self.connections = self.has_network.then(Connections::new);
         self.drop_stdin()?;
         // The kernel has killed the rest of the container, so nothing more is written. What is in
         // the pipes still counts.

@@ -1,5 +1,6 @@
 //! The sockets of this host, for a container's network.
 
+use crate::errno::words;
 use c2w_network::{Interest, LookupError, Refusal, Sockets, Transfer};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -8,6 +9,7 @@ use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType, accept_with, bind,
     connect, getsockname, listen, recv, recvfrom, send, sendto, shutdown, socket_with,
 };
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
@@ -78,7 +80,7 @@ impl Sockets for HostSockets {
             listen(&socket, BACKLOG)?;
             address(socket)
         };
-        listening().map_err(super::words)
+        listening().map_err(words)
     }
 
     fn accept(&mut self, listener: &OwnedFd) -> Option<OwnedFd> {
@@ -94,7 +96,7 @@ impl Sockets for HostSockets {
             bind(&socket, &at)?;
             address(socket)
         };
-        bound().map_err(super::words)
+        bound().map_err(words)
     }
 
     fn send_to(&mut self, socket: &OwnedFd, to: SocketAddr, data: &[u8]) {
@@ -145,6 +147,14 @@ pub fn poll_fd<'a>(interest: &Interest<'a, HostSockets>) -> PollFd<'a> {
             PollFd::new(stream, wanted.map(|(_, flag)| flag).collect())
         }
     }
+}
+
+/// Lets this process have as many descriptors as it may: many systems begin with 1,024, which is no
+/// more than a container's connections alone.
+pub fn raise_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    // What cannot be raised stays: connections that are too many are refused.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
 /// Whether this host has a way to others by IPv6. Nothing is sent.
