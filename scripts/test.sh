@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 # What the tests compare with: file systems, registries, an emulator, another clock. A cross compiler
 # for programs that ask the guest's kernel; pip for the program wasmtime.
 readonly PACKAGES=(
-    bzip2 ca-certificates dnsmasq-base docker-registry e2fsprogs faketime openssl python3-pip qemu-user skopeo strace
+    bzip2 ca-certificates dnsmasq-base docker-registry e2fsprogs faketime openssl passt python3-pip qemu-user skopeo strace
     umoci xz-utils zstd gcc-riscv64-linux-gnu libc6-dev-riscv64-cross
 )
 

@@ -17,6 +17,7 @@ mod idle;
 mod images_source;
 mod inspect;
 mod layers;
+mod net_helper;
 mod rootfs_command;
 mod rootfs_source;
 mod same_result;

@@ -212,7 +212,7 @@ impl<C: Channel> FramedChannel<C> {
             }
             Transfer::Blocked => false,
             Transfer::End => {
-                self.fail("its other end has closed it");
+                self.fail_channel("its other end has closed it");
                 false
             }
             Transfer::Broken => {

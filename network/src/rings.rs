@@ -30,12 +30,13 @@
 //! read what an earlier connection has left there. A side has room for [`RING`] bytes more than the
 //! other has read. Its connection ends when the other side is closed, or when the other's header is
 //! of another generation or answers another: one of the two has started anew. What was announced
-//! before can be read then.
+//! before can be read then. A guest's header of another generation that does not say connecting is no
+//! news for the helper: a guest that was replaced has written it before it saw that.
 //!
 //! What this asks of its host: that a read which sees a header sees the bytes that were written
 //! before it, which is so for the processes of one kernel, but not over a network file system. And
-//! that there is one guest and one helper at a time: two of a kind that live at once write to one
-//! file, which is found, but only after it has happened. Nobody is told when a process dies without
+//! that there is one guest and one helper at a time: two helpers that live at once write to one file,
+//! and so do two guests until the older one has seen that it was replaced. Nobody is told when a process dies without
 //! [`Rings::close`].
 
 mod header;
@@ -374,7 +375,8 @@ impl<F: RingFile> Rings<F> {
         if matches!(self.link, Link::Waiting) {
             // Anything else was left by a helper, or is for another guest.
             if header.answers != self.generation {
-                return Ok(());
+                // A guest that is still alive may have written over the question.
+                return self.put_header(State::Connecting);
             }
             self.answer(header.generation)?;
         }
@@ -386,7 +388,14 @@ impl<F: RingFile> Rings<F> {
         let is_unanswered = matches!(self.link, Link::Answered) && header.answers == 0;
         let is_answered = header.answers == self.generation;
         if header.generation != self.partner || !(is_answered || is_unanswered) {
-            self.end(Ending::Replaced);
+            // A guest that was replaced and has not seen it yet writes over the newer one's header,
+            // which that will write again.
+            let is_of_the_past = self.side == Side::Helper
+                && header.generation != self.partner
+                && header.state != State::Connecting;
+            if !is_of_the_past {
+                self.end(Ending::Replaced);
+            }
             return Ok(());
         }
         if is_answered && header.state == State::Connecting {

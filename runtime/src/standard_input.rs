@@ -79,11 +79,9 @@ impl StandardInput {
 
     /// Reads into `buffer`; blocks when there is nothing.
     pub fn read(&mut self, buffer: &mut [u8]) -> Input {
-        let vector = [wasi::Iovec { buf: buffer.as_mut_ptr(), buf_len: buffer.len() }];
-        // SAFETY: the vector describes a live, writable slice.
-        match unsafe { wasi::fd_read(STDIN, &vector) } {
+        match wasi_calls::read(STDIN, buffer) {
             Ok(0) => Input::End,
-            Ok(length) => Input::Bytes(length.min(buffer.len())),
+            Ok(length) => Input::Bytes(length),
             Err(wasi::ERRNO_AGAIN | wasi::ERRNO_INTR) => Input::Nothing,
             Err(wasi::ERRNO_BADF) if !is_wanted() => Input::End,
             Err(error) => Input::Failed(words(error)),

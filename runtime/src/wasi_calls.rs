@@ -41,14 +41,46 @@ pub fn random_number() -> u64 {
     u64::from_ne_bytes(bytes)
 }
 
+/// Reads into `buffer`; how many bytes.
+pub fn read(fd: wasi::Fd, buffer: &mut [u8]) -> Result<usize, wasi::Errno> {
+    let vector = [wasi::Iovec { buf: buffer.as_mut_ptr(), buf_len: buffer.len() }];
+    // SAFETY: the vector describes a live, writable slice.
+    unsafe { wasi::fd_read(fd, &vector) }.map(|length| length.min(buffer.len()))
+}
+
+/// Writes from `bytes`; how many. One that says it has taken more has taken all.
+pub fn write(fd: wasi::Fd, bytes: &[u8]) -> Result<usize, wasi::Errno> {
+    let vector = [wasi::Ciovec { buf: bytes.as_ptr(), buf_len: bytes.len() }];
+    // SAFETY: the vector describes a live slice.
+    unsafe { wasi::fd_write(fd, &vector) }.map(|length| length.min(bytes.len()))
+}
+
+/// A connection to a descriptor on which the runtime listens.
+#[cfg(not(feature = "wasip2"))]
+pub fn accept(listener: wasi::Fd) -> Result<wasi::Fd, wasi::Errno> {
+    // SAFETY: no memory is involved but the result's.
+    unsafe { wasi::sock_accept(listener, wasi::FDFLAGS_NONBLOCK) }
+}
+
+/// Has calls on a descriptor say that they would block, in place of blocking.
+#[cfg(not(feature = "wasip2"))]
+pub fn do_not_block(fd: wasi::Fd) -> Result<(), wasi::Errno> {
+    // SAFETY: no memory is involved.
+    unsafe { wasi::fd_fdstat_set_flags(fd, wasi::FDFLAGS_NONBLOCK) }
+}
+
+/// Closes a descriptor of the caller's own. There is nothing to do about an error.
+#[cfg(not(feature = "wasip2"))]
+pub fn close(fd: wasi::Fd) {
+    // SAFETY: no memory is involved.
+    let _ = unsafe { wasi::fd_close(fd) };
+}
+
 /// Writes everything, waiting for a descriptor that takes nothing at the moment.
 pub fn write_all(fd: wasi::Fd, mut bytes: &[u8]) -> Result<(), Closed> {
     while !bytes.is_empty() {
-        let vector = [wasi::Ciovec { buf: bytes.as_ptr(), buf_len: bytes.len() }];
-        // SAFETY: the vector describes a live slice.
-        match unsafe { wasi::fd_write(fd, &vector) } {
-            // One that says it has taken more has taken all.
-            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+        match write(fd, bytes) {
+            Ok(written) => bytes = &bytes[written..],
             Err(wasi::ERRNO_INTR) => {}
             Err(wasi::ERRNO_AGAIN) => wait_writable(fd),
             Err(wasi::ERRNO_PIPE) => return Err(Closed::ReaderGone),

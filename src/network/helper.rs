@@ -313,6 +313,7 @@ impl<S: Source> Helper<S> {
             if guest == Guest::Absent {
                 let for_nobody = !self.served.goes_on() && self.command.is_none();
                 if let Some(status) = self.status.or(for_nobody.then_some(0)) {
+                    self.served.framed().channel_mut().close();
                     return Ok(status);
                 }
             }

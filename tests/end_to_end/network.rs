@@ -3,12 +3,13 @@
 
 use crate::container::{C2W, Container, Engine, Surroundings, busybox_reference, text};
 use crate::engine::{Directory, Driver};
-use crate::runtimes::Runtime;
-use crate::{engine_trial, guest, process, trial};
+use crate::runtimes::{self, Runtime};
+use crate::{engine_trial, guest, missing, process, trial};
 use libtest_mimic::Trial;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
@@ -42,7 +43,12 @@ pub fn trials() -> Vec<Trial> {
         let mut trials = vec![
             trial("native::network::a_port_that_is_taken", taken_port),
             names.with_kind("root only").with_ignored_flag(!is_root),
+            engine_trial(Engine::COMMAND, "network::what_a_module_cannot_have", refusals),
         ];
+        trials.push(match runtimes::find("passt") {
+            Some(passt) => trial("native::network_qemu::passt", move || qemu_framing(&passt)),
+            None => missing("native::network_qemu", "passt"),
+        });
         let own = [Engine::Native, Engine::Image].into_iter().chain(Engine::components());
         let sites = own.map(|engine| Site { engine, way: Way::Own }).chain(behind_a_helper());
         for site in sites {
@@ -479,6 +485,75 @@ fn interface(site: Site) {
 
 /// A container of `c2w run`, with a network as it has by default.
 const NATIVE: Site = Site { engine: Engine::Native, way: Way::Own };
+
+/// What a module says that asks for a network in vain, in one line.
+fn refusals(engine: Engine) {
+    let folder = tempfile::tempdir().unwrap();
+    let mapped = Directory::new(folder.path(), "/net");
+    for (options, expected) in [
+        (
+            &["--network=user"][..],
+            "--network user: a module of WASI preview 1 has no sockets: c2w net-",
+        ),
+        (&["--publish=80:80"], "--publish: a module of WASI preview 1 has no sockets"),
+        (&["--network=qemu=h:1"], "--network qemu: a module of WASI preview 1 has no sockets"),
+        (&["--network=dir=/other"], "dir=/other: the runtime has opened no such directory"),
+        (&["--network=dir=/net"], "dir=/net: no c2w net-helper serves that directory"),
+        (&["--network=dir=/net", "-p80:80"], "--publish: give it to c2w net-helper"),
+        (&["--network=socket"], "the runtime does not listen (wazero run -listen HOST:PORT)"),
+        (&["--network=socket=listenfd=9"], "the runtime does not listen"),
+    ] {
+        let arguments = [options, &["true"]].concat();
+        let mut command = Container::busybox().command_with(engine, &[mapped], &arguments);
+        let output = process::run(&mut command, b"");
+        let said = text(&output.stderr);
+        assert!(said.contains(expected) && said.lines().count() == 1, "{options:?}: {said}");
+        assert_eq!(output.status.code(), Some(125), "{options:?}");
+    }
+}
+
+/// With the network of a program that QEMU's users have, which is not told of c2w: it leads to this
+/// host's loopback by its gateway.
+fn qemu_framing(passt: &Path) {
+    const GATEWAY: &str = "10.99.0.1";
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("socket");
+    let mut started = Command::new(passt);
+    started
+        .args(["--foreground", "--one-off", "--quiet", "--mtu", "1400", "--socket"])
+        .arg(&socket);
+    started.args(["--address", "10.99.0.2", "--netmask", "24", "--gateway", GATEWAY]);
+    // It gives up what root may do.
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let mut passt = process::spawn(&mut started);
+    while !socket.exists() {
+        assert!(passt.try_wait().unwrap().is_none(), "passt has ended");
+        thread::sleep(Duration::from_millis(10));
+    }
+    let option = format!("--network=qemu=unix:{}", socket.display());
+    let bytes = noise(3_000_000);
+    let page = [b"HTTP/1.0 200 OK\r\n\r\n", &bytes[..]].concat();
+    let download = serve(move |mut stream| {
+        let _ = stream.read(&mut [0; 1000]).and_then(|_| stream.write_all(&page));
+    });
+    let (sender, counted) = std::sync::mpsc::channel();
+    let upload = serve(move |mut stream| {
+        sender.send(std::io::copy(&mut stream, &mut std::io::sink()).unwrap()).unwrap();
+    });
+    // Not half-closed: the passt of 2023 takes no acknowledgements then.
+    let line = format!(
+        "cat /sys/class/net/eth0/mtu >&2; wget -qO - http://{GATEWAY}:{}/ && exec /t/network send \
+         {GATEWAY} {} 6000000",
+        download.port(),
+        upload.port()
+    );
+    let output = process::run(&mut command(NATIVE, &[&option, "sh", "-c", &line]), b"");
+    assert_eq!(text(&output.stderr), "1400\n");
+    assert!(output.stdout == bytes, "{} bytes of {}", output.stdout.len(), bytes.len());
+    assert_eq!(counted.recv(), Ok(6_000_000));
+    // It ends with its only peer.
+    assert!(passt.wait().unwrap().success());
+}
 
 /// A name server on an address of this host's loopback that nobody else has.
 struct NameServer(Child);

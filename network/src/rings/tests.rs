@@ -566,7 +566,7 @@ fn a_peer_that_lies() {
         ("has no generation", |header| header.generation = 0),
     ];
     let replaced: &[fn(&mut Header)] = &[
-        |header| header.generation = 1,
+        |header| (header.generation, header.state) = (1, State::Connecting),
         |header| header.answers = 1,
         |header| header.answers = 0,
         |header| header.answers = u64::MAX,
@@ -586,6 +586,28 @@ fn a_peer_that_lies() {
         let (read, _, why) = hostile(of_guest, |header| header.state = State::Closed);
         assert_eq!((read, why.as_str()), (Moved(100), ""));
     }
+}
+
+#[test]
+fn a_guest_that_was_replaced_and_has_not_seen_it_does_no_harm() {
+    let (world, mut old, mut helper) = World::connected();
+    let mut guest = world.join(77);
+    // It writes over the newer one's question.
+    assert_eq!(old.write(b"x"), Moved(1));
+    assert_eq!(helper.accept(), Ok(false));
+    assert_eq!(end_of_reading(&mut guest), Blocked);
+    assert_eq!(helper.accept(), Ok(true));
+    assert!(guest.is_connected());
+    // And once more, over what that one writes now.
+    assert_eq!(guest.write(b"new"), Moved(3));
+    assert_eq!(old.write(b""), Blocked);
+    let past = world.guest.borrow().header();
+    old.put_header(State::Connected).expect("written");
+    assert_eq!(end_of_reading(&mut helper), Blocked);
+    world.guest.clone().write_at(0, &past).expect("written");
+    assert_eq!(read(&mut helper, 10), b"new");
+    assert_eq!(end_of_reading(&mut old), End);
+    assert!(old.is_replaced());
 }
 
 #[test]

@@ -17,8 +17,7 @@ pub struct Connection(wasi::Fd);
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        // SAFETY: the descriptor is this one's own. There is nothing to do about an error.
-        let _ = unsafe { wasi::fd_close(self.0) };
+        wasi_calls::close(self.0);
     }
 }
 
@@ -39,14 +38,13 @@ impl Connection {
         let listener =
             listener.ok_or("the runtime does not listen (wazero run -listen HOST:PORT)")?;
         // Without, wazero's sock_accept blocks, whatever it is told.
-        do_not_block(listener)?;
+        wasi_calls::do_not_block(listener).map_err(words)?;
         let deadline = wasi_calls::clock(wasi::CLOCKID_MONOTONIC).saturating_add(LIMIT);
         loop {
-            // SAFETY: no memory is involved but the result's.
-            match unsafe { wasi::sock_accept(listener, wasi::FDFLAGS_NONBLOCK) } {
+            match wasi_calls::accept(listener) {
                 Ok(fd) => {
                     let connection = Self(fd);
-                    do_not_block(fd)?;
+                    wasi_calls::do_not_block(fd).map_err(words)?;
                     return Ok(connection);
                 }
                 Err(wasi::ERRNO_AGAIN | wasi::ERRNO_INTR) => {}
@@ -61,11 +59,9 @@ impl Connection {
 
     /// As a channel's.
     pub fn read(&mut self, buffer: &mut [u8]) -> Transfer {
-        let vector = [wasi::Iovec { buf: buffer.as_mut_ptr(), buf_len: buffer.len() }];
-        // SAFETY: the vector describes a live, writable slice.
-        match unsafe { wasi::fd_read(self.0, &vector) } {
+        match wasi_calls::read(self.0, buffer) {
             Ok(0) => Transfer::End,
-            Ok(length) => Transfer::Moved(length.min(buffer.len())),
+            Ok(length) => Transfer::Moved(length),
             Err(wasi::ERRNO_AGAIN | wasi::ERRNO_INTR) => Transfer::Blocked,
             Err(_) => Transfer::Broken,
         }
@@ -73,17 +69,10 @@ impl Connection {
 
     /// As a channel's.
     pub fn write(&mut self, bytes: &[u8]) -> Transfer {
-        let vector = [wasi::Ciovec { buf: bytes.as_ptr(), buf_len: bytes.len() }];
-        // SAFETY: the vector describes a live slice.
-        match unsafe { wasi::fd_write(self.0, &vector) } {
+        match wasi_calls::write(self.0, bytes) {
             Ok(0) | Err(wasi::ERRNO_AGAIN | wasi::ERRNO_INTR) => Transfer::Blocked,
-            Ok(length) => Transfer::Moved(length.min(bytes.len())),
+            Ok(length) => Transfer::Moved(length),
             Err(_) => Transfer::Broken,
         }
     }
-}
-
-fn do_not_block(fd: wasi::Fd) -> Result<(), String> {
-    // SAFETY: no memory is involved.
-    unsafe { wasi::fd_fdstat_set_flags(fd, wasi::FDFLAGS_NONBLOCK) }.map_err(words)
 }
