@@ -5,7 +5,8 @@
 #
 # RUNS (default 5) is how often everything is measured, WASMTIME the wasmtime to use. Raw runs stay
 # in target/bench; `python3 scripts/bench/table.py target/bench` prints them again. What of a run is
-# translated code is told where python3 has PyPI's wasmtime, of WASMTIME's version. Needs 3 GiB.
+# translated code is told where python3 has PyPI's wasmtime, of WASMTIME's version. Needs 3 GiB. With
+# NETWORK=1, scripts/network.sh adds what its iperf3 and 1,000 connections come to (root only).
 set -euo pipefail
 image=${1:-}
 [ $# -le 1 ] || { echo "usage: $0 [IMAGE]" >&2; exit 2; }
@@ -38,3 +39,8 @@ cc -O2 -static -o "$out/bin/bench" scripts/bench/bench.c
 python3 -B scripts/bench/run.py \
     "$out" "$image" "${CARGO_TARGET_DIR:-target}/release/c2w" "$wasmtime" "${RUNS:-5}"
 python3 -B scripts/bench/table.py "$out"
+if [ -n "${NETWORK:-}" ]; then
+    echo
+    C2W=${CARGO_TARGET_DIR:-target}/release/c2w WASMTIME=$wasmtime \
+        scripts/network.sh "$out/network" iperf3 connections
+fi

@@ -23,7 +23,7 @@ scripts/install-runtimes.sh wasmtime
 
 # For these there is no "ignored, not installed". The cases of modules run on the crate wasmtime here;
 # on other runtimes by scripts/runtimes.sh.
-export C2W_REQUIRED="wasmtime riscv64-linux-gnu-gcc" C2W_RUNTIME_NAMES=
+export C2W_REQUIRED="wasmtime passt riscv64-linux-gnu-gcc" C2W_RUNTIME_NAMES=
 # No tests are in documentation; examples are compiled by the lints.
 cargo test --locked --workspace --lib --bins --tests
 [ "$(id -u)" = 0 ] || exit 0
