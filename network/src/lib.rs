@@ -37,7 +37,7 @@ pub use c2w_nat::Refusal;
 pub use container::ContainerNetwork;
 pub use framing::{Channel, Checksums, FramedChannel};
 pub use link::Link;
-pub use rings::{GUEST_FILE, HOST_FILE, RingFile, Rings, is_ring_file};
+pub use rings::{GUEST_FILE, HOST_FILE, RING, RingFile, Rings, is_ring_file};
 pub use sockets::{Interest, LookupError, Sockets, Transfer};
 pub use stream_channel::StreamChannel;
 pub use user::{HostNetwork, UserNetwork, Wire};

@@ -8,6 +8,7 @@ pub mod ext4;
 pub mod guest;
 pub mod guest_abi;
 pub mod layers;
+pub mod link;
 pub mod machine;
 pub mod manifest;
 pub mod mmio;
@@ -16,6 +17,7 @@ pub mod p9;
 pub mod p9_server;
 pub mod pax;
 pub mod reference;
+pub mod rings;
 pub mod snapshot;
 pub mod tar;
 pub mod virtqueue;
@@ -27,10 +29,11 @@ use arbitrary::{Arbitrary, Unstructured};
 pub type Check = fn(&[u8]);
 
 /// All of them, by the names of their binaries and corpora.
-pub const TARGETS: [(&str, Check); 14] = [
+pub const TARGETS: [(&str, Check); 16] = [
     ("ext4", ext4::check),
     ("guest_abi", guest_abi::check),
     ("layers", layers::check),
+    ("link", link::check),
     ("machine", machine::check),
     ("manifest", manifest::check),
     ("mmio", mmio::check),
@@ -39,6 +42,7 @@ pub const TARGETS: [(&str, Check); 14] = [
     ("p9_server", p9_server::check),
     ("pax", pax::check),
     ("reference", reference::check),
+    ("rings", rings::check),
     ("snapshot", snapshot::check),
     ("tar", tar::check),
     ("virtqueue", virtqueue::check),

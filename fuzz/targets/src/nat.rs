@@ -506,7 +506,7 @@ fn ethernet(kind: u16, payload: &[u8]) -> Vec<u8> {
 }
 
 /// A packet of the guest.
-fn ip(to: IpAddr, protocol: u8, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn ip(to: IpAddr, protocol: u8, payload: &[u8]) -> Vec<u8> {
     match to {
         IpAddr::V4(to) => {
             let payload = &payload[..payload.len().min(65_515)];
