@@ -7,7 +7,7 @@ use signal_hook::iterator::{Handle, Signals};
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 
@@ -78,6 +78,9 @@ fn unfinished() -> MutexGuard<'static, Vec<(u64, Undo)>> {
 /// The signals that this program gets, while it lives. The second that is to end it does.
 pub struct Received(UnixStream);
 
+/// Whether all signals are passed on, the second that is to end the program, too.
+static ALL: AtomicBool = AtomicBool::new(false);
+
 /// Where signals go instead of ending the program.
 static RECEIVER: Mutex<Option<UnixStream>> = Mutex::new(None);
 
@@ -93,6 +96,15 @@ impl Received {
         let handle = listen()?;
         OTHERS.into_iter().try_for_each(|signal| handle.add_signal(signal))?;
         Ok(Self(heard))
+    }
+
+    /// The same, for a program that ends by itself when it is told to: it gets all signals.
+    ///
+    /// # Errors
+    /// When signals cannot be handled.
+    pub fn listen_to_all() -> io::Result<Self> {
+        ALL.store(true, Relaxed);
+        Self::listen()
     }
 
     /// Readable when there is a signal.
@@ -131,7 +143,9 @@ fn listen() -> io::Result<&'static Handle> {
         for signal in signals.forever() {
             let ending = ENDING.contains(&signal);
             let told = match &mut *receiver() {
-                Some(receiver) if !(asked && ending) => receiver.write_all(&[signal as u8]).is_ok(),
+                Some(receiver) if ALL.load(Relaxed) || !(asked && ending) => {
+                    receiver.write_all(&[signal as u8]).is_ok()
+                }
                 _ => false,
             };
             asked |= ending;

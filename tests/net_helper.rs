@@ -57,6 +57,22 @@ fn it_ends_with_its_command_and_leaves_nothing() {
     assert_eq!(fs::read_dir(&rings).unwrap().count(), 0);
 }
 
+/// Ctrl-C goes to a shell and its helper alike, and the shell stays.
+#[test]
+fn its_command_decides_what_a_signal_means() {
+    let (_folder, rings) = rings();
+    let line = "kill -INT $PPID; kill -INT $PPID; sleep 0.2; echo still here; exit 3";
+    let run = said(&["net-helper", &rings, "--", "sh", "-c", line]);
+    assert_eq!(run, ("still here\n".into(), Some(3)));
+    // What is sent to end it, its command gets.
+    let line = "trap 'exit 4' TERM; kill -TERM $PPID; while :; do sleep 0.01; done";
+    assert_eq!(said(&["net-helper", &rings, "--", "sh", "-c", line]), (String::new(), Some(4)));
+    assert!(!Path::new(&rings).exists());
+    // Nobody ever listens: the command's end counts.
+    let connect = ["net-helper", "--connect", "127.0.0.1:9", "--", "sh", "-c", "exit 5"];
+    assert_eq!(said(&connect), (String::new(), Some(5)));
+}
+
 #[test]
 fn files_of_others_are_not_overwritten() {
     let (_folder, rings) = rings();
@@ -79,7 +95,8 @@ fn files_of_others_are_not_overwritten() {
     said(&["net-helper", &rings, "--", "sh", "-c", "kill -9 $PPID"]);
     assert_eq!(fs::read_dir(&rings).unwrap().count(), 2);
     let twice = ["net-helper", &rings, "--", program, "net-helper", &rings, "--", "true"];
-    let expected = format!("c2w: {rings}: another c2w net-helper serves it\n");
+    let expected =
+        format!("c2w: {rings}: host.ring: another c2w net-helper serves this directory\n");
     assert_eq!(said(&twice), (expected, Some(125)));
     assert_eq!(fs::read_dir(&rings).unwrap().count(), 0);
 }
@@ -97,7 +114,11 @@ fn what_makes_no_sense_is_refused() {
         (&["net-helper", "--connect", "a:1", &rings], "cannot be used with", 2),
         (&["net-helper", "/proc/nothing"], "/proc/nothing: cannot be made", 125),
         (&["net-helper", "/dev/null"], "/dev/null: host.ring: ", 125),
-        (&["run", IMAGE, "--", "--network=dir=/no/such"], "no c2w net-helper serves it", 125),
+        (
+            &["run", IMAGE, "--", "--network=dir=/no/such"],
+            "no c2w net-helper serves that directory",
+            125,
+        ),
         (
             &["run", IMAGE, "--", "--network=dir=/x", "-p", "80:80"],
             "give it to c2w net-helper",

@@ -20,6 +20,11 @@ pub trait Channel {
     /// Writes from `bytes`, which are not empty.
     fn write(&mut self, bytes: &[u8]) -> Transfer;
 
+    /// Why nobody is at the other end, for people, if that is known.
+    fn absence(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Why it is broken, for people, if more is known.
     fn failure(&self) -> Option<&str> {
         None
@@ -60,8 +65,9 @@ pub struct FramedChannel<C> {
     /// Which of these bytes were read from the channel, and are in no frame yet.
     start: usize,
     end: usize,
-    /// Why nothing goes over it any more.
+    /// Why nothing goes over it any more, and whether just the channel has come to its end.
     failure: Option<String>,
+    closed: bool,
     /// Whether a frame went over it since it was last asked.
     active: bool,
 }
@@ -78,6 +84,7 @@ impl<C: Channel> FramedChannel<C> {
             start: 0,
             end: 0,
             failure: None,
+            closed: false,
             active: false,
         }
     }
@@ -97,6 +104,12 @@ impl<C: Channel> FramedChannel<C> {
         self.outgoing.clear();
         (self.written, self.start, self.end) = (0, 0, 0);
         self.failure = None;
+        self.closed = false;
+    }
+
+    /// Whether its other end is gone, without anything wrong before that.
+    pub fn is_closed(&self) -> bool {
+        self.closed
     }
 
     /// Why nothing goes over it any more, for people.
@@ -178,6 +191,13 @@ impl<C: Channel> FramedChannel<C> {
         Some(if is_valid { Checksum::Valid } else { Checksum::Present })
     }
 
+    /// Whether a frame that was read waits to be received.
+    pub fn has_frame(&self) -> bool {
+        let read = &self.incoming[self.start..self.end];
+        let length = read.first_chunk().map(|length| u32::from_be_bytes(*length) as usize);
+        length.is_some_and(|length| self.failure.is_none() && read.len() >= LENGTH + length)
+    }
+
     /// Where the next frame is, if all of it has been read.
     fn next_frame(&mut self) -> Option<core::ops::Range<usize>> {
         let read = &self.incoming[self.start..self.end];
@@ -224,6 +244,7 @@ impl<C: Channel> FramedChannel<C> {
 
     /// With the channel's own reason, if it has one.
     fn fail_channel(&mut self, otherwise: &str) {
+        self.closed = self.channel.failure().is_none() && self.failure.is_none();
         let reason = self.channel.failure().unwrap_or(otherwise).to_string();
         self.fail(&reason);
     }

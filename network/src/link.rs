@@ -29,7 +29,7 @@ const LONGEST_PAUSE: u64 = 10_000_000;
 const ACTIVE: u64 = 1_000_000_000;
 
 /// A machine's wire to a peer.
-pub struct Link<C> {
+pub struct Link<C: Channel> {
     framed: Rc<RefCell<FramedChannel<C>>>,
     guest: Network,
     /// When something last went over it, and when to look again.
@@ -37,6 +37,13 @@ pub struct Link<C> {
     next_timer: Option<u64>,
     /// Whether it was told that it has failed.
     told: bool,
+}
+
+impl<C: Channel> Drop for Link<C> {
+    /// Tells the peer that nothing follows.
+    fn drop(&mut self) {
+        self.framed.borrow_mut().channel_mut().close();
+    }
 }
 
 /// The machine's end.
@@ -79,7 +86,12 @@ impl<C: Channel + 'static> Link<C> {
                 break lease;
             }
             if moment >= deadline {
-                return Err("nobody has given the container an address (by DHCP)".into());
+                let absence = framed.channel().absence();
+                let otherwise = "nobody has given the container an address (by DHCP)";
+                return Err(absence.unwrap_or(otherwise).into());
+            }
+            if framed.has_frame() {
+                continue;
             }
             let timer = client.poll_at().map(|at| at.0.saturating_mul(1000));
             let until = timer.into_iter().fold(deadline, u64::min);

@@ -18,7 +18,7 @@
 //! | 4096 | [`RING`] | the ring: byte n of the connection is at 4096 + n % [`RING`] |
 //!
 //! A header is written at once, after the bytes that it announces. One whose check is wrong is half
-//! written: it is no news, and the reader looks again later. A connection is made in three steps:
+//! written: it is not news, and the reader looks again later. A connection is made in three steps:
 //!
 //! 1. The guest writes a header: connecting, answers 0, written 0, read 0.
 //! 2. The helper finds a generation that it has not answered in state connecting, and answers it:
@@ -30,8 +30,8 @@
 //! read what an earlier connection has left there. A side has room for [`RING`] bytes more than the
 //! other has read. Its connection ends when the other side is closed, or when the other's header is
 //! of another generation or answers another: one of the two has started anew. What was announced
-//! before can be read then. A guest's header of another generation that does not say connecting is no
-//! news for the helper: a guest that was replaced has written it before it saw that.
+//! before can be read then. A guest's header of another generation that does not say connecting is not
+//! news to the helper: a guest that was replaced has written it before it saw that.
 //!
 //! What this asks of its host: that a read which sees a header sees the bytes that were written
 //! before it, which is so for the processes of one kernel, but not over a network file system. And
@@ -475,6 +475,10 @@ impl<F: RingFile> Channel for Rings<F> {
 
     fn write(&mut self, bytes: &[u8]) -> Transfer {
         self.write(bytes)
+    }
+
+    fn absence(&self) -> Option<&'static str> {
+        matches!(self.link, Link::Waiting).then_some("no c2w net-helper answers")
     }
 
     fn failure(&self) -> Option<&str> {

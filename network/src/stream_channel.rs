@@ -1,7 +1,7 @@
 //! A host's socket as what carries frames.
 
 use crate::framing::Channel;
-use crate::sockets::{Sockets, Transfer};
+use crate::sockets::{Interest, Sockets, Transfer};
 use alloc::rc::Rc;
 
 /// A connection to a peer that takes frames.
@@ -27,7 +27,12 @@ impl<S: Sockets> Channel for StreamChannel<S> {
     const POLLED: bool = false;
 
     fn read(&mut self, buffer: &mut [u8]) -> Transfer {
-        self.sockets.read(&self.stream, buffer)
+        // Where looking for what is ready is what lets the runtime read, as in wasmtime.
+        let interest = Interest::Stream { stream: &*self.stream, read: true, write: false };
+        match self.sockets.ready(&[interest]).contains(&true) {
+            true => self.sockets.read(&self.stream, buffer),
+            false => Transfer::Blocked,
+        }
     }
 
     fn write(&mut self, bytes: &[u8]) -> Transfer {

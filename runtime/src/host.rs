@@ -31,9 +31,7 @@ impl WasiHost {
         self.network = Some(network);
         guest
     }
-}
 
-impl WasiHost {
     /// Nanoseconds until the network is to be looked at, if that is known.
     pub fn network_timer(&mut self) -> Option<u64> {
         let at = self.network.as_ref()?.next_timer()?;

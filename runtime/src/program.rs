@@ -16,12 +16,16 @@ use c2w_emulator::riscv::linkage;
 use c2w_guest_abi::RunRequest;
 use c2w_p9::Server;
 use c2w_session::options::{self, Environment, Invocation, NetworkMode, RunOptions};
-use c2w_session::{Closed, RunState, Runner, Session, SharedDirectory, terminal};
+use c2w_session::{
+    Closed, RunHost, RunState, Runner, SEND_LIMIT, Session, SessionHost, SharedDirectory, terminal,
+};
 
 /// The running container.
 pub struct Program {
     runner: Runner,
     host: WasiHost,
+    /// Until when an embedder is asked to wait for what the container had sent at its end.
+    send_until: Option<u64>,
 }
 
 impl Program {
@@ -76,7 +80,7 @@ impl Program {
             125
         })?;
         session.push_stdin(&typed, &mut host);
-        Ok(Self { runner: Runner::new(session), host })
+        Ok(Self { runner: Runner::new(session), host, send_until: None })
     }
 
     /// Runs to the end of the command; returns the exit status.
@@ -89,17 +93,29 @@ impl Program {
     /// Reads what standard input has, and runs about `budget` instructions, or until the guest
     /// waits. Never waits itself.
     pub fn run_slice(&mut self, budget: u64) -> RunState {
+        if let RunState::Finished(_) = self.runner.state() {
+            return self.send_rest();
+        }
         let Ok(()) = self.runner.pass_input(Some(0), &mut self.host);
         let state = self.runner.run_slice(budget, &mut self.host);
         let moved = self.runner.exchange_packets(&mut self.host);
         match state {
             RunState::Waiting { .. } if moved => RunState::Running,
-            RunState::Finished(_) => {
-                self.host.end();
-                state
-            }
+            RunState::Finished(_) => self.send_rest(),
             state => state,
         }
+    }
+
+    /// Goes on until what the container had sent has left, or for a while.
+    fn send_rest(&mut self) -> RunState {
+        let now = self.host.monotonic_ns();
+        let until = *self.send_until.get_or_insert(now.saturating_add(SEND_LIMIT));
+        self.runner.exchange_packets(&mut self.host);
+        if self.host.has_unsent() && now < until {
+            return RunState::Running;
+        }
+        self.host.end();
+        self.runner.state()
     }
 
     /// Nanoseconds until there is something to do.

@@ -6,7 +6,7 @@ use crate::wasi_calls;
 use alloc::format;
 use alloc::string::String;
 use c2w_network::{Channel, Checksums, GUEST_FILE, HOST_FILE, Link, RingFile, Rings};
-use c2w_p9::{HostDirectories, HostPath, OpenHow};
+use c2w_p9::{Errno, HostDirectories, HostPath, OpenHow};
 use c2w_session::SharedDirectory;
 use c2w_session::options::NetworkOptions;
 
@@ -72,14 +72,16 @@ pub fn join<C: Channel + 'static>(
         preopens.open(at, &how).map(FileOfRing)
     };
     let files = open(GUEST_FILE, true).and_then(|own| Ok((own, open(HOST_FILE, false)?)));
-    let absent = || format!("--network dir={shown}: no c2w net-helper serves that directory");
-    let (own, peer) = files.map_err(|_| absent())?;
-    let rings = Rings::join(own, peer, wasi_calls::random_number())
-        .map_err(|why| format!("--network dir={shown}: {why}"))?;
+    let failed = |why: &str| format!("--network dir={shown}: {why}");
+    let (own, peer) = files.map_err(|error| match error {
+        Errno::NOENT => failed("no c2w net-helper serves that directory"),
+        _ => failed("its files cannot be opened for reading and writing"),
+    })?;
+    let rings = Rings::join(own, peer, wasi_calls::random_number()).map_err(|why| failed(&why))?;
     connect(channel(rings), Checksums::Offloaded, options, |_, ns| {
         wasi_calls::sleep(ns.min(PAUSE));
     })
-    .map_err(|why| format!("{}: {why}", absent()))
+    .map_err(|why| failed(&why))
 }
 
 /// A network behind a channel.

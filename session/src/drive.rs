@@ -19,7 +19,7 @@ const SLICE: u64 = 1 << 21;
 /// Most bytes of standard input read at once.
 const INPUT_CHUNK: usize = 256 << 10;
 /// How long bytes are waited for that a container had sent at its end, in nanoseconds.
-const SEND_LIMIT: u64 = 10_000_000_000;
+pub const SEND_LIMIT: u64 = 10_000_000_000;
 /// Do not wait.
 const NO_TIME: Option<u64> = Some(0);
 

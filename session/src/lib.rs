@@ -16,7 +16,7 @@ pub mod terminal;
 
 pub use boot::{BootFailure, Guest, boot};
 pub use c2w_emulator::devices::P9Server;
-pub use drive::{Input, RunHost, RunState, Runner, Wait};
+pub use drive::{Input, RunHost, RunState, Runner, SEND_LIMIT, Wait};
 pub use host::{BootPart, Closed, SessionHost};
 pub use mounts::{SharedDirectory, check_mounts, mounts};
 pub use session::{Session, Step};

@@ -84,8 +84,7 @@ fn of_directory(path: &Path, options: &NetworkOptions, start: Instant) -> Result
     let (own, peer) = ring_directory::open(path)?;
     let rings = Rings::join(own, peer, entropy::number()).map_err(anyhow::Error::msg)?;
     let wait = |_: &mut _, ns: u64| thread::sleep(Duration::from_nanos(ns.min(RING_PAUSE)));
-    let link = connect_link(rings, Checksums::Offloaded, options, start, wait);
-    let link = link.context("is c2w net-helper running for this directory?")?;
+    let link = connect_link(rings, Checksums::Offloaded, options, start, wait)?;
     Ok(ContainerNetwork::Directory(link))
 }
 

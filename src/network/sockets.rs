@@ -149,8 +149,8 @@ pub fn poll_fd<'a>(interest: &Interest<'a, HostSockets>) -> PollFd<'a> {
     }
 }
 
-/// Lets this process have as many descriptors as it may: many systems begin with 1,024, which is no
-/// more than a container's connections alone.
+/// Lets this process have as many descriptors as it may: many systems begin with 1,024, which
+/// a container's connections alone may need.
 pub fn raise_limit() {
     let limit = getrlimit(Resource::Nofile);
     // What cannot be raised stays: connections that are too many are refused.

@@ -31,7 +31,7 @@ fn is_name(bytes: &[u8]) -> bool {
     (1..=NAME).contains(&bytes.len()) && bytes.iter().all(is_harmless)
 }
 
-/// The names of a list, up to what is no name in its form. One that is not [`is_name`] is left out.
+/// The names of a list, up to what does not have a name's form. One that is not [`is_name`] is left out.
 fn list(bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut names = Vec::new();
     let mut at = 0;

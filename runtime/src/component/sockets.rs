@@ -37,6 +37,9 @@ pub struct WasiSockets {
     looks: u32,
 }
 
+/// How long a peer may take to answer, in nanoseconds.
+const CONNECT_LIMIT: u64 = 10_000_000_000;
+
 /// How many things may be ready before [`renew_budget`] is due.
 const MANY: usize = 32;
 /// After how many looks without a wait the runtime gets its turn.
@@ -150,9 +153,13 @@ impl WasiSockets {
 
     fn connected(&mut self, to: SocketAddr) -> Result<Stream, Refusal> {
         let mut stream = self.connect(to)?;
+        let limit = monotonic_clock::subscribe_duration(CONNECT_LIMIT);
         while !self.is_connected(&mut stream)? {
             if let State::Connecting(connected) = &stream.state {
-                connected.block();
+                poll(&[connected, &limit]);
+            }
+            if limit.ready() {
+                return Err(Refusal::HostUnreachable);
             }
         }
         Ok(stream)

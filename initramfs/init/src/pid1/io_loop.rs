@@ -73,6 +73,8 @@ pub struct IoLoop<'a> {
     oom_kills: u64,
 }
 
+/// SIGHUP, SIGINT and SIGTERM.
+const ENDING: [u8; 3] = [1, 2, 15];
 /// `c_cc[VEOF]` of a new terminal: end of file when it is typed.
 const TERMINAL_EOF: u8 = 4;
 /// Each read takes one end of file, and one more the end of a line without its newline. After the
@@ -189,8 +191,11 @@ impl<'a> IoLoop<'a> {
                     }
                 }
                 // Who has ended it does not wait for its connections.
-                ToGuest::Signal(_) | ToGuest::Stop if self.status.is_some() => {
-                    self.connections = None;
+                ToGuest::Stop if self.status.is_some() => self.connections = None,
+                ToGuest::Signal(number) if self.status.is_some() => {
+                    if ENDING.contains(&number) {
+                        self.connections = None;
+                    }
                 }
                 ToGuest::Signal(number) => self.container.signal(number),
                 ToGuest::Stop => self.container.stop(),

@@ -35,6 +35,7 @@ mod attribute {
     pub const IFA_ADDRESS: u16 = 1;
     pub const IFA_LOCAL: u16 = 2;
     pub const IFA_BROADCAST: u16 = 4;
+    pub const RTA_OIF: u16 = 4;
     pub const RTA_GATEWAY: u16 = 5;
 }
 
@@ -66,7 +67,8 @@ impl Interface {
         }
         do_it(link(IFF_UP, IFF_UP), "switching the interface on")?;
         for gateway in &network.gateways {
-            do_it(default_route(*gateway), &format!("setting the gateway {gateway}"))?;
+            let route = default_route(*gateway, index, &network.addresses);
+            do_it(route, &format!("setting the gateway {gateway}"))?;
         }
         Ok(())
     }
@@ -104,16 +106,32 @@ fn new_address(address: InterfaceAddress, index: u32) -> Request {
     }
 }
 
-fn default_route(gateway: IpAddr) -> Request {
+/// The gateway need not be in the network, as with a prefix of 32: it is at the other end of the wire.
+fn default_route(gateway: IpAddr, index: u32, addresses: &[InterfaceAddress]) -> Request {
     const TABLE_MAIN: u8 = 254;
     const PROTOCOL_BOOT: u8 = 3;
     const SCOPE_UNIVERSE: u8 = 0;
     const UNICAST: u8 = 1;
+    /// The gateway is beside this host, whatever its address.
+    const RTNH_F_ONLINK: u32 = 4;
     let (family, bytes) = family_and_bytes(gateway);
     let kind = [TABLE_MAIN, PROTOCOL_BOOT, SCOPE_UNIVERSE, UNICAST];
-    let structure = [[family, 0, 0, 0], kind, [0; 4]].concat();
+    let is_inside = addresses.iter().any(|address| contains(*address, gateway));
+    let flags = if is_inside { 0 } else { RTNH_F_ONLINK };
+    let structure = [[family, 0, 0, 0], kind, u32::to_ne_bytes(flags)].concat();
     Request::new(request::NEW_ROUTE, netlink::CREATE, &structure)
+        .with(attribute::RTA_OIF, &index.to_ne_bytes())
         .with(attribute::RTA_GATEWAY, &bytes)
+}
+
+/// Whether the network of an address has another one in it.
+fn contains(network: InterfaceAddress, other: IpAddr) -> bool {
+    let common = match (network.address, other) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => (u32::from(a) ^ u32::from(b)).leading_zeros(),
+        (IpAddr::V6(a), IpAddr::V6(b)) => (u128::from(a) ^ u128::from(b)).leading_zeros(),
+        _ => return false,
+    };
+    common >= u32::from(network.prefix)
 }
 
 fn family_and_bytes(address: IpAddr) -> (u8, Vec<u8>) {
