@@ -3,7 +3,7 @@
 mod stack;
 
 use c2w_nat::{End, Event, Refusal};
-use stack::frames::{ACK, FIN, RST, SYN, tcp};
+use stack::frames::{ACK, FIN, RST, SYN, fix_header, tcp};
 use stack::{SERVER, World, noise};
 
 fn server(number: usize) -> String {
@@ -170,4 +170,83 @@ fn ports_0_and_flags_without_sense_open_nothing() {
         world.inject(&frame);
     }
     assert_eq!(world.events(), []);
+}
+
+/// Numbers that look like nothing.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+
+    /// A frame that is nearly right, or nothing of the kind.
+    fn frame(&mut self) -> Vec<u8> {
+        let number = self.next(1500) as usize;
+        let port = 40_000 + self.next(3) as u16;
+        let data = noise(self.0, self.next(20) as usize * self.next(70) as usize);
+        let (sequence, ack) = (self.next(1 << 32) as u32, self.next(1 << 32) as u32);
+        let flags = if self.next(3) == 0 { SYN } else { self.next(64) as u8 };
+        let mut frame = tcp(port, &server(number), flags, sequence, ack, &data);
+        match self.next(8) {
+            0 => frame = noise(self.0, self.next(100) as usize),
+            // Another protocol, or another length in the IP header, whose checksum is right then.
+            1 => frame[23] = self.next(256) as u8,
+            2 => frame.truncate(self.next(frame.len() as u64 + 1) as usize),
+            3 => {
+                let at = self.next(frame.len() as u64) as usize;
+                frame[at] = self.next(256) as u8;
+            }
+            _ => {}
+        }
+        if self.next(2) == 0 && frame.len() >= 34 {
+            fix_header(&mut frame[14..34]);
+        }
+        frame
+    }
+}
+
+/// Frames and calls in any order. FRAMES in the environment is how many, for more than a test's time.
+#[test]
+fn anything_may_come() {
+    let count = std::env::var("FRAMES").map_or(100_000, |count| count.parse().expect("a number"));
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut nat = World::new().nat;
+    let mut flows = std::collections::VecDeque::new();
+    let mut now = 0;
+    for _ in 0..count {
+        now += random.next(3000);
+        let moment = c2w_nat::Micros(now);
+        nat.input(moment, &random.frame());
+        while let Some(event) = nat.event() {
+            if let Event::Connect { flow, .. } = event {
+                flows.push_back(flow);
+            }
+        }
+        // Those that have ended are among them: a driver may be late.
+        while flows.len() > 1200 {
+            flows.pop_front();
+        }
+        if let Some(&flow) = flows.get(random.next(flows.len() as u64 + 1) as usize) {
+            match random.next(6) {
+                0 => nat.accept(flow),
+                1 => nat.refuse(flow, Refusal::HostUnreachable),
+                2 => nat.abort(flow),
+                3 => nat.close(flow),
+                4 => {
+                    let length = nat.received(flow).len();
+                    nat.consume(flow, length);
+                }
+                _ => assert!(nat.send(flow, &[7; 100]) <= nat.room(flow) + 100),
+            }
+        }
+        let mut frame = Vec::new();
+        while random.next(4) > 0 && nat.output(moment, &mut frame) {
+            assert!(frame.len() <= c2w_nat::MAX_FRAME);
+            frame.clear();
+        }
+    }
 }
