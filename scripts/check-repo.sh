@@ -10,7 +10,7 @@ readonly MAX_LINES=900 MAX_FUNCTION=70 MAX_COLUMNS=100
 # Who may write `unsafe`: the emulator's memory, interpreter loop and edge to translated code, the module's
 # edge to WASI, PID 1 for system calls that rustix lacks, the tests' engine, which loads compiled
 # code, and the lock-step test, whose machine lives in an engine's memory.
-readonly UNSAFE='^(emulator/src/(memory|engine/(arch|run|state_box)|riscv/(hart|state|interpreter/(mod|atomic|group_ops|memory|vector)))\.rs|runtime/src/[a-z_]+\.rs|initramfs/init/src/.+\.rs|tests/end_to_end/engine\.rs|tests/lockstep/(arena|main|regions)\.rs)$'
+readonly UNSAFE='^(emulator/src/(memory/mod|engine/(arch|run|state_box)|riscv/(hart|state|interpreter/(mod|atomic|group_ops|memory|vector)))\.rs|runtime/src/[a-z_]+\.rs|initramfs/init/src/.+\.rs|tests/end_to_end/engine\.rs|tests/lockstep/(arena|main|regions)\.rs)$'
 
 # Hosts that text may name; names without a dot are examples, and so are loopback addresses.
 readonly HOSTS='^(github\.com|wasmtime\.dev|(www\.)?[a-z]+\.org|snapshot\.debian\.org|[a-z.]*sourceforge\.net|index\.docker\.io|distribution\.github\.io|postcard\.jamesmunns\.com|127\.0\.0\.1|192\.0\.2\.1|[a-z0-9-]+(\.(invalid|example|test))?)$'
@@ -78,6 +78,8 @@ src/rootfs_source crate::(ext4|boot|train|wasm|convert|cli|progress)\b
 src/ext4 crate::(oci|rootfs_source|boot|train|wasm|convert|cli|progress)\b
 src/boot crate::(oci|rootfs_source|wasm|train|convert|cli|progress)\b
 src/train crate::(oci|rootfs_source|rootfs|ext4|wasm|convert|cli|progress)\b
+src/units crate::(oci|rootfs_source|rootfs|ext4|emulator_disk|boot|train|wasm|convert|cli|progress)\b
+units/src c2w_(session|translator|p9|guest_abi|module_abi)
 src/wasm crate::(oci|rootfs_source|rootfs|ext4|boot|train|convert|cli|progress)\b
 END
 }

@@ -48,16 +48,9 @@ pub struct BootOptions {
 /// Why there is no snapshot.
 #[derive(Debug, thiserror::Error)]
 pub enum BootError {
-    /// Image and RAM together are too large for an address space of 4 GiB.
-    #[error(
-        "image and memory must fit into 4 GiB together: image {image} MiB, memory {memory} MiB"
-    )]
-    TooLarge {
-        /// Size of the root image in MiB.
-        image: u64,
-        /// RAM in MiB.
-        memory: u64,
-    },
+    /// RAM and what is in memory of the image are too large for an address space of 4 GiB.
+    #[error("a memory of {0} MiB leaves no room for the root image in 4 GiB")]
+    TooLarge(u64),
     /// The host does not have that much memory.
     #[error("not enough memory on this host for a machine of {0} MiB: choose a smaller --memory")]
     OutOfMemory(u64),
@@ -81,7 +74,7 @@ pub fn disk_size(size: u64) -> u64 {
 }
 
 /// Allocates the memory of a `target`, for images of `image_size` bytes, each as [`disk_size`] has
-/// it.
+/// it, of which at most `cache` bytes are there at once.
 ///
 /// # Errors
 /// [`BootError::TooLarge`], [`BootError::OutOfMemory`].
@@ -89,12 +82,11 @@ pub fn allocate(
     target: Target,
     image_size: u64,
     memory_mib: u64,
+    cache: u64,
 ) -> Result<GuestMemory, BootError> {
     let ram = memory_mib.saturating_mul(1 << 20);
-    target.allocate(ram, disk_size(image_size)).map_err(|error| match error {
-        AllocateError::TooLarge => {
-            BootError::TooLarge { image: image_size >> 20, memory: memory_mib }
-        }
+    target.allocate(ram, disk_size(image_size), cache).map_err(|error| match error {
+        AllocateError::TooLarge => BootError::TooLarge(memory_mib),
         AllocateError::OutOfMemory(bytes) => BootError::OutOfMemory((bytes >> 20) as u64),
     })
 }
@@ -198,19 +190,23 @@ mod tests {
     use crate::ext4;
     use crate::rootfs::spool::Spool;
     use crate::rootfs::tree::{Timestamp, Tree};
-    use crate::space::Space;
+    use crate::space::{self, Space};
+    use crate::units::{Compress, UnitWriter};
 
     /// Boots with an empty root in an image of `image_mib`, the rest of which is zeros that cost
     /// this host nothing: the guest has its page structures all the same.
     fn boots(image_mib: u64, memory_mib: u64) -> Result<(), String> {
         let execution = Execution::default();
         let target = execution.target;
-        let mut memory = allocate(target, image_mib << 20, memory_mib).unwrap();
+        let cache = Space::native().image_cache(1 << 30, memory_mib);
+        let mut memory = allocate(target, image_mib << 20, memory_mib, cache).unwrap();
         let region = memory.image();
-        let mut image = memory.slice_mut(region.start, region.length as usize).unwrap();
+        let mut image = UnitWriter::for_image(Compress::Fast).unwrap();
         let created = Timestamp::default();
         let ext4 = ext4::Options { uuid: [1; 16], created };
         ext4::write_image(&Tree::new(), &Spool::new().unwrap(), &ext4, &mut image).unwrap();
+        let image = image.finish().unwrap();
+        memory.set_image_source(Box::new(image.source("root image").unwrap()));
         let options =
             BootOptions { execution, memory_mib, epoch: 0, seed: Vec::new(), kernel_log: None };
         let container = ContainerConfig::default();
@@ -228,9 +224,8 @@ mod tests {
     /// The kernel makes the image's disk while PID 1 runs, and takes longer for a larger one.
     #[test]
     fn large_images_boot_with_the_least_memory_that_is_said_to_do() {
-        for (image, memory) in [(700, 64), (1280, 64), (2046, 80), (3800, 104)] {
-            let space = Space::native();
-            assert_eq!(space.check(image << 20, memory), Ok(()), "{image} MiB");
+        for (image, memory) in [(700, 64), (1280, 64), (2046, 80), (3800, 104), (16 << 10, 304)] {
+            assert_eq!(space::check(image << 20, memory), Ok(()), "{image} MiB");
             assert_eq!(boots(image, memory), Ok(()), "{image} MiB");
         }
     }

@@ -15,22 +15,26 @@ use crate::rootfs::spool::Spool;
 use crate::rootfs::tree::{Timestamp, Tree};
 use crate::rootfs_source::{self, Contents, RootfsRef};
 use crate::size;
-use crate::space::Space;
+use crate::space::{self, Space};
 use crate::sparse::SparseWriter;
 use crate::staged::Staged;
 use crate::target::{Execution, UserEmulator};
 use crate::timing::Timing;
 use crate::train::{self, Snapshot, TrainingResult};
+use crate::units::{Compress, FileUnits, UnitFile, UnitWriter, Written};
 use crate::wasi_target::WasiTarget;
 use crate::wasm::{self, Parts, Provenance, Template};
 use anyhow::{Context, Result, ensure};
-use c2w_emulator::{GuestMemory, Region};
+use c2w_emulator::GuestMemory;
 use c2w_guest_abi::ContainerConfig;
 use c2w_session::{Session, SessionHost, options};
 use sha2::{Digest, Sha256};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
+
+/// The most bytes of a root image that are in memory at once, unless asked otherwise.
+pub const DEFAULT_IMAGE_CACHE: u64 = 1 << 30;
 
 /// Options of a conversion.
 #[derive(Clone, Debug)]
@@ -47,6 +51,10 @@ pub struct Options {
     pub wasi: WasiTarget,
     /// What to translate.
     pub translation: train::Options,
+    /// How a module's memory and root image are compressed.
+    pub compress: Compress,
+    /// The most bytes of the root image that are in memory at once.
+    pub image_cache: u64,
     /// Hears how far the work is.
     pub progress: Arc<dyn Progress>,
 }
@@ -60,6 +68,8 @@ impl Default for Options {
             assets: Assets::default(),
             wasi: WasiTarget::default(),
             translation: train::Options::default(),
+            compress: Compress::default(),
+            image_cache: DEFAULT_IMAGE_CACHE,
             progress: Arc::new(progress::Silent),
         }
     }
@@ -262,8 +272,8 @@ pub fn rootfs(
 pub struct Prepared {
     /// The machine.
     pub session: Session,
-    /// Bytes of the image region that are the root image's.
-    pub root: u64,
+    /// The image region, and how much of it is the root image's.
+    pub disks: Disks,
     /// What the image says that it runs on.
     pub platform: Platform,
     /// Digest of the image's manifest, or of the bare root filesystem.
@@ -276,17 +286,25 @@ pub struct Prepared {
     pub boot: BootOptions,
 }
 
-/// Makes the machine's memory with the root image in it, and behind that the disk of an emulator
-/// if it needs one, if there is `space` for all. Returns the size of each disk in bytes, too.
-fn memory(
+/// What is in the image region of a machine.
+pub struct Disks {
+    /// The size of each disk in bytes; the root image is the first.
+    sizes: Vec<u64>,
+    units: UnitFile,
+    /// How much of it is the root image.
+    root: Written,
+}
+
+/// Makes the root image, and behind that the disk of an emulator if it needs one.
+fn disks(
     rootfs: &Rootfs,
     options: &Options,
-    space: Space,
+    compress: Compress,
     timing: &mut Timing,
-) -> Result<(GuestMemory, Vec<u64>)> {
+) -> Result<Disks> {
     let progress = &options.progress;
     progress.stage(Stage::Ext4);
-    let Execution { target, emulator } = rootfs.execution;
+    let emulator = rootfs.execution.emulator;
     let emulator = emulator
         .map(|emulator| EmulatorDisk::new(emulator, options.assets.emulators()))
         .transpose()
@@ -294,24 +312,34 @@ fn memory(
     let plan = ext4::plan(&rootfs.tree)?;
     let emulator =
         emulator.as_ref().map(|disk| disk.plan().map(|plan| (disk, plan))).transpose()?;
-    let mut disks = vec![boot::disk_size(plan.summary().size)];
-    disks.extend(emulator.as_ref().map(|(_, plan)| boot::disk_size(plan.summary().size)));
-    let size = disks.iter().fold(0, |sum: u64, disk| sum.saturating_add(*disk));
-    space.check(size, options.memory_mib)?;
-    if let Some(warning) = size::warning(plan.summary().size) {
-        progress.warning(&warning);
-    }
-    let mut memory = boot::allocate(target, size, options.memory_mib)?;
-    let image = memory.image();
-    let image = memory.slice_mut(image.start, image.length as usize);
-    let image = image.ok().context("the image does not fit into memory")?;
-    let (mut root, mut rest) = image.split_at_mut(disks[0] as usize);
-    plan.write(&rootfs.spool, &rootfs.ext4_options(), &mut root)?;
+    let mut sizes = vec![boot::disk_size(plan.summary().size)];
+    sizes.extend(emulator.as_ref().map(|(_, plan)| boot::disk_size(plan.summary().size)));
+    let size = sizes.iter().fold(0, |sum: u64, disk| sum.saturating_add(*disk));
+    space::check(size, options.memory_mib)?;
+    let mut units = UnitWriter::for_image(compress)?;
+    plan.write(&rootfs.spool, &rootfs.ext4_options(), &mut units)?;
+    let root = units.fill_to(sizes[0])?;
     if let Some((disk, plan)) = emulator {
-        disk.write(&plan, &mut rest)?;
+        disk.write(&plan, &mut units)?;
+        units.fill_to(size)?;
     }
     timing.stage("ext4");
-    Ok((memory, disks))
+    Ok(Disks { sizes, units: units.finish()?, root })
+}
+
+impl Disks {
+    /// Bytes of all.
+    fn size(&self) -> u64 {
+        self.sizes.iter().sum()
+    }
+
+    /// What is in them, for the memory of a machine.
+    ///
+    /// # Errors
+    /// When the temporary file that they are in cannot be opened again.
+    pub fn source(&self) -> io::Result<FileUnits> {
+        self.units.source("root image")
+    }
 }
 
 /// Boots a machine with an image to the moment when its container waits for a command.
@@ -319,21 +347,26 @@ fn memory(
 /// # Errors
 /// When the image cannot be had, does not fit, or the container cannot be created.
 pub fn prepare(image: &ImageSource, options: &Options, timing: &mut Timing) -> Result<Prepared> {
-    prepare_in(Space::native(), image, options, timing)
+    prepare_in(Space::native(), image, options, Compress::None, timing)
 }
 
 fn prepare_in(
     space: Space,
     image: &ImageSource,
     options: &Options,
+    compress: Compress,
     timing: &mut Timing,
 ) -> Result<Prepared> {
     let rootfs =
-        unpack(image, &options.source, Some(space.image_limit()), &options.progress, timing)?;
+        unpack(image, &options.source, Some(space::IMAGE_LIMIT), &options.progress, timing)?;
     if let Some(emulator) = rootfs.execution.emulator {
         options.progress.note(&emulated(&rootfs.platform, emulator));
     }
-    let (memory, disks) = memory(&rootfs, options, space, timing)?;
+    let disks = disks(&rootfs, options, compress, timing)?;
+    let target = rootfs.execution.target;
+    let cache = space.image_cache(options.image_cache, options.memory_mib);
+    let mut memory = boot::allocate(target, disks.size(), options.memory_mib, cache)?;
+    memory.set_image_source(Box::new(disks.source()?));
     options.progress.stage(Stage::Boot);
     let boot_options = BootOptions {
         execution: rootfs.execution,
@@ -343,12 +376,11 @@ fn prepare_in(
         kernel_log: options.kernel_log,
     };
     let session =
-        boot::boot(memory, &disks, rootfs.container, &options.assets, &boot_options, timing)?;
+        boot::boot(memory, &disks.sizes, rootfs.container, &options.assets, &boot_options, timing)?;
     timing.stage("boot");
     timing.note(boot::instructions(session.steps()));
     let Rootfs { platform, digest, name, exposed_ports, .. } = rootfs;
-    let (root, boot) = (disks[0], boot_options);
-    Ok(Prepared { session, root, platform, digest, name, exposed_ports, boot })
+    Ok(Prepared { session, disks, platform, digest, name, exposed_ports, boot: boot_options })
 }
 
 /// The runtime for the wanted WASI: a file of the user's own may be for another one.
@@ -375,32 +407,41 @@ pub fn convert(
     let training = || Ok::<_, anyhow::Error>((template.linkage()?, options.translation.runs()?));
     let training = options.translation.translates(true).then(training).transpose()?;
     let space = Space::module(template.memory_bytes());
-    let Prepared { mut session, root, platform, digest, name, exposed_ports, boot } =
-        prepare_in(space, image, options, timing)?;
+    let Prepared { mut session, disks, platform, digest, name, exposed_ports, boot } =
+        prepare_in(space, image, options, options.compress, timing)?;
+    if let Some(warning) = size::warning(disks.units.written.stored) {
+        options.progress.warning(&warning);
+    }
     let emulated = boot.execution.emulator.is_some();
     let training = training.filter(|_| options.translation.translates(emulated));
     let state = session.save(&mut Silent);
     let memory = session.into_memory();
-    // Training goes on from here and leaves its traces in RAM.
-    let snapshot_ram = training.is_some().then(|| wasm::sparse_copy(region(&memory, memory.ram())));
-    let (memory, translated) = match snapshot_ram.as_deref().zip(training) {
-        Some((ram, (linkage, runs))) => {
+    let ram_length = memory.ram().length;
+    let mut ram = UnitWriter::for_ram(options.compress)?;
+    ram.write_all(ram_of(&memory))?;
+    let ram = ram.finish()?;
+    let translated = match training {
+        Some((linkage, runs)) => {
             options.progress.stage(Stage::Train);
-            let snapshot = Snapshot { ram, state: &state };
-            let (memory, trained) =
-                train::train(memory, &snapshot, runs, &options.translation, &boot)?;
+            // Training goes on from here and leaves its traces in RAM.
+            let snapshot = wasm::sparse_copy(ram_of(&memory));
+            let snapshot = Snapshot { ram: &snapshot, state: &state };
+            let trained = train::train(memory, &snapshot, runs, &options.translation, &boot)?;
             timing.stage("train");
             let translation = boot.execution.target.translate(&trained.selection, &linkage);
             timing.stage("translate");
-            (memory, Some((trained, translation)))
+            Some((trained, translation))
         }
-        None => (memory, None),
+        None => None,
     };
     options.progress.stage(Stage::Package);
     let parts = Parts {
-        ram: snapshot_ram.as_deref().unwrap_or(region(&memory, memory.ram())),
-        image: region(&memory, memory.image()),
-        root: root as usize,
+        ram_length,
+        ram: &ram,
+        image_length: disks.size(),
+        image: &disks.units,
+        root: disks.root,
+        cache: space.image_cache(options.image_cache, options.memory_mib),
         state: &state,
         translation: translated.as_ref().map(|(_, translation)| translation),
         provenance: &Provenance {
@@ -424,9 +465,10 @@ pub struct Summary {
     pub trained: Option<TrainingResult>,
 }
 
-/// The bytes of a region of a machine's memory.
-fn region(memory: &GuestMemory, region: Region) -> &[u8] {
-    memory.slice(region.start, region.length as usize).expect("a region is memory")
+/// The bytes of a machine's RAM.
+fn ram_of(memory: &GuestMemory) -> &[u8] {
+    let ram = memory.ram();
+    memory.resident(ram.start, ram.length as usize).expect("RAM is there, as it has no source")
 }
 
 /// What is the same in modules of all images.
@@ -439,6 +481,7 @@ fn provenance(options: &Options, emulator: Option<UserEmulator>) -> Provenance {
         c2w: env!("CARGO_PKG_VERSION").to_owned(),
         memory_mib: options.memory_mib,
         root_image: 0,
+        root_image_stored: 0,
         exposed_ports: Vec::new(),
         machine: String::new(),
         emulator: emulator.map(Into::into),

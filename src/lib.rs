@@ -39,6 +39,7 @@ pub mod target;
 mod terminal;
 pub mod timing;
 pub mod train;
+pub mod units;
 pub mod wasi_target;
 pub mod wasm;
 mod writable;

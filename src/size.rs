@@ -15,20 +15,20 @@ pub struct Warning {
     bytes: u64,
 }
 
-/// What there is to say of a module around a root image of `bytes`, as soon as that is known.
+/// What there is to say of a module that carries `bytes` of a root image.
 pub fn warning(bytes: u64) -> Option<Warning> {
     (bytes > LARGE).then_some(Warning { bytes })
 }
 
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the root image has {} MiB: ", self.bytes / MIB)?;
+        write!(f, "the root image has {} MiB compressed: ", self.bytes / MIB)?;
         if self.bytes > JAVASCRIPT {
             write!(f, "node and Chrome load no module over 1024 MiB, and ")?;
         }
         write!(
             f,
-            "a runtime needs about three times the module's size in memory when it starts uncached \
+            "a runtime needs about twice the module's size in memory when it starts uncached \
              (a module precompiled with `wasmtime compile` starts with a fraction of it); choose a \
              smaller image, for example a -slim one, if that is too much"
         )

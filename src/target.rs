@@ -139,11 +139,11 @@ impl Target {
     ///
     /// # Errors
     /// [`AllocateError`].
-    pub fn allocate(self, ram: u64, image: u64) -> Result<GuestMemory, AllocateError> {
+    pub fn allocate(self, ram: u64, image: u64, cache: u64) -> Result<GuestMemory, AllocateError> {
         let (ram_base, image_base) = match self {
             Self::Riscv64 => (layout::RAM_BASE, layout::IMAGE_BASE),
         };
-        GuestMemory::allocate(ram_base, ram, image_base, image)
+        GuestMemory::allocate_cached(ram_base, ram, (image_base, image), cache)
     }
 
     /// The length in bytes of the instruction that `code`, which is not empty, begins with, and its

@@ -209,8 +209,8 @@ pub struct Snapshot<'a> {
     pub state: &'a [u8],
 }
 
-/// Runs commands from a snapshot and chooses code to translate. `memory` holds the snapshot's root
-/// image; it is given back with what the last run has left in RAM. `runs` are those of `options`.
+/// Runs commands from a snapshot and chooses code to translate. `memory` has the snapshot's root image;
+/// `runs` are those of `options`.
 ///
 /// # Errors
 /// When the snapshot cannot be restored, or a command is too long.
@@ -220,7 +220,7 @@ pub fn train(
     runs: Vec<Workload>,
     options: &Options,
     boot: &BootOptions,
-) -> Result<(GuestMemory, TrainingResult)> {
+) -> Result<TrainingResult> {
     let boot = later(boot);
     let mut timing = Timing::start();
     let host = Deterministic::new(&boot, &mut timing);
@@ -245,7 +245,7 @@ pub fn train(
     let profile = profile.borrow();
     let ram = memory.ram();
     let page = |address: u64| {
-        let page = memory.slice(address, PAGE_SIZE).ok()?;
+        let page = memory.resident(address, PAGE_SIZE).ok()?;
         // An emulator writes its code anew in each run, and elsewhere: no other run has this page.
         let place = address.checked_sub(ram.start).filter(|_| boot.execution.emulator.is_some());
         let was = place.and_then(|at| snapshot.ram.get(at as usize..)?.get(..PAGE_SIZE));
@@ -253,7 +253,7 @@ pub fn train(
     };
     let selection = ProfiledCode::new(&profile, page).select(options.budget());
     let total = profile.total();
-    Ok((memory, TrainingResult { selection, runs: done, total }))
+    Ok(TrainingResult { selection, runs: done, total })
 }
 
 /// The host of a run: a day after the snapshot, as a clock cannot be set to a time before the

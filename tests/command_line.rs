@@ -333,7 +333,8 @@ fn a_module_tells_where_it_comes_from_but_not_from_which_folder() {
     let text = stdout(&["inspect", file.to_str().unwrap()]);
     assert!(text.contains("made by") && text.contains("runtime.wasm"), "{text}");
     // As large as the conversion has said.
-    let mib = format!("{:.1} MiB", json["root_image"].as_f64().unwrap() / f64::from(1 << 20));
+    let mib = |field: &str| json[field].as_f64().unwrap() / f64::from(1 << 20);
+    let mib = format!("{:.1} MiB in {:.1}", mib("root_image"), mib("root_image_stored"));
     assert!(said.contains(&format!("(root image {mib},")), "{mib}: {said}");
     assert!(text.contains(&mib), "{mib}: {text}");
 

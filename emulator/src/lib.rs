@@ -28,4 +28,7 @@ pub use devices::PowerRequest;
 pub use devices::vmgenid::ID_LENGTH as GENERATION_LENGTH;
 pub use host::{Host, PortId};
 pub use machine::{Exit, Machine, RestoreError};
-pub use memory::{AllocateError, GuestMemory, OutOfRange, PAGE_SIZE, Region};
+pub use memory::{
+    AllocateError, GuestMemory, OutOfRange, PAGE_SIZE, Region, UNIT_SHIFT, UNIT_SIZE, UnitError,
+    UnitSource, image_window,
+};

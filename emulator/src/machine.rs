@@ -49,6 +49,8 @@ pub enum Exit {
     Idle(Option<u64>),
     /// The guest switched itself off, or wants a reset.
     Power(PowerRequest),
+    /// A unit of memory could not be had ([`GuestMemory::failure`]): the machine cannot go on.
+    MemoryFailure,
 }
 
 /// First bytes of a saved state; the instruction set's ID and the version of the state follow.
@@ -155,7 +157,11 @@ impl Machine {
         self.devices.tick(host);
         let mut bus =
             Bus { memory: &mut self.memory, devices: &mut self.devices, host, clock: &self.clock };
-        match self.cpu.run(limit, &mut bus) {
+        let event = self.cpu.run(limit, &mut bus);
+        if self.memory.failure().is_some() {
+            return Exit::MemoryFailure;
+        }
+        match event {
             Event::Limit => Exit::Budget,
             Event::Idle => Exit::Idle(self.cpu.timer()),
             Event::Power(request) => Exit::Power(request),
@@ -189,8 +195,8 @@ impl Machine {
     }
 
     /// Bytes of input that a console port can take now; 0 while the guest has not opened it.
-    pub fn input_room(&self, port: PortId) -> usize {
-        self.devices.console_room(port, &self.memory)
+    pub fn input_room(&mut self, port: PortId) -> usize {
+        self.devices.console_room(port, &mut self.memory)
     }
 
     /// Gives input to a console port. Returns how many bytes it took.

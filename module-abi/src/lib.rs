@@ -15,7 +15,7 @@ mod placement;
 mod signature;
 
 pub use helpers::{HELPERS, Helpers, REGION};
-pub use placement::{Placement, Range};
+pub use placement::{CopyUnits, Placement, Range};
 pub use signature::{Signature, ValueType};
 
 /// The exported global with the address of the runtime's [`Placement`].

@@ -10,6 +10,10 @@ pub struct Range {
     pub length: u32,
 }
 
+/// Copies to an address, from an offset in what is stored of the units, this number of bytes. That is
+/// a data segment that no memory is initialised with (core specification, "Data Segments").
+pub type CopyUnits = extern "C" fn(u32, u32, u32);
+
 /// A table in the runtime's memory, which the converter fills in: [`Placement::to_bytes`] at the
 /// address in the export [`crate::PLACEMENT_EXPORT`].
 #[repr(C)]
@@ -17,20 +21,22 @@ pub struct Range {
 pub struct Placement {
     /// [`Self::MAGIC`] in a packaged module; it changes with the meaning of the table.
     pub magic: u32,
-    /// The root image.
+    /// Frames for units of the root image; zero at the start.
     pub image: Range,
     /// RAM; zero at the start.
     pub ram: Range,
-    /// RAM's non-zero pages, one after the other.
-    pub pages: Range,
-    /// Runs of such pages: pairs of (first RAM page, number of pages), `u32` each.
-    pub runs: Range,
+    /// The index of all units, first those of RAM, then those of the root image.
+    pub units: Range,
     /// The machine's other state.
     pub state: Range,
     /// Where translated code can be entered; empty when there is none.
     pub translation: Range,
+    /// How many units the root image has.
+    pub image_units: u32,
     /// Index in table 0 of the first translated function.
     pub first_region: u32,
+    /// Index in table 0 of a [`CopyUnits`].
+    pub copy_units: u32,
 }
 
 /// Words of the table.
@@ -38,7 +44,7 @@ const WORDS: usize = size_of::<Placement>() / 4;
 
 impl Placement {
     /// The first word.
-    pub const MAGIC: u32 = 0x7732_6302;
+    pub const MAGIC: u32 = 0x7732_6303;
 
     /// Bytes of the table.
     pub const LENGTH: usize = 4 * WORDS;
@@ -48,9 +54,10 @@ impl Placement {
 
     /// As it is in linear memory.
     pub fn to_bytes(&self) -> [u8; Self::LENGTH] {
-        let ranges = [self.image, self.ram, self.pages, self.runs, self.state, self.translation];
+        let ranges = [self.image, self.ram, self.units, self.state, self.translation];
         let words = ranges.iter().flat_map(|range| [range.address, range.length]);
-        let words = [self.magic].into_iter().chain(words).chain([self.first_region]);
+        let numbers = [self.image_units, self.first_region, self.copy_units];
+        let words = [self.magic].into_iter().chain(words).chain(numbers);
         let mut bytes = [0; Self::LENGTH];
         for (bytes, word) in bytes.as_chunks_mut().0.iter_mut().zip(words) {
             *bytes = word.to_le_bytes();
@@ -75,11 +82,12 @@ impl Placement {
             magic: words[0],
             image: range(&words, 0),
             ram: range(&words, 1),
-            pages: range(&words, 2),
-            runs: range(&words, 3),
-            state: range(&words, 4),
-            translation: range(&words, 5),
-            first_region: words[WORDS - 1],
+            units: range(&words, 2),
+            state: range(&words, 3),
+            translation: range(&words, 4),
+            image_units: words[WORDS - 3],
+            first_region: words[WORDS - 2],
+            copy_units: words[WORDS - 1],
         }
     }
 }
@@ -99,7 +107,7 @@ mod tests {
         let placement = Placement::from_bytes(&bytes).unwrap();
         assert_eq!(placement.to_bytes(), bytes);
         assert_eq!(placement.image, Range { address: 0x0706_0504, length: 0x0b0a_0908 });
-        assert_eq!(placement.first_region, 0x3736_3534);
+        assert_eq!(placement.copy_units, 0x3736_3534);
         assert_eq!(Placement::EMPTY.to_bytes(), [0; Placement::LENGTH]);
     }
 }

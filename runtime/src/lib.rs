@@ -14,6 +14,8 @@
 extern crate alloc;
 
 #[cfg(target_arch = "wasm32")]
+mod allocator;
+#[cfg(target_arch = "wasm32")]
 mod directories;
 #[cfg(target_arch = "wasm32")]
 mod errno;
@@ -34,6 +36,8 @@ mod single_thread;
 #[cfg(target_arch = "wasm32")]
 mod standard_input;
 #[cfg(target_arch = "wasm32")]
+mod units;
+#[cfg(target_arch = "wasm32")]
 mod wasi_calls;
 #[cfg(target_arch = "wasm32")]
 mod wasi_terminal;
@@ -44,7 +48,7 @@ mod world;
 
 #[cfg(target_arch = "wasm32")]
 #[global_allocator]
-static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+static ALLOCATOR: allocator::Heap = allocator::Heap::new();
 
 /// A panic is a bug of ours: it says where, and traps.
 #[cfg(target_arch = "wasm32")]

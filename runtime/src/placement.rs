@@ -2,12 +2,12 @@
 //! [`C2W_PLACEMENT`] in and writes everything it points to.
 
 use crate::single_thread::SingleThread;
+use crate::units::ModuleUnits;
+use alloc::boxed::Box;
 use c2w_emulator::riscv::board::layout;
-use c2w_emulator::{GuestMemory, Region};
-use c2w_module_abi::{Placement, Range};
+use c2w_emulator::{GuestMemory, Region, UNIT_SHIFT};
+use c2w_module_abi::{CopyUnits, Placement, Range};
 use core::cell::Cell;
-
-const PAGE: usize = c2w_emulator::PAGE_SIZE;
 
 /// Filled in by the converter, which finds it by its exported address.
 #[unsafe(no_mangle)]
@@ -25,7 +25,7 @@ pub struct Packed {
     pub first_region: u32,
 }
 
-/// Puts RAM together and returns everything; `None` when this module was never packaged.
+/// Puts everything together; `None` when this module was never packaged.
 ///
 /// # Panics
 /// When it is called again: the first result owns image and RAM.
@@ -37,25 +37,29 @@ pub fn unpack() -> Option<Packed> {
     if placement.magic != Placement::MAGIC {
         return None;
     }
+    let region = |start, length, place: Range| Region {
+        start,
+        length,
+        offset: place.address,
+        window: place.length,
+    };
+    let image_length = u64::from(placement.image_units) << UNIT_SHIFT;
+    let ram = region(layout::RAM_BASE, placement.ram.length.into(), placement.ram);
+    let image = region(layout::IMAGE_BASE, image_length, placement.image);
     // SAFETY: the converter has laid these out side by side, inside the module's initial
     // memory and above everything that the linker and the allocator use. This function alone hands
     // them out, and once.
-    unsafe {
-        restore_ram(&placement);
-        let region = |start, range: Range| Region {
-            start,
-            length: range.length.into(),
-            offset: range.address,
-        };
-        let ram = region(layout::RAM_BASE, placement.ram);
-        let image = region(layout::IMAGE_BASE, placement.image);
-        Some(Packed {
-            memory: GuestMemory::from_window(0, ram, image),
-            state: bytes(placement.state),
-            translation: bytes(placement.translation),
-            first_region: placement.first_region,
-        })
-    }
+    let (mut memory, index, state, translation) = unsafe {
+        let memory = GuestMemory::from_window(0, ram, image);
+        (memory, bytes(placement.units), bytes(placement.state), bytes(placement.translation))
+    };
+    let ram_units = placement.ram.length as usize >> UNIT_SHIFT;
+    let (ram_index, image_index) = index.split_at(ram_units * c2w_units::ENTRY_SIZE);
+    // SAFETY: the converter has put a function of this type there.
+    let copy = unsafe { copy_units(placement.copy_units) };
+    memory.set_ram_source(Box::new(ModuleUnits::new(ram_index, copy, "memory")));
+    memory.set_image_source(Box::new(ModuleUnits::new(image_index, copy, "root image")));
+    Some(Packed { memory, state, translation, first_region: placement.first_region })
 }
 
 /// # Safety
@@ -70,21 +74,8 @@ unsafe fn bytes(Range { address, length }: Range) -> &'static [u8] {
 }
 
 /// # Safety
-/// As for [`unpack`].
-unsafe fn restore_ram(placement: &Placement) {
-    // SAFETY: see `unpack`.
-    let (mut pages, runs) = unsafe { (bytes(placement.pages), bytes(placement.runs)) };
-    for run in runs.chunks_exact(8) {
-        let number = |at: usize| {
-            u32::from_le_bytes([run[at], run[at + 1], run[at + 2], run[at + 3]]) as usize
-        };
-        let (content, rest) = pages.split_at(number(4) * PAGE);
-        pages = rest;
-        let place = placement.ram.address as usize + number(0) * PAGE;
-        // SAFETY: the run lies in RAM, as the converter has made sure, apart from `pages`.
-        unsafe {
-            core::ptr::with_exposed_provenance_mut::<u8>(place)
-                .copy_from_nonoverlapping(content.as_ptr(), content.len());
-        }
-    }
+/// Table 0 must have a function of this type there.
+unsafe fn copy_units(element: u32) -> CopyUnits {
+    // SAFETY: a function pointer is an index in table 0; the rest is the caller's promise.
+    unsafe { core::mem::transmute::<usize, CopyUnits>(element as usize) }
 }

@@ -10,7 +10,7 @@ use c2w_emulator::devices::{NetBackend, P9Server};
 use c2w_emulator::engine::code_index::Counts;
 use c2w_emulator::engine::observe::Observer;
 use c2w_emulator::{
-    Board, Exit, GENERATION_LENGTH, GuestMemory, Machine, PowerRequest, RestoreError,
+    Board, Exit, GENERATION_LENGTH, GuestMemory, Machine, PowerRequest, RestoreError, UnitError,
 };
 use c2w_guest_abi::{
     Failure, FromGuest, Milestone, Notice, RunRequest, TerminalSize, ToGuest, WallClock, frame,
@@ -200,7 +200,7 @@ impl Session {
     }
 
     /// Bytes of standard input that the guest can take now; 0 once it wants no more.
-    pub fn stdin_room(&self) -> usize {
+    pub fn stdin_room(&mut self) -> usize {
         if self.stdin_wanted { self.machine.input_room(STDIN) } else { 0 }
     }
 
@@ -261,6 +261,10 @@ impl Session {
             Some(request) => Exit::Power(request),
             None => self.machine.run(budget, &mut Ports { host, captured: &mut self.captured }),
         };
+        // What the guest has done with the zeros that it read instead is nobody's business.
+        if exit == Exit::MemoryFailure {
+            return Step::Failed(self.memory_failed());
+        }
         self.report_closed_outputs();
         if let Some(failure) = self.captured.failures.pop() {
             self.stream_failed = true;
@@ -279,7 +283,13 @@ impl Session {
             Exit::Idle(_) if self.deliver(host) => Step::Running,
             Exit::Idle(timer) => Step::Idle(timer.map(|tick| self.ticks_until(tick, host))),
             Exit::Power(request) => Step::Failed(self.switched_off(request)),
+            Exit::MemoryFailure => Step::Failed(self.memory_failed()),
         }
+    }
+
+    fn memory_failed(&self) -> Failure {
+        let reason = self.machine.memory().failure().map_or("", |UnitError(reason)| reason);
+        machine_failure(&format!("the machine's memory cannot be read: {reason}"))
     }
 
     /// As [`Self::run`] for a machine on instruction time, in which a wait for a timer is over at

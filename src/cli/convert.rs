@@ -8,6 +8,7 @@ use super::source_options::SourceArgs;
 use super::usage::usage;
 use super::{parse_source, text};
 use crate::timing::Timing;
+use crate::units::Compress;
 use crate::wasi_target::WasiTarget;
 use crate::{convert, staged};
 use anyhow::Result;
@@ -33,6 +34,9 @@ pub(super) struct Convert {
     source: SourceArgs,
     #[command(flatten)]
     machine: MachineArgs,
+    /// How the root image and the memory in the module are compressed.
+    #[arg(long, value_enum, value_name = "HOW", default_value_t)]
+    compress: Compress,
     #[command(flatten)]
     aot: AotArgs,
     #[command(flatten)]
@@ -55,6 +59,7 @@ pub(super) fn run(arguments: &Convert) -> Result<()> {
     let mut options = arguments.machine.options(source, &build_args)?;
     options.progress = Arc::clone(&progress);
     options.wasi = arguments.target;
+    options.compress = arguments.compress;
     options.translation = arguments.aot.options()?;
     options.translation.runs().map_err(|error| usage!("{error:#}"))?;
     options.translation.warnings().iter().for_each(|text| progress.warning(text));
@@ -67,11 +72,11 @@ pub(super) fn run(arguments: &Convert) -> Result<()> {
         shown.say(&aot_options::report(trained, summary.translated));
     }
     shown.say(&format_args!(
-        "{}: {} MiB (root image {} MiB, memory {} MiB)",
+        "{}: {} MiB (root image {}, memory {})",
         staged::name(&arguments.output),
         text::mib(summary.size),
-        text::mib(summary.image),
-        text::mib(summary.ram)
+        text::packed(summary.image.raw, summary.image.stored),
+        text::packed(summary.ram.raw, summary.ram.stored)
     ));
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::parse_source;
 use super::source_options::SourceArgs;
-use super::text::{clean, mib, table};
+use super::text::{clean, mib, packed, table};
 use crate::ext4;
 use crate::image_source::ImageSource;
 use crate::local;
@@ -87,7 +87,7 @@ fn module_text(mut module: File, arguments: &Inspect) -> Result<String> {
         row("target", target.name().into()),
         row("made by", format!("c2w {}", provenance.c2w)),
         row("memory", format!("{} MiB", provenance.memory_mib)),
-        row("root image", format!("{} MiB", mib(provenance.root_image))),
+        row("root image", packed(provenance.root_image, provenance.root_image_stored)),
         row(target.kind(), format!("{} MiB", mib(size))),
     ];
     if let Some(emulator) = provenance.emulator {

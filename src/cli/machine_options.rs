@@ -2,12 +2,13 @@
 
 use crate::assets::Assets;
 use crate::boot;
-use crate::convert::Options;
+use crate::convert::{DEFAULT_IMAGE_CACHE, Options};
 use crate::oci::SourceOptions;
-use crate::space::MEMORY_MIB;
+use crate::space::{IMAGE_CACHE_MIB, MEMORY_MIB};
 use crate::target::Target;
 use anyhow::Result;
 use clap::Args;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 /// What a console shows that shows everything but debugging messages.
@@ -18,6 +19,10 @@ pub(super) struct MachineArgs {
     /// Memory of the machine in MiB, or with a unit as 512m or 1g [default: 256].
     #[arg(short = 'm', long, value_name = "MIB", value_parser = memory)]
     memory: Option<u64>,
+    /// How much of the root image is in memory at once, in MiB or as 512m or 1g; what was not used
+    /// for longest makes room [default: 1024].
+    #[arg(long, value_name = "MIB", value_parser = image_cache)]
+    image_cache: Option<u64>,
     /// Show messages of the guest's kernel that are more urgent than this, 0 to 8.
     #[arg(long, value_name = "LEVEL", value_parser = loglevel)]
     loglevel: Option<u8>,
@@ -47,6 +52,7 @@ impl MachineArgs {
     pub(super) fn for_a_new_machine(&self) -> Option<&'static str> {
         let given = [
             (self.memory.is_some(), "--memory"),
+            (self.image_cache.is_some(), "--image-cache"),
             (self.loglevel.is_some(), "--loglevel"),
             (self.assets.is_some(), "--assets"),
         ];
@@ -64,6 +70,7 @@ impl MachineArgs {
         };
         Ok(Options {
             source,
+            image_cache: self.image_cache.map_or(DEFAULT_IMAGE_CACHE, |mib| mib << 20),
             memory_mib: self.memory.or(build.memory).unwrap_or(boot::DEFAULT_MEMORY_MIB),
             kernel_log: level.or(self.debug_image.then_some(INFO)),
             assets,
@@ -72,9 +79,19 @@ impl MachineArgs {
     }
 }
 
-/// Reads an amount of memory in MiB, or with Docker's units.
+/// Reads an amount of memory for a machine.
 pub(super) fn memory(text: &str) -> Result<u64, String> {
-    let (least, most) = (MEMORY_MIB.start(), MEMORY_MIB.end());
+    mebibytes(text, MEMORY_MIB)
+}
+
+/// Reads an amount of memory for a root image.
+fn image_cache(text: &str) -> Result<u64, String> {
+    mebibytes(text, IMAGE_CACHE_MIB)
+}
+
+/// Reads an amount of memory in MiB, or with Docker's units.
+fn mebibytes(text: &str, range: RangeInclusive<u64>) -> Result<u64, String> {
+    let (least, most) = (range.start(), range.end());
     let lower = text.to_ascii_lowercase();
     let (number, unit) = lower.split_at(lower.trim_end_matches(['b', 'g', 'm']).len());
     let unit = match unit {
@@ -90,7 +107,7 @@ pub(super) fn memory(text: &str) -> Result<u64, String> {
     let amount =
         number.parse().ok().zip(unit).and_then(|(number, unit)| u64::checked_mul(number, unit));
     amount
-        .filter(|amount| MEMORY_MIB.contains(amount))
+        .filter(|amount| range.contains(amount))
         .ok_or_else(|| format!("write a number of MiB from {least} to {most}, or as 512m or 1g"))
 }
 

@@ -7,8 +7,10 @@ use super::output::OutputArgs;
 use super::source_options::SourceArgs;
 use super::usage::usage;
 use super::{must_exist, parse_source};
+use crate::convert::DEFAULT_IMAGE_CACHE;
 use crate::image_source::{ImageSource, module_file};
 use crate::observe::Watch;
+use crate::space::Space;
 use crate::staged::InputPath;
 use crate::target::Target;
 use crate::timing::Timing;
@@ -180,7 +182,8 @@ impl Run {
 
 /// Takes the machine out of a module. Translated code in it is for WebAssembly: it is not used.
 fn restore(file: &Path) -> Result<(Session, Vec<String>)> {
-    let snapshot = Snapshot::read(&File::open(file)?)?;
+    let cache = |memory_mib| Space::native().image_cache(DEFAULT_IMAGE_CACHE, memory_mib);
+    let snapshot = Snapshot::read(&File::open(file)?, cache)?;
     let session = Session::restore(Target::default().board(), snapshot.memory, &snapshot.state);
     let session =
         session.context("another c2w has made it, or it is damaged: convert its image again")?;

@@ -7,6 +7,14 @@ pub(super) fn mib(bytes: u64) -> String {
     format!("{:.1}", bytes as f64 / f64::from(1 << 20))
 }
 
+/// How much there is of something, and in how much of it is stored.
+pub(super) fn packed(raw: u64, stored: u64) -> String {
+    match (mib(raw), mib(stored)) {
+        (raw, stored) if raw == stored => format!("{raw} MiB"),
+        (raw, stored) => format!("{raw} MiB in {stored}"),
+    }
+}
+
 /// Rows in columns as wide as their widest text, two spaces apart.
 pub(super) fn table<const N: usize>(rows: &[[String; N]]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();

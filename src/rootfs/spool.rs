@@ -68,7 +68,7 @@ pub enum SpoolError {
 }
 
 fn at_most(limit: u64) -> String {
-    format!("image and memory must fit into 4 GiB together, so at most {} MiB", limit >> 20)
+    format!("at most {} MiB", limit >> 20)
 }
 
 /// Stores the contents of files in one temporary file.

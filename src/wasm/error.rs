@@ -43,6 +43,12 @@ pub enum PackageError {
         /// Size of RAM in MiB.
         ram: u64,
     },
+    /// A data section ends at 4 GiB.
+    #[error(
+        "the machine has {0} MiB compressed, and a WebAssembly module carries less than 4 GiB; make \
+         the image smaller, or try --compress=small"
+    )]
+    TooMuch(u64),
     /// Engines would refuse the module.
     #[error("too much translated code: {is} {what}, and engines accept {limit}; translate less")]
     Code {

@@ -96,6 +96,12 @@ impl<'a> Functions<'a> {
         self.types.iter().position(|known| *known == wanted)
     }
 
+    /// The index of the type of [`c2w_module_abi::CopyUnits`], if the module has it.
+    pub fn copy_type(&self) -> Option<usize> {
+        let wanted = FuncType::new([ValType::I32; 3], []);
+        self.types.iter().position(|known| *known == wanted)
+    }
+
     /// Table 0.
     ///
     /// # Errors

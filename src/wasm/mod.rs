@@ -4,15 +4,14 @@
 //! ```text
 //! linear memory of the module
 //! 0                 the runtime's own data and stack, as its linker laid them out
-//! image             the root image
-//! pages             RAM's non-zero pages, packed
-//! runs, state       where they belong; the machine's registers and devices
+//! units, state      the index of units; the machine's registers and devices
 //! translation       where translated guest code can be entered, if there is any
-//! RAM               zero; the runtime puts the pages there at its start
+//! image             zero; frames for units of the root image that the guest has touched
+//! RAM               zero; units are put there when the guest touches them
 //! ```
 //!
-//! Everything that is not zero lies side by side: runtimes map such data copy-on-write instead
-//! of copying it (wasmtime does while the data fills at least half of its span).
+//! What is stored of the units is no part of linear memory: it is a passive data segment, from which
+//! the runtime copies.
 
 mod checksum;
 mod code;

@@ -31,6 +31,9 @@ pub struct Provenance {
     pub memory_mib: u64,
     /// Bytes of the root image that the module carries, which are those not zero.
     pub root_image: u64,
+    /// Bytes that are stored of them.
+    #[serde(default)]
+    pub root_image_stored: u64,
     /// The ports that the image says its programs listen on: `80/tcp`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exposed_ports: Vec<String>,
@@ -155,6 +158,7 @@ mod tests {
             c2w: "0.1.0".into(),
             memory_mib: 256,
             root_image: 4096,
+            root_image_stored: 5,
             exposed_ports: vec!["80/tcp".into()],
             machine: "xxh3:00".into(),
             emulator: None,

@@ -1,7 +1,9 @@
 //! A module as a list of sections, each written from where its bytes are.
 
 use std::borrow::Cow;
+use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
 use wasm_encoder::{Encode, SectionId};
 use wasmparser::{BinaryReader, BinaryReaderError};
 
@@ -24,7 +26,51 @@ const ORDER: [SectionId; 13] = [
 ];
 
 /// Some bytes of a section.
-pub type Piece<'a> = Cow<'a, [u8]>;
+#[derive(Clone)]
+pub enum Piece<'a> {
+    /// These.
+    Bytes(Cow<'a, [u8]>),
+    /// So many from the start of a file.
+    File(&'a File, u64),
+}
+
+impl Piece<'_> {
+    /// How many they are.
+    pub fn len(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::File(_, length) => *length,
+        }
+    }
+
+    fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        /// Bytes that are copied at once.
+        const BUFFER: usize = 1 << 20;
+        let (file, length) = match self {
+            Self::Bytes(bytes) => return out.write_all(bytes),
+            Self::File(file, length) => (file, *length),
+        };
+        let mut buffer = vec![0; BUFFER.min(length as usize)];
+        for at in (0..length).step_by(BUFFER) {
+            let piece = &mut buffer[..(length - at).min(BUFFER as u64) as usize];
+            file.read_exact_at(piece, at)?;
+            out.write_all(piece)?;
+        }
+        Ok(())
+    }
+}
+
+impl From<Vec<u8>> for Piece<'_> {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(bytes.into())
+    }
+}
+
+impl<'a> From<&'a [u8]> for Piece<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self::Bytes(bytes.into())
+    }
+}
 
 /// A section: its contents are its pieces, one after the other.
 #[derive(Clone)]
@@ -52,10 +98,15 @@ impl<'a> Section<'a> {
         count: usize,
         items: impl IntoIterator<Item = Piece<'a>>,
     ) -> Result<(), BinaryReaderError> {
-        let mut contents = BinaryReader::new(self.pieces.first().map_or(&[], |piece| piece), 0);
+        let mut none = Cow::Borrowed(&[][..]);
+        let first = match self.pieces.first_mut() {
+            Some(Piece::Bytes(bytes)) => bytes,
+            _ => &mut none,
+        };
+        let mut contents = BinaryReader::new(first, 0);
         let old = contents.read_var_u32()? as usize;
         let length = contents.original_position() as usize;
-        match &mut self.pieces[0] {
+        match first {
             Cow::Borrowed(bytes) => *bytes = &bytes[length..],
             Cow::Owned(bytes) => drop(bytes.drain(..length)),
         }
@@ -66,7 +117,7 @@ impl<'a> Section<'a> {
 
     /// How many bytes [`Self::write`] writes.
     pub fn size(&self) -> u64 {
-        self.head().len() as u64 + self.length() as u64
+        self.head().len() as u64 + self.length()
     }
 
     /// Writes id, size and contents.
@@ -75,15 +126,16 @@ impl<'a> Section<'a> {
     /// As `out` has them.
     pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
         out.write_all(&self.head())?;
-        self.pieces.iter().try_for_each(|piece| out.write_all(piece))
+        self.pieces.iter().try_for_each(|piece| piece.write(out))
     }
 
-    fn length(&self) -> usize {
-        self.pieces.iter().map(|piece| piece.len()).sum()
+    /// Bytes of the contents; a section has less than 4 GiB.
+    pub fn length(&self) -> u64 {
+        self.pieces.iter().map(Piece::len).sum()
     }
 
     fn head(&self) -> Vec<u8> {
-        head(self.id, self.length())
+        head(self.id, self.length() as usize)
     }
 }
 

@@ -1,13 +1,13 @@
-//! The parts of a memory that are stored: runs of non-zero pages.
+//! The parts of a memory that are not zero: runs of pages.
 
 use std::ops::Range;
 
 /// The unit in which memory is searched for zeros, in bytes.
-pub const PAGE: usize = 4096;
+const PAGE: usize = 4096;
 
 /// The runs of pages that are not all zero, as ranges of page numbers. A last, shorter page
 /// counts.
-pub fn non_zero_runs(memory: &[u8]) -> Vec<Range<usize>> {
+fn non_zero_runs(memory: &[u8]) -> Vec<Range<usize>> {
     let mut runs: Vec<Range<usize>> = Vec::new();
     for (number, page) in memory.chunks(PAGE).enumerate() {
         if is_zero(page) {
@@ -29,24 +29,6 @@ pub fn sparse_copy(memory: &[u8]) -> Vec<u8> {
         copy[bytes.clone()].copy_from_slice(&memory[bytes]);
     }
     copy
-}
-
-/// Joins runs across the smallest gaps until at most `limit` are left.
-pub fn merge_to(mut runs: Vec<Range<usize>>, limit: usize) -> Vec<Range<usize>> {
-    if runs.len() <= limit || limit == 0 {
-        return runs;
-    }
-    let mut gaps: Vec<usize> = runs.windows(2).map(|pair| pair[1].start - pair[0].end).collect();
-    let joins = runs.len() - limit;
-    let (_, &mut largest, _) = gaps.select_nth_unstable(joins - 1);
-    runs.dedup_by(|next, run| {
-        let joined = next.start - run.end <= largest;
-        if joined {
-            run.end = next.end;
-        }
-        joined
-    });
-    runs
 }
 
 /// Of a page or less. The C library compares, as fast in a build for debugging.
@@ -78,13 +60,5 @@ mod tests {
         memory[PAGE] = 1;
         memory[2 * PAGE] = 1;
         assert_eq!(non_zero_runs(&memory), [1..3]);
-    }
-
-    #[test]
-    fn merging_closes_the_smallest_gaps() {
-        let runs = vec![0..1, 2..3, 10..11, 12..13, 40..41];
-        assert_eq!(merge_to(runs.clone(), 5), runs);
-        assert_eq!(merge_to(runs.clone(), 3), [0..3, 10..13, 40..41]);
-        assert_eq!(merge_to(runs, 1), [0..41]);
     }
 }

@@ -4,20 +4,22 @@
 //! The file may come from anybody. Nothing is believed that was not checked against the file's size
 //! or the limits of a machine, and only bytes that are there are allocated for.
 
-use super::checksum::Checksum;
+use super::checksum::checksum;
 use super::layout::Layout;
 use super::provenance::{Provenance, ProvenanceError};
 use super::scan::{Found, ScanError, Scanner, leb128};
-use super::segments::PAGE;
 use super::template::constant;
 use crate::target::Target;
-use c2w_emulator::{AllocateError, GuestMemory};
+use crate::units::FileUnits;
+use c2w_emulator::{AllocateError, GuestMemory, UNIT_SIZE};
 use c2w_module_abi::{PLACEMENT_EXPORT, Placement};
+use c2w_units::{ENTRY_SIZE, StoredUnit};
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use wasm_encoder::SectionId;
 use wasmparser::{BinaryReader, ExportSectionReader, ExternalKind, GlobalSectionReader};
+use xxhash_rust::xxh3::Xxh3;
 
 /// The longest section of exports or globals that is read: ours have some hundred bytes.
 const MAX_SECTION: u64 = 1 << 20;
@@ -106,44 +108,123 @@ impl Segment {
     }
 }
 
-/// The machine's part of linear memory, as an engine would set it up.
-struct Linear<'a> {
-    file: &'a File,
-    /// In the order of their addresses, none over another.
+/// The module's data.
+struct Data {
+    /// What linear memory is initialised with.
     segments: Vec<Segment>,
-    /// Bytes of the file, and so the most that can be in a range that is not zero.
-    size: u64,
+    /// What is stored of units: where it begins in the file, and its length in bytes.
+    units: (u64, u64),
 }
 
 impl Snapshot {
-    /// Reads a module of this version.
+    /// Reads a module of this version. What its memory holds is read when the machine touches it, of
+    /// the root image `cache` bytes at most at once.
     ///
     /// # Errors
     /// [`SnapshotError`].
-    pub fn read(mut file: &File) -> Result<Self, SnapshotError> {
+    pub fn read(mut file: &File, cache: impl FnOnce(u64) -> u64) -> Result<Self, SnapshotError> {
         let provenance = Provenance::read(&mut file)?;
         if provenance.c2w != env!("CARGO_PKG_VERSION") {
             return Err(SnapshotError::Version(provenance.c2w));
         }
-        let (address, segments) = contents(file)?;
-        let table = table(file, &segments, address)?;
-        let Some(layout) = Placement::from_bytes(&table).map(Layout::from) else {
-            return Err(SnapshotError::Damaged("it does not say where its machine lies"));
-        };
-        let linear = Linear::new(file, segments, &layout)?;
-        let mut checksum = Checksum::default();
-        let memory = linear.machine(&layout, &mut checksum)?;
-        let state = linear.bytes(layout.state, "its state lies outside of it")?;
-        checksum.update(&state);
-        if checksum.finish() != provenance.machine {
-            return Err(SnapshotError::Damaged("its machine is not the one that was written"));
+        let (address, data) = contents(file)?;
+        let damaged = SnapshotError::Damaged;
+        let placed = || damaged("it does not say where its machine lies");
+        let layout = Layout::from(table(file, &data, address)?.ok_or_else(placed)?);
+        let index = data.bytes(file, layout.units, "the index of its units lies outside of it")?;
+        let state = data.bytes(file, layout.state, "its state lies outside of it")?;
+        let units = Units::new(&layout, &index, data.units)?;
+        let sums = [units.checksum(file, 0, units.ram_end)?, units.checksum_of_image(file)?];
+        if checksum(&index, sums, &state) != provenance.machine {
+            return Err(damaged("its machine is not the one that was written"));
         }
+        let memory = units.memory(file, &layout, cache(layout.ram.1 >> 20))?;
         Ok(Self { memory, state, provenance })
     }
 }
 
+/// The units of a module, each of them within what is stored.
+struct Units<'a> {
+    ram: &'a [u8],
+    image: &'a [u8],
+    /// What is stored of them in the file.
+    stored: (u64, u64),
+    /// Where, in that, what is stored of RAM ends.
+    ram_end: u64,
+}
+
+impl<'a> Units<'a> {
+    fn new(layout: &Layout, index: &'a [u8], stored: (u64, u64)) -> Result<Self, SnapshotError> {
+        let damaged = SnapshotError::Damaged;
+        let unit = UNIT_SIZE as u64;
+        let (ram_length, image_units) = (layout.ram.1, u64::from(layout.image_units));
+        if !RAM.contains(&ram_length) || !ram_length.is_multiple_of(unit) {
+            return Err(damaged("its machine has an impossible size"));
+        }
+        let ram_units = ram_length / unit;
+        if index.len() as u64 != (ram_units + image_units) * ENTRY_SIZE as u64 {
+            return Err(damaged("the index of its units has another length"));
+        }
+        let (ram, image) = index.split_at(ram_units as usize * ENTRY_SIZE);
+        let end = |index: &[u8]| -> Result<u64, SnapshotError> {
+            let ends = index.as_chunks().0.iter().map(|entry| {
+                let unit = StoredUnit::from_bytes(*entry);
+                unit.map(|unit| u64::from(unit.offset) + u64::from(unit.length))
+            });
+            let end = ends
+                .map(|end| end.filter(|&end| end <= stored.1))
+                .try_fold(0, |last, end| Some(end?.max(last)));
+            end.ok_or(damaged("a unit of its machine lies outside of it"))
+        };
+        let ram_end = end(ram)?;
+        end(image)?;
+        Ok(Self { ram, image, stored, ram_end })
+    }
+
+    /// XXH3 of the bytes that are stored, from one offset to another.
+    fn checksum(&self, file: &File, from: u64, to: u64) -> Result<u64, SnapshotError> {
+        /// Bytes that are read at once.
+        const BUFFER: usize = 1 << 20;
+        let mut hash = Xxh3::new();
+        let mut buffer = vec![0; BUFFER];
+        for at in (from..to).step_by(BUFFER) {
+            let piece = &mut buffer[..(to - at).min(BUFFER as u64) as usize];
+            file.read_exact_at(piece, self.stored.0 + at)?;
+            hash.update(piece);
+        }
+        Ok(hash.digest())
+    }
+
+    /// What is stored of the image follows that of RAM.
+    fn checksum_of_image(&self, file: &File) -> Result<u64, SnapshotError> {
+        self.checksum(file, self.ram_end, self.stored.1)
+    }
+
+    /// RAM and root image, whose units are read from the file.
+    fn memory(
+        &self,
+        file: &File,
+        layout: &Layout,
+        cache: u64,
+    ) -> Result<GuestMemory, SnapshotError> {
+        let image_length = u64::from(layout.image_units) * UNIT_SIZE as u64;
+        let memory = TARGET.allocate(layout.ram.1, image_length, cache);
+        let mut memory = memory.map_err(|error| match error {
+            AllocateError::TooLarge => SnapshotError::Damaged("its machine is larger than 4 GiB"),
+            AllocateError::OutOfMemory(bytes) => SnapshotError::OutOfMemory((bytes >> 20) as u64),
+        })?;
+        let source = |index: &[u8], name| -> io::Result<_> {
+            let units = FileUnits::new(file.try_clone()?, self.stored.0, index.to_vec(), name);
+            Ok(Box::new(units))
+        };
+        memory.set_ram_source(source(self.ram, "memory")?);
+        memory.set_image_source(source(self.image, "root image")?);
+        Ok(memory)
+    }
+}
+
 /// Finds the address of the placement table, and all data.
-fn contents(mut file: &File) -> Result<(u64, Vec<Segment>), SnapshotError> {
+fn contents(mut file: &File) -> Result<(u64, Data), SnapshotError> {
     let (mut exports, mut globals, mut data) = (None, None, None);
     let mut scanner = Scanner::new(&mut file)?;
     while let Some(section) = scanner.next()? {
@@ -158,18 +239,14 @@ fn contents(mut file: &File) -> Result<(u64, Vec<Segment>), SnapshotError> {
     let (Some(exports), Some(globals), Some(data)) = (exports, globals, data) else {
         return Err(missing);
     };
-    Ok((table_address(&exports, &globals)?, segments(file, data)?))
+    Ok((table_address(&exports, &globals)?, Data::read(file, data)?))
 }
 
 /// The placement table: it stands over what the runtime has there, in a later segment.
-fn table(
-    file: &File,
-    segments: &[Segment],
-    address: u64,
-) -> Result<[u8; Placement::LENGTH], SnapshotError> {
+fn table(file: &File, data: &Data, address: u64) -> Result<Option<Placement>, SnapshotError> {
     let mut table = [0; Placement::LENGTH];
-    segments.iter().try_for_each(|segment| segment.read(file, address, &mut table))?;
-    Ok(table)
+    data.segments.iter().try_for_each(|segment| segment.read(file, address, &mut table))?;
+    Ok(Placement::from_bytes(&table))
 }
 
 fn small(scanner: &mut Scanner<'_, &File>, section: Found) -> Result<Vec<u8>, SnapshotError> {
@@ -194,43 +271,73 @@ fn table_address(exports: &[u8], globals: &[u8]) -> Result<u64, SnapshotError> {
     constant(&global.init_expr).map(u64::from).map_err(|_| missing())
 }
 
-/// Finds the bytes of all data segments.
-fn segments(file: &File, section: Found) -> Result<Vec<Segment>, SnapshotError> {
-    let damaged = SnapshotError::Damaged;
-    let (mut reader, end) = (BufReader::new(file), section.start + section.length);
-    reader.seek(SeekFrom::Start(section.start))?;
-    let count = leb128(&mut reader)?;
-    if count > MAX_SEGMENTS {
-        return Err(damaged("it has too many data segments"));
-    }
-    let mut segments = Vec::new();
-    for _ in 0..count {
-        let address = active_address(&mut reader)?;
-        let length = u64::from(leb128(&mut reader)?);
-        let at = reader.stream_position()?;
-        let segment = Segment { address, length, at };
-        if at + length > end || segment.end() > END {
-            return Err(damaged("a data segment goes beyond its end"));
+impl Data {
+    /// Finds the bytes of all data segments.
+    fn read(file: &File, section: Found) -> Result<Self, SnapshotError> {
+        let damaged = SnapshotError::Damaged;
+        let (mut reader, end) = (BufReader::new(file), section.start + section.length);
+        reader.seek(SeekFrom::Start(section.start))?;
+        let count = leb128(&mut reader)?;
+        if count > MAX_SEGMENTS {
+            return Err(damaged("it has too many data segments"));
         }
-        reader.seek_relative(length as i64)?;
-        segments.push(segment);
+        let (mut segments, mut units) = (Vec::new(), None);
+        for _ in 0..count {
+            let address = address(&mut reader)?;
+            let length = u64::from(leb128(&mut reader)?);
+            let at = reader.stream_position()?;
+            if at + length > end || address.unwrap_or(0) + length > END {
+                return Err(damaged("a data segment goes beyond its end"));
+            }
+            match address {
+                Some(address) => segments.push(Segment { address, length, at }),
+                None if units.replace((at, length)).is_none() => {}
+                None => return Err(damaged("it has data segments of another kind")),
+            }
+            reader.seek_relative(length as i64)?;
+        }
+        let units = units.ok_or(damaged("it has no units of a machine"))?;
+        Ok(Self { segments, units })
     }
-    Ok(segments)
+
+    /// A range of memory that lies in one segment.
+    fn bytes(
+        &self,
+        file: &File,
+        (address, length): (u64, u64),
+        otherwise: &'static str,
+    ) -> Result<Vec<u8>, SnapshotError> {
+        let holds =
+            |segment: &&Segment| segment.address <= address && address + length <= segment.end();
+        let segment = self.segments.iter().rfind(holds).ok_or(SnapshotError::Damaged(otherwise))?;
+        let mut bytes = vec![0; length as usize];
+        segment.read(file, address, &mut bytes)?;
+        Ok(bytes)
+    }
 }
 
-/// The head of an active segment of memory 0: a flag, `i32.const`, a number, `end` (core
-/// specification, "Binary format", "Data Section").
-fn active_address(reader: &mut impl Read) -> Result<u64, SnapshotError> {
-    const ACTIVE_I32_CONST: [u8; 2] = [0, 0x41];
-    const END_OF_EXPRESSION: [u8; 1] = [0x0b];
-    let (mut head, mut end) = ([0; 2], [0]);
-    reader.read_exact(&mut head)?;
-    let address = signed_leb128(reader)?;
-    reader.read_exact(&mut end)?;
-    match (head, end) == (ACTIVE_I32_CONST, END_OF_EXPRESSION) {
-        true => Ok(u64::from(address as u32)),
-        false => Err(SnapshotError::Damaged("it has data segments of another kind")),
+/// The head of a segment: of an active one of memory 0 a flag, `i32.const`, the address, `end`; of a
+/// passive one another flag (core specification, "Binary format", "Data Section").
+fn address(reader: &mut impl Read) -> Result<Option<u64>, SnapshotError> {
+    const PASSIVE: u8 = 1;
+    const ACTIVE: u8 = 0;
+    const I32_CONST: u8 = 0x41;
+    const END_OF_EXPRESSION: u8 = 0x0b;
+    let mut byte = || -> Result<u8, SnapshotError> {
+        let mut byte = [0];
+        reader.read_exact(&mut byte)?;
+        Ok(byte[0])
+    };
+    let kind = SnapshotError::Damaged("it has data segments of another kind");
+    match byte()? {
+        PASSIVE => return Ok(None),
+        ACTIVE if byte()? == I32_CONST => {}
+        _ => return Err(kind),
     }
+    let address = signed_leb128(reader)?;
+    let mut end = [0];
+    reader.read_exact(&mut end)?;
+    if end == [END_OF_EXPRESSION] { Ok(Some(u64::from(address as u32))) } else { Err(kind) }
 }
 
 /// A signed LEB128 of at most 32 bits (core specification, "Binary format", "Integers").
@@ -246,112 +353,4 @@ fn signed_leb128(from: &mut impl Read) -> Result<i32, SnapshotError> {
         }
     }
     Err(SnapshotError::Damaged("a number is too long"))
-}
-
-impl<'a> Linear<'a> {
-    /// Takes the segments that lie in the machine's part of memory, or behind it.
-    fn new(
-        file: &'a File,
-        mut segments: Vec<Segment>,
-        layout: &Layout,
-    ) -> Result<Self, SnapshotError> {
-        let ranges = [layout.image, layout.pages, layout.runs, layout.state];
-        let start = ranges.iter().map(|range| range.0).min().unwrap_or(0);
-        segments.retain(|segment| segment.end() > start && segment.length > 0);
-        segments.sort_by_key(|segment| segment.address);
-        match segments.windows(2).any(|pair| pair[0].end() > pair[1].address) {
-            true => Err(SnapshotError::Damaged("data segments lie over each other")),
-            false => Ok(Self { file, segments, size: file.metadata()?.len() }),
-        }
-    }
-
-    /// Reads memory at an address into `out`, which is all zero: only bytes of the file are
-    /// written.
-    fn read(&self, address: u64, out: &mut [u8]) -> Result<(), SnapshotError> {
-        let end = address + out.len() as u64;
-        let first = self.segments.partition_point(|segment| segment.end() <= address);
-        let within = self.segments[first..].iter().take_while(|segment| segment.address < end);
-        for segment in within {
-            segment.read(self.file, address, out)?;
-        }
-        Ok(())
-    }
-
-    /// A range of which all bytes may be in the file.
-    fn bytes(
-        &self,
-        (address, length): (u64, u64),
-        otherwise: &'static str,
-    ) -> Result<Vec<u8>, SnapshotError> {
-        if length > self.size || address + length > END {
-            return Err(SnapshotError::Damaged(otherwise));
-        }
-        let mut bytes = vec![0; length as usize];
-        self.read(address, &mut bytes)?;
-        Ok(bytes)
-    }
-
-    /// Puts RAM and root image together.
-    fn machine(
-        &self,
-        layout: &Layout,
-        checksum: &mut Checksum,
-    ) -> Result<GuestMemory, SnapshotError> {
-        let damaged = SnapshotError::Damaged;
-        let ((image, image_length), (_, ram_length)) = (layout.image, layout.ram);
-        let is_whole = |length: u64| length.is_multiple_of(PAGE as u64);
-        if !RAM.contains(&ram_length) || !is_whole(ram_length) || !is_whole(image_length) {
-            return Err(damaged("its machine has an impossible size"));
-        }
-        if image + image_length > END {
-            return Err(damaged("its root image lies outside of it"));
-        }
-        let memory = TARGET.allocate(ram_length, image_length);
-        let mut memory = memory.map_err(|error| match error {
-            AllocateError::TooLarge => damaged("its machine is larger than 4 GiB"),
-            AllocateError::OutOfMemory(bytes) => SnapshotError::OutOfMemory((bytes >> 20) as u64),
-        })?;
-        self.restore_ram(layout, &mut memory, checksum)?;
-        let image_start = memory.image().start;
-        let place = memory.slice_mut(image_start, image_length as usize);
-        let place = place.map_err(|_| damaged("its root image does not fit"))?;
-        self.read(image, place)?;
-        checksum.update(place);
-        Ok(memory)
-    }
-
-    /// Puts RAM's pages where the runs say.
-    fn restore_ram(
-        &self,
-        layout: &Layout,
-        memory: &mut GuestMemory,
-        checksum: &mut Checksum,
-    ) -> Result<(), SnapshotError> {
-        let outside = "the pages of its memory lie outside of it";
-        let (mut page, length) = layout.pages;
-        let end = page + length;
-        if end > END || length > self.size {
-            return Err(SnapshotError::Damaged(outside));
-        }
-        let runs = self.bytes(layout.runs, outside)?;
-        checksum.update(&runs);
-        let mut free = 0;
-        for run in runs.as_chunks::<8>().0 {
-            let number = |half: usize| {
-                let bytes = run.as_chunks::<4>().0[half];
-                u64::from(u32::from_le_bytes(bytes)) * PAGE as u64
-            };
-            let (start, length) = (number(0), number(1));
-            // In order, as they were written: no page is filled twice.
-            if page + length > end || start < free {
-                return Err(SnapshotError::Damaged(outside));
-            }
-            let place = memory.slice_mut(memory.ram().start + start, length as usize);
-            let place = place.map_err(|_| SnapshotError::Damaged(outside))?;
-            self.read(page, place)?;
-            checksum.update(place);
-            (page, free) = (page + length, start + length);
-        }
-        Ok(())
-    }
 }

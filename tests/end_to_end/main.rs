@@ -8,6 +8,7 @@
 mod case;
 mod commands;
 mod component;
+mod compression;
 mod container;
 mod conversion;
 mod engine;
@@ -55,6 +56,7 @@ fn main() -> std::process::ExitCode {
         streams::trials(),
         starts::trials(),
         start_times::trials(),
+        compression::trials(),
         conversion::trials(),
         refusals::trials(),
         shared::trials(),

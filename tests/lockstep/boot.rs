@@ -19,9 +19,9 @@ use c2w_translator::plan::select::Selection;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-const RAM: Region = Region { start: RAM_BASE, length: 128 << 20, offset: 0 };
+const RAM: Region = Region { start: RAM_BASE, length: 128 << 20, offset: 0, window: 128 << 20 };
 /// Of a root image, which nobody mounts.
-const IMAGE: Region = Region { start: IMAGE_BASE, length: 2 << 20, offset: 0 };
+const IMAGE: Region = Region { start: IMAGE_BASE, length: 2 << 20, offset: 0, window: 2 << 20 };
 /// Instructions to translate.
 const BUDGET: usize = 60_000;
 /// The most instructions that are run at a time; one of these.
@@ -89,7 +89,7 @@ fn selection(kernel: &[u8], initramfs: &[u8]) -> Selection<Riscv> {
         go_on(&mut machine, 1 << 20, &mut world);
     }
     let memory = machine.into_memory();
-    let page = |address| memory.slice(address, PAGE_SIZE).ok();
+    let page = |address| memory.resident(address, PAGE_SIZE).ok();
     let profile = profile.take();
     ProfiledCode::new(&profile, page).select(BUDGET)
 }
@@ -105,9 +105,8 @@ fn a_boot_goes_through_the_same_states() {
     let mut place = LinearMemory::lock();
     let mut translated = arena::inside(|| {
         let mut memory = place.memory(RAM, IMAGE);
-        for region in [RAM, IMAGE] {
-            memory.write(region.start, &vec![0; region.length as usize]).unwrap();
-        }
+        memory.write(RAM.start, &vec![0; RAM.length as usize]).unwrap();
+        memory.image_mut().fill(0);
         let mut machine = boot(memory, &kernel, &initramfs);
         regions::use_regions(&mut machine, &selection.index, functions);
         machine

@@ -12,13 +12,15 @@ use c2w::timing::Timing;
 use c2w::train::{self, Aot};
 use c2w_emulator::riscv::board::RiscvBoard;
 use c2w_emulator::riscv::linkage;
-use c2w_emulator::{GuestMemory, Region};
+use c2w_emulator::{GuestMemory, PAGE_SIZE, Region};
 use c2w_guest_abi::RunRequest;
 use c2w_session::{Session, Step};
 use c2w_streams::operands::Random;
+use c2w_streams::units::{ByteUnits, poisoned};
 use regions::{Functions, LINKAGE};
 use sha2::{Digest, Sha256};
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 #[global_allocator]
@@ -32,8 +34,8 @@ const CACHES_DROPPED: u64 = 50;
 
 /// A machine at its snapshot.
 struct Snapshot {
-    ram: Vec<u8>,
-    image: Vec<u8>,
+    ram: Rc<Vec<u8>>,
+    image: Rc<Vec<u8>>,
     ram_region: Region,
     image_region: Region,
     state: Vec<u8>,
@@ -46,10 +48,13 @@ fn snapshot(image: &str) -> Snapshot {
     let Prepared { mut session, boot, .. } = prepared.unwrap();
     let mut timing = Timing::start();
     let state = session.save(&mut Deterministic::new(&boot, &mut timing));
-    let memory = session.into_memory();
-    let bytes =
-        |region: Region| memory.slice(region.start, region.length as usize).unwrap().to_vec();
+    let mut memory = session.into_memory();
     let (ram_region, image_region) = (memory.ram(), memory.image());
+    let mut bytes = |region: Region| {
+        let mut bytes = vec![0; region.length as usize];
+        memory.read(region.start, &mut bytes).unwrap();
+        Rc::new(bytes)
+    };
     Snapshot {
         ram: bytes(ram_region),
         image: bytes(image_region),
@@ -61,21 +66,35 @@ fn snapshot(image: &str) -> Snapshot {
 }
 
 impl Snapshot {
-    fn fill(&self, mut memory: GuestMemory) -> GuestMemory {
-        memory.write(self.ram_region.start, &self.ram).unwrap();
-        memory.write(self.image_region.start, &self.image).unwrap();
-        memory
-    }
-
     /// Memory of its own.
     fn memory(&self) -> GuestMemory {
         let (ram, image) = (self.ram_region, self.image_region);
-        self.fill(GuestMemory::allocate(ram.start, ram.length, image.start, image.length).unwrap())
+        let memory = GuestMemory::allocate(ram.start, ram.length, image.start, image.length);
+        let mut memory = memory.unwrap();
+        memory.write(ram.start, &self.ram).unwrap();
+        memory.image_mut().copy_from_slice(&self.image);
+        memory
     }
 
-    /// Memory in the engine's linear memory.
+    /// Memory in the engine's linear memory. What is not zero is brought in when it is touched, and
+    /// something else lies in its place until then.
     fn linear_memory(&self, place: &mut LinearMemory) -> GuestMemory {
-        self.fill(place.memory(self.ram_region, self.image_region))
+        let mut memory = place.memory(self.ram_region, self.image_region);
+        memory.write(self.ram_region.start, &poisoned(&self.ram)).unwrap();
+        memory.image_mut().copy_from_slice(&poisoned(&self.image));
+        memory.set_ram_source(Box::new(ByteUnits(self.ram.clone())));
+        memory.set_image_source(Box::new(ByteUnits(self.image.clone())));
+        memory
+    }
+
+    /// Whether RAM is the same in both machines. What `translated` has never touched is as it was.
+    fn same_ram(&self, translated: &Session, plain: &Session) -> bool {
+        let start = self.ram_region.start;
+        self.ram.chunks(PAGE_SIZE).enumerate().all(|(page, was)| {
+            let address = start + (page * PAGE_SIZE) as u64;
+            let is = translated.memory().resident(address, PAGE_SIZE).unwrap_or(was);
+            plain.memory().resident(address, PAGE_SIZE) == Ok(is)
+        })
     }
 }
 
@@ -117,12 +136,6 @@ impl Budgets {
     }
 }
 
-/// The bytes of a machine's RAM.
-fn ram(session: &Session) -> &[u8] {
-    let ram = session.memory().ram();
-    session.memory().slice(ram.start, ram.length as usize).unwrap()
-}
-
 /// The same for the same code, whatever module it becomes part of: [`LINKAGE`] is always the same.
 fn hash(functions: &[Vec<u8>]) -> String {
     let mut hash = Sha256::new();
@@ -148,7 +161,7 @@ fn compare(
     let kept = train::Snapshot { ram: &snapshot.ram, state: &snapshot.state };
     let runs = options.runs().unwrap();
     let trained = train::train(snapshot.memory(), &kept, runs, options, &snapshot.boot);
-    let (_, trained) = trained.unwrap();
+    let trained = trained.unwrap();
     let translation = c2w_translator::translate(&trained.selection, &LINKAGE);
     eprintln!("functions {}", hash(&translation.functions));
     let functions = Functions::new(&translation);
@@ -182,7 +195,7 @@ fn compare(
         rounds += 1;
         let ended = matches!(step, Step::Exited(_) | Step::Failed(_) | Step::Idle(None));
         if rounds % 5000 == 0 || ended {
-            assert!(ram(&translated) == ram(&plain), "{place}: RAM differs");
+            assert!(snapshot.same_ram(&translated, &plain), "{place}: RAM differs");
         }
         // Of one machine only, so that it must not matter.
         if budgets.0.below(CACHES_DROPPED) == 0 {

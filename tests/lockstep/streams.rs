@@ -210,7 +210,7 @@ impl<'a> Case<'a> {
         assert!(matches!(exit, Exit::Power(_)), "the program of {seed:#x} does not end: {exit:?}");
         let memory = machine.into_memory();
         let profile = profile.take();
-        let page = |address| memory.slice(address, PAGE_SIZE).ok();
+        let page = |address| memory.resident(address, PAGE_SIZE).ok();
         let sizes = if whole_regions { &WHOLE_UNITS[..] } else { &UNITS };
         let instructions = sizes[(seed / BATCH) as usize % sizes.len()];
         let bounds = Bounds { executions: 1, instructions };
@@ -241,8 +241,9 @@ impl<'a> Case<'a> {
     fn translated(&self, place: &mut LinearMemory) -> Machine {
         let functions = Functions::new(&c2w_translator::translate(&self.selection, &LINKAGE));
         arena::inside(|| {
-            let ram = Region { start: RAM_BASE, length: bare::RAM, offset: 0 };
-            let image = Region { start: IMAGE_BASE, length: 0, offset: 0 };
+            let window = bare::RAM as u32;
+            let ram = Region { start: RAM_BASE, length: bare::RAM, offset: 0, window };
+            let image = Region { start: IMAGE_BASE, length: 0, offset: 0, window: 0 };
             let mut memory = place.memory(ram, image);
             memory.write(RAM_BASE, &vec![0; bare::RAM as usize]).unwrap();
             let mut machine = self.kernel.boot(memory);
@@ -347,7 +348,7 @@ pub fn same_state(
 pub fn same_ram(plain: &Machine, translated: &Machine) -> Result<(), String> {
     fn pages(machine: &Machine) -> impl Iterator<Item = &[u8]> {
         let ram = machine.memory().ram();
-        let ram = machine.memory().slice(ram.start, ram.length as usize);
+        let ram = machine.memory().resident(ram.start, ram.length as usize);
         ram.expect("all of RAM").chunks(PAGE_SIZE)
     }
     match pages(plain).zip(pages(translated)).position(|(page, page_2)| page != page_2) {

@@ -1,6 +1,6 @@
 //! The example image's machine in a world that the test rules.
 
-use c2w::convert::{self, Options};
+use c2w::convert::{self, Options, Prepared};
 use c2w::timing::Timing;
 use c2w_guest_abi::Stream;
 use c2w_session::{Closed, Session, SessionHost};
@@ -36,7 +36,12 @@ impl SessionHost for World {
 
 /// A machine whose container waits for its command.
 pub fn booted() -> Session {
+    prepared().session
+}
+
+/// The same with what it was made of.
+pub fn prepared() -> Prepared {
     let options = Options { memory_mib: 128, ..Options::default() };
     let image = "oci:examples/busybox".parse().unwrap();
-    convert::prepare(&image, &options, &mut Timing::start()).unwrap().session
+    convert::prepare(&image, &options, &mut Timing::start()).unwrap()
 }

@@ -102,7 +102,7 @@ pub trait Arch: Sized + 'static {
         cpu: &Cpu<Self>,
         address: u64,
         access: Access,
-        bus: &Bus<'_>,
+        bus: &mut Bus<'_>,
     ) -> Result<Leaf, Self::Trap>;
 
     /// What the CPU may do at the moment.

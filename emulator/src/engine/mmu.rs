@@ -20,8 +20,9 @@ impl<A: Arch> Cpu<A> {
     ) -> Result<u64, A::Trap> {
         let leaf = A::walk(self, address, access, bus)?;
         if let Some((entry, value)) = leaf.update {
-            // The entry was read from there a moment ago: it is memory.
-            let _ = bus.memory.write(entry, &value.to_le_bytes());
+            // It was read from there a moment ago, but may be in the root image.
+            let written = bus.memory.write(entry, &value.to_le_bytes());
+            written.map_err(|_| A::access_fault(access, address))?;
             self.drop_overwritten_code(bus.memory);
         }
         if leaf.span > PAGE_SIZE as u64 && !self.spaces.large_pages.note(address, leaf.span) {
@@ -37,7 +38,7 @@ impl<A: Arch> Cpu<A> {
         &mut self,
         address: u64,
         access: Access,
-        bus: &Bus<'_>,
+        bus: &mut Bus<'_>,
     ) -> Option<u64> {
         let leaf = A::walk(self, address, access, bus).ok()?;
         let is_noted =
@@ -107,7 +108,7 @@ impl<A: Arch> Cpu<A> {
             self.translate(address, Access::Write, bus)?;
             let physical = self.translate(second, Access::Write, bus)?;
             let fault = A::access_fault(Access::Write, second);
-            bus.memory.window_page(physical).ok_or(fault)?;
+            bus.memory.is_ram(physical, 1).then_some(()).ok_or(fault)?;
             self.store_within(address, in_page, value, bus)?;
             return self.store_within(second, size - in_page, value >> (8 * in_page), bus);
         }
@@ -137,7 +138,7 @@ impl<A: Arch> Cpu<A> {
     /// After a store to memory: stale code goes, the next store to the page is fast.
     pub(crate) fn note_store(&mut self, address: u64, physical: u64, bus: &mut Bus<'_>) {
         self.drop_overwritten_code(bus.memory);
-        if let Some(page) = bus.memory.window_page(physical) {
+        if let Some(page) = bus.memory.writable_page(physical) {
             self.fill_tlb(address, page, Access::Write);
         }
     }

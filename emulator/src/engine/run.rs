@@ -4,6 +4,7 @@
 use super::arch::{Arch, CpuState, LoopExit};
 use super::bus::{Bus, Event};
 use super::cpu::Cpu;
+use crate::memory::GuestMemory;
 
 /// Instructions after which translated code that could not be entered is tried again.
 const UNTRANSLATED_VISIT: i64 = 256;
@@ -14,7 +15,11 @@ impl<A: Arch> Cpu<A> {
         self.next_timer_check = 0;
         loop {
             // Devices may have written to memory: since the last call, or when they were accessed.
+            self.make_room(bus.memory);
             self.drop_overwritten_code(bus.memory);
+            if bus.memory.failure().is_some() {
+                return Event::Limit;
+            }
             if let Some(request) = self.power.take().or_else(|| bus.devices.take_power_request()) {
                 return Event::Power(request);
             }
@@ -93,9 +98,21 @@ impl<A: Arch> Cpu<A> {
         }
     }
 
+    /// Evicts units of the root image if few frames are left. Nobody holds a window page here but
+    /// the caches of translations.
+    fn make_room(&mut self, memory: &mut GuestMemory) {
+        if memory.make_room() {
+            self.flush_translations(&|_| true);
+        }
+    }
+
     /// Does what the interpreter loop has stopped for. Returns whether control goes on elsewhere:
     /// then the budget is checked.
     pub(super) fn handle_exit(&mut self, exit: LoopExit, bus: &mut Bus<'_>) -> bool {
+        if bus.memory.needs_attention() {
+            self.exit_request = true;
+            return true;
+        }
         let done = match exit {
             LoopExit::Budget | LoopExit::Enter => Ok(false),
             LoopExit::Fetch => self.fetch_entry(self.state.pc(), bus).map(|_| false),

@@ -181,12 +181,12 @@ impl<'b, A: Arch> RegionRuntime<'_, 'b, A> {
         }
         let access = if write { Access::Write } else { Access::Read };
         let physical = self.cpu.translate_quietly(address, access, self.bus);
-        let Some(page) = physical.and_then(|physical| self.bus.memory.window_page(physical)) else {
-            return false;
-        };
-        if write && self.bus.memory.has_code(page) {
-            return false;
-        }
+        let memory = &mut *self.bus.memory;
+        let page = physical.and_then(|physical| match write {
+            true => memory.writable_page(physical).filter(|&page| !memory.has_code(page)),
+            false => memory.window_page(physical),
+        });
+        let Some(page) = page else { return false };
         self.cpu.fill_tlb(address, page, access);
         true
     }

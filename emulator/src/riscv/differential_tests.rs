@@ -243,7 +243,7 @@ fn translated(world: &mut World, mode: u64, random: &mut Random) {
 
 /// Everything that the guest can see.
 fn state(world: &World) -> (CpuSnapshot<Registers>, Vec<u8>) {
-    let data = world.memory.slice(DATA, DATA_LENGTH).unwrap().to_vec();
+    let data = world.memory.resident(DATA, DATA_LENGTH).unwrap().to_vec();
     (world.hart.snapshot(&world.memory), data)
 }
 

@@ -83,7 +83,7 @@ impl Registers {
         let reservation = self
             .reservation
             .and_then(|address| {
-                let page = memory.window_page(address)?;
+                let page = memory.known_page(address)?;
                 let in_page = address & (PAGE_SIZE as u64 - 1);
                 Some((u64::from(page) << PAGE_SHIFT | in_page) + 1)
             })
@@ -235,7 +235,7 @@ impl Arch for Riscv {
         hart.masked(address)
     }
 
-    fn walk(hart: &Hart, address: u64, access: Access, bus: &Bus<'_>) -> Result<Leaf, Trap> {
+    fn walk(hart: &Hart, address: u64, access: Access, bus: &mut Bus<'_>) -> Result<Leaf, Trap> {
         hart.walk_page_table(address, access, bus)
     }
 
@@ -316,7 +316,8 @@ impl Hart {
     fn next_slow_bits(&mut self, bus: &mut Bus<'_>) -> Option<(u32, u32)> {
         self.drop_overwritten_code(bus.memory);
         let window_page = self.state.fetch[fetch_index(self.state.pc)].window_page;
-        let op = self.state.op(self.state.pc).filter(|_| !self.exit_request)?;
+        let must_exit = self.exit_request || bus.memory.needs_attention();
+        let op = self.state.op(self.state.pc).filter(|_| !must_exit)?;
         Some((op.slow_bits()?, window_page))
     }
 

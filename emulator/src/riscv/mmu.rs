@@ -90,7 +90,7 @@ impl Hart {
         &self,
         address: u64,
         access: Access,
-        bus: &Bus<'_>,
+        bus: &mut Bus<'_>,
     ) -> Result<Leaf, Trap> {
         if self.state.csrs.satp == 0 {
             return Ok(Leaf { physical: address, span: PAGE_SIZE as u64, update: None });
@@ -110,7 +110,12 @@ impl Hart {
     }
 
     /// Finds the entry that maps an address (Sv39 and Sv48).
-    fn find_entry(&self, address: u64, access: Access, bus: &Bus<'_>) -> Result<LeafEntry, Trap> {
+    fn find_entry(
+        &self,
+        address: u64,
+        access: Access,
+        bus: &mut Bus<'_>,
+    ) -> Result<LeafEntry, Trap> {
         let fault = Trap::new(access.page_fault(), address);
         // satp.MODE 8 has three levels, 9 has four.
         let levels = (self.state.csrs.satp >> 60) as u32 - 5;
@@ -196,7 +201,7 @@ impl Hart {
         let address = self.masked(address);
         let physical = self.translate(address, Access::Manage, bus)?;
         let fault = Trap::new(Cause::StoreAccess, address);
-        bus.memory.window_page(physical).map(|_| ()).ok_or(fault)
+        bus.memory.contains(physical, 1).then_some(()).ok_or(fault)
     }
 
     /// Physical memory address of an aligned atomic access, checked for writing if `write`.
@@ -220,9 +225,11 @@ impl Hart {
         }
         let physical = self.translate(address, access, bus)?;
         // Atomics are for memory only.
-        match bus.memory.slice(physical, size) {
-            Ok(_) => Ok(physical),
-            Err(_) => Err(Trap::new(access.access_fault(), address)),
-        }
+        let is_allowed = match access {
+            Access::Write => bus.memory.is_ram(physical, size),
+            _ => bus.memory.contains(physical, size),
+        };
+        let fault = Trap::new(access.access_fault(), address);
+        is_allowed.then_some(physical).ok_or(fault)
     }
 }

@@ -36,7 +36,7 @@ const OTHER: u64 = RAM_BASE + 0x6_0000;
 const PAGE: u64 = 0x40_0000;
 
 fn word(paged: &Paged, address: u64) -> u64 {
-    u64::from_le_bytes(paged.world.memory.read_array(address).unwrap())
+    u64::from_le_bytes(paged.world.memory.resident(address, 8).unwrap().try_into().unwrap())
 }
 
 fn write(paged: &mut Paged, address: u64, value: u64) {

@@ -198,7 +198,7 @@ impl Kernel {
     /// The program's output.
     pub fn output(&self, memory: &GuestMemory) -> Vec<u8> {
         let (at, length) = self.out;
-        memory.slice(RAM_BASE + at, length as usize).expect("in RAM").to_vec()
+        memory.resident(RAM_BASE + at, length as usize).expect("in RAM").to_vec()
     }
 
     /// Guest-physical address of the program's code.

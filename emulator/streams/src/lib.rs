@@ -19,6 +19,7 @@ pub mod program;
 pub mod qemu;
 mod shrink;
 pub mod stream;
+pub mod units;
 mod values;
 mod vector;
 

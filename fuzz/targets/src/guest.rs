@@ -107,7 +107,7 @@ pub fn boot(image: &[u8], disk: u64) -> Machine {
 
 /// A machine's RAM and its saved state.
 pub fn parts(machine: &Machine) -> (Vec<u8>, Vec<u8>) {
-    let ram = machine.memory().slice(RAM, RAM_LENGTH as usize).expect("RAM").to_vec();
+    let ram = machine.memory().resident(RAM, RAM_LENGTH as usize).expect("RAM").to_vec();
     (ram, machine.save(&mut Counter::default()))
 }
 

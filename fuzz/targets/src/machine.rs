@@ -164,7 +164,10 @@ struct Outcome {
 
 impl Outcome {
     fn bytes(&self, region: Region) -> &[u8] {
-        self.machine.memory().slice(region.start, region.length as usize).expect("all of a region")
+        self.machine
+            .memory()
+            .resident(region.start, region.length as usize)
+            .expect("all of a region")
     }
 }
 
@@ -297,7 +300,7 @@ fn run(machine: &mut Machine, budget: u64, host: &mut Counter) {
                 return;
             }
             Exit::Idle(Some(tick)) => machine.skip_to(tick),
-            Exit::Idle(None) | Exit::Power(_) => return,
+            Exit::Idle(None) | Exit::Power(_) | Exit::MemoryFailure => return,
         }
     }
 }

@@ -275,7 +275,8 @@ impl Rig {
             descriptors.push((queue.areas[1], 4 + 2 * size));
             allowed.push((queue.areas[2], 4 + 8 * size));
             for index in 0..queue.size.min(MAX_SIZE) {
-                let Ok(entry) = self.world.memory.read_array(queue.descriptor(index)) else {
+                let entry = self.world.memory.resident(queue.descriptor(index), 16);
+                let Some(entry) = entry.ok().and_then(|entry| entry.try_into().ok()) else {
                     continue;
                 };
                 let bits = u128::from_le_bytes(entry);
@@ -307,6 +308,6 @@ impl Rig {
     }
 
     fn ram(&self) -> &[u8] {
-        self.world.memory.slice(RAM, RAM_LENGTH as usize).expect("RAM")
+        self.world.memory.resident(RAM, RAM_LENGTH as usize).expect("RAM")
     }
 }

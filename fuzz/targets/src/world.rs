@@ -76,7 +76,7 @@ impl World {
 
     /// Gives input to a console port, and checks what was promised and taken.
     pub fn push(&mut self, port: PortId, length: usize) {
-        let room = self.devices.console_room(port, &self.memory);
+        let room = self.devices.console_room(port, &mut self.memory);
         let bytes = vec![0x5a; length];
         let mut context = Context { memory: &mut self.memory, host: &mut self.host };
         let taken = self.devices.push_console(port, &bytes, &mut context);

@@ -151,5 +151,5 @@ fn one_that_lets_a_device_overwrite_code_runs_the_new_code() {
     memory.write(layout.available_index(), &[1, 0]).unwrap();
     let mut machine = Machine::restore(&RiscvBoard, memory, &state).unwrap();
     assert_eq!(machine.run(1000, &mut Function), Exit::Idle(None));
-    assert_eq!(machine.memory().read_array(RESULT), Ok([1 + 2, 0, 0, 0]));
+    assert_eq!(machine.memory().resident(RESULT, 4), Ok(&[1 + 2, 0, 0, 0][..]));
 }

@@ -5,17 +5,21 @@ mod runtime;
 mod snapshot;
 
 use super::{PackageError, Parts, Provenance, Summary, Template, TemplateError, package};
+use crate::units::{Compress, UnitFile, UnitWriter};
+use c2w_emulator::UNIT_SIZE;
 use c2w_module_abi::Helpers;
 use c2w_translator::{Linkage, Translation};
+use c2w_units::UnitIndex;
 use runtime::{CALL, ELEMENTS, FUNCTION_NAMES, FUNCTIONS, HOT, PLACEMENT, Runtime, function};
+use std::io::Write;
 use wasmparser::{BinaryReader, DataKind, ElementItems, ElementKind, Operator, Parser};
 use wasmtime::{Engine, Instance, Linker, Module, Ref, Store};
 
-const RAM: usize = 5 * 4096;
+const RAM: usize = 3 * UNIT_SIZE;
 const STATE: &[u8] = b"the state";
 const INDEX: &[u8] = b"where regions begin";
-/// The two that are added.
-const UNITS: [u32; 2] = [FUNCTIONS, FUNCTIONS + 1];
+/// The two that are translated, and the one that copies units.
+const ADDED: [u32; 3] = [FUNCTIONS, FUNCTIONS + 1, FUNCTIONS + 2];
 const LINKAGE: Linkage = Linkage {
     state: HOT,
     first_region: FUNCTIONS,
@@ -29,7 +33,8 @@ fn package_with(runtime: &[u8], translation: Option<&Translation>) -> (Vec<u8>, 
     Module::validate(&Engine::default(), &module).unwrap();
     assert_eq!(summary.size, module.len() as u64);
     let provenance = Provenance::read(&mut std::io::Cursor::new(&module)).unwrap();
-    assert_eq!((provenance.root_image, summary.image), (5000, 5000));
+    assert_eq!((provenance.root_image, summary.image.raw), (8192, 8192));
+    assert_eq!(provenance.root_image_stored, summary.image.stored);
     (module, summary)
 }
 
@@ -49,7 +54,9 @@ fn package_state(
 ) -> Result<Summary, PackageError> {
     let mut ram = vec![0; RAM];
     ram[4096] = 1;
-    ram[4 * 4096..].fill(4);
+    ram[2 * UNIT_SIZE..].fill(4);
+    let ram = units(&ram);
+    let image = units(&[&[7; 5000][..], &[0; UNIT_SIZE]].concat());
     let provenance = Provenance {
         source: "source".into(),
         digest: "digest".into(),
@@ -57,20 +64,30 @@ fn package_state(
         c2w: "version".into(),
         memory_mib: 1,
         root_image: 0,
+        root_image_stored: 0,
         exposed_ports: Vec::new(),
         machine: String::new(),
         emulator: None,
         assets: [].into(),
     };
     let parts = Parts {
+        ram_length: RAM as u64,
         ram: &ram,
-        image: &[7; 5000],
-        root: 5000,
+        image_length: 2 * UNIT_SIZE as u64,
+        image: &image,
+        root: image.written,
+        cache: 0,
         state,
         translation,
         provenance: &provenance,
     };
     package(template, &parts, out)
+}
+
+fn units(bytes: &[u8]) -> UnitFile {
+    let mut writer = UnitWriter::for_image(Compress::Fast).unwrap();
+    writer.write_all(bytes).unwrap();
+    writer.finish().unwrap()
 }
 
 /// Two regions: one returns `base + 1`; the other asks it, and then the runtime.
@@ -105,15 +122,18 @@ fn contents(module: &[u8], id: u8) -> &[u8] {
     sections(module).into_iter().find(|section| section.0 == id).expect("the section").1
 }
 
-/// Address and bytes of each data segment.
-fn data(module: &[u8]) -> Vec<(u32, &[u8])> {
+/// Address and bytes of each data segment but the last, and the bytes of that, which is passive.
+fn data(module: &[u8]) -> (Vec<(u32, &[u8])>, &[u8]) {
     let reader = BinaryReader::new(contents(module, 11), 0);
     let segments = wasmparser::DataSectionReader::new(reader).unwrap();
-    let segment = |segment: wasmparser::Data<'_>| match segment.kind {
+    let mut segments: Vec<_> = segments.into_iter().map(Result::unwrap).collect();
+    let last = segments.pop().unwrap();
+    assert!(matches!(last.kind, DataKind::Passive));
+    let address = |kind: DataKind<'_>| match kind {
         DataKind::Active { memory_index: 0, offset_expr } => constant(&offset_expr),
         _ => panic!("a passive segment"),
     };
-    segments.into_iter().map(Result::unwrap).map(|s| (segment(s.clone()), s.data)).collect()
+    (segments.into_iter().map(|segment| (address(segment.kind), segment.data)).collect(), last.data)
 }
 
 fn constant(expression: &wasmparser::ConstExpr<'_>) -> u32 {
@@ -126,7 +146,7 @@ fn constant(expression: &wasmparser::ConstExpr<'_>) -> u32 {
 /// The placement table, as the runtime reads it.
 fn placement(module: &[u8]) -> [u32; 14] {
     // The last segment for these bytes counts.
-    let table = data(module).into_iter().rfind(|segment| segment.0 == PLACEMENT).unwrap().1;
+    let table = data(module).0.into_iter().rfind(|segment| segment.0 == PLACEMENT).unwrap().1;
     assert_eq!(table.len(), 56);
     let word = |at: usize| u32::from_le_bytes(table[4 * at..][..4].try_into().unwrap());
     std::array::from_fn(word)
@@ -198,7 +218,8 @@ fn a_runtime_without_a_table_of_its_own_takes_no_functions() {
         assert!(matches!(template.linkage(), Err(TemplateError::Missing(_))));
         let error = try_package(&template, Some(&translation(LINKAGE)), &mut vec![]).unwrap_err();
         assert!(error.to_string().contains("table 0"), "{error}");
-        package_with(&runtime, None);
+        let error = try_package(&template, None, &mut vec![]).unwrap_err();
+        assert!(error.to_string().contains("table 0"), "{error}");
     }
 }
 
@@ -208,16 +229,16 @@ fn a_runtime_that_does_not_say_where_the_hart_is_runs_no_regions() {
     let error = Template::parse(&older).unwrap().linkage().unwrap_err();
     assert!(error.to_string().contains("C2W_STATE"), "{error}");
     let (module, summary) = package_with(&older, None);
-    assert_eq!((summary.translated, placement(&module)[11]), (0, 0));
+    assert_eq!((summary.translated, placement(&module)[9]), (0, 0));
 }
 
 #[test]
 fn sections_are_extended_and_stay_in_order() {
     let (module, _) = translated(&Runtime::default());
     let ids: Vec<u8> = sections(&module).iter().map(|section| section.0).collect();
-    assert_eq!(ids, [1, 2, 3, 4, 5, 6, 7, 9, 0, 10, 11, 0, 0, 0]);
+    assert_eq!(ids, [1, 2, 3, 4, 5, 6, 7, 9, 12, 0, 10, 11, 0, 0, 0]);
     let runtime = Runtime::default().build();
-    let kept = |id: &u8| [0, 1, 2, 6, 7].contains(id);
+    let kept = |id: &u8| [0, 2, 6, 7].contains(id);
     let mut before = sections(&runtime);
     before.retain(|section| kept(&section.0));
     let mut after = sections(&module);
@@ -225,26 +246,26 @@ fn sections_are_extended_and_stay_in_order() {
     let provenance = after.pop().unwrap();
     assert!(provenance.1[1..].starts_with(b"c2w.provenance"));
     assert!(before == after);
-    assert_eq!(tables(&module), [(5, Some(5)), (3, Some(3))]);
-    assert_eq!(elements(&module), [(1, vec![2, 3]), (3, UNITS.to_vec())]);
-    assert_eq!(contents(&module, 3)[..], [9, 1, 2, 3, 4, 5, 1, 7, 6, 6]);
+    assert_eq!(tables(&module), [(6, Some(6)), (3, Some(3))]);
+    assert_eq!(elements(&module), [(1, vec![2, 3]), (3, ADDED.to_vec())]);
+    assert_eq!(contents(&module, 3)[..], [10, 1, 2, 3, 4, 5, 1, 7, 6, 6, 8]);
     let code = contents(&runtime, 10);
-    assert_eq!(count(&module, 10), 9);
+    assert_eq!(count(&module, 10), 10);
     assert_eq!(contents(&module, 10)[1..code.len()], code[1..]);
 }
 
 #[test]
 fn a_table_without_a_maximum_keeps_none() {
     let (module, _) = translated(&Runtime { table_maximum: false, ..Runtime::default() });
-    assert_eq!(tables(&module), [(5, None), (3, None)]);
+    assert_eq!(tables(&module), [(6, None), (3, None)]);
 }
 
 #[test]
 fn what_the_runtime_lacks_is_made() {
     let bare = Runtime { unit_type: false, elements: false, ..Runtime::default() };
     let (module, _) = translated(&bare);
-    assert_eq!(count(&module, 1), 7);
-    assert_eq!(elements(&module), [(3, UNITS.to_vec())]);
+    assert_eq!(count(&module, 1), 8);
+    assert_eq!(elements(&module), [(3, ADDED.to_vec())]);
     // The type that was made is the one that is looked for.
     let template = Template::parse(&module).unwrap();
     assert_eq!(template.functions.region_type(), Some(6));
@@ -258,7 +279,7 @@ fn what_the_runtime_lacks_is_made() {
 #[test]
 fn regions_are_called_through_the_table() {
     let (module, summary) = translated(&Runtime::default());
-    let [.., index, length, first_element] = placement(&module);
+    let [.., index, length, _, first_element, _] = placement(&module);
     assert_eq!(u64::from(first_element), ELEMENTS);
     let [first, second] = &translation(LINKAGE).functions[..] else { panic!() };
     assert_eq!(summary.translated as usize, 1 + first.len() + 2 + second.len() + INDEX.len());
@@ -279,43 +300,71 @@ fn the_table_of_addresses_says_where_everything_is() {
     let runtime = Runtime::default().build();
     let (plain, summary) = package_with(&runtime, None);
     assert_eq!(summary.translated, 0);
-    let (image, pages, runs, state) = (0x1_0000, 0x1_2000, 0x1_4000, 0x1_4010);
-    let common = [
-        0x7732_6302,
+    let (units, state, image, ram) = (0x1_0000, 0x1_0028, 0x2_0000, 0x4_0000);
+    let before = [
+        0x7732_6303,
         image,
-        5000,
-        0x2_0000,
+        2 * UNIT_SIZE as u32,
+        ram,
         RAM as u32,
-        pages,
-        2 * 4096,
-        runs,
-        16,
+        units,
+        5 * 8,
         state,
         STATE.len() as u32,
     ];
-    assert_eq!(placement(&plain)[..11], common);
-    assert_eq!(placement(&plain)[11..], [0, 0, 0]);
+    let behind = |copy_units: u32| [2, ELEMENTS as u32, copy_units];
+    assert_eq!(placement(&plain)[..9], before);
+    assert_eq!(placement(&plain)[9..11], [0, 0]);
+    assert_eq!(placement(&plain)[11..], behind(ELEMENTS as u32));
     let (module, _) = translated(&Runtime::default());
-    assert_eq!(placement(&module)[..11], common);
     let index = state + 16;
-    assert_eq!(placement(&module)[11..], [index, INDEX.len() as u32, ELEMENTS as u32]);
-    let (mut segments, mut more) = (data(&plain), data(&module));
-    assert_eq!(segments.remove(2).0, PLACEMENT);
-    assert_eq!(more.remove(2).0, PLACEMENT);
-    segments.insert(segments.len() - 1, (index, INDEX));
-    assert!(segments == more);
+    assert_eq!(placement(&module)[..9], before);
+    assert_eq!(placement(&module)[9..11], [index, INDEX.len() as u32]);
+    assert_eq!(placement(&module)[11..], behind(ELEMENTS as u32 + 2));
+    let ((mut segments, stored), (mut more, same)) = (data(&plain), data(&module));
+    assert_eq!(segments.pop().unwrap().0, PLACEMENT);
+    assert_eq!(more.pop().unwrap().0, PLACEMENT);
+    segments.push((index, INDEX));
+    assert!(segments == more && stored == same);
 }
 
 #[test]
-fn without_translation_the_runtime_is_as_it_was() {
+fn what_is_stored_of_units_is_copied_by_the_last_function() {
+    for translation in [None, Some(&translation(LINKAGE))] {
+        let (module, _) = package_with(&Runtime::default().build(), translation);
+        let [.., copy_units] = placement(&module);
+        let stored = data(&module).1;
+        let (mut store, instance) = instantiate(&module);
+        let table = instance.get_table(&mut store, "table").unwrap();
+        let element = table.get(&mut store, copy_units.into());
+        let Some(Ref::Func(Some(copy))) = element else { panic!() };
+        let copy = copy.typed::<(u32, u32, u32), ()>(&store).unwrap();
+        copy.call(&mut store, (0x2_0000, 3, 20)).unwrap();
+        let memory = instance.get_memory(&mut store, "memory").unwrap();
+        assert_eq!(memory.data(&store)[0x2_0000..][..20], stored[3..23]);
+        assert!(copy.call(&mut store, (0x2_0000, stored.len() as u32 - 1, 2)).is_err());
+        // The units are those that were packed, RAM's first.
+        let index = &data(&module).0.into_iter().find(|segment| segment.0 == 0x1_0000).unwrap().1;
+        let last = UnitIndex::new(index).get(3).unwrap();
+        let mut unit = [0xee; UNIT_SIZE];
+        let bytes = &stored[last.offset as usize..][..last.length as usize];
+        c2w_units::unpack(last.encoding, bytes, &mut unit).unwrap();
+        assert!(unit[..5000] == [7; 5000] && unit[5000..].iter().all(|&byte| byte == 0));
+    }
+}
+
+#[test]
+fn without_translation_one_function_is_added() {
     let runtime = Runtime::default().build();
     let (module, _) = package_with(&runtime, None);
+    let changed = [1, 3, 4, 5, 9, 10, 11, 12];
     let mut after = sections(&module);
     after.pop();
-    after.retain(|section| ![5, 11].contains(&section.0));
+    after.retain(|section| !changed.contains(&section.0));
     let mut before = sections(&runtime);
-    before.retain(|section| ![5, 11, 12].contains(&section.0));
+    before.retain(|section| !changed.contains(&section.0));
     assert!(before == after);
+    assert_eq!(count(&module, 10), count(&runtime, 10) + 1);
     let nothing = Translation { functions: vec![], index: INDEX.to_vec() };
     let (same, summary) = package_with(&runtime, Some(&nothing));
     assert!(same == module);

@@ -200,24 +200,26 @@ fn transmit(port: PortId, queue: &mut Queue, context: &mut Context<'_>) -> Resul
 /// Hands one chain to the host, in few calls: each may be a system call there. A chain of
 /// splice(2) has a buffer for each page.
 fn send(port: PortId, chain: &Chain, context: &mut Context<'_>) -> Result<(), DriverError> {
+    let Context { memory, host } = context;
     let mut gathered = Vec::new();
     let mut buffers = chain.readable().iter().peekable();
     while let Some(buffer) = buffers.next() {
-        let bytes = context.memory.slice(buffer.address, buffer.length)?;
-        if gathered.len() + bytes.len() > GATHER_SIZE && !gathered.is_empty() {
-            context.host.port_output(port, &gathered);
-            gathered.clear();
-        }
-        let alone = buffers.peek().is_none() || bytes.len() >= GATHER_SIZE;
-        if gathered.is_empty() && alone {
-            context.host.port_output(port, bytes);
-        } else {
-            gathered.reserve_exact(GATHER_SIZE - gathered.len());
-            gathered.extend_from_slice(bytes);
-        }
+        let is_last = buffers.peek().is_none();
+        memory.pieces(buffer.address, buffer.length, |bytes| {
+            if gathered.len() + bytes.len() > GATHER_SIZE && !gathered.is_empty() {
+                host.port_output(port, &gathered);
+                gathered.clear();
+            }
+            if gathered.is_empty() && (is_last || bytes.len() >= GATHER_SIZE) {
+                host.port_output(port, bytes);
+            } else {
+                gathered.reserve_exact(GATHER_SIZE - gathered.len());
+                gathered.extend_from_slice(bytes);
+            }
+        })?;
     }
     if !gathered.is_empty() {
-        context.host.port_output(port, &gathered);
+        host.port_output(port, &gathered);
     }
     Ok(())
 }
@@ -317,7 +319,7 @@ impl VirtioDevice for Console {
 
 impl VirtioMmio<Console> {
     /// Bytes that [`Self::push_input`] would take now; 0 while no process has the port open.
-    pub fn input_room(&self, port: PortId, memory: &GuestMemory) -> usize {
+    pub fn input_room(&self, port: PortId, memory: &mut GuestMemory) -> usize {
         if !self.is_running() || !self.device.is_open(port) {
             return 0;
         }
@@ -338,7 +340,7 @@ impl VirtioMmio<Console> {
 
 impl Devices {
     /// Bytes that a console port's guest side can take now; 0 while no process has it open.
-    pub fn console_room(&self, port: PortId, memory: &GuestMemory) -> usize {
+    pub fn console_room(&self, port: PortId, memory: &mut GuestMemory) -> usize {
         self.get::<VirtioMmio<Console>>().map_or(0, |console| console.input_room(port, memory))
     }
 

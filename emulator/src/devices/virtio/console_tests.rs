@@ -140,11 +140,11 @@ fn output_of_each_port_reaches_the_host_in_order() {
 #[test]
 fn input_fills_posted_buffers_and_no_more() {
     let mut driver = opened(3);
-    assert_eq!(driver.mmio.input_room(1, &driver.world.memory), 3 * PAGE);
+    assert_eq!(driver.mmio.input_room(1, &mut driver.world.memory), 3 * PAGE);
     let bytes = pattern(4 * PAGE);
     assert_eq!(push(&mut driver, &bytes[..5000]), 5000);
     assert!(driver.take_interrupt());
-    assert_eq!(driver.mmio.input_room(1, &driver.world.memory), PAGE);
+    assert_eq!(driver.mmio.input_room(1, &mut driver.world.memory), PAGE);
     assert_eq!(push(&mut driver, &bytes[5000..]), PAGE);
     assert_eq!(push(&mut driver, &bytes), 0);
     let mut received = Vec::new();
@@ -176,7 +176,7 @@ fn a_port_that_no_process_has_open_takes_nothing() {
     let mut driver = opened(2);
     control(&mut driver, 1, event::PORT_OPEN, 0);
     for port in [0, 1, 2, 3, usize::MAX] {
-        assert_eq!(driver.mmio.input_room(port, &driver.world.memory), 0);
+        assert_eq!(driver.mmio.input_room(port, &mut driver.world.memory), 0);
         assert_eq!(driver.mmio.push_input(port, b"x", &mut driver.world.context()), 0);
     }
     control(&mut driver, 1, event::PORT_OPEN, 1);
@@ -188,7 +188,7 @@ fn saved_with_buffers_posted_and_ports_open_it_goes_on() {
     let mut driver = opened(2);
     assert_eq!(push(&mut driver, b"before"), 6);
     driver.save_and_restore(console());
-    assert_eq!(driver.mmio.input_room(1, &driver.world.memory), PAGE);
+    assert_eq!(driver.mmio.input_room(1, &mut driver.world.memory), PAGE);
     assert_eq!(push(&mut driver, b"after"), 5);
     assert_eq!(driver.take_used(RECEIVE).unwrap().1, b"before");
     assert_eq!(driver.take_used(RECEIVE).unwrap().1, b"after");
@@ -203,14 +203,14 @@ fn a_guest_that_resets_starts_over() {
     let mut driver = opened(2);
     driver.write(0x70, 0);
     assert_eq!(driver.mmio.save(), VirtioMmio::new(console()).save());
-    assert_eq!(driver.mmio.input_room(1, &driver.world.memory), 0);
+    assert_eq!(driver.mmio.input_room(1, &mut driver.world.memory), 0);
 }
 
 #[test]
 fn hostile_buffers_need_a_reset() {
     let mut driver = opened(0);
     driver.post(RECEIVE, &[Part::Read(vec![0])]);
-    assert_eq!(driver.mmio.input_room(1, &driver.world.memory), 0);
+    assert_eq!(driver.mmio.input_room(1, &mut driver.world.memory), 0);
     assert_eq!(push(&mut driver, b"x"), 0);
     driver.assert_needs_reset(DriverError::ChainTooShort);
 
@@ -218,7 +218,7 @@ fn hostile_buffers_need_a_reset() {
     driver.post(CONTROL_TRANSMIT, &[Part::Read(vec![0; 7])]);
     driver.notify(CONTROL_TRANSMIT);
     driver.assert_needs_reset(DriverError::ChainTooShort);
-    assert_eq!(driver.mmio.input_room(1, &driver.world.memory), 0);
+    assert_eq!(driver.mmio.input_room(1, &mut driver.world.memory), 0);
 }
 
 #[test]

@@ -129,7 +129,7 @@ impl Net {
     }
 
     /// Whether the guest can take the waiting frame whole.
-    fn has_room(&self, queue: &Queue, context: &Context<'_>) -> bool {
+    fn has_room(&self, queue: &Queue, context: &mut Context<'_>) -> bool {
         let length = self.incoming.len();
         queue.room(context.memory, length) >= length
     }

@@ -70,7 +70,7 @@ impl P9 {
     }
 
     /// Makes the answer to one chain in `self.reply`.
-    fn answer(&mut self, chain: &Chain, context: &Context<'_>) -> Result<(), DriverError> {
+    fn answer(&mut self, chain: &Chain, context: &mut Context<'_>) -> Result<(), DriverError> {
         self.request.clear();
         self.reply.clear();
         let whole = chain.gather(context.memory, MAX_REQUEST, &mut self.request)?;

@@ -114,14 +114,14 @@ impl Chain {
     /// [`DriverError::OutOfRange`], impossible for a chain of the same memory.
     pub fn gather(
         &self,
-        memory: &GuestMemory,
+        memory: &mut GuestMemory,
         limit: usize,
         bytes: &mut Vec<u8>,
     ) -> Result<bool, DriverError> {
         let mut left = limit;
         for buffer in self.readable() {
             let length = buffer.length.min(left);
-            bytes.extend_from_slice(memory.slice(buffer.address, length)?);
+            memory.pieces(buffer.address, length, |piece| bytes.extend_from_slice(piece))?;
             left -= length;
             if length < buffer.length {
                 return Ok(false);
@@ -233,7 +233,7 @@ impl Queue {
     ///
     /// # Errors
     /// [`DriverError`] when the ring is bad.
-    fn waiting(&self, memory: &GuestMemory) -> Result<u16, DriverError> {
+    fn waiting(&self, memory: &mut GuestMemory) -> Result<u16, DriverError> {
         if !self.ready {
             return Ok(0);
         }
@@ -249,7 +249,7 @@ impl Queue {
     ///
     /// # Errors
     /// [`DriverError`] when the ring or the chain is bad.
-    pub fn pop(&mut self, memory: &GuestMemory) -> Result<Option<Chain>, DriverError> {
+    pub fn pop(&mut self, memory: &mut GuestMemory) -> Result<Option<Chain>, DriverError> {
         if self.waiting(memory)? == 0 {
             return Ok(None);
         }
@@ -304,7 +304,7 @@ impl Queue {
 
     /// Bytes that the waiting chains can take; those up to the first bad one count. Chains behind
     /// those that have `enough` are not looked at.
-    pub fn room(&self, memory: &GuestMemory, enough: usize) -> usize {
+    pub fn room(&self, memory: &mut GuestMemory, enough: usize) -> usize {
         let mut room = 0usize;
         for ahead in 0..self.waiting(memory).unwrap_or(0) {
             if room >= enough {
@@ -326,7 +326,7 @@ impl Queue {
     ///
     /// # Errors
     /// [`DriverError::OutOfRange`] when the available ring is not in memory.
-    pub(super) fn take_interrupt(&mut self, memory: &GuestMemory) -> Result<bool, DriverError> {
+    pub(super) fn take_interrupt(&mut self, memory: &mut GuestMemory) -> Result<bool, DriverError> {
         if self.signalled_used == self.next_used {
             return Ok(false);
         }
@@ -336,7 +336,7 @@ impl Queue {
     }
 
     /// The first descriptor of the chain `ahead` places behind the next one.
-    fn head(&self, memory: &GuestMemory, ahead: u16) -> Result<u16, DriverError> {
+    fn head(&self, memory: &mut GuestMemory, ahead: u16) -> Result<u16, DriverError> {
         let slot = u64::from(self.next_available.wrapping_add(ahead) & (self.size - 1));
         let head = memory.read_array(self.driver_area.wrapping_add(4 + 2 * slot))?;
         Ok(u16::from_le_bytes(head))
@@ -345,7 +345,7 @@ impl Queue {
     /// Visits the checked buffers of a chain: each with whether the device writes to it.
     fn walk(
         &self,
-        memory: &GuestMemory,
+        memory: &mut GuestMemory,
         head: u16,
         mut visit: impl FnMut(Buffer, bool),
     ) -> Result<(), DriverError> {
@@ -372,7 +372,7 @@ impl Queue {
         Err(DriverError::Loop)
     }
 
-    fn descriptor(&self, memory: &GuestMemory, index: u16) -> Result<Descriptor, DriverError> {
+    fn descriptor(&self, memory: &mut GuestMemory, index: u16) -> Result<Descriptor, DriverError> {
         if index >= self.size {
             return Err(DriverError::NoSuchDescriptor);
         }
@@ -407,7 +407,9 @@ impl Descriptor {
             return Err(DriverError::EmptyBuffer);
         }
         let length = usize::try_from(self.length).map_err(|_| DriverError::OutOfRange)?;
-        memory.slice(self.address, length)?;
+        if !memory.contains(self.address, length) {
+            return Err(DriverError::OutOfRange);
+        }
         Ok((Buffer { address: self.address, length }, self.flags & WRITE != 0))
     }
 }

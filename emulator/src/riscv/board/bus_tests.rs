@@ -215,7 +215,7 @@ fn random_accesses_and_damaged_state_never_panic() {
                 }
                 machine.write(place.base + 0x50, random() % 6);
             }
-            machine.devices.console_room(0, &machine.world.memory);
+            machine.devices.console_room(0, &mut machine.world.memory);
             machine.devices.push_console(0, b"input", &mut machine.world.context());
         }
     }

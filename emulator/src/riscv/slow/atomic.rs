@@ -64,7 +64,7 @@ impl Hart {
 
     /// How the interpreter loop writes a reservation of memory at `physical`.
     fn reservation_of(physical: u64, bus: &Bus<'_>) -> u64 {
-        let page = bus.memory.window_page(physical).unwrap_or(0);
+        let page = bus.memory.known_page(physical).unwrap_or(0);
         (u64::from(page) << PAGE_SHIFT | physical & (PAGE_SIZE as u64 - 1)) + 1
     }
 }

@@ -301,10 +301,12 @@ impl Hart {
             return bus.memory.physical(page << PAGE_SHIFT);
         }
         let physical = self.translate(address, access, bus).ok()?;
-        let page = bus.memory.window_page(physical)?;
-        if access == Access::Write && bus.memory.has_code(page) {
-            return None;
-        }
+        let page = match access {
+            Access::Write => {
+                bus.memory.writable_page(physical).filter(|&page| !bus.memory.has_code(page))?
+            }
+            _ => bus.memory.window_page(physical)?,
+        };
         self.fill_tlb(address, page, access);
         Some(physical & !(PAGE_SIZE as u64 - 1))
     }
