@@ -132,8 +132,8 @@ impl UnitWriter {
             let work: Vec<_> = work.collect();
             work.into_iter().flat_map(|work| work.join().expect("packing does not panic")).collect()
         });
-        let is_zero = |page: &&[u8; PAGE]| page.iter().any(|&byte| byte != 0);
-        let pages = self.pending.as_chunks::<PAGE>().0.iter().filter(is_zero).count();
+        let is_used = |page: &&[u8; PAGE]| page.iter().any(|&byte| byte != 0);
+        let pages = self.pending.as_chunks::<PAGE>().0.iter().filter(is_used).count();
         self.written.raw += (pages * PAGE) as u64;
         for (encoding, bytes) in packed {
             self.store(encoding, &bytes)?;

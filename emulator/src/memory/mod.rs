@@ -7,7 +7,7 @@
 //! Every access here is checked; only the TLB fast path of the interpreter goes to the window
 //! directly, with offsets that this module handed out.
 //!
-//! What a region holds may be brought in unit by unit, when it is touched ([`demand`]); the root
+//! What a region holds may be brought in unit by unit, when it is touched (`demand.rs`); the root
 //! image may then be larger than its place in the window. It is read-only for the guest.
 
 mod demand;

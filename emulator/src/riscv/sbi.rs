@@ -96,9 +96,9 @@ fn console(function: u64, [length, low, high]: [u64; 3], bus: &mut Bus<'_>) -> A
             if high != 0 {
                 return Err(error::INVALID_PARAM);
             }
-            let bytes = bus.memory.slice(low, length as usize);
-            bus.host.debug_output(bytes.map_err(|_| error::INVALID_PARAM)?);
-            Ok(length)
+            let Bus { memory, host, .. } = bus;
+            let shown = memory.pieces(low, length as usize, |bytes| host.debug_output(bytes));
+            shown.map(|()| length).map_err(|_| error::INVALID_PARAM)
         }
         // Nothing is ever typed at the kernel's console.
         1 => Ok(0),

@@ -2,8 +2,10 @@
 //! -- FOLDER` makes FOLDER/TARGET/NAME.
 
 use c2w::oci::{self, ImageRef, SourceOptions};
+use c2w_emulator::UNIT_SIZE;
 use c2w_fuzz_targets::{TARGETS, noise, snapshot};
 use c2w_guest_abi::{ContainerConfig, Failure, FromGuest, RunRequest, ToGuest, frame};
+use c2w_units::{Encoding, StoredUnit};
 use std::io::Read;
 use std::path::Path;
 use std::{env, fs, io};
@@ -29,19 +31,43 @@ fn main() -> io::Result<()> {
         ("manifest", documents),
         ("pax", PAX.map(|records| records.to_vec()).into()),
         ("reference", REFERENCES.map(|name| name.as_bytes().to_vec()).into()),
+        ("units", units()),
     ] {
         for (name, seed) in seeds.iter().enumerate() {
             write(target, name, seed)?;
         }
     }
     // The others make sense of any bytes.
-    const SEEDED: [&str; 6] = ["snapshot", "guest_abi", "tar", "manifest", "pax", "reference"];
+    const SEEDED: [&str; 7] =
+        ["snapshot", "guest_abi", "tar", "manifest", "pax", "reference", "units"];
     for (target, _) in TARGETS.iter().filter(|(name, _)| !SEEDED.contains(name)) {
         for name in 0..40 {
             write(target, name, &noise(name as u64 + 1, 100 * (name + 1)))?;
         }
     }
     Ok(())
+}
+
+/// Units that are stored in each way.
+fn units() -> Vec<Vec<u8>> {
+    let text: [u8; UNIT_SIZE] = std::array::from_fn(|at| (at * at / 700) as u8);
+    let numbers: [u8; UNIT_SIZE] = std::array::from_fn(|at| (at / 256) as u8);
+    let deflate = |unit: &[u8], level| {
+        let mut packed = Vec::with_capacity(2 * UNIT_SIZE);
+        let mut compress = flate2::Compress::new(flate2::Compression::new(level), false);
+        let done = compress.compress_vec(unit, &mut packed, flate2::FlushCompress::Finish);
+        done.map(|_| packed).expect("memory")
+    };
+    let stored = [text, numbers].into_iter().flat_map(|unit| {
+        let lz4 = (Encoding::Lz4, c2w_units::lz4(&unit));
+        let deflated = [1, 9].map(|level| (Encoding::Deflate, deflate(&unit, level)));
+        [lz4].into_iter().chain(deflated)
+    });
+    let stored = stored.filter(|(_, bytes)| bytes.len() < UNIT_SIZE).map(|(encoding, bytes)| {
+        let unit = StoredUnit { offset: 1, length: bytes.len() as u32, encoding };
+        [&unit.to_bytes(), &bytes[..]].concat()
+    });
+    stored.collect()
 }
 
 const PAX: [&[u8]; 6] = [

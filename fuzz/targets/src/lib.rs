@@ -20,6 +20,7 @@ pub mod reference;
 pub mod rings;
 pub mod snapshot;
 pub mod tar;
+pub mod units;
 pub mod virtqueue;
 pub mod world;
 
@@ -29,7 +30,7 @@ use arbitrary::{Arbitrary, Unstructured};
 pub type Check = fn(&[u8]);
 
 /// All of them, by the names of their binaries and corpora.
-pub const TARGETS: [(&str, Check); 16] = [
+pub const TARGETS: [(&str, Check); 17] = [
     ("ext4", ext4::check),
     ("guest_abi", guest_abi::check),
     ("layers", layers::check),
@@ -45,6 +46,7 @@ pub const TARGETS: [(&str, Check); 16] = [
     ("rings", rings::check),
     ("snapshot", snapshot::check),
     ("tar", tar::check),
+    ("units", units::check),
     ("virtqueue", virtqueue::check),
 ];
 
