@@ -299,7 +299,7 @@ pub struct Disks {
 fn disks(
     rootfs: &Rootfs,
     options: &Options,
-    compress: Compress,
+    compress: Option<Compress>,
     timing: &mut Timing,
 ) -> Result<Disks> {
     let progress = &options.progress;
@@ -316,7 +316,9 @@ fn disks(
     sizes.extend(emulator.as_ref().map(|(_, plan)| boot::disk_size(plan.summary().size)));
     let size = sizes.iter().fold(0, |sum: u64, disk| sum.saturating_add(*disk));
     space::check(size, options.memory_mib)?;
-    let mut units = UnitWriter::for_image(compress)?;
+    // What nobody keeps is not worth packing, but an index ends at 4 GiB.
+    let unkept = if size > u32::MAX.into() { Compress::Fast } else { Compress::None };
+    let mut units = UnitWriter::for_image(compress.unwrap_or(unkept))?;
     plan.write(&rootfs.spool, &rootfs.ext4_options(), &mut units)?;
     let root = units.fill_to(sizes[0])?;
     if let Some((disk, plan)) = emulator {
@@ -347,14 +349,14 @@ impl Disks {
 /// # Errors
 /// When the image cannot be had, does not fit, or the container cannot be created.
 pub fn prepare(image: &ImageSource, options: &Options, timing: &mut Timing) -> Result<Prepared> {
-    prepare_in(Space::native(), image, options, Compress::None, timing)
+    prepare_in(Space::native(), image, options, None, timing)
 }
 
 fn prepare_in(
     space: Space,
     image: &ImageSource,
     options: &Options,
-    compress: Compress,
+    compress: Option<Compress>,
     timing: &mut Timing,
 ) -> Result<Prepared> {
     let rootfs =
@@ -408,7 +410,7 @@ pub fn convert(
     let training = options.translation.translates(true).then(training).transpose()?;
     let space = Space::module(template.memory_bytes());
     let Prepared { mut session, disks, platform, digest, name, exposed_ports, boot } =
-        prepare_in(space, image, options, options.compress, timing)?;
+        prepare_in(space, image, options, Some(options.compress), timing)?;
     if let Some(warning) = size::warning(disks.units.written.stored) {
         options.progress.warning(&warning);
     }

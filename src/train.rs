@@ -21,6 +21,7 @@ use c2w_translator::plan::profile::{Profile, SharedProfile};
 use c2w_translator::plan::select::Selection;
 use directory::MemoryDirectory;
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
 
 /// How much is translated.
@@ -244,8 +245,9 @@ pub fn train(
     }
     let profile = profile.borrow();
     let ram = memory.ram();
+    let pages = pages(&profile, &mut memory);
     let page = |address: u64| {
-        let page = memory.resident(address, PAGE_SIZE).ok()?;
+        let page = &pages.get(&address)?[..];
         // An emulator writes its code anew in each run, and elsewhere: no other run has this page.
         let place = address.checked_sub(ram.start).filter(|_| boot.execution.emulator.is_some());
         let was = place.and_then(|at| snapshot.ram.get(at as usize..)?.get(..PAGE_SIZE));
@@ -254,6 +256,19 @@ pub fn train(
     let selection = ProfiledCode::new(&profile, page).select(options.budget());
     let total = profile.total();
     Ok(TrainingResult { selection, runs: done, total })
+}
+
+/// The pages that have code which was counted, by their addresses. They may be of units that were
+/// evicted since.
+fn pages(profile: &Profile<Riscv>, memory: &mut GuestMemory) -> HashMap<u64, Vec<u8>> {
+    let mut pages = HashMap::new();
+    for address in profile.pages.iter().map(|page| page.physical) {
+        let mut bytes = vec![0; PAGE_SIZE];
+        if !pages.contains_key(&address) && memory.read(address, &mut bytes).is_ok() {
+            pages.insert(address, bytes);
+        }
+    }
+    pages
 }
 
 /// The host of a run: a day after the snapshot, as a clock cannot be set to a time before the

@@ -87,7 +87,11 @@ pub fn package(
     let units = [ram, image].map(|units| Piece::File(units.file(), units.written.stored));
     let count = Section::new(SectionId::DataCount.into(), leb128(segments.len() + 1));
     insert(&mut sections, count);
-    insert(&mut sections, data_section(segments, units));
+    let data = data_section(segments, units);
+    if data.length() > u32::MAX.into() {
+        return Err(PackageError::TooMuch(data.length() >> 20));
+    }
+    insert(&mut sections, data);
     let provenance = Provenance {
         root_image: parts.root.raw,
         root_image_stored: parts.root.stored,

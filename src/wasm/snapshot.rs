@@ -9,6 +9,7 @@ use super::layout::Layout;
 use super::provenance::{Provenance, ProvenanceError};
 use super::scan::{Found, ScanError, Scanner, leb128};
 use super::template::constant;
+use crate::space::IMAGE_LIMIT;
 use crate::target::Target;
 use crate::units::FileUnits;
 use c2w_emulator::{AllocateError, GuestMemory, UNIT_SIZE};
@@ -29,6 +30,8 @@ const MAX_SEGMENTS: u32 = 100_000;
 const RAM: std::ops::RangeInclusive<u64> = 64 << 20..=3072 << 20;
 /// The machine of all modules of this version.
 const TARGET: Target = Target::Riscv64;
+/// The longest state of a machine that is read: ours have some ten thousand bytes.
+const MAX_STATE: u64 = 64 << 20;
 /// Where linear memory ends.
 const END: u64 = 1 << 32;
 
@@ -131,6 +134,7 @@ impl Snapshot {
         let damaged = SnapshotError::Damaged;
         let placed = || damaged("it does not say where its machine lies");
         let layout = Layout::from(table(file, &data, address)?.ok_or_else(placed)?);
+        check_sizes(&layout)?;
         let index = data.bytes(file, layout.units, "the index of its units lies outside of it")?;
         let state = data.bytes(file, layout.state, "its state lies outside of it")?;
         let units = Units::new(&layout, &index, data.units)?;
@@ -140,6 +144,24 @@ impl Snapshot {
         }
         let memory = units.memory(file, &layout, cache(layout.ram.1 >> 20))?;
         Ok(Self { memory, state, provenance })
+    }
+}
+
+/// Says whether there are as many units as a machine can have, and a state of a usual size: only then
+/// are they read.
+fn check_sizes(layout: &Layout) -> Result<(), SnapshotError> {
+    let unit = UNIT_SIZE as u64;
+    let (ram_length, image_units) = (layout.ram.1, u64::from(layout.image_units));
+    let is_possible = RAM.contains(&ram_length)
+        && ram_length.is_multiple_of(unit)
+        && image_units <= IMAGE_LIMIT / unit
+        && layout.state.1 <= MAX_STATE;
+    if !is_possible {
+        return Err(SnapshotError::Damaged("its machine has an impossible size"));
+    }
+    match layout.units.1 == (ram_length / unit + image_units) * ENTRY_SIZE as u64 {
+        true => Ok(()),
+        false => Err(SnapshotError::Damaged("the index of its units has another length")),
     }
 }
 
@@ -156,16 +178,8 @@ struct Units<'a> {
 impl<'a> Units<'a> {
     fn new(layout: &Layout, index: &'a [u8], stored: (u64, u64)) -> Result<Self, SnapshotError> {
         let damaged = SnapshotError::Damaged;
-        let unit = UNIT_SIZE as u64;
-        let (ram_length, image_units) = (layout.ram.1, u64::from(layout.image_units));
-        if !RAM.contains(&ram_length) || !ram_length.is_multiple_of(unit) {
-            return Err(damaged("its machine has an impossible size"));
-        }
-        let ram_units = ram_length / unit;
-        if index.len() as u64 != (ram_units + image_units) * ENTRY_SIZE as u64 {
-            return Err(damaged("the index of its units has another length"));
-        }
-        let (ram, image) = index.split_at(ram_units as usize * ENTRY_SIZE);
+        let ram_units = layout.ram.1 as usize / UNIT_SIZE;
+        let (ram, image) = index.split_at(ram_units * ENTRY_SIZE);
         let end = |index: &[u8]| -> Result<u64, SnapshotError> {
             let ends = index.as_chunks().0.iter().map(|entry| {
                 let unit = StoredUnit::from_bytes(*entry);

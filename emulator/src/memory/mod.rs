@@ -244,7 +244,8 @@ impl GuestMemory {
     #[inline]
     fn image_offset(&mut self, inside: u64) -> Option<usize> {
         let Some(demand) = &mut self.image_demand else {
-            return Some(self.image.offset as usize + inside as usize);
+            let is_there = inside < self.image.window.into();
+            return is_there.then_some(self.image.offset as usize + inside as usize);
         };
         let unit = (inside >> UNIT_SHIFT) as u32;
         let frame = match demand.place(unit) {
@@ -317,7 +318,11 @@ impl GuestMemory {
     fn image_slice(&mut self, address: u64, length: usize) -> Result<&[u8], OutOfRange> {
         let inside = self.image.inside(address, length).ok_or(OutOfRange)?;
         let in_unit = inside as usize & (UNIT_SIZE - 1);
-        if self.image_demand.is_some() && in_unit + length > UNIT_SIZE {
+        let room = match &self.image_demand {
+            Some(_) => (UNIT_SIZE - in_unit) as u64,
+            None => u64::from(self.image.window).saturating_sub(inside),
+        };
+        if length as u64 > room {
             return Err(OutOfRange);
         }
         if length == 0 {
@@ -334,7 +339,8 @@ impl GuestMemory {
     /// Hands over the bytes at a guest-physical address, in as few pieces as they lie in.
     ///
     /// # Errors
-    /// [`OutOfRange`] when any of them is not memory; nothing is then handed over.
+    /// [`OutOfRange`] when any of them is not memory; nothing is then handed over. Or when a unit could
+    /// not be brought in, in place of its bytes.
     pub fn pieces(
         &mut self,
         address: u64,
@@ -344,8 +350,15 @@ impl GuestMemory {
         if !self.contains(address, length) {
             return Err(OutOfRange);
         }
-        if self.image_demand.is_none() || self.is_ram(address, length) {
-            take(self.slice(address, length)?);
+        if let Ok(offset) = self.ram_offset(address, length) {
+            if self.failure().is_some() {
+                return Err(OutOfRange);
+            }
+            take(self.window(offset, length));
+            return Ok(());
+        }
+        if self.image_demand.is_none() {
+            take(self.image_slice(address, length)?);
             return Ok(());
         }
         let mut at = address;
@@ -353,7 +366,11 @@ impl GuestMemory {
         while at < end {
             let in_unit = (at - self.image.start) as usize & (UNIT_SIZE - 1);
             let length = (UNIT_SIZE - in_unit).min((end - at) as usize);
-            take(self.slice(at, length)?);
+            self.image_slice(at, length)?;
+            if self.failure().is_some() {
+                return Err(OutOfRange);
+            }
+            take(self.image_slice(at, length)?);
             at += length as u64;
         }
         Ok(())
@@ -371,7 +388,8 @@ impl GuestMemory {
         let inside = region.inside(address, length).ok_or(OutOfRange)?;
         let inside = match demand {
             Some(demand) => demand.resident(inside, length).ok_or(OutOfRange)?,
-            None => inside,
+            None if inside + length as u64 <= region.window.into() => inside,
+            None => return Err(OutOfRange),
         };
         Ok(self.window(region.offset as usize + inside as usize, length))
     }

@@ -407,9 +407,12 @@ impl Descriptor {
             return Err(DriverError::EmptyBuffer);
         }
         let length = usize::try_from(self.length).map_err(|_| DriverError::OutOfRange)?;
-        if !memory.contains(self.address, length) {
-            return Err(DriverError::OutOfRange);
-        }
-        Ok((Buffer { address: self.address, length }, self.flags & WRITE != 0))
+        let writable = self.flags & WRITE != 0;
+        let is_memory = match writable {
+            true => memory.is_ram(self.address, length),
+            false => memory.contains(self.address, length),
+        };
+        let buffer = Buffer { address: self.address, length };
+        is_memory.then_some((buffer, writable)).ok_or(DriverError::OutOfRange)
     }
 }
