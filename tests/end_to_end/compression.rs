@@ -8,6 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
+use wasmparser::{DataKind, Parser, Payload};
 
 /// What is read of the image: most of it.
 const READS: &str = "md5sum /bin/busybox; ls -lR /etc /bin | md5sum; find / -xdev | wc -l";
@@ -44,7 +45,7 @@ fn same_as_balanced(how: &str) {
 fn damaged() {
     let container = Container::busybox().altered("damaged", |module| {
         // The last of what is stored are units of the root image.
-        let end = module.len() - 8192;
+        let end = units_end(module);
         module[end - 400_000..end].fill(0xff);
     });
     let mut command = container.command(Engine::COMMAND, &["sh", "-c", READS]);
@@ -56,6 +57,19 @@ fn damaged() {
     // Natively the whole file is checked first.
     let output = process::run(&mut container.command(Engine::Native, &["true"]), b"");
     assert!(text(&output.stderr).contains("it is damaged"), "{output:?}");
+}
+
+/// Where what is stored of units ends.
+fn units_end(module: &[u8]) -> usize {
+    let sections = Parser::new(0).parse_all(module).map(Result::unwrap);
+    let data = sections.filter_map(|section| match section {
+        Payload::DataSection(segments) => Some(segments),
+        _ => None,
+    });
+    let segments = data.flat_map(IntoIterator::into_iter).map(Result::unwrap);
+    let units = segments.last().expect("data");
+    assert!(matches!(units.kind, DataKind::Passive));
+    units.range.end as usize
 }
 
 /// Bytes that no compression makes fewer.
